@@ -1,0 +1,13 @@
+"""Tocsin: write one line in chat, and it rings.
+
+The house, from the ground up; a name imports only from storeys below its own:
+
+    metrics, pacing, gauges     what can be measured; when a message may go; what operators see counted
+    rules                       the alert language: text <-> tree
+    engine                      observations -> transitions: series, truth, step(), the threshold index
+    alerts                      what people own, and how it is worded
+    ports                       the sockets between the rooms: Feed, Market, Tape, Store, Chat, Clock
+    watch, deliver, agenda, commands   the ways of the data: judge, send, what is due, what people may say
+    feeds, store, chats, web, settings the world outside, one folder or file a kind
+    app, demo, __main__         the one builder, the demonstration, the command line
+"""

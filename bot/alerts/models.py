@@ -1,0 +1,116 @@
+"""What people own: alerts, armings, subscriptions, levels; and the life that an arming has led."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from bot.alerts.message import Facts
+from bot.alerts.people import ChatRef
+from bot.engine.state import AlertState
+from bot.metrics import MetricKey, Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A named number that rules refer to as ``@name``; the deployment's, or one chat's own."""
+
+    name: str
+    value: Decimal
+    chat: ChatRef | None
+    set_by: str
+    set_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A rule with an owner: personal (``chat`` and ``number``) or shared (``name``).
+
+    ``rule`` is canonical text with the names of its levels; ``until`` in it is an instant. ``paused_at`` is
+    when its owner put it to rest, or ``None``.
+    """
+
+    id: int
+    rule: str
+    author: str
+    made_at: float
+    chat: ChatRef | None = None
+    number: int = 0
+    name: str = ""
+    paused_at: float | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is published for everybody."""
+        return bool(self.name)
+
+    @property
+    def label(self) -> str:
+        """What people call it: ``#3`` or ``btc-floor``."""
+        return self.name or f"#{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Arming:
+    """An alert's rule with its levels filled in and its instruments qualified. It never changes.
+
+    A moved level, an edit or a resumption retires an arming and makes another, which begins its life by the
+    law of new alerts: it waits to be clear first. ``seen`` is what was known of the running minute when it
+    was made, for each series that it reads (empty where nothing could be seen).
+    """
+
+    id: int
+    alert_id: int
+    rule: str
+    is_shared: bool
+    made_at: float
+    seen: dict[MetricKey, Seen] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A chat that wants an arming told."""
+
+    chat: ChatRef
+    alert: Alert
+    arming: Arming | None
+    state: AlertState | None
+    levels: dict[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedAlert:
+    """A row of the catalogue: a shared alert and how many follow it."""
+
+    alert: Alert
+    subscribers: int
+
+
+class Telling(StrEnum):
+    """What a notification tells."""
+
+    RING = "ring"
+    CORRECTION = "correction"
+    ENDED = "ended"
+    LEVEL = "level"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One row of the outbox: facts for one chat, not text.
+
+    ``dedupe`` is unique in its chat, so that the same thing is never told twice; it is also the nonce on
+    platforms that take one. ``attempts`` counts the sends so far, ``made_at`` is when it was promised.
+    """
+
+    id: int
+    chat: ChatRef
+    kind: Telling
+    dedupe: str
+    facts: Facts
+    made_at: float
+    attempts: int = 0
+    language: str = "en"
+    timezone: str = "UTC"

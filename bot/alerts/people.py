@@ -1,0 +1,53 @@
+"""Who is talked to: chats, persons, and what they may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ChatRef:
+    """Where a message goes: a platform, a chat on it, and a thread or topic of that chat.
+
+    ``platform`` is ``telegram``, ``discord`` or ``console``; ids are the platform's, as text. ``thread`` is
+    empty outside Telegram's topics (a Discord thread is a channel, so it is a chat of its own).
+    """
+
+    platform: str
+    chat: str
+    thread: str = ""
+
+    def __str__(self) -> str:
+        return ":".join(part for part in (self.platform, self.chat, self.thread) if part)
+
+
+class ChatKind(StrEnum):
+    """Whether a chat has one person or many."""
+
+    PRIVATE = "private"
+    GROUP = "group"
+
+
+class Role(IntEnum):
+    """What a caller may do here; a higher role may all that a lower one may."""
+
+    MEMBER = 1
+    ADMIN = 2
+    OPERATOR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who says a command, and where.
+
+    ``is_admin`` is what the platform said with the command itself: whether this person administers this
+    chat, or ``None`` where it must be asked for. In a private chat everybody is their own admin.
+    """
+
+    chat: ChatRef
+    kind: ChatKind
+    person: str
+    name: str = ""
+    is_admin: bool | None = None
+    language: str = "en"

@@ -1,0 +1,147 @@
+"""What can be measured, and the values that were.
+
+All instants are epoch seconds in UTC. The opening of a minute is an ``int`` divisible by 60; the instant of
+a print or an arrival is a ``float``. Prices are floats in their quote currency: the exact decimal of a level
+stays with the rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+MINUTE = 60
+
+
+def minute_of(at: float) -> int:
+    """Give the opening of the minute that holds the instant ``at``."""
+    return int(at // MINUTE) * MINUTE
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class MetricKey:
+    """One metric of one instrument, on one venue or on whichever venue the deployment watches.
+
+    ``instrument`` is the unified name in lower case, with its quote: ``btc/usdt``, ``btc/usdt:usdt`` for the
+    perpetual. ``venue`` is the exchange that a rule names (``kraken``), or empty where the choice is left to
+    the deployment.
+    """
+
+    metric: str
+    instrument: str
+    venue: str = ""
+
+    def __str__(self) -> str:
+        name = f"{self.instrument}@{self.venue}" if self.venue else self.instrument
+        return name if self.metric == "price" else f"{self.metric}({name})"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """The prices of one final minute ``[at, at + span)``: validated at the feed's door.
+
+    ``span`` is 60 seconds, except where history exists only in coarser bars: then it is one long minute.
+    ``volume`` is in the base currency. Invariant: ``0 < low <= open, close <= high``, all finite.
+    """
+
+    at: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float = 0.0
+    span: int = MINUTE
+
+    @property
+    def end(self) -> int:
+        """The first instant after the bar."""
+        return self.at + self.span
+
+
+def point(price: float, at: int) -> Bar:
+    """Read a single price as a minute in which nothing else was traded."""
+    return Bar(at, price, price, price, price)
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """A single price of a minute that is not final yet. It may tell a ring early; it never moves state."""
+
+    key: MetricKey
+    value: float
+    at: float
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Final minutes of one key, rising and without a hole: each bar opens where the one before it ends.
+
+    A minute without a trade is a flat bar at the close before it. A run that opens later than what is known
+    so far leaves a gap, and the gap is unknown.
+    """
+
+    key: MetricKey
+    bars: tuple[Bar, ...]
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        for before, after in pairwise(self.bars):
+            if before.end != after.at:
+                raise ValueError(f"{self.key}: a bar opens at {after.at}, not at {before.end}")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was already seen of the running minute at an instant, so that only an excess counts later.
+
+    ``bar`` is that minute's unfinished bar; its close is the price at the instant ``at``.
+    """
+
+    at: float
+    bar: Bar
+
+    @property
+    def price(self) -> float:
+        """The price at the instant."""
+        return self.bar.close
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one look of one feed brought, in the order to judge it: final minutes, then single prices."""
+
+    source: str
+    at: float
+    bars: tuple[Bars, ...] = ()
+    prints: tuple[Print, ...] = ()
+
+    def keys(self) -> Iterator[MetricKey]:
+        """Name every key that the batch says something about; a key may come twice."""
+        yield from (run.key for run in self.bars)
+        yield from (one.key for one in self.prints)
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What the judging of one key needs from its feed: final minutes from ``since`` on."""
+
+    key: MetricKey
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How one feed is: when it last brought data, and what keeps it from doing so."""
+
+    source: str
+    seen_at: float | None = None
+    failing_since: float | None = None
+    reason: str = ""
+    requests: int = field(default=0, compare=False)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the last look brought data."""
+        return self.seen_at is not None and self.failing_since is None

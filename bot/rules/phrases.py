@@ -1,0 +1,36 @@
+"""Phrases: sentences without a language.
+
+Rules and engine say what they mean as a template in English with named arguments; the room that talks to
+people translates the template and formats the arguments in the person's form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+Unit = Literal["price", "percent", "count", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number with its unit; ``currency`` is the quote of a price, in lower case, or empty."""
+
+    value: Decimal
+    unit: Unit = ""
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A message id (its English template, ``str.format`` names in braces) with its arguments.
+
+    Arguments are nested phrases, quantities, or plain text that needs no translation (names, symbols).
+    """
+
+    template: str
+    arguments: dict[str, Phrase | Quantity | str | int] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash((self.template, tuple(sorted(self.arguments.items(), key=lambda item: item[0]))))
