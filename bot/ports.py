@@ -45,6 +45,14 @@ class Conflict(TocsinError):
     """A name is taken, or a row changed since it was read."""
 
 
+class Refused(TocsinError):
+    """A platform does not let the bot in: its token is wrong.
+
+    ``Chat.run`` raises it at the start. The text is one sentence for the operator that names the setting,
+    never the token.
+    """
+
+
 # --- time ---------------------------------------------------------------------------------------------------
 
 
