@@ -37,6 +37,10 @@ class UnknownInstrument(TocsinError):
         self.nearest = tuple(nearest)
 
 
+class StoreTrouble(TocsinError):
+    """The database could not be read or written now (locked, full, damaged): nothing of the call was kept."""
+
+
 class Superseded(TocsinError):
     """Another process took this partition over: stop judging it, write nothing."""
 

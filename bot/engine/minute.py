@@ -1,0 +1,46 @@
+"""One minute as a rule sees it: the bars of its instruments, and what came before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from bot.engine.series import Extremes, Series
+from bot.metrics import MINUTE, Bar, MetricKey, point
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """The stretch ``[at, at + span)``: its bar for each key that is known, and the series behind it.
+
+    ``blind`` is how many seconds just before it nobody could see. A minute that is not over counts for
+    nothing yet where time is measured.
+    """
+
+    at: int
+    bars: Mapping[MetricKey, Bar]
+    series: Mapping[MetricKey, Series] = field(default_factory=dict)
+    blind: int = 0
+    span: int = MINUTE
+    is_over: bool = True
+
+    @property
+    def end(self) -> int:
+        """The first instant after the minute."""
+        return self.at + self.span
+
+    def at_open(self) -> Minute:
+        """Narrow to the minute's first prices."""
+        bars = {key: point(bar.open, bar.at) for key, bar in self.bars.items()}
+        return replace(self, bars=bars, is_over=False)
+
+    def at_close(self) -> Minute:
+        """Narrow to the minute's last prices."""
+        return replace(self, bars={key: point(bar.close, bar.at) for key, bar in self.bars.items()})
+
+    def before(self, key: MetricKey, seconds: int) -> Extremes | None:
+        """Give the extremes of the ``seconds`` before this minute, or ``None`` if none is known."""
+        series = self.series.get(key)
+        if series is None or seconds <= 0:
+            return None
+        return series.extremes(self.at - seconds, self.at)

@@ -1,0 +1,200 @@
+"""The whole life of an arming, as one pure function over its minutes.
+
+``step(state, minute, life) -> (state, transitions)``. Its laws:
+
+1. State is a fold over final minutes: polls, restarts and crashes in between change nothing.
+2. Unknown rings nothing, arms nothing, ends nothing.
+3. What is already true when it is made waits to be clear first.
+4. Episodes count 1, 2, 3 without a gap, and each telling has a name of its own.
+5. ``cooldown`` is time and does not swallow the last state: what is still true when it ends, rings then.
+6. All that the next step depends on is in the state.
+
+``glance`` is the early look: a print of a minute that is not final may tell the coming ring, and moves
+nothing but the mark that it was told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from bot.engine.judge import Slots
+from bot.engine.life import Life
+from bot.engine.minute import Minute
+from bot.engine.state import AlertState, Correction, Early, Ended, Memory, Ring, Transition
+from bot.engine.truth import Truth
+from bot.metrics import MINUTE, Bar, MetricKey, minute_of, point
+
+
+class Stepped(NamedTuple):
+    """The state after a step, and what must be told."""
+
+    state: AlertState
+    transitions: tuple[Transition, ...] = ()
+
+
+def begin(life: Life, history: Minutes = ()) -> AlertState:
+    """Begin a life at the instant of its making.
+
+    It is armed if it is clear at that moment. ``history`` is the final minutes before (for ``warmup``
+    seconds, rising), which fill the memories: a condition held before the alert was made counts.
+    """
+    memory: Memory = (None,) * life.slots
+    for minute in history:
+        memory = _judged(life, minute, memory)[1]
+    if any(key not in life.seen for key in life.keys):
+        return AlertState(cursor=minute_of(life.made_at) + MINUTE, memory=memory)
+    cursor = max(seen.bar.at for seen in life.seen.values())
+    bars = {key: point(life.seen[key].price, cursor) for key in life.keys}
+    series = history[-1].series if history else {}
+    truth, sided = _judged(life, Minute(cursor, bars, series, is_over=False), memory)
+    if not life.holdings:  # a running time counts whole minutes, and this one is not over
+        memory = sided
+    return AlertState(cursor=cursor, is_armed=truth.must is False, memory=memory)
+
+
+def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
+    """Judge one final minute: ``minute.at`` is at or after the state's cursor."""
+    if state.is_ended or minute.end <= state.cursor:
+        return Stepped(state)
+    if life.until is not None and minute.at >= life.until:
+        ended = replace(state, cursor=minute.end, is_ended=True)
+        corrections = _overdue(state, minute.at)
+        told = () if _is_spent(state, life) else (Ended(life.until, state.episode),)
+        transitions: tuple[Transition, ...] = (*corrections, *told)
+        return Stepped(_unmarked(ended) if corrections else ended, transitions)
+
+    minute = _excess(minute, life)
+    truth, memory = _judged(life, minute, state.memory)
+    opening = _judged(life, minute.at_open(), state.memory)[0]
+    may_ring = (
+        truth.may is True
+        and (state.is_armed or opening.must is False)
+        and not _is_spent(state, life)
+        and not _is_cooling(state, life, minute.at)
+    )
+    if not may_ring:
+        is_firing = state.is_firing and truth.may is not False
+        is_armed = state.is_armed or truth.must is False
+        after = replace(state, cursor=minute.end, memory=memory, is_armed=is_armed, is_firing=is_firing)
+        corrections = _overdue(state, minute.end)
+        return Stepped(_unmarked(after) if corrections else after, corrections)
+
+    closing = _judged(life, minute.at_close(), memory)[0]
+    at = max(float(life.node.instant(minute, state.memory)), life.made_at)
+    evidence = tuple(life.node.evidence(minute, state.memory))
+    was_told = state.early is not None and minute.at <= state.early.minute + MINUTE
+    late = () if was_told else _overdue(state, minute.end)
+    ring = Ring(
+        episode=state.episode + 1,
+        at=at,
+        value=evidence[0].value if evidence else _last_price(minute, life),
+        evidence=evidence,
+        was_told=was_told,
+        corrections=state.corrections + len(late),
+    )
+    after = AlertState(
+        cursor=minute.end,
+        is_armed=closing.must is False,
+        is_firing=True,
+        episode=state.episode + 1,
+        rang_at=at,
+        memory=memory,
+        corrections=ring.corrections,
+    )
+    return Stepped(after, (*late, ring))
+
+
+def glance(state: AlertState, minute: Minute, at: float, life: Life) -> Stepped:
+    """Look at prints of a minute that is not final: ``minute`` holds a point for each key that has one.
+
+    ``at`` is the instant of the newest print.
+    """
+    is_due = (
+        life.tells_early
+        and state.early is None
+        and state.is_armed
+        and not state.is_ended
+        and minute.at >= state.cursor
+        and at > life.made_at
+        and (life.until is None or at < life.until)
+        and not _is_spent(state, life)
+        and not _is_cooling(state, life, minute.at)
+    )
+    if not is_due or _judged(life, minute, state.memory)[0].may is not True:
+        return Stepped(state)
+    evidence = tuple(life.node.evidence(minute, state.memory))
+    value = evidence[0].value if evidence else _last_price(minute, life)
+    ring = Ring(state.episode + 1, at, value, evidence, is_early=True, corrections=state.corrections)
+    return Stepped(replace(state, early=Early(minute.at, at, value)), (ring,))
+
+
+def is_finished(state: AlertState, life: Life) -> bool:
+    """Whether nothing can ever happen to it again."""
+    return state.is_ended or (_is_spent(state, life) and not state.is_firing)
+
+
+def is_settled(state: AlertState, minute: Minute, life: Life) -> bool:
+    """Whether nothing can happen while every price stays where this minute's closes are between the breaks.
+
+    The index may then leave the arming alone until a price reaches a break (or its ``until`` comes).
+    """
+    if life.is_restless or state.early is not None:
+        return False
+    if any(holding.is_running(state.memory) for holding in life.holdings):
+        return False
+    if any(key not in minute.bars for key in life.keys):
+        return False
+    closes = {key: point(bar.close, minute.end) for key, bar in minute.bars.items()}
+    following = Minute(minute.end, closes, minute.series)
+    after, transitions = step(state, following, life)
+    if transitions or (state.is_armed and _judged(life, following, state.memory)[0].may is not False):
+        return False
+    return replace(after, cursor=state.cursor) == state
+
+
+Minutes = tuple[Minute, ...]
+
+
+def _judged(life: Life, minute: Minute, memory: Memory) -> tuple[Truth, Memory]:
+    out: Slots = list(memory)
+    truth = life.node.judge(minute, memory, out)
+    return truth, tuple(out)
+
+
+def _excess(minute: Minute, life: Life) -> Minute:
+    """Clip the minute in which an alert was made to what came after: only an excess over what was seen."""
+    clipped: dict[MetricKey, Bar] = {}
+    for key, bar in minute.bars.items():
+        seen = life.seen.get(key)
+        if seen is None or seen.bar.at != bar.at:
+            continue
+        price = seen.price
+        high = bar.high if bar.high > seen.bar.high else max(price, bar.close)
+        low = bar.low if bar.low < seen.bar.low else min(price, bar.close)
+        clipped[key] = replace(bar, open=price, high=high, low=low)
+    return replace(minute, bars={**minute.bars, **clipped}) if clipped else minute
+
+
+def _is_spent(state: AlertState, life: Life) -> bool:
+    return life.is_once and state.episode > 0
+
+
+def _is_cooling(state: AlertState, life: Life, at: int) -> bool:
+    return state.rang_at is not None and at < state.rang_at + life.cooldown
+
+
+def _overdue(state: AlertState, judged_to: int) -> tuple[Correction, ...]:
+    """Take back an early ring once the minute after its own is final without it."""
+    early = state.early
+    if early is None or judged_to < early.minute + 2 * MINUTE:
+        return ()
+    return (Correction(state.episode + 1, early.at, early.value, state.corrections),)
+
+
+def _unmarked(state: AlertState) -> AlertState:
+    return replace(state, early=None, corrections=state.corrections + 1)
+
+
+def _last_price(minute: Minute, life: Life) -> float:
+    return next((minute.bars[key].close for key in life.keys if key in minute.bars), 0.0)
