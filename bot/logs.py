@@ -1,8 +1,8 @@
 """How the process writes its log: events with fields, and never a token.
 
 Readable lines where a person looks on, else one JSON object a line; always on stderr, so that stdout stays
-the program's answer. Every line, whoever wrote it, passes ``Redaction`` last: after tracebacks and fields have
-become text, so that nothing can hide from it.
+the program's answer. Every line, whoever wrote it, passes ``Redaction`` last, after tracebacks and fields
+have become text, so that nothing can hide from it.
 """
 
 from __future__ import annotations

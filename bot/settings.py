@@ -1,0 +1,268 @@
+"""What the operator decides: environment, ``.env`` and secret files, read once into one frozen value.
+
+The environment goes before ``.env``, and ``.env`` before files in ``secrets/`` or ``/run/secrets`` that bear
+a variable's name. A wrong value stops the start with one sentence that names the variable and says what to
+write; no sentence repeats what may be a secret.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Collection, Iterable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "TOCSIN_"
+ENV_FILE = Path(".env")
+SECRETS = (Path("/run/secrets"), Path("secrets"))
+ENCODING = "utf-8-sig"  # editors on Windows begin a file with a mark
+
+# Kubernetes tells every pod where a service named "tocsin" listens; none of it is a setting.
+_SERVICE_LINK = re.compile(r"TOCSIN_(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)")
+
+
+class SettingsError(Exception):
+    """The configuration cannot be used; the text is one sentence for the operator."""
+
+
+class Address(NamedTuple):
+    """Where a server listens; port 0 takes any that is free."""
+
+    host: str
+    port: int
+
+
+def _words(value: Any) -> Any:
+    """Split a comma list, in lower case and without what is written twice."""
+    if not isinstance(value, str):
+        return value
+    words = tuple(dict.fromkeys(word.strip().lower() for word in value.split(",") if word.strip()))
+    if not words:
+        raise ValueError("names nothing")
+    if odd := [word for word in words if not re.fullmatch(r"[a-z0-9]{1,20}", word)]:
+        raise ValueError(f"has a part that is no name (part {words.index(odd[0]) + 1})")
+    return words
+
+
+def _currency(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"[a-z0-9]{2,10}", value := value.strip().lower()):
+        raise ValueError("is no currency")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        raise ValueError("is no number") from None
+    if not 1 <= seconds <= 3600:  # NaN fails too
+        raise ValueError("is out of its range")
+    return seconds
+
+
+def _telegram_token(value: Any) -> Any:
+    # Exactly what the log's redaction knows for a token: one that it would miss is not accepted.
+    if isinstance(value, str) and not re.fullmatch(r"\d{6,}:[\w-]{10,}", value := value.strip(), re.ASCII):
+        raise ValueError("is no bot token")
+    return value
+
+
+def _discord_token(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"[\w.-]{10,}", value := value.strip(), re.ASCII):
+        raise ValueError("is no bot token")
+    return value
+
+
+def _root(*schemes: str) -> BeforeValidator:
+    """Accept an address of one of the schemes, without its last slash."""
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            parts = urlsplit(value := value.strip())
+            is_address = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        except ValueError:  # a port that is no number, brackets that do not match
+            is_address = False
+        if not is_address or parts.scheme not in schemes or re.search(r"\s", value):
+            raise ValueError("is no address")
+        if parts.query or parts.fragment:
+            raise ValueError("has a ? or # part, which the root of an address cannot have")
+        return value.rstrip("/")
+
+    return BeforeValidator(check)
+
+
+def _database(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"sqlite(?:\+aiosqlite)?:///(?P<path>[^?#]+)", value.strip())
+    if not match or ":memory:" in match["path"]:
+        raise ValueError("is no SQLite file")
+    return f"sqlite+aiosqlite:///{match['path']}"
+
+
+def _admins(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    admins: set[tuple[str, str]] = set()
+    for number, part in enumerate(filter(None, (part.strip() for part in value.split(","))), 1):
+        if not (match := re.fullmatch(r"(telegram|discord):(\d{1,20})", part.lower(), re.ASCII)):
+            raise ValueError(f"has a part that names nobody (part {number})")
+        admins.add((match[1], match[2]))
+    return frozenset(admins)
+
+
+def _address(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() == "off":
+        return None
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):(\d{1,5})", value.strip(), re.ASCII)
+    if not match or int(match[2]) > 65535:
+        raise ValueError("is no host and port")
+    return Address(match[1].strip("[]"), int(match[2]))
+
+
+class Settings(BaseModel):
+    """One deployment, decided. Made of plain values; reads nothing by itself.
+
+    Each field is the variable ``TOCSIN_`` with its name in capitals; its description is what to write there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    telegram_token: Annotated[SecretStr | None, BeforeValidator(_telegram_token)] = Field(
+        None, description="the token that @BotFather gave, which begins like 123456789:AAE"
+    )
+    telegram_api: Annotated[str | None, _root("http", "https")] = Field(
+        None, description="the root of a Bot API server, such as http://localhost:8081", repr=False
+    )
+    discord_token: Annotated[SecretStr | None, BeforeValidator(_discord_token)] = Field(
+        None, description="the token of the Bot page of Discord's developer portal, without 'Bot ' before it"
+    )
+    discord_api: Annotated[str | None, _root("http", "https")] = Field(
+        None, description="the root of Discord's HTTP API, such as http://localhost:8082/api/v10", repr=False
+    )
+    discord_gateway: Annotated[str | None, _root("ws", "wss")] = Field(
+        None, description="the address of Discord's gateway, such as ws://localhost:8082/gateway", repr=False
+    )
+    database_url: Annotated[str, BeforeValidator(_database)] = Field(
+        "sqlite+aiosqlite:///data/tocsin.db",
+        description="sqlite:/// and the path of a file, such as sqlite:///data/tocsin.db",
+        repr=False,
+    )
+    exchanges: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+        ("binance",), description="names with commas between them, the default first, such as binance,kraken"
+    )
+    exchange_api: Annotated[str | None, _root("http", "https")] = Field(
+        None, description="the root of a gateway to the exchanges, such as http://localhost:8083", repr=False
+    )
+    quote: Annotated[str, BeforeValidator(_currency)] = Field(
+        "usdt", description="the currency that prices are in where none is named, such as usdt"
+    )
+    poll_seconds: Annotated[float, BeforeValidator(_seconds)] = Field(
+        5.0, description="the seconds from one look at an exchange to the next, from 1 to 3600, such as 5"
+    )
+    admins: Annotated[frozenset[tuple[str, str]], NoDecode, BeforeValidator(_admins)] = Field(
+        frozenset(), description="the numbers of persons, such as telegram:123456789,discord:987654321"
+    )
+    http: Annotated[Address | None, NoDecode, BeforeValidator(_address)] = Field(
+        None, description="host:port, such as 127.0.0.1:8080, or off"
+    )
+
+    def secrets(self) -> Iterator[str]:
+        """Give the texts that must never be seen: what the log redacts by value."""
+        for token in (self.telegram_token, self.discord_token):
+            if token is not None:
+                yield token.get_secret_value()
+
+
+def variable(field: str) -> str:
+    """Name the variable that a field is read from."""
+    return PREFIX + field.upper()
+
+
+def load_settings(
+    exchanges: Collection[str] = (), env_file: Path = ENV_FILE, secrets: Iterable[Path] = SECRETS
+) -> Settings:
+    """Read the configuration from the environment, ``env_file`` and the folders ``secrets``.
+
+    ``exchanges`` are the names that can be watched (empty: any name is taken). Raises SettingsError with one
+    sentence for the first thing that is wrong.
+    """
+    folders = [folder for folder in secrets if folder.is_dir()]
+    try:
+        _refuse_misspelt(_names(env_file, folders))
+        with warnings.catch_warnings():
+            # A secret that pydantic-settings would skip with a warning must not be missed in silence.
+            warnings.simplefilter("error", UserWarning)
+            settings = _read(env_file, folders)
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{env_file} or a secret file is no UTF-8 text: save it as UTF-8.") from None
+    except OSError as error:
+        raise SettingsError(f"{error.filename} cannot be read: {error.strerror}.") from None
+    except UserWarning as warning:
+        raise SettingsError(f"A secret file cannot be used: {warning}.") from None
+    if exchanges:
+        _refuse_unknown(settings.exchanges, exchanges)
+    return settings
+
+
+def _read(env_file: Path, folders: list[Path]) -> Settings:
+    class Sources(BaseSettings, Settings):
+        model_config = SettingsConfigDict(
+            env_prefix=PREFIX,
+            env_ignore_empty=True,
+            env_file=env_file,
+            env_file_encoding=ENCODING,
+            secrets_dir=folders or None,
+            extra="ignore",
+        )
+
+    return Settings(**dict(Sources()))
+
+
+def _names(env_file: Path, folders: Iterable[Path]) -> Iterator[str]:
+    """Name all that is configured, wherever it stands."""
+    is_pod = "KUBERNETES_SERVICE_HOST" in os.environ
+    yield from (name for name in os.environ if not (is_pod and _SERVICE_LINK.fullmatch(name)))
+    if env_file.is_file():
+        yield from dotenv_values(env_file, encoding=ENCODING)
+    for folder in folders:
+        yield from (path.name for path in folder.iterdir())
+
+
+def _refuse_misspelt(names: Iterable[str]) -> None:
+    known = [variable(field) for field in Settings.model_fields]
+    for name in sorted(names):
+        given = name.upper()
+        if given.startswith(PREFIX) and given not in known:
+            nearest = get_close_matches(given, known, 1, 0)
+            raise SettingsError(f"{name} is no setting of Tocsin: did you mean {nearest[0]}?")
+
+
+def _refuse_unknown(names: Iterable[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            nearest = get_close_matches(name, known, 1, 0.5)
+            hint = f"did you mean {nearest[0]}?" if nearest else f"write one of {', '.join(sorted(known))}."
+            raise SettingsError(f"{variable('exchanges')} names {name}, which Tocsin cannot watch: {hint}")
+
+
+def _sentence(error: ValidationError) -> str:
+    """Say the first of the errors, without the value."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    field = str(first["loc"][0])
+    problem = first.get("ctx", {}).get("error", "is of no use")
+    return f"{variable(field)} {problem}: write {Settings.model_fields[field].description}."
