@@ -114,3 +114,4 @@ class Notification:
     attempts: int = 0
     language: str = "en"
     timezone: str = "UTC"
+    is_group: bool = False

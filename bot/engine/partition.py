@@ -65,6 +65,10 @@ class Partition:
         """Give the present state of an arming."""
         return self._states[arming]
 
+    def life(self, arming: int) -> Life:
+        """Give what is fixed about an arming."""
+        return self._lives[arming]
+
     def wants(self) -> dict[MetricKey, int]:
         """Name the series that are read here, each with the first minute that is needed of it."""
         return dict(self._ends)

@@ -1,0 +1,142 @@
+"""Deliver: one drain of a platform's outbox.
+
+outbox -> lease -> wording -> pacing -> chat -> settle. The lease is taken and the outcome settled in
+transactions of their own; the send stands outside any. A process that dies in between leaves a lease that
+expires by itself, and the message is sent again: at least once, and never lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bot import gauges
+from bot.alerts.wording import word
+from bot.pacing import LIMITS, Pacer, backoff
+from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLater, StoreTrouble
+
+if TYPE_CHECKING:
+    from bot.alerts.models import Notification
+    from bot.alerts.translator import Translator
+    from bot.ports import Chat, Clock, Outbox
+
+log = structlog.get_logger(__name__)
+
+BATCH = 30
+"""How many notifications are leased at once, each of another chat."""
+
+LEASE = 60.0
+"""How long, in seconds, the right to send lasts. A send is given up well before."""
+
+_SEND_TIMEOUT = 30.0
+
+
+@dataclass(slots=True)
+class Courier:
+    """Who carries one platform's messages.
+
+    ``translator`` gives the words of a language and a time zone. ``longest_rest`` is how many seconds pass
+    at most without a look into the outbox.
+    """
+
+    outbox: Outbox
+    chat: Chat
+    clock: Clock
+    translator: Callable[[str, str], Translator]
+    longest_rest: float = 60.0
+    _bell: asyncio.Event = field(default_factory=asyncio.Event)
+    _pacer: Pacer | None = None
+    _failures: int = 0
+
+    async def run(self) -> None:
+        """Drain whenever something is due, until cancelled."""
+        while True:
+            self._bell.clear()
+            try:
+                with self.clock.still():
+                    carried = await self.drain()
+                delay = 0.0 if carried else await self._until_due()
+            except StoreTrouble as trouble:
+                log.error("the outbox cannot be read", platform=self.chat.platform, reason=str(trouble))
+                delay = backoff(self._failures, first=1.0, most=30.0)
+                self._failures += 1
+            else:
+                self._failures = 0
+            if delay:
+                await self._rest(delay)
+
+    def wake(self) -> None:
+        """Say that something new may be due."""
+        self._bell.set()
+
+    async def drain(self) -> int:
+        """Send what is due now, one message of each chat; gives how many were leased."""
+        now = self.clock.now()
+        leased = await self.outbox.lease(self.chat.platform, now, BATCH, LEASE)
+        await asyncio.gather(*(self._carry(notification) for notification in leased))
+        return len(leased)
+
+    async def _carry(self, notification: Notification) -> None:
+        translator = self.translator(notification.language, notification.timezone)
+        message = word(notification, translator, self.clock.now())
+        outcome: Outcome
+        at = self.pacer.reserve(notification.chat.chat, notification.is_group, self.clock.now())
+        await self.clock.sleep(at - self.clock.now())
+        try:
+            async with asyncio.timeout(_SEND_TIMEOUT):
+                outcome = await self.chat.send(notification.chat, message, notification.dedupe)
+        except TimeoutError:
+            outcome = RetryLater(backoff(notification.attempts), "no answer in time")
+        now = self.clock.now()
+        self._heed(notification, outcome, now)
+        await self.outbox.settle(notification, outcome, now)
+
+    @property
+    def pacer(self) -> Pacer:
+        """The pacer of this platform."""
+        if self._pacer is None:
+            self._pacer = Pacer(LIMITS[self.chat.platform])
+        return self._pacer
+
+    def _heed(self, notification: Notification, outcome: Outcome, now: float) -> None:
+        """Hold what the platform asked to hold, and count and log what became of a send."""
+        fields = {"platform": self.chat.platform, "notification": notification.id}
+        match outcome:
+            case Receipt():
+                gauges.count_delivery(self.chat.platform, "sent")
+                gauges.observe_delay(self.chat.platform, now - notification.made_at)
+            case RetryLater(after=after, reason=reason, is_global=True):
+                self.pacer.hold_all(now + after)
+                gauges.count_delivery(self.chat.platform, "retry")
+                log.warning("platform asks to wait", after=after, reason=reason, **fields)
+            case RetryLater(after=after, reason=reason):
+                self.pacer.hold(notification.chat.chat, notification.is_group, now + after)
+                gauges.count_delivery(self.chat.platform, "retry")
+                log.warning("not sent yet", after=after, reason=reason, **fields)
+            case ChatMoved():
+                gauges.count_delivery(self.chat.platform, "moved")
+                log.info("chat moved", **fields)
+            case ChatGone(reason=reason):
+                gauges.count_delivery(self.chat.platform, "gone")
+                log.warning("chat gone, its subscriptions are paused", reason=reason, **fields)
+            case Rejected(reason=reason):
+                gauges.count_delivery(self.chat.platform, "rejected")
+                log.error("message rejected", reason=reason, **fields)
+
+    async def _until_due(self) -> float:
+        now = self.clock.now()
+        due = await self.outbox.next_due(self.chat.platform, now)
+        return self.longest_rest if due is None else min(max(due - now, 0.01), self.longest_rest)
+
+    async def _rest(self, seconds: float) -> None:
+        waits = {asyncio.create_task(self._bell.wait()), asyncio.create_task(self.clock.sleep(seconds))}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)

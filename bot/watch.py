@@ -1,0 +1,180 @@
+"""Watch: one batch off the tape -> plan -> commit -> apply.
+
+One task judges one partition. What commands wrote is applied before each batch; what a batch changes is
+committed in one transaction with the promise to tell, and only then taken over into memory. A commit that
+fails drops the plan, and the batch is judged again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bot import gauges
+from bot.engine.judge import currency_of
+from bot.engine.life import Life, compile_rule
+from bot.engine.partition import Partition, Plan
+from bot.engine.state import AlertState, Correction, Ended, Ring, Transition
+from bot.metrics import MINUTE, Batch, MetricKey, Want
+from bot.pacing import backoff
+from bot.ports import Armed, Judgement, StoreTrouble, Told, Unseeable
+from bot.rules import RuleError, parse
+
+if TYPE_CHECKING:
+    from bot.alerts.message import Fact
+    from bot.alerts.models import Arming
+    from bot.ports import Clock, Ledger, Market, Tape
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Watch:
+    """The judge of one partition.
+
+    ``late_after`` is how many seconds after it happened a ring is said to be late. ``wake`` is called
+    whenever something was promised, for whoever delivers.
+    """
+
+    ledger: Ledger
+    market: Market
+    clock: Clock
+    wake: Callable[[], None]
+    late_after: float
+    partition: int = 0
+    holder: str = ""
+    _armings: Partition = field(default_factory=Partition)
+    _rules: dict[int, Arming] = field(default_factory=dict)
+    _waiting: dict[int, Armed] = field(default_factory=dict)
+    _begun: dict[int, AlertState] = field(default_factory=dict)
+    _epoch: int = 0
+    _revision: int = 0
+    _quiet_since: float = 0.0
+
+    async def open(self) -> None:
+        """Take the partition over, and load what lives in it."""
+        self._epoch = await self.ledger.take(self.partition, self.holder)
+        await self._sync()
+
+    async def run(self, tape: Tape) -> None:
+        """Judge batch after batch, until cancelled or superseded."""
+        async for batch in tape:
+            with self.clock.still():
+                await self.take(batch)
+
+    def wants(self) -> list[Want]:
+        """Say which series are read here, and from which minute each is needed."""
+        return [Want(key, since) for key, since in self._armings.wants().items()]
+
+    async def take(self, batch: Batch) -> None:
+        """Judge one batch, and do not return before it is kept. Raises Superseded."""
+        attempts = 0
+        while True:
+            try:
+                await self._sync()
+                self._armings.observe(batch)
+                plan = self._armings.plan()
+                await self._commit(plan, batch)
+            except StoreTrouble as trouble:
+                log.error("commit failed", source=batch.source, reason=str(trouble), attempts=attempts)
+                await self.clock.sleep(backoff(attempts, first=0.5, most=30))
+                attempts += 1
+            else:
+                self._armings.apply(plan)
+                return
+
+    async def _sync(self) -> None:
+        changes = await self.ledger.changes(self.partition, self._revision)
+        for arming_id in changes.retired:
+            self._armings.remove(arming_id)
+            self._rules.pop(arming_id, None)
+            self._waiting.pop(arming_id, None)
+            self._begun.pop(arming_id, None)
+        for armed in changes.made:
+            if armed.arming.id not in self._rules:
+                self._waiting[armed.arming.id] = armed
+        if self._waiting:
+            await self._take_in()
+        self._revision = changes.revision
+
+    async def _take_in(self) -> None:
+        """Begin or continue the lives of armings; one whose history cannot be had yet waits for it."""
+        judged_to: dict[MetricKey, int] | None = None
+        for arming_id, armed in list(self._waiting.items()):
+            arming, state = armed.arming, armed.state
+            try:
+                life = compile_rule(parse(arming.rule), arming.is_shared, arming.made_at, arming.seen)
+            except (RuleError, ValueError) as error:
+                log.error("an arming cannot be read, and is left out", arming=arming_id, reason=str(error))
+                self._rules[arming_id] = arming
+                del self._waiting[arming_id]
+                continue
+            if state is not None:
+                if judged_to is None:
+                    judged_to = await self.ledger.judged_to(self.partition)
+                state = self._armings.resume_from(life, state, judged_to)
+            if not await self._load(life, state):
+                continue
+            begun = self._armings.add(arming_id, life, state)
+            if state is None:
+                self._begun[arming_id] = begun
+            self._rules[arming_id] = arming
+            del self._waiting[arming_id]
+
+    async def _load(self, life: Life, state: AlertState | None) -> bool:
+        for key, since, until in self._armings.missing(life, state):
+            try:
+                bars = await self.market.bars(key, since, until)
+            except Unseeable as trouble:
+                log.warning("no history yet", key=str(key), reason=str(trouble))
+                return False
+            self._armings.preload(key, bars)
+        return True
+
+    async def _commit(self, plan: Plan, batch: Batch) -> None:
+        states = {**self._begun, **{arming: plan.states[arming] for arming in plan.changed}}
+        told = [self._tell(arming, transition, batch) for arming, transition in plan.told]
+        is_quiet = not states and not told
+        if is_quiet and batch.at < self._quiet_since + MINUTE:
+            return
+        judgement = Judgement(batch.at, states, plan.judged_to, told)
+        promised = await self.ledger.commit(self.partition, self._epoch, judgement)
+        self._begun.clear()
+        self._quiet_since = batch.at
+        for _, transition in plan.told:
+            gauges.count_transition(type(transition).__name__.lower())
+        if promised:
+            self.wake()
+
+    def _tell(self, arming_id: int, transition: Transition, batch: Batch) -> Told:
+        arming = self._rules[arming_id]
+        key = self._armings.life(arming_id).keys[0]
+        facts: dict[str, Fact] = {
+            "armed_rule": arming.rule,
+            "key": key.instrument,
+            "currency": currency_of(key),
+            "venue": key.venue or batch.source,
+            "now": self._armings.latest(key),
+            "at": transition.at,
+            "seen_at": batch.at,
+            "episode": transition.episode,
+        }
+        match transition:
+            case Ring():
+                facts |= {
+                    "value": transition.value,
+                    "is_early": transition.is_early,
+                    "is_late": batch.at - transition.at > self.late_after,
+                    "evidence": [
+                        {"term": one.term, "value": one.value, "currency": one.currency}
+                        for one in transition.evidence
+                    ],
+                }
+            case Correction():
+                facts |= {"value": transition.value}
+            case Ended():
+                pass
+        return Told(arming_id, transition, facts)
