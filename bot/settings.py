@@ -141,42 +141,52 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     telegram_token: Annotated[SecretStr | None, BeforeValidator(_telegram_token)] = Field(
-        None, description="the token that @BotFather gave, which begins like 123456789:AAE"
+        default=None, description="the token that @BotFather gave, which begins like 123456789:AAE"
     )
     telegram_api: Annotated[str | None, _root("http", "https")] = Field(
-        None, description="the root of a Bot API server, such as http://localhost:8081", repr=False
+        default=None, description="the root of a Bot API server, such as http://localhost:8081", repr=False
     )
     discord_token: Annotated[SecretStr | None, BeforeValidator(_discord_token)] = Field(
-        None, description="the token of the Bot page of Discord's developer portal, without 'Bot ' before it"
+        default=None,
+        description="the token of the Bot page of Discord's developer portal, without 'Bot ' before it",
     )
     discord_api: Annotated[str | None, _root("http", "https")] = Field(
-        None, description="the root of Discord's HTTP API, such as http://localhost:8082/api/v10", repr=False
+        default=None,
+        description="the root of Discord's HTTP API, such as http://localhost:8082/api/v10",
+        repr=False,
     )
     discord_gateway: Annotated[str | None, _root("ws", "wss")] = Field(
-        None, description="the address of Discord's gateway, such as ws://localhost:8082/gateway", repr=False
+        default=None,
+        description="the address of Discord's gateway, such as ws://localhost:8082/gateway",
+        repr=False,
     )
     database_url: Annotated[str, BeforeValidator(_database)] = Field(
-        "sqlite+aiosqlite:///data/tocsin.db",
+        default="sqlite+aiosqlite:///data/tocsin.db",
         description="sqlite:/// and the path of a file, such as sqlite:///data/tocsin.db",
         repr=False,
     )
     exchanges: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
-        ("binance",), description="names with commas between them, the default first, such as binance,kraken"
+        default=("binance",),
+        description="names with commas between them, the default first, such as binance,kraken",
     )
     exchange_api: Annotated[str | None, _root("http", "https")] = Field(
-        None, description="the root of a gateway to the exchanges, such as http://localhost:8083", repr=False
+        default=None,
+        description="the root of a gateway to the exchanges, such as http://localhost:8083",
+        repr=False,
     )
     quote: Annotated[str, BeforeValidator(_currency)] = Field(
-        "usdt", description="the currency that prices are in where none is named, such as usdt"
+        default="usdt", description="the currency that prices are in where none is named, such as usdt"
     )
     poll_seconds: Annotated[float, BeforeValidator(_seconds)] = Field(
-        5.0, description="the seconds from one look at an exchange to the next, from 1 to 3600, such as 5"
+        default=5.0,
+        description="the seconds from one look at an exchange to the next, from 1 to 3600, such as 5",
     )
     admins: Annotated[frozenset[tuple[str, str]], NoDecode, BeforeValidator(_admins)] = Field(
-        frozenset(), description="the numbers of persons, such as telegram:123456789,discord:987654321"
+        default=frozenset(),
+        description="the numbers of persons, such as telegram:123456789,discord:987654321",
     )
     http: Annotated[Address | None, NoDecode, BeforeValidator(_address)] = Field(
-        None, description="host:port, such as 127.0.0.1:8080, or off"
+        default=None, description="host:port, such as 127.0.0.1:8080, or off"
     )
 
     def secrets(self) -> Iterator[str]:

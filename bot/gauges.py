@@ -1,0 +1,95 @@
+"""What operators see counted: Prometheus gauges behind plain functions.
+
+Names end in their unit, labels have few values (a source, a platform, an outcome), never a chat or a person.
+The counts belong to the process: they begin at zero with it, as Prometheus expects.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_REGISTRY = CollectorRegistry()
+for _collector in (ProcessCollector, PlatformCollector, GCCollector):
+    _collector(registry=_REGISTRY)
+
+_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
+
+_polls = Counter("tocsin_polls", "Looks at a feed.", ["source", "outcome"], registry=_REGISTRY)
+_poll_seconds = Histogram(
+    "tocsin_poll_seconds", "How long a look took.", ["source"], buckets=_SECONDS, registry=_REGISTRY
+)
+_feed_seen = Gauge(
+    "tocsin_feed_seen_timestamp_seconds", "When a feed last brought data.", ["source"], registry=_REGISTRY
+)
+_bars = Counter("tocsin_bars", "Final minutes judged.", ["source"], registry=_REGISTRY)
+_armings = Gauge("tocsin_armings", "Armings that are watched.", registry=_REGISTRY)
+_transitions = Counter(
+    "tocsin_transitions", "Rings, corrections and ends promised to be told.", ["kind"], registry=_REGISTRY
+)
+_delay = Histogram(
+    "tocsin_delivery_delay_seconds",
+    "From what a message tells of to the platform's acceptance of it.",
+    ["platform"],
+    buckets=_SECONDS,
+    registry=_REGISTRY,
+)
+_deliveries = Counter(
+    "tocsin_deliveries", "Messages sent, by what became of them.", ["platform", "outcome"], registry=_REGISTRY
+)
+_outbox = Gauge("tocsin_outbox_pending", "Notifications that wait.", ["platform"], registry=_REGISTRY)
+_outbox_age = Gauge(
+    "tocsin_outbox_oldest_age_seconds",
+    "How long the oldest one that is due has waited.",
+    ["platform"],
+    registry=_REGISTRY,
+)
+
+
+def count_poll(source: str, seconds: float, seen_at: float | None) -> None:
+    """Count one look of a feed that took so long; ``seen_at`` is ``None`` where it brought nothing."""
+    _polls.labels(source, "failed" if seen_at is None else "ok").inc()
+    _poll_seconds.labels(source).observe(seconds)
+    if seen_at is not None:
+        _feed_seen.labels(source).set(seen_at)
+
+
+def count_bars(source: str, count: int) -> None:
+    """Count final minutes that were judged."""
+    _bars.labels(source).inc(count)
+
+
+def show_armings(count: int) -> None:
+    """Show how many armings are watched now."""
+    _armings.set(count)
+
+
+def count_transition(kind: str) -> None:
+    """Count what was promised to be told: ``ring``, ``correction``, ``ended``."""
+    _transitions.labels(kind).inc()
+
+
+def count_delivery(platform: str, outcome: str) -> None:
+    """Count one send by what became of it: ``sent``, ``retry``, ``moved``, ``gone``, ``rejected``."""
+    _deliveries.labels(platform, outcome).inc()
+
+
+def observe_delay(platform: str, seconds: float) -> None:
+    """Observe how long a message took from what it tells of to the platform's acceptance."""
+    _delay.labels(platform).observe(max(0.0, seconds))
+
+
+def show_outbox(platform: str, pending: int, oldest: float) -> None:
+    """Show how many notifications of a platform wait, and how many seconds the oldest due one has."""
+    _outbox.labels(platform).set(pending)
+    _outbox_age.labels(platform).set(oldest)
+
+
+def exposition() -> bytes:
+    """Give everything in Prometheus' text format; its type is ``CONTENT_TYPE``."""
+    return generate_latest(_REGISTRY)
