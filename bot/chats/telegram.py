@@ -1,0 +1,383 @@
+"""Bring what people say on Telegram to the desk, and what the bot says to Telegram.
+
+``telegram_inbox`` says what is brought and what is ignored.
+
+Updates are confirmed when they are fetched: a kill may lose the commands that were not answered yet, and who
+gave one sees that no answer came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import structlog
+from telegram import (
+    BotCommand,
+    BotCommandScope,
+    BotCommandScopeAllChatAdministrators,
+    BotCommandScopeDefault,
+    LinkPreviewOptions,
+    ReplyParameters,
+    Update,
+)
+from telegram.constants import ChatMemberStatus, ParseMode
+from telegram.error import (
+    BadRequest,
+    Conflict,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+)
+from telegram.ext import ApplicationBuilder, TypeHandler
+
+from bot.alerts.message import Message, say
+from bot.alerts.people import ChatKind, ChatRef
+from bot.chats.lanes import Lanes
+from bot.chats.telegram_errors import MARKUP, NO_TOPIC, outcome_of, pause_before, says
+from bot.chats.telegram_http import AiohttpRequest, Shut
+from bot.chats.telegram_inbox import Said, read
+from bot.chats.telegram_text import Part, render
+from bot.ports import Clock, Desk, Outcome, Receipt, Refused, Rejected, RetryLater
+
+POLL = timedelta(seconds=30)
+ADMIN_SECONDS: Final = 60.0
+MOST_WAITING: Final = 16
+"""How many commands of one chat may wait behind the one that is being answered."""
+REPLY_TRIES: Final = 4
+LONGEST_PAUSE: Final = 60.0
+BUSY = say("Too many commands at once: some of the last ones were not read. Please send them again.")
+
+NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+IN_PLACE_OF_TOKEN: Final = "kept by the request"  # noqa: S105
+
+Result = TypeVar("Result")
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Answer:
+    """The messages that show the latest reply to what was said: one per part."""
+
+    said: Said
+    shown: list[tuple[int, Part]] = field(default_factory=list)
+    is_lost: bool = False
+
+
+class TelegramChat:
+    """Telegram, by long polling through python-telegram-bot.
+
+    ``token`` is BotFather's, ``root`` the address of the Bot API. ``menu`` lists the commands for Telegram's
+    menu as (name, summary, is only for administrators). ``patience`` is how many seconds to wait for an
+    answer. ``send`` and ``is_admin`` work while ``run`` runs; before and after, ``send`` asks to try later.
+    """
+
+    platform = "telegram"
+
+    def __init__(
+        self,
+        token: str,
+        clock: Clock,
+        *,
+        root: str = "https://api.telegram.org",
+        menu: Sequence[tuple[str, str, bool]] = (),
+        busy: Message = BUSY,
+        patience: float = 15.0,
+    ) -> None:
+        # The library warns on every 429 unless it may say "retry after" as a timedelta; this is its switch.
+        os.environ.setdefault("PTB_TIMEDELTA", "true")
+        self._clock = clock
+        self._menu = tuple(menu)
+        self._busy = busy
+        self._desk: Desk | None = None
+        self._lanes = Lanes()
+        self._begun: OrderedDict[tuple[ChatRef, str], list[int]] = OrderedDict()
+        self._admins: dict[tuple[str, str], tuple[float, bool]] = {}
+        base = f"{root.rstrip('/')}/bot"
+        updates: asyncio.Queue[object] = asyncio.Queue(maxsize=256)
+        self._application = (
+            ApplicationBuilder()
+            .token(IN_PLACE_OF_TOKEN)
+            .base_url(lambda _: base)
+            .base_file_url(lambda _: base)
+            .request(AiohttpRequest(token, patience=patience, connections=64))
+            .get_updates_request(AiohttpRequest(token, patience=patience, connections=2, is_polling=True))
+            .update_queue(updates)
+            .job_queue(None)
+            .build()
+        )
+        self._application.add_handler(TypeHandler(Update, self._take))
+
+    def __repr__(self) -> str:
+        return "TelegramChat()"
+
+    # --- listening ------------------------------------------------------------------------------------------
+
+    async def run(self, desk: Desk) -> None:
+        """Listen until cancelled.
+
+        Waits out a network that is down, also at the start. Raises Refused if the token is wrong.
+        """
+        self._desk = desk
+        self._lanes = Lanes()
+        updater = self._application.updater
+        assert updater is not None  # noqa: S101 - the builder makes one unless it is told not to
+        try:
+            await self._connect()
+            await self._application.start()
+            await updater.start_polling(
+                timeout=POLL,
+                bootstrap_retries=-1,
+                allowed_updates=[Update.MESSAGE],
+                error_callback=_report,
+            )
+            await self._publish_menu()
+            log.info("telegram_listening", bot=self._application.bot.username)
+            await asyncio.Event().wait()
+        except InvalidToken:
+            raise Refused(
+                "Telegram refuses the token: check TOCSIN_TELEGRAM_TOKEN (and TOCSIN_TELEGRAM_API if set)."
+            ) from None
+        finally:
+            if updater.running:
+                await _within(4.0, updater.stop())
+            if self._application.running:
+                await _within(4.0, self._application.stop())
+            await self._lanes.drain(4.0)
+            await self._application.shutdown()
+            await self._application.bot.shutdown()
+
+    async def _connect(self) -> None:
+        """Ask Telegram who we are, for as long as it takes. Raises InvalidToken."""
+        attempt = 0
+        while True:
+            try:
+                await self._application.initialize()
+                return
+            except InvalidToken:
+                raise
+            except TelegramError as error:
+                pause = pause_before(error, attempt)
+                log.warning("telegram_unreachable", reason=str(error), again_in=pause)
+            await self._clock.sleep(pause)
+            attempt += 1
+
+    async def _publish_menu(self) -> None:
+        """Set Telegram's menu where it is not what it should be; the bot is as good without it."""
+        everybody = [
+            BotCommand(name, summary[:256]) for name, summary, is_admins in self._menu if not is_admins
+        ]
+        admins = [BotCommand(name, summary[:256]) for name, summary, _ in self._menu]
+        scopes: list[tuple[BotCommandScope, list[BotCommand]]] = [
+            (BotCommandScopeDefault(), everybody),
+            (BotCommandScopeAllChatAdministrators(), admins),
+        ]
+        bot = self._application.bot
+        try:
+            for scope, wanted in scopes:
+                if list(await bot.get_my_commands(scope)) == wanted:
+                    continue
+                if wanted:
+                    await bot.set_my_commands(wanted, scope)
+                else:
+                    await bot.delete_my_commands(scope)
+        except TelegramError as error:
+            log.warning("telegram_menu_not_set", reason=str(error))
+
+    async def _take(self, update: Update, _context: Any) -> None:
+        said = read(update, self._application.bot.username)
+        if said is None:
+            return
+        lane = said.caller.chat.chat
+        waiting = self._lanes.waiting(lane)
+        if waiting < MOST_WAITING:
+            await self._lanes.put(lane, partial(self._answer, said))
+        elif waiting == MOST_WAITING:
+            await self._lanes.put(lane, partial(self._show, Answer(said), self._busy))
+        else:
+            log.warning("telegram_chat_floods", chat=str(said.caller.chat))
+
+    async def _answer(self, said: Said) -> None:
+        """Bring one saying to the desk. A reply that cannot be shown does not stop what was asked for."""
+        assert self._desk is not None  # noqa: S101 - updates come while run has a desk
+        answer = Answer(said)
+        async for message in self._desk.dispatch(said.caller, said.words):
+            await self._show(answer, message)
+
+    # --- showing replies ------------------------------------------------------------------------------------
+
+    async def _show(self, answer: Answer, message: Message) -> None:
+        """Show a reply in place of the one before: edit what is shown, add or delete where parts differ."""
+        if answer.is_lost:
+            return
+        parts = render(message)
+        try:
+            for index, part in enumerate(parts):
+                if index >= len(answer.shown):
+                    answer.shown.append((await self._insist(partial(self._reply, answer.said, part)), part))
+                    continue
+                shown, before = answer.shown[index]
+                if part == before:
+                    continue
+                if not await self._insist(partial(self._edit, answer.said.caller.chat, shown, part)):
+                    shown = await self._insist(partial(self._reply, answer.said, part))
+                answer.shown[index] = (shown, part)
+            if parts:
+                for shown, _ in answer.shown[len(parts) :]:
+                    await self._delete(answer.said.caller.chat, shown)
+                del answer.shown[len(parts) :]
+        except TelegramError as error:
+            answer.is_lost = True
+            log.warning("telegram_reply_lost", chat=str(answer.said.caller.chat), reason=str(error))
+
+    async def _reply(self, said: Said, part: Part) -> int:
+        to = None
+        if said.caller.kind is ChatKind.GROUP:
+            to = ReplyParameters(said.message, allow_sending_without_reply=True)
+        return await self._post(said.caller.chat, part, to)
+
+    async def _edit(self, chat: ChatRef, message: int, part: Part) -> bool:
+        """Change a message; ``False`` if it cannot be changed (any more)."""
+        for text, mode in ((part.html, ParseMode.HTML), (part.plain, None)):
+            try:
+                await self._application.bot.edit_message_text(
+                    text, _number(chat.chat), message, parse_mode=mode, link_preview_options=NO_PREVIEW
+                )
+                return True
+            except BadRequest as error:
+                if "not modified" in str(error).lower():
+                    return True
+                if not says(error, MARKUP):
+                    return False
+        return False
+
+    async def _delete(self, chat: ChatRef, message: int) -> None:
+        try:
+            await self._application.bot.delete_message(_number(chat.chat), message)
+        except TelegramError as error:
+            log.info("telegram_message_not_deleted", chat=str(chat), reason=str(error))
+
+    async def _insist(self, call: Callable[[], Awaitable[Result]]) -> Result:
+        """Make a call again where Telegram asks to wait or the network fails: no outbox repeats an answer."""
+        for attempt in range(REPLY_TRIES - 1):
+            try:
+                return await call()
+            except BadRequest:
+                raise
+            except (RetryAfter, NetworkError) as error:
+                pause = pause_before(error, attempt)
+                if pause > LONGEST_PAUSE:
+                    raise
+            await self._clock.sleep(pause)
+        return await call()
+
+    # --- pushing --------------------------------------------------------------------------------------------
+
+    async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
+        """Push one message; never raises for what Telegram or the network does.
+
+        Telegram knows no nonce. Here it remembers how many parts of a long message were sent before the rest
+        failed, so that a repetition within this process goes on with the next one. The receipt names the
+        first part. A message for a topic that is closed or deleted goes to the group's general topic.
+        """
+        parts = render(message)
+        if not parts:
+            return Rejected("the message is empty")
+        sent = self._begun.pop((chat, nonce), [])
+        try:
+            for part in parts[len(sent) :]:
+                sent.append(await self._post(chat, part, None))
+        except TelegramError as error:
+            if sent:
+                self._begun[chat, nonce] = sent
+                while len(self._begun) > 256:
+                    self._begun.popitem(last=False)
+            return outcome_of(error, chat)
+        except Exception:
+            log.exception("telegram_send_failed", chat=str(chat))
+            return RetryLater(LONGEST_PAUSE, "an error in the Telegram adapter")
+        return Receipt(str(sent[0]))
+
+    async def _post(self, chat: ChatRef, part: Part, to: ReplyParameters | None) -> int:
+        """Send one part: as plain text where its markup is refused, without the topic where that is gone."""
+        thread = int(chat.thread) if chat.thread else None
+        has_markup = True
+        while True:
+            try:
+                sent = await self._application.bot.send_message(
+                    _number(chat.chat),
+                    part.html if has_markup else part.plain,
+                    parse_mode=ParseMode.HTML if has_markup else None,
+                    message_thread_id=thread,
+                    link_preview_options=NO_PREVIEW,
+                    reply_parameters=to,
+                )
+                return sent.message_id
+            except BadRequest as error:
+                if thread is not None and says(error, NO_TOPIC):
+                    thread = None
+                elif has_markup and says(error, MARKUP):
+                    has_markup = False
+                else:
+                    raise
+                log.warning("telegram_sending_otherwise", chat=str(chat), reason=str(error))
+
+    async def is_admin(self, chat: ChatRef, person: str) -> bool:
+        """Ask Telegram whether a person administers a chat; an answer is kept for a minute.
+
+        ``False`` where Telegram cannot say: a channel that speaks in a group, an error, a network that fails.
+        """
+        if chat.chat == person:
+            return True
+        now = self._clock.now()
+        key = (chat.chat, person)
+        if (known := self._admins.get(key)) is not None and 0 <= now - known[0] < ADMIN_SECONDS:
+            return known[1]
+        if not person.isdecimal():
+            return False
+        try:
+            member = await self._application.bot.get_chat_member(_number(chat.chat), int(person))
+        except TelegramError as error:
+            log.warning("telegram_admin_unknown", chat=str(chat), reason=str(error))
+            return False
+        is_admin = member.status in (ChatMemberStatus.OWNER, ChatMemberStatus.ADMINISTRATOR)
+        if len(self._admins) >= 1024:
+            self._admins.clear()
+        self._admins[key] = (now, is_admin)
+        return is_admin
+
+
+def _report(error: TelegramError) -> None:
+    """Log why polling fails; the library goes on, at most half a minute later."""
+    match error:
+        case Conflict():
+            log.error("telegram_conflict", reason="another process listens with this token")
+        case Shut():
+            log.error("telegram_refused", reason=str(error))
+        case _:
+            log.warning("telegram_polling_failed", reason=str(error))
+
+
+def _number(chat: str) -> int | str:
+    """Give a chat's id as Telegram writes it; a public name (``@name``) stays as it is."""
+    return chat if chat.startswith("@") else int(chat)
+
+
+async def _within(seconds: float, stopping: Coroutine[Any, Any, None]) -> None:
+    """Let a part stop in its own time, but not for ever: with a network down it would wait half a minute."""
+    task = asyncio.ensure_future(stopping)
+    for _ in range(3):  # the library swallows a cancellation and goes on with its next step
+        await asyncio.wait({task}, timeout=seconds)
+        if task.done():
+            break
+        task.cancel()
+    if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("telegram_stop_failed", reason=type(error).__name__)

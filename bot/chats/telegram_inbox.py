@@ -1,0 +1,70 @@
+"""Read what people say on Telegram. Pure: an update goes in, what the desk needs comes out.
+
+What is brought: in a private chat every text, as typed; in a group every text that begins with a command,
+unless it names another bot. The name of this bot is taken off: ``/alert@tocsin_bot btc < 100k`` is brought as
+``/alert btc < 100k``. A forwarded text counts as said by who forwards it.
+
+What is ignored by design: captions, pictures and everything else without a text; edits, since a command that
+was carried out is not carried out again; posts of channels, also where they are copied into a discussion
+group; what other bots say; other talk in groups.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from telegram import Message, Update
+from telegram.constants import ChatType
+
+from bot.alerts.people import Caller, ChatKind, ChatRef
+
+_COMMAND = re.compile(r"/(\w{1,64})(?:@(\w{1,64}))?(?![\w@/<>])")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one person said in one chat, ready for the desk."""
+
+    caller: Caller
+    words: str
+    message: int
+
+
+def read(update: Update, username: str) -> Said | None:
+    """Read what a person says to the bot called ``username``; ``None`` for what is ignored by design."""
+    post = update.message
+    if post is None or not post.text or post.is_automatic_forward:
+        return None
+    caller = _caller(post)
+    if caller is None:
+        return None
+    words = post.text
+    if command := _COMMAND.match(words):
+        if (name := command[2]) is not None and name.lower() != username.lower():
+            return None
+        words = f"/{command[1]}{words[command.end() :]}"
+    elif caller.kind is ChatKind.GROUP:
+        return None
+    return Said(caller, words, post.message_id)
+
+
+def _caller(post: Message) -> Caller | None:
+    """Say who speaks. An anonymous administrator speaks as the group, and a member may as a channel."""
+    thread = str(post.message_thread_id) if post.is_topic_message and post.message_thread_id else ""
+    chat = ChatRef("telegram", str(post.chat.id), thread)
+    match post.chat.type:
+        case ChatType.PRIVATE:
+            kind = ChatKind.PRIVATE
+        case ChatType.GROUP | ChatType.SUPERGROUP:
+            kind = ChatKind.GROUP
+        case _:
+            return None
+    if (speaker := post.sender_chat) is not None:
+        is_group = speaker.id == post.chat.id
+        return Caller(chat, kind, str(speaker.id), speaker.effective_name or "", is_group)
+    person = post.from_user
+    if person is None or person.is_bot:
+        return None
+    is_admin = True if kind is ChatKind.PRIVATE else None
+    return Caller(chat, kind, str(person.id), person.full_name, is_admin, person.language_code or "en")
