@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Collection
+from collections.abc import Iterable
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -28,7 +29,7 @@ CHATTY = ("httpx", "httpcore", "telegram", "discord", "apscheduler", "aiohttp.ac
 class Redaction:
     """Replace tokens, passwords and the secrets of this deployment in a text."""
 
-    def __init__(self, secrets: Collection[str] = ()) -> None:
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
         longest_first = sorted((secret for secret in secrets if secret), key=len, reverse=True)
         self._secrets = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
@@ -39,11 +40,14 @@ class Redaction:
         return PASSWORDS.sub("[redacted]", TOKENS.sub("[redacted]", text))
 
 
-def configure_logging(secrets: Collection[str] = (), json: bool | None = None) -> None:
+def configure_logging(
+    secrets: Iterable[str] = (), level: str = "INFO", json: bool | None = None
+) -> Redaction:
     """Send structlog's and the standard library's events through one redacted handler on stderr.
 
     ``secrets`` are the deployment's tokens, redacted by value wherever they stand. ``json`` asks for JSON
-    lines; ``None`` means JSON unless stderr is a terminal. May be called again; the last call holds.
+    lines; ``None`` means JSON unless stderr is a terminal. An error that ends the process is an event too.
+    May be called again; the last call holds. Gives the redaction, for what is written beside the log.
     """
     redact = Redaction(secrets)
     if json is None:
@@ -76,7 +80,7 @@ def configure_logging(secrets: Collection[str] = (), json: bool | None = None) -
             ],
         )
     )
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
     # A log call that fails would print its raw arguments.
     logging.raiseExceptions = False
     for name in CHATTY:
@@ -92,3 +96,11 @@ def configure_logging(secrets: Collection[str] = (), json: bool | None = None) -
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+    def bury(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            return
+        logging.getLogger("tocsin").critical("ended by an error", exc_info=(kind, error, trace))
+
+    sys.excepthook = bury
+    return redact
