@@ -1,0 +1,332 @@
+"""Discord, through discord.py: slash commands, direct messages and mentions in; replies and alerts out.
+
+Only the gateway and plain requests are used, no privileged intent. The library is pointed elsewhere by its
+two class attributes, so one process talks to one Discord.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+import discord
+import structlog
+from discord import app_commands
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+from yarl import URL
+
+from bot.alerts.message import Message
+from bot.alerts.people import Caller, ChatKind, ChatRef
+from bot.chats.discord_answer import InteractionAnswer, MessageAnswer, relay
+from bot.chats.discord_calls import FAILURES, Calls, outcome_of
+from bot.chats.discord_menu import SlashCommand, clip, is_choice, is_same, menu, words
+from bot.chats.discord_text import render, render_plain
+from bot.chats.lanes import Lanes
+from bot.ports import ChatGone, Choice, Desk, Outcome, Receipt, Refused, Rejected, RetryLater
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+REFUSED = "Discord refuses the bot token: copy it again from the developer portal to TOCSIN_DISCORD_TOKEN."
+
+_MOST_CHOICES = 25
+_LONGEST_PAUSE = 60.0
+_BAD_TOKEN = 4004
+
+
+class DiscordChat:
+    """Discord as a Chat.
+
+    ``api`` and ``gateway`` are the addresses of another server than Discord's own; ``api`` may leave out the
+    path ``/api/v10``. Seconds: after ``answer_within`` without a reply an interaction is deferred (Discord
+    allows three), after ``complete_within`` an autocomplete is answered with nothing, and ``patience`` is how
+    long one request may take.
+    """
+
+    platform = "discord"
+
+    def __init__(
+        self,
+        token: str,
+        commands: Sequence[SlashCommand],
+        *,
+        api: str | None = None,
+        gateway: str | None = None,
+        answer_within: float = 1.5,
+        complete_within: float = 2.0,
+        patience: float = 20.0,
+    ) -> None:
+        self._token = token
+        self._commands = {command.name: command for command in commands}
+        self._answer_within = answer_within
+        self._complete_within = complete_within
+        self._patience = patience
+        self._calls = Calls(patience)
+        self._client: _Client | None = None
+        self._is_synced = False
+        if api:
+            Route.BASE = api_address(api)
+        if gateway:
+            DiscordWebSocket.DEFAULT_GATEWAY = URL(gateway)
+
+    async def run(self, desk: Desk) -> None:
+        """Listen until cancelled. Raises Refused if the token is wrong; waits out a network that is down."""
+        if not self._token.isascii() or not self._token.isprintable():
+            raise Refused(REFUSED)  # it would not even fit into a header
+        pause = 1.0
+        while True:
+            self._calls = Calls(self._patience)
+            client = _Client(self, desk, self._calls)
+            try:
+                async with client:
+                    await client.login(self._token)
+                    self._client, pause = client, 1.0
+                    await client.connect()
+            except discord.LoginFailure:
+                raise Refused(REFUSED) from None
+            except discord.ConnectionClosed as closed:
+                if closed.code == _BAD_TOKEN:
+                    raise Refused(REFUSED) from None
+                log.warning("discord closed the gateway", code=closed.code, again_in=pause)
+            except Exception as problem:
+                # discord.py fails in several ways, with AttributeError too, where the gateway is away.
+                log.warning("discord cannot be reached", reason=type(problem).__name__, again_in=pause)
+            finally:
+                self._client = None
+                await client.finish()
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
+        """Push one message, at most once per ``nonce`` as far as Discord remembers (some minutes).
+
+        What Discord refuses for its form is tried once more without markup.
+        """
+        client = self._client
+        if client is None:
+            return RetryLater(2.0, "not connected to Discord")
+        if (held := self._calls.held()) is not None:
+            return held
+        if not chat.chat.isascii() or not chat.chat.isdecimal():
+            return ChatGone("it has no Discord channel id")
+        channel = client.get_partial_messageable(int(chat.chat))
+        outcome = await self._push(channel, render(message), nonce)
+        if isinstance(outcome, Rejected):
+            outcome = await self._push(channel, render_plain(message), nonce)
+        return outcome
+
+    async def _push(self, channel: discord.PartialMessageable, parts: Sequence[str], nonce: str) -> Outcome:
+        first = ""
+        for number, part in enumerate(parts):
+            sending = channel.send(part, nonce=token_of(channel.id, nonce, number))
+            try:
+                sent = await self._calls.within(sending, heeds_limits=True)
+            except Exception as problem:
+                return outcome_of(problem)
+            first = first or str(sent.id)
+        return Receipt(first)
+
+    async def is_admin(self, chat: ChatRef, person: str) -> bool:
+        """Ask whether a person manages the server of a channel now; direct messages are the person's own."""
+        client = self._client
+        if client is None:
+            return False
+        try:
+            return await self._calls.within(client.administers(int(chat.chat), int(person)))
+        except (*FAILURES, ValueError):
+            return False
+
+    async def sync(self, client: discord.Client) -> None:
+        """Register the slash commands, once in a process and only if Discord knows others."""
+        app = client.application_id
+        if self._is_synced or app is None:
+            return
+        ours = menu(list(self._commands.values()))
+        try:
+            theirs = await client.http.get_global_commands(app)
+            if not is_same(ours, theirs):
+                await client.http.bulk_upsert_global_commands(app, ours)
+                log.info("slash commands registered", commands=len(ours))
+        except FAILURES as problem:
+            log.warning("slash commands were not registered", reason=str(problem))
+        else:
+            self._is_synced = True
+
+    async def answer(self, interaction: discord.Interaction, desk: Desk) -> None:
+        """Answer a slash command."""
+        caller = caller_of(interaction)
+        if caller is None:
+            return
+        data: Any = interaction.data
+        filled = {option["name"]: option.get("value", "") for option in data.get("options", ())}
+        command = self._commands.get(data["name"])
+        # Discord may offer for a while what was taken out of the menu; the desk says that it is unknown.
+        said = words(command, filled) if command else f"/{data['name']}"
+        answer = InteractionAnswer(interaction, int(caller.chat.chat), self._calls)
+        await relay(desk.dispatch(caller, said), answer, self._answer_within)
+
+    async def complete(self, interaction: discord.Interaction, desk: Desk) -> None:
+        """Answer an autocomplete in time, with nothing if there is nothing."""
+        data: Any = interaction.data
+        caller = caller_of(interaction)
+        focused = next((option for option in data.get("options", ()) if option.get("focused")), None)
+        choices: list[Choice] = []
+        if caller and focused:
+            asked = desk.complete(caller, data["name"], focused["name"], str(focused.get("value", "")))
+            choices = await _in_time(asked, self._complete_within)
+        fitting = [
+            app_commands.Choice(name=clip(one.shown), value=one.value)
+            for one in choices
+            if is_choice(one.value) and one.shown
+        ]
+        try:
+            await self._calls.within(interaction.response.autocomplete(fitting[:_MOST_CHOICES]))
+        except FAILURES as problem:
+            log.info("suggestions came too late", reason=type(problem).__name__)
+
+    async def hear(self, message: discord.Message, desk: Desk, bot: int) -> None:
+        """Answer a direct message, or a message in a server that begins with a mention of the bot."""
+        said = message.content.strip()
+        if message.guild is not None:
+            mention = re.match(rf"<@!?{bot}>\s*", said)
+            if mention is None:
+                return
+            said = said[mention.end() :] or "/help"
+        if said:
+            answer = MessageAnswer(message.channel, self._calls)
+            await relay(desk.dispatch(author_of(message), said), answer, self._answer_within)
+
+
+class _Client(discord.Client):
+    """What discord.py calls back; every handler runs in a task of its own, which ``finish`` ends."""
+
+    def __init__(self, chat: DiscordChat, desk: Desk, calls: Calls) -> None:
+        intents = discord.Intents.none()
+        intents.guilds = True  # channels and roles, to tell who administers
+        intents.guild_messages = True  # mentions; without the privileged content of other messages
+        intents.dm_messages = True
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+        super().__init__(
+            intents=intents,
+            allowed_mentions=discord.AllowedMentions.none(),
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            # Nothing waits for the caches, but a clean end waits for what waits for them.
+            guild_ready_timeout=0.05,
+            max_ratelimit_timeout=30.0,
+            http_trace=calls.trace,
+        )
+        self._chat = chat
+        self._desk = desk
+        self._calls = calls
+        self._lanes = Lanes()
+        self._busy: set[asyncio.Task[None]] = set()
+
+    async def setup_hook(self) -> None:
+        await self._chat.sync(self)
+
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        match interaction.type:
+            case discord.InteractionType.application_command:
+                await self._do(self._chat.answer(interaction, self._desk))
+            case discord.InteractionType.autocomplete:
+                await self._do(self._chat.complete(interaction, self._desk))
+
+    async def on_message(self, message: discord.Message) -> None:
+        is_speech = message.type in (discord.MessageType.default, discord.MessageType.reply)
+        if message.author.bot or message.webhook_id or not is_speech or self.user is None:
+            return
+        bot = self.user.id
+        await self._lanes.put(str(message.channel.id), lambda: self._chat.hear(message, self._desk, bot))
+
+    async def on_error(self, event_method: str, /, *_args: Any, **_kwargs: Any) -> None:
+        log.exception("discord event failed", handler=event_method)
+
+    async def administers(self, channel_id: int, person: int) -> bool:
+        """Ask whether a person manages the server of a channel, fetching what is not known."""
+        channel = self.get_channel(channel_id) or await self.fetch_channel(channel_id)
+        if isinstance(channel, discord.abc.PrivateChannel):
+            recipient = channel.recipient if isinstance(channel, discord.DMChannel) else None
+            return recipient is not None and recipient.id == person
+        guild = self.get_guild(channel.guild.id) or await self.fetch_guild(channel.guild.id)
+        return _manages((await guild.fetch_member(person)).guild_permissions)
+
+    async def finish(self) -> None:
+        """End what is still being answered."""
+        for task in set(self._busy):
+            task.cancel()
+        await asyncio.gather(*self._busy, return_exceptions=True)
+        await self._lanes.drain(0)
+        await self._calls.close()
+
+    async def _do(self, work: Awaitable[None]) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a handler always runs in a task
+        self._busy.add(task)
+        try:
+            await work
+        finally:
+            self._busy.discard(task)
+
+
+def api_address(text: str) -> str:
+    """Complete the address of an API: ``http://host``, ``http://host/api`` and the whole are the same."""
+    address = text.rstrip("/")
+    if URL(address).path in ("", "/"):
+        return f"{address}/api/v10"
+    return f"{address}/v10" if address.endswith("/api") else address
+
+
+def token_of(channel: int, nonce: str, part: int) -> str:
+    """Make the nonce of one part in one channel, of at most 25 characters.
+
+    Discord compares nonces over all that the bot writes, so the channel is part of it.
+    """
+    return hashlib.blake2b(f"{channel} {part} {nonce}".encode(), digest_size=12).hexdigest()
+
+
+def caller_of(interaction: discord.Interaction) -> Caller | None:
+    """Say who gave a slash command and where; ``None`` for a place that is not a chat."""
+    if interaction.channel_id is None:
+        return None
+    is_private = interaction.guild_id is None
+    return Caller(
+        chat=ChatRef("discord", str(interaction.channel_id)),
+        kind=ChatKind.PRIVATE if is_private else ChatKind.GROUP,
+        person=str(interaction.user.id),
+        name=interaction.user.display_name,
+        is_admin=is_private or _manages(interaction.permissions),
+        language=str(interaction.locale),
+    )
+
+
+def author_of(message: discord.Message) -> Caller:
+    """Say who wrote a message and where. Discord tells no language with it but the server's."""
+    author, guild = message.author, message.guild
+    return Caller(
+        chat=ChatRef("discord", str(message.channel.id)),
+        kind=ChatKind.PRIVATE if guild is None else ChatKind.GROUP,
+        person=str(author.id),
+        name=author.display_name,
+        is_admin=_manages(author.guild_permissions) if isinstance(author, discord.Member) else guild is None,
+        language="en" if guild is None else str(guild.preferred_locale),
+    )
+
+
+def _manages(permissions: discord.Permissions) -> bool:
+    return permissions.administrator or permissions.manage_guild
+
+
+async def _in_time(asked: Awaitable[list[Choice]], seconds: float) -> list[Choice]:
+    try:
+        async with asyncio.timeout(seconds):
+            return await asked
+    except TimeoutError:
+        return []
+    except Exception:
+        log.exception("suggestions failed", platform="discord")
+        return []

@@ -1,0 +1,113 @@
+"""Turn a Message into what Discord takes: escaped markdown, in parts that are short enough. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from bot.alerts.message import Message
+
+LIMIT = 2000
+"""The longest content of one Discord message; UTF-16 units, so that no way of counting finds more."""
+
+_GAP = "\u200b"
+"""A space without width: it parts what would otherwise be read as one."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+_INLINE = re.compile(r"[\\*_~`|<\[]|(?<=<)@|:(?=//)")
+_BLOCK = re.compile(r"^(\s*)(?=(?:#{1,3}|-#|>{1,3}|[-+])(?:\s|$))")
+_NUMBERED = re.compile(r"^(\s*\d+)(?=\.(?:\s|$))")
+_CROWD = re.compile(r"@(?=everyone|here)")
+_FENCE = re.compile(r"`(?=`)")
+_TAG = re.compile(r"<(?=[@#:/at])")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One line of a message in one face: ``**`` for bold, a fence for fixed width, or none."""
+
+    face: str
+    text: str
+
+
+def render(message: Message, limit: int = LIMIT) -> tuple[str, ...]:
+    """Render a message: the title bold, the lines escaped, the block fenced.
+
+    Gives at least one part, each of at most ``limit`` UTF-16 units. Nothing a person typed works as markup or
+    as a mention in it. A message that is too long is cut at line ends; a line is cut only where it alone is
+    too long. Each part that holds some of the block has a fence of its own.
+    """
+    rows = [_Row("**" if line.strip() else "", line) for line in _lines(message.title)]
+    rows += [_Row("", line) for text in message.lines for line in _lines(text)]
+    rows += [_Row("```", line) for line in _lines(message.code)]
+    return _parts(rows, limit)
+
+
+def render_plain(message: Message, limit: int = LIMIT) -> tuple[str, ...]:
+    """Render a message without any markup of our own, for when the rendered one was refused."""
+    return _parts([_Row("", line) for line in _lines(message.plain())], limit)
+
+
+def escape(line: str) -> str:
+    """Escape one line so that Discord shows it as it is.
+
+    A backslash goes before what would begin a style, a link, a tag, a heading, a quote or a list. Only
+    ``@everyone`` and ``@here`` get a gap instead, since Discord reads those behind a backslash too.
+    """
+    line = _INLINE.sub(lambda found: "\\" + found[0], line)
+    line = _BLOCK.sub(lambda found: found[1] + "\\", line)
+    line = _NUMBERED.sub(lambda found: found[1] + "\\", line)
+    return _CROWD.sub("@" + _GAP, line)
+
+
+def width(text: str) -> int:
+    """Measure a text in UTF-16 units."""
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def _lines(text: str) -> list[str]:
+    """Take a text apart at whatever breaks a line; halves of characters and control codes become marks."""
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return [_CONTROL.sub("\ufffd", line) for line in whole.splitlines()]
+
+
+def _parts(rows: list[_Row], limit: int) -> tuple[str, ...]:
+    parts: list[str] = []
+    held: list[_Row] = []
+    for row in rows:
+        for piece in _pieces(row, limit):
+            if held and width(_join([*held, piece])) > limit:
+                parts.append(_join(held))
+                held = []
+            held.append(piece)
+    parts.append(_join(held))
+    shown = tuple(part for part in parts if part.strip())
+    # Discord refuses an empty message, and a person who said something gets an answer.
+    return shown or (_GAP,)
+
+
+def _pieces(row: _Row, limit: int) -> Iterator[_Row]:
+    rest = row.text
+    while width(_join([_Row(row.face, rest)])) > limit:
+        end = min(len(rest), limit)
+        while width(_join([_Row(row.face, rest[:end])])) > limit:
+            end -= max(1, end // 16)
+        yield _Row(row.face, rest[:end])
+        rest = rest[end:]
+    yield _Row(row.face, rest)
+
+
+def _join(rows: list[_Row]) -> str:
+    blocks = []
+    for face, group in groupby(rows, key=lambda row: row.face):
+        texts = [row.text for row in group]
+        if face == "```":
+            body = "\n".join(
+                _CROWD.sub("@" + _GAP, _TAG.sub("<" + _GAP, _FENCE.sub("`" + _GAP, text))) for text in texts
+            )
+            blocks.append(f"```\n{body}\n```")
+        else:
+            blocks.append("\n".join(f"{face}{escape(text)}{face}" for text in texts))
+    return "\n".join(blocks)
