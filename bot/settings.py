@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as SourceError
 
 PREFIX = "TOCSIN_"
 ENV_FILE = Path(".env")
@@ -218,12 +219,12 @@ def load_settings(
             settings = _read(env_file, folders)
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
+    except SourceError as error:
+        raise SettingsError(f"A secret file cannot be used: {error.__cause__ or error}.") from None
     except UnicodeDecodeError:
-        raise SettingsError(f"{env_file} or a secret file is no UTF-8 text: save it as UTF-8.") from None
+        raise SettingsError(f"{env_file} is no UTF-8 text: save it as UTF-8.") from None
     except OSError as error:
         raise SettingsError(f"{error.filename} cannot be read: {error.strerror}.") from None
-    except UserWarning as warning:
-        raise SettingsError(f"A secret file cannot be used: {warning}.") from None
     if exchanges:
         _refuse_unknown(settings.exchanges, exchanges)
     return settings

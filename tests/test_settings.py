@@ -1,0 +1,255 @@
+"""What the operator writes is read from three places, and a wrong value is one sentence that names it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+
+from bot.feeds.table import FEEDS
+from bot.settings import Address, Settings, SettingsError, load_settings, variable
+
+TOKEN = "123456789:AAE-x_yz0123456789abcdefghijklmnop"
+ROOT = Path(__file__).parent.parent
+
+Load = Callable[..., Settings]
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
+    """Load with these variables alone, and what the test put into the folder."""
+    for name in [name for name in os.environ if name.upper().startswith(("TOCSIN_", "KUBERNETES_"))]:
+        monkeypatch.delenv(name)
+
+    def load(**variables: str) -> Settings:
+        with monkeypatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            return load_settings(FEEDS, tmp_path / ".env", [tmp_path / "run", tmp_path / "secrets"])
+
+    return load
+
+
+def test_nothing_configured_is_a_deployment_on_the_console(load: Load) -> None:
+    assert load() == Settings()
+    assert load().telegram_token is None
+    assert load().exchanges == ("binance",)
+    assert load().http is None
+
+
+def test_every_variable_is_read(load: Load) -> None:
+    assert load(
+        TOCSIN_TELEGRAM_TOKEN=TOKEN,
+        TOCSIN_TELEGRAM_API="http://localhost:8081/",
+        TOCSIN_DISCORD_TOKEN="MTIz.abc.def-ghi",
+        TOCSIN_DISCORD_API="http://localhost:8082/api/v10",
+        TOCSIN_DISCORD_GATEWAY="ws://localhost:8082/gateway",
+        TOCSIN_DATABASE_URL="sqlite:////data/tocsin.db",
+        TOCSIN_EXCHANGES=" Kraken, binance ,kraken,",
+        TOCSIN_EXCHANGE_API="https://gateway.example/x/",
+        TOCSIN_QUOTE="USD",
+        TOCSIN_POLL_SECONDS="2.5",
+        TOCSIN_ADMINS="telegram:123, discord:456",
+        TOCSIN_HTTP="[::1]:8080",
+    ) == Settings(
+        telegram_token=SecretStr(TOKEN),
+        telegram_api="http://localhost:8081",
+        discord_token=SecretStr("MTIz.abc.def-ghi"),
+        discord_api="http://localhost:8082/api/v10",
+        discord_gateway="ws://localhost:8082/gateway",
+        database_url="sqlite+aiosqlite:////data/tocsin.db",
+        exchanges=("kraken", "binance"),
+        exchange_api="https://gateway.example/x",
+        quote="usd",
+        poll_seconds=2.5,
+        admins=frozenset({("telegram", "123"), ("discord", "456")}),
+        http=Address("::1", 8080),
+    )
+
+
+def test_the_environment_goes_before_env_file_before_secrets(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    for name in ("TOCSIN_QUOTE", "TOCSIN_POLL_SECONDS", "TOCSIN_EXCHANGES"):
+        (tmp_path / "secrets" / name).write_text("3\n" if "SECONDS" in name else "okx\n")
+    (tmp_path / ".env").write_text("TOCSIN_QUOTE=eur\nTOCSIN_POLL_SECONDS=4\nOTHER=1\n")
+    read = load(TOCSIN_QUOTE="gbp")
+    assert (read.quote, read.poll_seconds, read.exchanges) == ("gbp", 4.0, ("okx",))
+
+
+def test_a_token_may_be_a_mounted_file(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "tocsin_telegram_token").write_text(TOKEN + "\n")
+    token = load().telegram_token
+    assert token is not None
+    assert token.get_secret_value() == TOKEN
+
+
+def test_an_empty_variable_is_not_set(load: Load, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TOCSIN_TELEGRAM_TOKEN=\nTOCSIN_QUOTE=\n")
+    assert load(TOCSIN_POLL_SECONDS="", TOCSIN_HTTP="") == Settings()
+
+
+def test_health_can_be_turned_off(load: Load, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TOCSIN_HTTP=127.0.0.1:8080\n")
+    assert load().http == Address("127.0.0.1", 8080)
+    assert load(TOCSIN_HTTP="off").http is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("TELEGRAM_TOKEN", "Bot 12", "is no bot token: write the token that @BotFather gave"),
+        ("DISCORD_TOKEN", "Bot MTIz.abc.def", "without 'Bot ' before it"),
+        (
+            "TELEGRAM_API",
+            "localhost:8081",
+            "is no address: write the root of a Bot API server, such as http://",
+        ),
+        ("DISCORD_API", "http://h:99999/api", "is no address"),
+        ("DISCORD_API", "http://h/api?token=1", "has a ? or # part"),
+        ("DISCORD_GATEWAY", "http://localhost/", "such as ws://"),
+        ("EXCHANGE_API", "http://[::1", "is no address"),
+        ("DATABASE_URL", "postgresql://localhost/tocsin", "is no SQLite file: write sqlite:///"),
+        ("DATABASE_URL", "sqlite:///:memory:", "is no SQLite file"),
+        ("EXCHANGES", ",", "names nothing"),
+        ("EXCHANGES", "kraken,binnance", "names binnance, which Tocsin cannot watch: did you mean binance?"),
+        ("EXCHANGES", "nowhere", "write one of binance, bybit, coinbase, kraken, okx."),
+        ("EXCHANGES", "kraken,b n", "has a part that is no name (part 2)"),
+        ("QUOTE", "us dollar", "is no currency"),
+        ("POLL_SECONDS", "five", "is no number: write the seconds"),
+        ("POLL_SECONDS", "0", "is out of its range"),
+        ("POLL_SECONDS", "nan", "is out of its range"),
+        ("ADMINS", "telegram:1,me", "has a part that names nobody (part 2)"),
+        ("HTTP", "8080", "is no host and port: write host:port"),
+        ("HTTP", "localhost:70000", "is no host and port"),
+    ],
+)
+def test_a_wrong_value_is_one_sentence_that_names_it(
+    load: Load, name: str, value: str, sentence: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(**{"TOCSIN_" + name: value})
+    text = str(caught.value)
+    assert text.startswith(f"TOCSIN_{name} ")
+    assert sentence in text
+    assert text[-1] in ".?"
+    assert "\n" not in text
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(
+    field=st.sampled_from(sorted(Settings.model_fields)),
+    value=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=80),
+)
+def test_any_text_is_taken_or_refused_in_one_sentence(load: Load, field: str, value: str) -> None:
+    try:
+        load(**{variable(field): value})
+    except SettingsError as error:
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("field", sorted(set(Settings.model_fields) - {"telegram_token"}))
+def test_a_token_in_the_wrong_place_is_not_repeated(load: Load, field: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(**{variable(field): f" {TOKEN} x"})
+    assert TOKEN not in str(caught.value)
+    assert TOKEN.lower() not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_no_token_shows_in_the_settings(load: Load) -> None:
+    read = load(
+        TOCSIN_TELEGRAM_TOKEN=TOKEN,
+        TOCSIN_DISCORD_TOKEN="MTIz.abc.def-ghi",
+        TOCSIN_EXCHANGE_API="http://u:pw@h",
+    )
+    shown = f"{read!r} {read}"
+    assert TOKEN not in shown
+    assert "MTIz" not in shown
+    assert "pw" not in shown
+    assert set(read.secrets()) == {TOKEN, "MTIz.abc.def-ghi"}
+
+
+@pytest.mark.parametrize("place", ["environment", ".env", "secrets"])
+def test_a_misspelt_variable_is_named_with_the_nearest(load: Load, tmp_path: Path, place: str) -> None:
+    variables = {}
+    if place == "environment":
+        variables = {"TOCSIN_TELEGRAM_TOKN": TOKEN}
+    elif place == ".env":
+        (tmp_path / ".env").write_text(f"TOCSIN_TELEGRAM_TOKN={TOKEN}\n")
+    else:
+        (tmp_path / "secrets").mkdir()
+        (tmp_path / "secrets" / "TOCSIN_TELEGRAM_TOKN").write_text(TOKEN)
+    with pytest.raises(SettingsError) as caught:
+        load(**variables)
+    assert (
+        str(caught.value)
+        == "TOCSIN_TELEGRAM_TOKN is no setting of Tocsin: did you mean TOCSIN_TELEGRAM_TOKEN?"
+    )
+
+
+def test_what_kubernetes_says_of_a_service_is_no_setting(load: Load) -> None:
+    links = {
+        "TOCSIN_SERVICE_HOST": "10.0.0.1",
+        "TOCSIN_PORT": "tcp://10.0.0.1:80",
+        "TOCSIN_PORT_80_TCP_PROTO": "tcp",
+    }
+    assert load(KUBERNETES_SERVICE_HOST="10.0.0.1", **links) == Settings()
+    with pytest.raises(SettingsError, match="TOCSIN_PORT is no setting"):
+        load(TOCSIN_PORT="8080")
+
+
+def test_a_secret_that_leads_elsewhere_is_refused_not_skipped(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "elsewhere").write_text(TOKEN)
+    (tmp_path / "secrets" / "TOCSIN_TELEGRAM_TOKEN").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SettingsError, match="secret file") as caught:
+        load()
+    assert TOKEN not in str(caught.value)
+
+
+def test_a_file_that_is_no_text_is_refused_in_one_sentence(load: Load, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"TOCSIN_QUOTE=\xff\xfe\n")
+    with pytest.raises(SettingsError, match="UTF-8"):
+        load()
+    (tmp_path / ".env").unlink()
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "TOCSIN_QUOTE").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="secret file"):
+        load()
+
+
+def test_a_file_that_windows_wrote_is_read(load: Load, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfTOCSIN_QUOTE=eur\r\nTOCSIN_POLL_SECONDS=7\r\n")
+    assert (load().quote, load().poll_seconds) == ("eur", 7.0)
+
+
+def test_settings_made_of_values_read_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOCSIN_TELEGRAM_TOKEN", TOKEN)
+    assert Settings(quote="usd").telegram_token is None
+    with pytest.raises(ValidationError):
+        Settings(quote="usd").quote = "eur"  # type: ignore[misc]
+
+
+def test_the_example_names_every_variable_once_and_sets_none() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    assert [line.removeprefix("#") for line in lines if re.match(r"#?TOCSIN_", line)]
+    names = [match[1] for line in lines if (match := re.match(r"#(TOCSIN_\w+)=", line))]
+    assert sorted(names) == sorted(variable(field) for field in Settings.model_fields)
+    assert not [line for line in lines if line.startswith("TOCSIN_")]
+
+
+def test_the_example_can_be_used_as_it_stands(load: Load, tmp_path: Path) -> None:
+    example = (ROOT / ".env.example").read_text()
+    (tmp_path / ".env").write_text(example)
+    assert load() == Settings()
+    (tmp_path / ".env").write_text(re.sub(r"^#(TOCSIN_(?!\w+_TOKEN)\w+=.+)$", r"\1", example, flags=re.M))
+    read = load()
+    assert read.exchanges[0] == "binance"
+    assert read.admins
