@@ -1,0 +1,246 @@
+"""The command line: start the bot, watch the demo, read a rule, look after the database.
+
+Answers go to stdout, everything else to stderr. A refusal is one sentence; the exit code is 2 for what the
+caller can put right in the command or the configuration, and 1 for what went wrong in the world. Rooms are
+imported inside the commands, so that help and version answer at once.
+"""
+
+from __future__ import annotations
+
+import json as json_format
+import sys
+from collections.abc import Coroutine
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from bot.logs import Redaction
+    from bot.rules import RuleError
+    from bot.settings import Settings
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="Tocsin rings in Telegram and Discord when a market does what you wrote in one line.",
+    epilog="Settings are environment variables, .env or files in secrets/; .env.example names them all.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # they would show the values of variables
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+database = typer.Typer(no_args_is_help=True)
+app.add_typer(database, name="db", help="Look after the database.")
+
+Json = Annotated[bool, typer.Option("--json", help="Write one JSON object a line, for programs.")]
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"tocsin {version('tocsin')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Say which version this is."),
+    ] = False,
+) -> None:
+    """Take what stands before the command."""
+
+
+@app.command()
+def run() -> None:
+    """Start the bot with what is configured.
+
+    Without a token it talks on this terminal.
+    """
+    from bot.app import run as start
+
+    settings = _settings()
+    is_spoken_here = settings.telegram_token is None and settings.discord_token is None
+    _finish(start(settings), _log("WARNING" if is_spoken_here else "INFO", settings))
+
+
+@app.command()
+def demo(json: Json = False) -> None:
+    """Play November 2025 in about a minute.
+
+    Alerts are written, answered and ring. Needs no token and no network.
+    """
+    from bot.demo import play
+
+    raise typer.Exit(_finish(play(json, sys.stdout), _log("WARNING")))
+
+
+@app.command()
+def check(
+    rule: Annotated[
+        list[str], typer.Argument(metavar="RULE", help="A rule as in chat; - reads one a line from stdin.")
+    ],
+    json: Json = False,
+) -> None:
+    """Say what a rule means, or where it is wrong.
+
+    Nothing is armed, and nothing is asked of the network.
+    """
+    if rule == ["-"]:
+        if not json:
+            _refuse("check - answers in JSON: write check - --json.")
+        # Bytes are split at \n alone; text would be split wherever Unicode sees the end of a line.
+        for line in sys.stdin.buffer:
+            print_json(_reading(line.decode("utf-8", "replace").removesuffix("\n")), sys.stdout)
+        return
+    text = " ".join(rule)
+    if json:
+        answer = _reading(text)
+        print_json(answer, sys.stdout)
+        raise typer.Exit(0 if answer["ok"] else 2)
+    from bot.rules import RuleError, explain, parse, picture
+    from bot.rules.phrases import english
+
+    try:
+        parsed = parse(text)
+    except RuleError as error:
+        _refuse(picture(error, english))
+    typer.echo(f"{parsed}\n{english(explain(parsed))}")
+
+
+@database.command("upgrade")
+def upgrade_database() -> None:
+    """Bring the database to this version's tables.
+
+    run does it too.
+    """
+    from bot.store import upgrade
+
+    settings = _settings()
+    condition = _finish(upgrade(settings.database_url), _log("WARNING", settings))
+    typer.echo(f"The database is up to date, at revision {condition.revision}.")
+
+
+@database.command("check")
+def check_database(json: Json = False) -> None:
+    """Say whether the database is well.
+
+    It is when it is whole and has this version's tables. Changes nothing.
+    """
+    from bot.store import check as examine
+
+    settings = _settings()
+    condition = _finish(examine(settings.database_url), _log("WARNING", settings))
+    if json:
+        faults = list(condition.faults)
+        found = {
+            "ok": condition.is_well,
+            "revision": condition.revision,
+            "head": condition.head,
+            "faults": faults,
+        }
+        print_json(found, sys.stdout)
+        raise typer.Exit(0 if condition.is_well else 1)
+    for fault in condition.faults:
+        typer.echo(fault, err=True)
+    if not condition.is_current:
+        was = f"is at revision {condition.revision}" if condition.revision else "has no tables"
+        typer.echo(f"The database {was}, not at {condition.head}: run tocsin db upgrade.", err=True)
+    if not condition.is_well:
+        raise typer.Exit(1)
+    typer.echo(f"The database is well, at revision {condition.revision}.")
+
+
+def print_json(answer: dict[str, Any], out: TextIO) -> None:
+    """Write one object on one line of ASCII, at once: whoever asks line by line waits for it."""
+    out.write(json_format.dumps(answer, ensure_ascii=True) + "\n")
+    out.flush()
+
+
+def _reading(text: str) -> dict[str, Any]:
+    """Read one rule for a program."""
+    from bot.rules import RuleError, explain, instruments, parse
+    from bot.rules.phrases import english
+
+    try:
+        rule = parse(text)
+    except RuleError as error:
+        return _refusal(error)
+    options = rule.options
+    given = {"mode": options.mode, "cooldown": options.cooldown, "until": options.until, "note": options.note}
+    return {
+        "ok": True,
+        "canonical": str(rule),
+        "explain": english(explain(rule)),
+        "inputs": [str(instrument) for instrument in instruments(rule)],
+        "options": {name: str(value) for name, value in given.items() if value},
+    }
+
+
+def _refusal(error: RuleError) -> dict[str, Any]:
+    from bot.rules.phrases import english
+
+    return {
+        "ok": False,
+        "error": english(error.reason),
+        "column": error.column,
+        "hint": english(error.hint) if error.hint else None,
+    }
+
+
+def _settings() -> Settings:
+    """Read the configuration, or leave with the sentence that says what is wrong with it."""
+    from bot.feeds.table import FEEDS
+    from bot.settings import SettingsError, load_settings
+
+    try:
+        return load_settings(FEEDS)
+    except SettingsError as error:
+        _refuse(str(error))
+
+
+def _log(level: str, settings: Settings | None = None) -> Redaction:
+    from bot.logs import configure_logging
+
+    return configure_logging(settings.secrets() if settings else (), level)
+
+
+def _finish(work: Coroutine[Any, Any, T], redact: Redaction) -> T:
+    """Run a coroutine to its end; what the house or the system knows to say goes out as its sentence."""
+    import asyncio
+
+    from bot.ports import TocsinError
+
+    try:
+        return asyncio.run(work)
+    except (TocsinError, OSError) as error:
+        _refuse(redact(str(error)), 1)
+    except ExceptionGroup as group:
+        sayable, bugs = group.split((TocsinError, OSError))
+        if bugs or not sayable:
+            raise
+        while isinstance(first := sayable.exceptions[0], ExceptionGroup):
+            sayable = first
+        _refuse(redact(str(first)), 1)
+
+
+def _refuse(sentence: str, code: int = 2) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """Run the command line as the program ``tocsin``."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that cannot show a sign gets a question mark, not a traceback.
+            stream.reconfigure(errors="replace")
+    app(prog_name="tocsin")
+
+
+if __name__ == "__main__":
+    main()
