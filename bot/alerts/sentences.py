@@ -1,0 +1,215 @@
+"""Rules as sentences in a person's form: what an alert waits for, and what happened when it rang."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bot.alerts.translator import Translator
+from bot.rules import explain
+from bot.rules.tree import (
+    And,
+    Compare,
+    Condition,
+    Crosses,
+    Held,
+    Instrument,
+    LevelRef,
+    Moves,
+    Not,
+    Number,
+    Op,
+    Or,
+    Percent,
+    Rule,
+    Value,
+)
+
+_TURNED: dict[Op, Op] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_VENUES = {"okx": "OKX", "binanceus": "Binance.US", "mexc": "MEXC", "htx": "HTX"}
+_UNITS = {"m": "minute", "h": "hour", "d": "day", "w": "week"}
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A number that the price of one instrument is compared with; ``op`` as it is read from the price."""
+
+    instrument: Instrument
+    op: Op | None
+    level: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a rule of one term says when it rings.
+
+    ``level`` is the number it was measured against, if there is one; ``is_touch`` rules ring on any price of
+    a minute, the others on its close. ``past`` is the sentence for an event that is told late.
+    """
+
+    sentence: str
+    past: str
+    level: Decimal | None = None
+    is_touch: bool = True
+
+
+def venue_name(venue: str) -> str:
+    """Spell an exchange as it spells itself."""
+    return _VENUES.get(venue, venue.capitalize())
+
+
+def instrument_name(instrument: Instrument, tr: Translator) -> str:
+    """Name an instrument: ``BTC/USDT``, ``BTC/USDT on Kraken``, ``BTC/USDT perpetual``."""
+    name = instrument.symbol.partition(":")[0].upper()
+    if instrument.settle or instrument.is_perpetual:
+        name = tr("{name} perpetual", name=name)
+    if instrument.venue:
+        name = tr("{name} on {venue}", name=name, venue=venue_name(instrument.venue))
+    return name
+
+
+def thresholds(condition: Condition) -> Iterator[Threshold]:
+    """List the numbers that prices are compared with, in the order of the text."""
+    match condition:
+        case Compare(left=Instrument() as instrument, op=op, right=Number(value=level)):
+            yield Threshold(instrument, op, level)
+        case Compare(left=Number(value=level), op=op, right=Instrument() as instrument):
+            yield Threshold(instrument, _TURNED[op], level)
+        case Crosses(value=Instrument() as instrument, level=Number(value=level)):
+            yield Threshold(instrument, None, level)
+        case Held(condition=part) | Not(condition=part):
+            yield from thresholds(part)
+        case And(parts=parts) | Or(parts=parts):
+            for part in parts:
+                yield from thresholds(part)
+        case _:
+            return
+
+
+def filled_levels(named: Rule, filled: Rule) -> dict[str, Decimal]:
+    """Find what the levels of a rule stood at when it was filled in, by name."""
+    pairs = zip(_values(named.condition), _values(filled.condition), strict=False)
+    return {
+        name.name: number.value
+        for name, number in pairs
+        if isinstance(name, LevelRef) and isinstance(number, Number | Percent)
+    }
+
+
+def meaning(rule: Rule, levels: Mapping[str, Decimal], tr: Translator) -> str:
+    """Say what a filled rule waits for, and which of its numbers are levels."""
+    named = [f"@{name}: {tr.number(value)}" for name, value in levels.items()]
+    sentence = tr.render(explain(rule))
+    return f"{sentence} ({', '.join(named)})" if named else sentence
+
+
+def event(rule: Rule, levels: Mapping[str, Decimal], tr: Translator) -> Event | None:
+    """Say what happened when a rule of a single term rang; ``None`` for a rule of several."""
+    match rule.condition:
+        case Compare(left=Instrument() as one, op=op, right=Instrument() as other):
+            return _against(instrument_name(one, tr), op, instrument_name(other, tr), tr)
+        case Compare():
+            return _compared(next(thresholds(rule.condition), None), levels, tr)
+        case Held(condition=Compare() as part, duration=duration):
+            time = tr.stretch(duration.seconds, _UNITS[duration.unit])
+            return _held(next(thresholds(part), None), time, levels, tr)
+        case Crosses(value=Instrument() as instrument, side=side, level=Number(value=level)):
+            name, number = instrument_name(instrument, tr), _level_text(level, levels, tr)
+            match side:
+                case "above":
+                    sentence = tr("{name} crossed above {level}", name=name, level=number)
+                case "below":
+                    sentence = tr("{name} crossed below {level}", name=name, level=number)
+                case _:
+                    sentence = tr("{name} reached {level}", name=name, level=number)
+            return Event(sentence, sentence, level)
+        case Moves(value=Instrument() as instrument, way=way, percent=percent, window=window):
+            time = tr.stretch(window.seconds, _UNITS[window.unit])
+            arguments = {
+                "name": instrument_name(instrument, tr),
+                "percent": tr.percent(percent),
+                "time": time,
+            }
+            match way:
+                case "up":
+                    sentence = tr("{name} rose {percent} in {time}", **arguments)
+                case "down":
+                    sentence = tr("{name} fell {percent} in {time}", **arguments)
+                case _:
+                    sentence = tr("{name} moved {percent} in {time}", **arguments)
+            return Event(sentence, sentence)
+        case _:
+            return None
+
+
+def _against(name: str, op: Op, other: str, tr: Translator) -> Event:
+    if op in (">", ">="):
+        sentence = tr("{name} rose above {level}", name=name, level=other)
+    else:
+        sentence = tr("{name} fell below {level}", name=name, level=other)
+    return Event(sentence, sentence, is_touch=False)
+
+
+def _compared(threshold: Threshold | None, levels: Mapping[str, Decimal], tr: Translator) -> Event | None:
+    if threshold is None:
+        return None
+    name = instrument_name(threshold.instrument, tr)
+    level = _level_text(threshold.level, levels, tr)
+    match threshold.op:
+        case ">":
+            sentence = tr("{name} rose above {level}", name=name, level=level)
+        case "<":
+            sentence = tr("{name} fell below {level}", name=name, level=level)
+        case ">=":
+            sentence = tr("{name} rose to {level}", name=name, level=level)
+        case _:
+            sentence = tr("{name} fell to {level}", name=name, level=level)
+    return Event(sentence, sentence, threshold.level)
+
+
+def _held(
+    threshold: Threshold | None, time: str, levels: Mapping[str, Decimal], tr: Translator
+) -> Event | None:
+    if threshold is None:
+        return None
+    arguments = {
+        "name": instrument_name(threshold.instrument, tr),
+        "level": _level_text(threshold.level, levels, tr),
+        "time": time,
+    }
+    match threshold.op:
+        case ">":
+            sentence = tr("{name} has held above {level} for {time}", **arguments)
+            past = tr("{name} had held above {level} for {time}", **arguments)
+        case "<":
+            sentence = tr("{name} has held below {level} for {time}", **arguments)
+            past = tr("{name} had held below {level} for {time}", **arguments)
+        case ">=":
+            sentence = tr("{name} has held at or above {level} for {time}", **arguments)
+            past = tr("{name} had held at or above {level} for {time}", **arguments)
+        case _:
+            sentence = tr("{name} has held at or below {level} for {time}", **arguments)
+            past = tr("{name} had held at or below {level} for {time}", **arguments)
+    return Event(sentence, past, threshold.level, is_touch=False)
+
+
+def _level_text(level: Decimal, levels: Mapping[str, Decimal], tr: Translator) -> str:
+    """Write a number, with the name it is kept under if it is a level."""
+    name = next((name for name, value in levels.items() if value == level), "")
+    return f"{tr.number(level)} (@{name})" if name else tr.number(level)
+
+
+def _values(condition: Condition) -> Iterator[Value]:
+    match condition:
+        case Compare(left=left, right=right):
+            yield from (left, right)
+        case Crosses(value=value, level=level):
+            yield from (value, level)
+        case Moves(value=value):
+            yield value
+        case Held(condition=part) | Not(condition=part):
+            yield from _values(part)
+        case And(parts=parts) | Or(parts=parts):
+            for part in parts:
+                yield from _values(part)

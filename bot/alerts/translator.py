@@ -1,0 +1,152 @@
+"""A person's form of words: language, numbers, and the clock of their time zone.
+
+Rules and engine speak in phrases; a Translator turns them, and this room's own templates, into text. It holds
+the catalogue that the builder loaded and reads nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+from gettext import NullTranslations
+from zoneinfo import ZoneInfo
+
+from babel.core import Locale, UnknownLocaleError
+from babel.dates import format_skeleton, format_timedelta
+from babel.lists import format_list
+from babel.numbers import format_decimal, format_percent
+
+from bot.rules.phrases import Phrase, Quantity
+
+Argument = Phrase | Quantity | Decimal | str | int
+
+_DIGITS = 8
+"""Significant digits of a price that was seen: more than any exchange quotes of one that matters."""
+
+_UNITS = (("second", 1, 90), ("minute", 60, 90 * 60), ("hour", 3600, 48 * 3600), ("day", 86400, float("inf")))
+
+
+@dataclass(frozen=True, slots=True)
+class Translator:
+    """Words, numbers and times as one person reads them.
+
+    ``language`` is a BCP 47 tag (``en``, ``pt-BR``), ``timezone`` an IANA name, ``catalogue`` the messages of
+    that language; a template that the catalogue lacks stays in English.
+    """
+
+    language: str
+    timezone: str
+    catalogue: NullTranslations
+
+    def in_timezone(self, timezone: str) -> Translator:
+        """Give the same words on another clock; ``timezone`` is an IANA name."""
+        return replace(self, timezone=timezone)
+
+    def __call__(self, template: str, /, **arguments: Argument) -> str:
+        """Translate an English template and fill it in, each argument in the person's form."""
+        return self._fill(self.catalogue.gettext(template), arguments)
+
+    def many(self, one: str, several: str, count: int, /, **arguments: Argument) -> str:
+        """Translate a template that depends on ``{count}``."""
+        return self._fill(self.catalogue.ngettext(one, several, count), {**arguments, "count": count})
+
+    def render(self, argument: Argument) -> str:
+        """Give one argument in the person's form: a phrase in words, a number grouped, text as it is."""
+        match argument:
+            case Phrase(template=template, arguments=arguments):
+                return self(template, **arguments)
+            case Quantity(value=value, unit="percent"):
+                return self.percent(value)
+            case Quantity(value=value):
+                return self.number(value)
+            case Decimal() | int():
+                return self.number(Decimal(argument))
+            case str():
+                return argument
+
+    def number(self, value: Decimal) -> str:
+        """Group a number and keep every digit of it: ``69,400``, ``0.00001234``."""
+        return format_decimal(value, locale=self._locale(), decimal_quantization=False)
+
+    def price(self, value: float) -> str:
+        """Word a price that was seen, in at most eight significant digits; whole units are never rounded."""
+        return self.number(_rounded(value))
+
+    def percent(self, value: Decimal) -> str:
+        """Word a number of percent: ``Decimal("0.9")`` is ``0.9%``."""
+        return format_percent(value / 100, locale=self._locale(), decimal_quantization=False)
+
+    def share(self, fraction: float) -> str:
+        """Word a fraction as a rough percentage: 0.00864 is ``0.9%``, 0.000235 is ``0.02%``."""
+        percents = Decimal(repr(fraction)) * 100
+        return self.percent(round(percents, max(1, -percents.adjusted())) if percents else percents)
+
+    def duration(self, seconds: float) -> str:
+        """Word a length of time in the unit that fits it: ``25 minutes``."""
+        unit = next(name for name, _, limit in _UNITS if seconds < limit)
+        return self.stretch(seconds, unit)
+
+    def stretch(self, seconds: float, unit: str) -> str:
+        """Word a length of time in one unit: ``minute``, ``hour``, ``day`` or ``week``."""
+        delta = timedelta(seconds=seconds)
+        return format_timedelta(delta, granularity=unit, threshold=1e12, locale=self._locale())  # type: ignore[arg-type]
+
+    def instant(self, at: float, now: float) -> str:
+        """Word an instant on the person's clock: ``13:04 UTC``, with the date if that is not today's."""
+        moment = datetime.fromtimestamp(at, self._zone())
+        time = f"{moment:%H:%M} {_zone_name(moment)}"
+        date = self.date(at, now)
+        return f"{time}, {date}" if date else time
+
+    def time(self, at: float) -> str:
+        """Word the time of day alone, where the zone was named just before: ``13:31``."""
+        return f"{datetime.fromtimestamp(at, self._zone()):%H:%M}"
+
+    def date(self, at: float, now: float) -> str:
+        """Word the date of an instant, without the year if it is this one; nothing if it is today."""
+        moment, today = (datetime.fromtimestamp(one, self._zone()) for one in (at, now))
+        if moment.date() == today.date():
+            return ""
+        skeleton = "MMMd" if moment.year == today.year else "yMMMd"
+        return format_skeleton(skeleton, moment, locale=self._locale())
+
+    def listed(self, things: Iterable[str]) -> str:
+        """Join things as in a sentence: ``a, b and c``."""
+        return format_list(list(things), style="standard", locale=self._locale())
+
+    def _fill(self, template: str, arguments: dict[str, Argument]) -> str:
+        return template.format(**{name: self.render(argument) for name, argument in arguments.items()})
+
+    def _locale(self) -> Locale:
+        try:
+            return Locale.parse(self.language, sep="-")
+        except (UnknownLocaleError, ValueError):
+            return Locale("en")
+
+    def _zone(self) -> tzinfo:
+        return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
+
+
+ENGLISH = Translator("en", "UTC", NullTranslations())
+"""Words as they stand in the code, on the clock of UTC."""
+
+
+def exact_utc(at: float) -> str:
+    """Write an instant for programs: ``2025-11-12T19:04:00Z``, with a fraction only if there is one."""
+    moment = datetime.fromtimestamp(at, UTC)
+    precision = "milliseconds" if moment.microsecond else "seconds"
+    return moment.isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def _rounded(value: float) -> Decimal:
+    exact = Decimal(repr(value))
+    places = max(_DIGITS - 1 - exact.adjusted(), 0) if exact else 0
+    rounded = round(exact, places)
+    return exact if rounded == exact else rounded
+
+
+def _zone_name(moment: datetime) -> str:
+    name = moment.tzname() or "UTC"
+    return f"UTC{name}" if name[0] in "+-" else name

@@ -1,0 +1,282 @@
+"""Word what is told: a Notification's facts become a Message in the person's language and time zone.
+
+Pure: the present instant is an argument. A ring says what rang, the value, how far it is from the level,
+when and where it was seen; what is late says so, and what is missing is left out, never guessed.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+from bot.alerts.message import Fact, Facts, Message
+from bot.alerts.models import Notification, Telling
+from bot.alerts.sentences import Event, event, filled_levels, meaning, venue_name
+from bot.alerts.translator import Translator, exact_utc
+from bot.rules import RuleError, parse
+from bot.rules.tree import Rule
+
+PATIENCE = 300.0
+"""How many seconds a message may wait to be sent before it says that it was delayed."""
+
+_TITLE = 200
+"""A title longer than this is split: the platforms bound titles, and long ones stand out no more."""
+
+
+def word(notification: Notification, tr: Translator, now: float, patience: float = PATIENCE) -> Message:
+    """Word one notification as it is told at ``now``.
+
+    ``patience`` is in seconds of the deployment's clock. Facts that are missing or of another kind than
+    expected are left out: an old row never keeps the outbox from being told.
+    """
+    facts = notification.facts
+    match notification.kind:
+        case Telling.RING:
+            message = _ring(facts, tr, now)
+        case Telling.CORRECTION:
+            message = _correction(facts, tr, now)
+        case Telling.ENDED:
+            message = _ended(facts, tr, now)
+        case Telling.LEVEL:
+            message = _level(facts, tr)
+        case Telling.WITHDRAWN:
+            message = _withdrawn(facts, tr)
+    if now - notification.made_at > patience:
+        due = tr.instant(notification.made_at, now)
+        delayed = tr("Delayed: this was to be told at {at}.", at=due)
+        return Message(message.title, (*message.lines, delayed), message.code, facts=message.facts)
+    return message
+
+
+def _ring(facts: Facts, tr: Translator, now: float) -> Message:
+    label, at = _text(facts, "alert"), _number(facts, "at")
+    armed, levels = _rules(facts)
+    happened = event(armed, levels, tr) if armed else None
+    if happened:
+        because, evidence = _told(happened, facts, tr, now), []
+    else:
+        because = meaning(armed, levels, tr) if armed else _text(facts, "rule")
+        evidence = [line for item in _items(facts, "evidence") if (line := _evidence(item, tr))]
+    is_late = bool(facts.get("is_late"))
+    where = _where(facts, tr, now, has_time=not (is_late and happened))
+    if happened:
+        title, lines = f"{label} {because}.", []
+    elif len(because) <= _TITLE:
+        title, lines = tr("{label} came true: {rule}.", label=label, rule=because), evidence
+    else:
+        title, lines = tr("{label} came true.", label=label), [because, *evidence]
+    if is_late and not happened:
+        lines.append(_late(facts, tr))
+    if note := _text(facts, "note"):
+        lines.append(tr("Note: {note}", note=note))
+    return Message(
+        title=f"{title} {where}".strip(),
+        lines=tuple(lines),
+        facts={
+            "event": "ring",
+            "alert": label,
+            "rule": _text(facts, "rule"),
+            "value": _number(facts, "value"),
+            "at": exact_utc(at) if at is not None else None,
+            "because": because,
+        },
+    )
+
+
+def _told(happened: Event, facts: Facts, tr: Translator, now: float) -> str:
+    """Say what happened, with the value, how far it is from the level, and the present price."""
+    value, at, seen_at = (_number(facts, name) for name in ("value", "at", "seen_at"))
+    present = _number(facts, "now")
+    if value is None:
+        return happened.sentence
+    if facts.get("is_late") and at is not None:
+        told = _told_late(happened, tr.price(value), tr.instant(at, now), tr)
+        if seen_at is not None:
+            told = tr("{told}, seen at {seen_at}", told=told, seen_at=_seen_at(seen_at, at, now, tr))
+        return told if present is None else tr("{told}; now {now}", told=told, now=tr.price(present))
+    if not happened.is_touch:
+        return tr("{event}, now {now}", event=happened.sentence, now=tr.price(value))
+    is_present = bool(facts.get("is_early")) or present == value
+    arguments = {"event": happened.sentence, "value": _value(value, happened.level, tr)}
+    if is_present:
+        return tr("{event}: now {value}", **arguments)
+    if present is None:
+        return tr("{event}: touched {value}", **arguments)
+    return tr("{event}: touched {value}, now {now}", **arguments, now=tr.price(present))
+
+
+def _told_late(happened: Event, value: str, at: str, tr: Translator) -> str:
+    if happened.is_touch:
+        return tr("{event}: touched {value} at {at}", event=happened.past, value=value, at=at)
+    return tr("{event} at {at} ({value})", event=happened.past, value=value, at=at)
+
+
+def _value(value: float, level: Decimal | None, tr: Translator) -> str:
+    """Write a price with its distance from the level, where it is off it."""
+    if not level or float(level) == value:
+        return tr.price(value)
+    share = value / float(level) - 1
+    arguments = {"value": tr.price(value), "share": tr.share(abs(share))}
+    if share > 0:
+        return tr("{value} ({share} above)", **arguments)
+    return tr("{value} ({share} below)", **arguments)
+
+
+def _evidence(item: Facts, tr: Translator) -> str:
+    """Word one term of a rule of several: what it says, and the value that decided it."""
+    term, value = _text(item, "term"), _number(item, "value")
+    if not term or value is None:
+        return ""
+    rule = _parsed(term)
+    sentence = meaning(rule, {}, tr) if rule else term
+    return tr("{term}: {value}", term=sentence, value=tr.price(value))
+
+
+def _where(facts: Facts, tr: Translator, now: float, has_time: bool) -> str:
+    at, venue = _number(facts, "at"), venue_name(_text(facts, "venue"))
+    time = tr.instant(at, now) if has_time and at is not None else ""
+    parts = [part for part in (venue, time) if part]
+    return f"{', '.join(parts)}." if parts else ""
+
+
+def _late(facts: Facts, tr: Translator) -> str:
+    seen_at, at = _number(facts, "seen_at"), _number(facts, "at")
+    if seen_at is None:
+        return tr("Told late.")
+    return tr("Told late: seen at {seen_at}.", seen_at=_seen_at(seen_at, at or seen_at, seen_at, tr))
+
+
+def _seen_at(seen_at: float, at: float, now: float, tr: Translator) -> str:
+    """Give the time alone where the day is the one just named, else all of it."""
+    return tr.time(seen_at) if tr.date(seen_at, now) == tr.date(at, now) else tr.instant(seen_at, now)
+
+
+def _correction(facts: Facts, tr: Translator, now: float) -> Message:
+    label, at, value = _text(facts, "alert"), _number(facts, "at"), _number(facts, "value")
+    if reason := _text(facts, "reason"):
+        because = tr.catalogue.gettext(reason)
+    else:
+        because = tr("the final minutes of the exchange do not show it")
+    if at is not None and value is not None:
+        told = tr(
+            "Correction to {label}: the ring of {at} at {value} is taken back, {because}.",
+            label=label,
+            at=tr.instant(at, now),
+            value=tr.price(value),
+            because=because,
+        )
+    else:
+        told = tr(
+            "Correction to {label}: the last ring is taken back, {because}.", label=label, because=because
+        )
+    return Message(
+        title=told,
+        lines=(tr("The alert is as it was before that ring."),),
+        facts={
+            "event": "correction",
+            "alert": label,
+            "rule": _text(facts, "rule"),
+            "value": value,
+            "at": exact_utc(at) if at is not None else None,
+            "because": because,
+        },
+    )
+
+
+def _ended(facts: Facts, tr: Translator, now: float) -> Message:
+    label, at, rings = _text(facts, "alert"), _number(facts, "at"), int(_number(facts, "episode") or 0)
+    armed, levels = _rules(facts)
+    rule = meaning(armed, levels, tr) if armed else _text(facts, "rule")
+    count = tr.many("It rang once.", "It rang {count} times.", rings) if rings else tr("It did not ring.")
+    if at is None:
+        title = tr("{label} has ended.", label=label)
+    else:
+        title = tr("{label} has ended: its time was up at {at}.", label=label, at=tr.instant(at, now))
+    return Message(
+        title=title,
+        lines=tuple(line for line in (rule, count) if line),
+        facts={
+            "event": "ended",
+            "alert": label,
+            "rule": _text(facts, "rule"),
+            "at": exact_utc(at) if at is not None else None,
+            "rings": rings,
+        },
+    )
+
+
+def _level(facts: Facts, tr: Translator) -> Message:
+    before, after = _decimal(facts, "before"), _decimal(facts, "after")
+    arguments = {"name": f"@{_text(facts, 'name')}", "after": tr.number(after or Decimal(0))}
+    by = _text(facts, "by")
+    if before is None:
+        moved = tr("{name} is now {after}", **arguments)
+    else:
+        moved = tr("{name} moved from {before} to {after}", **arguments, before=tr.number(before))
+    title = tr("{moved}, set by {by}.", moved=moved, by=by) if by else f"{moved}."
+    lines = []
+    if labels := _labels(facts, "alerts"):
+        lines.append(tr("Armed anew: {alerts}.", alerts=tr.listed(labels)))
+    lines.append(tr("What is already true waits to be clear first."))
+    return Message(
+        title=title,
+        lines=tuple(lines),
+        facts={
+            "event": "level",
+            "name": _text(facts, "name"),
+            "before": str(before) if before is not None else None,
+            "after": str(after) if after is not None else None,
+            "by": by,
+        },
+    )
+
+
+def _withdrawn(facts: Facts, tr: Translator) -> Message:
+    label, rule = _text(facts, "alert"), _text(facts, "rule")
+    title = tr("{label} was unpublished: it will not ring here any more.", label=label)
+    parsed = _parsed(rule)
+    line = meaning(parsed, {}, tr) if parsed else rule
+    lines = (line,) if line else ()
+    return Message(title=title, lines=lines, facts={"event": "withdrawn", "alert": label, "rule": rule})
+
+
+def _rules(facts: Facts) -> tuple[Rule | None, dict[str, Decimal]]:
+    """Read the rule as it was armed, and what its levels stood at."""
+    armed, named = _parsed(_text(facts, "armed_rule")), _parsed(_text(facts, "rule"))
+    return armed, filled_levels(named, armed) if named and armed else {}
+
+
+def _parsed(text: str) -> Rule | None:
+    try:
+        return parse(text) if text else None
+    except RuleError:  # a row of an older version of the language is still told, in its own text
+        return None
+
+
+def _text(facts: Facts, name: str) -> str:
+    value = facts.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _number(facts: Facts, name: str) -> float | None:
+    value = facts.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _decimal(facts: Facts, name: str) -> Decimal | None:
+    value = facts.get(name)
+    try:
+        return Decimal(str(value)) if isinstance(value, str | int | float) else None
+    except InvalidOperation:
+        return None
+
+
+def _items(facts: Facts, name: str) -> list[Facts]:
+    value = facts.get(name)
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _labels(facts: Facts, name: str) -> list[str]:
+    value: Fact = facts.get(name)
+    if isinstance(value, str):
+        return [value] if value else []
+    return [label for item in _items(facts, name) if (label := _text(item, "alert"))]
