@@ -1,0 +1,110 @@
+"""A chat's own alerts: make, list, delete, pause, resume."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.alerts.message import say
+from bot.commands.reading import SURE, ask_if_far, look, nearest, prepare, read_rule, split_sure
+from bot.commands.request import Refusal, Request
+from bot.commands.standing import Row, made_lines, row_of
+from bot.ports import Replies
+from bot.rules import parse
+
+_PAGE = 25
+"""How many alerts one answer lists; more would pass what the platforms take in one message."""
+
+
+async def make(request: Request) -> Replies:
+    """Arm a rule for this chat."""
+    tr = request.tr
+    text, is_sure = split_sure(request.given("rule"))
+    reading = read_rule(request, text)
+    prepared = await prepare(request, reading.rule, await request.levels())
+    if not is_sure:
+        ask_if_far(prepared, f"/alert {reading.rule} {SURE}", tr)
+    alert = await request.office.register.make_alert(
+        request.caller, str(prepared.rule), prepared.arming(), request.now
+    )
+    lines = await made_lines(alert.label, prepared, False, request)
+    if reading.is_sugared:
+        lines.append(tr("Read as: {rule}", rule=str(reading.rule)))
+    yield say(*lines)
+
+
+async def show(request: Request) -> Replies:
+    """List what this chat is told, how each alert stands, and where its price is."""
+    tr, rows = request.tr, await _rows(request)
+    if not rows:
+        yield say(tr("No alerts here yet. Make one: {line}", line="/alert btc < 100k"))
+        return
+    pages = -(-len(rows) // _PAGE)
+    page = min(int(request.given("page") or 1), pages)
+    shown = rows[(page - 1) * _PAGE : page * _PAGE]
+    seen = await look(request.office.market, (key for row in shown for key in row.keys.values()))
+    lines = [row.line(seen, tr, request.now) for row in shown]
+    if pages > 1:
+        following = f"/alerts {page % pages + 1}"
+        lines.append(tr("Page {page} of {pages}. Next: {line}", page=page, pages=pages, line=following))
+    yield say(*lines)
+
+
+async def delete(request: Request) -> Replies:
+    """Delete an alert of this chat's own."""
+    number = int(request.given("number"))
+    alert = await request.office.register.delete_alert(request.chat, number, request.now)
+    if alert is None:
+        raise _no_alert(request, f"#{number}", await _rows(request))
+    yield say(request.tr("{label} is deleted: {rule}", label=alert.label, rule=alert.rule))
+
+
+async def pause(request: Request) -> Replies:
+    """Put an alert to rest until it is resumed."""
+    tr, row = request.tr, await _named(request)
+    alert = row.subscription.alert
+    line = f"/resume {alert.name or alert.number}"
+    if alert.paused_at is not None:
+        raise Refusal(
+            tr("{label} is paused already. {line} takes it up again.", label=alert.label, line=line)
+        )
+    await request.office.register.pause(request.chat, alert.label, request.now)
+    yield say(tr("{label} is paused. {line} takes it up again.", label=alert.label, line=line))
+
+
+async def resume(request: Request) -> Replies:
+    """Take up a paused or spent alert again; its life begins anew."""
+    tr, row = request.tr, await _named(request)
+    alert = row.subscription.alert
+    if not row.is_at_rest:
+        raise Refusal(tr("{label} is armed already.", label=alert.label))
+    rule = parse(alert.rule)
+    until = rule.options.until
+    if isinstance(until, datetime) and until.timestamp() <= request.now:
+        at = tr.instant(until.timestamp(), request.now)
+        raise Refusal(tr("{label} had its time until {at}: please make a new one.", label=alert.label, at=at))
+    prepared = await prepare(request, rule, await request.levels())
+    await request.office.register.resume(request.chat, alert.label, prepared.arming(), request.now)
+    yield say(*await made_lines(alert.label, prepared, alert.is_shared, request))
+
+
+async def _rows(request: Request) -> list[Row]:
+    subscriptions = await request.office.register.subscriptions(request.chat)
+    return [row_of(subscription, request.office.quote) for subscription in subscriptions]
+
+
+async def _named(request: Request) -> Row:
+    """Find the alert that a person names: ``3``, ``#3`` or ``btc-floor``."""
+    rows, name = await _rows(request), request.given("alert").lower().lstrip("#")
+    label = f"#{name}" if name.isdigit() else name
+    for row in rows:
+        if row.subscription.alert.label.lower() == label:
+            return row
+    raise _no_alert(request, label, rows)
+
+
+def _no_alert(request: Request, label: str, rows: list[Row]) -> Refusal:
+    tr, labels = request.tr, [row.subscription.alert.label for row in rows]
+    lines = [tr("There is no alert {label} here.", label=label)]
+    if near := nearest(label, labels):
+        lines.append(tr("Did you mean {label}? /alerts lists them all.", label=near))
+    return Refusal(*lines)

@@ -1,0 +1,98 @@
+"""Suggest what an option may be while it is typed."""
+
+from __future__ import annotations
+
+import structlog
+
+from bot.alerts.people import Caller
+from bot.commands.request import Office
+from bot.commands.table import Completes
+from bot.ports import Choice
+
+log = structlog.get_logger(__name__)
+
+_MOST = 25
+_LONGEST = 100
+"""What Discord takes: so many choices, each so long."""
+
+
+async def complete(office: Office, caller: Caller, command: str, option: str, prefix: str) -> list[Choice]:
+    """Suggest values for an option that begins with ``prefix``; never raises, at worst suggests nothing."""
+    try:
+        found = await _suggest(office, caller, _kind(command, option), prefix)
+    except Exception as trouble:
+        log.warning("nothing_suggested", command=command, option=option, error=type(trouble).__name__)
+        return []
+    fitting = (choice for choice in found if len(choice.value) <= _LONGEST)
+    return [Choice(choice.shown[:_LONGEST], choice.value) for choice in fitting][:_MOST]
+
+
+def _kind(command: str, option: str) -> Completes:
+    from bot.commands.verbs import COMMANDS
+
+    for one in COMMANDS:
+        for known in one.options:
+            if (one.name, known.name) == (command, option):
+                return known.completes
+    return ""
+
+
+async def _suggest(office: Office, caller: Caller, kind: Completes, prefix: str) -> list[Choice]:
+    text = prefix.lstrip().lower()
+    match kind:
+        case "rule":
+            return await _words_of_rule(office, caller, text)
+        case "instrument":
+            return await _instruments(office, text)
+        case "alert":
+            subscriptions = await office.register.subscriptions(caller.chat)
+            named = [
+                (str(one.alert.number) if not one.alert.name else one.alert.name, one)
+                for one in subscriptions
+            ]
+            wanted = text.lstrip("#")
+            return [
+                Choice(f"{one.alert.label} {one.alert.rule}", value)
+                for value, one in named
+                if value.startswith(wanted) or wanted in one.alert.rule
+            ]
+        case "shared":
+            shared = [one.alert for one in await office.register.catalogue()]
+            return [Choice(f"{one.name}: {one.rule}", one.name) for one in shared if text in one.name]
+        case "level":
+            levels = await office.register.levels(caller.chat)
+            wanted = text.lstrip("@")
+            return [
+                Choice(f"@{name} {levels[name].value}", name) for name in sorted(levels) if wanted in name
+            ]
+        case "command":
+            from bot.commands.verbs import COMMANDS
+
+            names = [one.name for one in COMMANDS]
+            return [Choice(f"/{name}", name) for name in names if name.startswith(text.lstrip("/"))]
+        case "":
+            return []
+
+
+async def _words_of_rule(office: Office, caller: Caller, text: str) -> list[Choice]:
+    """Suggest the instrument that begins a rule, or the level at its end."""
+    head, last = _last_word(text)
+    if last.startswith("@"):
+        levels = await office.register.levels(caller.chat)
+        names = [name for name in sorted(levels) if name.startswith(last[1:])]
+        return [Choice(f"{head}@{name}", f"{head}@{name}") for name in names]
+    return [] if head else await _instruments(office, text)
+
+
+async def _instruments(office: Office, text: str) -> list[Choice]:
+    """Suggest the instrument that ends a list of them."""
+    head, last = _last_word(text)
+    if not last:
+        return []
+    names = await office.market.instruments(last, _MOST)
+    return [Choice(f"{head}{name}", f"{head}{name}") for name in names]
+
+
+def _last_word(text: str) -> tuple[str, str]:
+    head, space, last = text.rpartition(" ")
+    return head + space, last

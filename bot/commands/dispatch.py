@@ -1,0 +1,166 @@
+"""Dispatch what people say: find the command, see whether they may, read its options, answer.
+
+Nothing escapes and no command is left without an answer; plain text in a group is none of the bot's business.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import AsyncIterator
+
+import structlog
+
+from bot.alerts.message import Message, say
+from bot.alerts.people import Caller, ChatKind, Role
+from bot.alerts.translator import ENGLISH
+from bot.commands.complete import complete
+from bot.commands.manual import page, unknown, who_may
+from bot.commands.reading import read_number
+from bot.commands.request import Office, Refusal, Request
+from bot.commands.table import Command, Kind
+from bot.commands.verbs import COMMANDS
+from bot.ports import Choice, Desk, Replies, StoreTrouble
+from bot.rules import RuleError, explain, qualify, read
+
+log = structlog.get_logger(__name__)
+
+_BY_NAME = {command.name: command for command in COMMANDS}
+
+
+def make_desk(office: Office) -> Desk:
+    """Open the desk where chats bring what people say."""
+
+    def answer(caller: Caller, words: str) -> Replies:
+        return dispatch(office, caller, words)
+
+    async def suggest(caller: Caller, command: str, option: str, prefix: str) -> list[Choice]:
+        return await complete(office, caller, command, option, prefix)
+
+    return Desk(answer, suggest)
+
+
+async def dispatch(office: Office, caller: Caller, words: str) -> AsyncIterator[Message]:
+    """Answer one line of a person. Never raises; plain text in a group gets no answer."""
+    name, rest = _split(words)
+    if not name and (caller.kind is ChatKind.GROUP or not rest):
+        return
+    tr = ENGLISH
+    try:
+        request = await _request(office, caller)
+        tr = request.tr
+        replies = _run(request, name, rest) if name else _plain(request, rest)
+        async for reply in replies:
+            yield reply
+    except Refusal as refusal:
+        yield refusal.message
+    except StoreTrouble as trouble:
+        log.error("command_failed", command=name, platform=caller.chat.platform, reason=str(trouble))
+        yield say(tr("My database cannot be used just now, and nothing was changed. Please send that again."))
+    except Exception as error:
+        # The frames without the error's text: that may hold what the person wrote.
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        kind = type(error).__name__
+        log.error("command_failed", command=name, platform=caller.chat.platform, error=kind, frames=frames)
+        yield say(
+            tr("Something went wrong on my side. Please look with /alerts whether your command took effect.")
+        )
+
+
+async def _run(request: Request, name: str, rest: str) -> AsyncIterator[Message]:
+    command = _BY_NAME.get(name)
+    if command is None:
+        raise unknown(name, request.tr)
+    values = _values(command, rest)
+    needed = command.role
+    if command.reads_without and (values is None or not values.get(command.reads_without)):
+        needed = Role.MEMBER
+    role = await _role(request, needed)
+    if role < needed:
+        raise Refusal(who_may(command, request))
+    if values is None:
+        raise Refusal(*page(command, request))
+    asked = Request(request.office, request.caller, request.settings, role, request.tr, request.now, values)
+    async for reply in command.run(asked):
+        yield reply
+
+
+async def _plain(request: Request, text: str) -> AsyncIterator[Message]:
+    """Answer plain text in a private chat: what it would be as a rule, or how to begin."""
+    tr = request.tr
+    try:
+        rule = read(text).rule
+    except RuleError:
+        yield say(
+            tr("I read commands, and that is none. An alert is one line: {line}", line="/alert btc < 100k"),
+            tr("/help lists everything I know."),
+        )
+        return
+    meaning = tr.render(explain(qualify(rule, request.office.quote)))
+    yield say(
+        tr("I read that as: {meaning}.", meaning=meaning),
+        tr("To arm it, send: {line}", line=f"/alert {rule}"),
+    )
+
+
+def _split(words: str) -> tuple[str, str]:
+    """Part a line into the command's name, empty if it is none, and the rest: ``/price@SomeBot btc``."""
+    text = words.strip()
+    if not text.startswith("/"):
+        return "", text
+    head, _, rest = text[1:].replace("\n", " ").partition(" ")
+    return head.partition("@")[0].lower() or "help", rest.strip()
+
+
+async def _request(office: Office, caller: Caller) -> Request:
+    now = office.clock.now()
+    settings = await office.register.meet(caller, now)
+    tr = office.translator_for(settings.language, settings.timezone)
+    return Request(office, caller, settings, Role.MEMBER, tr, now)
+
+
+async def _role(request: Request, needed: Role) -> Role:
+    """Find what the caller may do; the platform is asked only where its answer is needed and not known."""
+    caller, office = request.caller, request.office
+    if (caller.chat.platform, caller.person) in office.operators:
+        return Role.OPERATOR
+    if caller.kind is ChatKind.PRIVATE:
+        return Role.ADMIN
+    is_admin = caller.is_admin
+    if is_admin is None and needed is Role.ADMIN:
+        is_admin = await office.is_admin(caller.chat, caller.person)
+    return Role.ADMIN if is_admin else Role.MEMBER
+
+
+def _values(command: Command, rest: str) -> dict[str, str] | None:
+    """Read the options of a command off the rest of its line; ``None`` if they do not fit."""
+    if not command.options:
+        return {}  # what follows is no option: Telegram's links begin with "/start PAYLOAD"
+    values: dict[str, str] = {}
+    for option in command.options:
+        is_last = option is command.options[-1]
+        if is_last and option.kind == "text":
+            word, rest = rest, ""
+        else:
+            word, _, rest = rest.partition(" ")
+            rest = rest.strip()
+        if option.kind == "whole":
+            word = word.lstrip("#")
+        if not word:
+            if option.is_required:
+                return None
+            continue
+        if not _fits(word, option.kind):
+            return None
+        values[option.name] = word
+    return None if rest else values
+
+
+def _fits(word: str, kind: Kind) -> bool:
+    match kind:
+        case "whole":
+            return re.fullmatch(r"[1-9][0-9]{0,8}", word) is not None
+        case "number":
+            return read_number(word) is not None
+        case "text":
+            return True

@@ -1,0 +1,213 @@
+"""Read what a person typed into a rule that can be armed, and look at the present of what it reads.
+
+All refusals come from here: each says what is wrong, where, and the nearest thing that works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from difflib import get_close_matches
+
+from bot.alerts.sentences import filled_levels, instrument_name, meaning, thresholds
+from bot.alerts.translator import Translator
+from bot.commands.request import Refusal, Request
+from bot.metrics import MetricKey, Seen
+from bot.ports import Market, NewArming, UnknownInstrument, Unseeable
+from bot.rules import (
+    Reading,
+    RuleError,
+    UnknownLevel,
+    fill,
+    fix,
+    instruments,
+    levels,
+    parse,
+    picture,
+    qualify,
+    read,
+)
+from bot.rules.tree import Compare, Instrument, Number, Options, Rule
+
+SURE = "sure"
+"""The word that, put behind a rule or a level, confirms a number far from the price."""
+
+FAR = 5
+"""How many times away from the price a level is asked about before it is armed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A rule ready to be armed.
+
+    ``rule`` is what its owner wrote (levels by name), ``armed`` the same with numbers and full instruments;
+    ``keys`` the series of each instrument of ``armed``, ``seen`` what could be seen of them.
+    """
+
+    rule: Rule
+    armed: Rule
+    keys: Mapping[Instrument, MetricKey] = field(default_factory=dict)
+    seen: Mapping[MetricKey, Seen] = field(default_factory=dict)
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether every price that the rule reads could be seen."""
+        return all(key in self.seen for key in self.keys.values())
+
+    def arming(self) -> NewArming:
+        """Give what the register makes an arming of."""
+        return NewArming(str(self.armed), dict(self.seen))
+
+    def price(self, instrument: Instrument) -> float | None:
+        """Give the present price of one of its instruments, or ``None``."""
+        seen = self.seen.get(self.keys[instrument]) if instrument in self.keys else None
+        return seen.price if seen else None
+
+    def meaning(self, tr: Translator) -> str:
+        """Say what it waits for."""
+        return meaning(self.armed, filled_levels(self.rule, self.armed), tr)
+
+
+def read_rule(request: Request, text: str) -> Reading:
+    """Read a rule as people type it, its ``until`` fixed. Raises Refusal with the picture of the error."""
+    try:
+        reading = read(text)
+        fixed = fix(reading.rule, request.now, request.settings.timezone)
+    except RuleError as error:
+        raise refused(error, request.tr) from error
+    return Reading(fixed, reading.is_sugared)
+
+
+def refused(error: RuleError, tr: Translator) -> Refusal:
+    """Word an error of the language: where, why, and the nearest valid thing."""
+    lines = [tr.render(error.reason)]
+    if error.hint is not None:
+        lines.append(tr.render(error.hint))
+    return Refusal(*lines, code=picture(error))
+
+
+async def prepare(request: Request, rule: Rule, values: Mapping[str, Decimal]) -> Prepared:
+    """Fill a rule with levels, find its instruments, and look at their prices.
+
+    A price that cannot be seen is left out. Raises Refusal for a level or an instrument nobody knows.
+    """
+    office = request.office
+    try:
+        armed = qualify(fill(rule, values), office.quote)
+    except UnknownLevel as error:
+        raise _no_level(error, request.tr) from error
+    found = instruments(armed)
+    keys = await asyncio.gather(*(find(request, instrument) for instrument in found))
+    return Prepared(rule, armed, dict(zip(found, keys, strict=True)), await look(office.market, keys))
+
+
+async def find(request: Request, instrument: Instrument) -> MetricKey:
+    """Find the series of a qualified instrument; while no exchange answers, take it as it is written.
+
+    Raises Refusal with the nearest that exist, if none has that name.
+    """
+    tr = request.tr
+    try:
+        return await request.office.market.resolve(instrument)
+    except Unseeable:
+        return MetricKey("price", instrument.symbol, instrument.venue)
+    except UnknownInstrument as error:
+        name = instrument_name(instrument, tr)
+        lines = [tr("No exchange that I watch lists {name}.", name=name)]
+        if error.nearest:
+            lines.append(tr("Nearest: {names}.", names=", ".join(error.nearest)))
+        raise Refusal(*lines) from error
+
+
+async def look(market: Market, keys: Iterable[MetricKey]) -> dict[MetricKey, Seen]:
+    """Look at the present of several series at once; those that cannot be seen are left out."""
+
+    async def one(key: MetricKey) -> Seen | None:
+        try:
+            return await market.seen(key)
+        except (Unseeable, UnknownInstrument):
+            return None
+
+    distinct = list(dict.fromkeys(keys))
+    seen = await asyncio.gather(*(one(key) for key in distinct))
+    return {key: known for key, known in zip(distinct, seen, strict=True) if known is not None}
+
+
+def read_number(text: str) -> Decimal | None:
+    """Read a number as the language does (``98.7k``), or ``None`` if it is none."""
+    try:
+        rule = parse(f"btc > {text}")
+    except RuleError:
+        return None
+    match rule:
+        case Rule(condition=Compare(right=Number(value=value)), options=options) if options == Options():
+            return value
+        case _:
+            return None
+
+
+def read_instrument(request: Request, text: str) -> Instrument | None:
+    """Read the name of one instrument, its quote filled in; ``None`` if it is none."""
+    try:
+        rule = qualify(parse(f"{text} > 1"), request.office.quote)
+    except RuleError:
+        return None
+    match rule:
+        case Rule(condition=Compare(left=Instrument() as instrument, right=Number())):
+            return instrument
+        case _:
+            return None
+
+
+def is_level_name(name: str) -> bool:
+    """Whether rules could refer to a level of this name."""
+    try:
+        return levels(parse(f"btc > @{name}")) == {name} and len(name) <= 32
+    except RuleError:
+        return False
+
+
+def split_sure(text: str) -> tuple[str, bool]:
+    """Take the confirming word off the end of what was typed."""
+    head, _, last = text.rstrip().rpartition(" ")
+    return (head.rstrip(), True) if head and last.lower() == SURE else (text, False)
+
+
+def ask_if_far(prepared: Prepared, again: str, tr: Translator) -> None:
+    """Ask back before a number is armed that is far from the price: ``100.000`` is a hundred.
+
+    ``again`` is the line that confirms it. Raises Refusal; an unseen price asks nothing.
+    """
+    for threshold in thresholds(prepared.armed.condition):
+        price = prepared.price(threshold.instrument)
+        if price is None or price / FAR <= float(threshold.level) <= price * FAR:
+            continue
+        lines = [
+            tr(
+                "{level} is far from the price of {name}, {price}: nothing is armed yet.",
+                level=threshold.level,
+                name=instrument_name(threshold.instrument, tr),
+                price=tr.price(price),
+            )
+        ]
+        thousandfold = threshold.level * 1000
+        if price / FAR <= float(thousandfold) <= price * FAR:
+            lines.append(tr("Did you mean {level}?", level=thousandfold))
+        lines.append(tr("If you mean it, send: {line}", line=again))
+        raise Refusal(*lines)
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Give the known name that is most like another, or nothing."""
+    return next(iter(get_close_matches(name.lower(), known, n=1, cutoff=0.5)), "")
+
+
+def _no_level(error: UnknownLevel, tr: Translator) -> Refusal:
+    lines = [tr.render(error.reason)]
+    if error.hint is not None:
+        lines.append(tr.render(error.hint))
+    example = f"/level {error.name} 98700"
+    lines.append(tr("/level lists those that exist here; an admin sets one: {line}", line=example))
+    return Refusal(*lines)

@@ -1,0 +1,78 @@
+"""What a command is handed: who asks, in which words, and the parts of the house that may answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from bot.alerts.message import Message
+from bot.alerts.people import Caller, ChatKind, ChatRef, Role
+from bot.alerts.translator import Translator
+from bot.ports import ChatSettings, Clock, Market, Register
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What commands need of the house.
+
+    * ``quote``: the currency of an instrument that names none, such as ``usdt``.
+    * ``operators``: (platform, person) of those who run the deployment.
+    * ``is_admin``: asks a platform whether a person administers a chat now.
+    * ``translator_for``: gives the words of a (language, time zone).
+    * ``late_after``: seconds after which what a feed last saw counts as late.
+    """
+
+    register: Register
+    market: Market
+    clock: Clock
+    quote: str
+    operators: frozenset[tuple[str, str]]
+    is_admin: Callable[[ChatRef, str], Awaitable[bool]]
+    translator_for: Callable[[str, str], Translator]
+    version: str = ""
+    late_after: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One command as it was said; ``values`` are the options given, by name, as text."""
+
+    office: Office
+    caller: Caller
+    settings: ChatSettings
+    role: Role
+    tr: Translator
+    now: float
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def chat(self) -> ChatRef:
+        """The chat that asks."""
+        return self.caller.chat
+
+    @property
+    def is_for_all(self) -> bool:
+        """Whether what is set holds for the whole deployment: an operator's word in a private chat.
+
+        In a group even an operator speaks for that group, so that nobody moves every chat's levels from
+        within one of them by mistake.
+        """
+        return self.role is Role.OPERATOR and self.caller.kind is ChatKind.PRIVATE
+
+    def given(self, option: str) -> str:
+        """Give an option's text, or nothing if it was left out."""
+        return self.values.get(option, "")
+
+    async def levels(self) -> dict[str, Decimal]:
+        """Give the levels in force for the chat that asks."""
+        levels = await self.office.register.levels(self.chat)
+        return {name: level.value for name, level in levels.items()}
+
+
+class Refusal(Exception):
+    """A command that cannot be done, with the answer that says why and what to do instead."""
+
+    def __init__(self, *lines: str, code: str = "") -> None:
+        super().__init__(" ".join(lines))
+        self.message = Message(lines=lines, code=code, is_private=True)

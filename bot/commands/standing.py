@@ -1,0 +1,152 @@
+"""How an alert stands: clear or already true, armed, ringing or at rest, and how far its price is away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from bot.alerts.models import Subscription
+from bot.alerts.sentences import filled_levels, instrument_name, meaning, thresholds
+from bot.alerts.translator import Translator
+from bot.commands.reading import Prepared
+from bot.commands.request import Request
+from bot.engine.life import compile_rule, key_of
+from bot.engine.partition import Partition
+from bot.metrics import MetricKey, Seen
+from bot.ports import Market, Unseeable
+from bot.rules import UnknownLevel, fill, instruments, parse, qualify
+from bot.rules.tree import Instrument, Mode, Rule
+
+_HISTORY = 86400
+"""How many seconds of minutes are fetched, at most, to say how a new alert stands."""
+
+
+class Standing(Enum):
+    """What is known of a condition at the moment in which it is armed."""
+
+    CLEAR = auto()
+    TRUE = auto()
+    OPEN = auto()
+
+
+async def stand(prepared: Prepared, is_shared: bool, now: float, market: Market) -> Standing:
+    """Say how a new arming begins, by the very function that will begin it.
+
+    ``OPEN`` where that cannot be said: a price that is not seen, or a history too long to ask for.
+    """
+    life = compile_rule(prepared.armed, is_shared, now, prepared.seen)
+    if not prepared.is_seen or life.warmup > _HISTORY:
+        return Standing.OPEN
+    alone = Partition()
+    try:
+        for key, since, until in alone.missing(life, None):
+            alone.preload(key, await market.bars(key, since, until))
+    except Unseeable:
+        return Standing.OPEN
+    if alone.add(0, life, None).is_armed:
+        return Standing.CLEAR
+    return Standing.OPEN if life.warmup else Standing.TRUE
+
+
+async def made_lines(label: str, prepared: Prepared, is_shared: bool, request: Request) -> list[str]:
+    """Tell that an alert was armed: what it waits for, where its price is, and whether it is already true."""
+    tr, rule = request.tr, prepared.meaning(request.tr)
+    if not prepared.is_seen:
+        return [
+            tr("{label} armed: {rule}.", label=label, rule=rule),
+            tr("The price cannot be seen just now; it is watched as soon as it can be."),
+        ]
+    where = distance(prepared.armed, prepared.keys, prepared.seen, tr)
+    armed = tr("{label} armed: {rule}. Now {where}.", label=label, rule=rule, where=where)
+    match await stand(prepared, is_shared, request.now, request.office.market):
+        case Standing.CLEAR:
+            return [armed]
+        case Standing.TRUE:
+            return [armed, tr("It is true already, so it waits to be clear first.")]
+        case Standing.OPEN:
+            return [armed, tr("If it is true already, it waits to be clear first.")]
+
+
+def distance(
+    rule: Rule, keys: Mapping[Instrument, MetricKey], seen: Mapping[MetricKey, Seen], tr: Translator
+) -> str:
+    """Say where the prices of a filled rule are, and how far from its level: ``69,400 (0.9% away)``.
+
+    The distance is given where the rule has one level only; what cannot be seen is left out.
+    """
+    prices = {one: seen[key].price for one, key in keys.items() if key in seen}
+    if len(prices) == 1:
+        [price] = prices.values()
+        levels = list(thresholds(rule.condition))
+        if len(levels) == 1:
+            share = tr.share(abs(float(levels[0].level) / price - 1))
+            return tr("{price} ({share} away)", price=tr.price(price), share=share)
+        return tr.price(price)
+    return ", ".join(f"{instrument_name(one, tr)} {tr.price(price)}" for one, price in prices.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a chat's list: the subscription and the rule that it is, or would be, armed as."""
+
+    subscription: Subscription
+    armed: Rule
+
+    @property
+    def keys(self) -> dict[Instrument, MetricKey]:
+        """The series of the prices that it reads."""
+        return {one: key_of(one) for one in instruments(self.armed)}
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether it rings no more until it is resumed."""
+        arming, state = self.subscription.arming, self.subscription.state
+        if self.subscription.alert.paused_at is not None or arming is None:
+            return True
+        return state is not None and (state.is_ended or (_is_once(self) and state.episode > 0))
+
+    def line(self, seen: Mapping[MetricKey, Seen], tr: Translator, now: float) -> str:
+        """Write the line: label, sentence, state, and where the price is."""
+        alert, keys = self.subscription.alert, self.keys
+        rule = meaning(self.armed, filled_levels(parse(alert.rule), self.armed), tr)
+        parts = [f"{alert.label} {rule}", self.state(tr, now)]
+        if where := distance(self.armed, keys, seen, tr):
+            parts.append(tr("now {where}", where=where))
+        if any(key not in seen for key in keys.values()):
+            parts.append(tr("price not seen"))
+        return " · ".join(parts)
+
+    def state(self, tr: Translator, now: float) -> str:
+        """Say how it stands."""
+        alert, state = self.subscription.alert, self.subscription.state
+        again = f"/resume {alert.name or alert.number}"
+        if alert.paused_at is not None:
+            return tr("paused, {line} takes it up again", line=again)
+        if self.subscription.arming is None:
+            return tr("at rest, {line} arms it", line=again)
+        if state is None:
+            return tr("armed")
+        if state.is_ended:
+            return tr("its time is over")
+        if state.rang_at is not None and self.is_at_rest:
+            return tr("rang {at}, {line} arms it again", at=tr.instant(state.rang_at, now), line=again)
+        if state.rang_at is not None and state.is_firing and not state.is_armed:
+            return tr("ringing since {at}", at=tr.instant(state.rang_at, now))
+        return tr("armed") if state.is_armed else tr("waits to be clear")
+
+
+def row_of(subscription: Subscription, quote: str) -> Row:
+    """Read what a subscription is armed as, or would be if it were taken up again."""
+    if subscription.arming is not None:
+        return Row(subscription, parse(subscription.arming.rule))
+    rule = parse(subscription.alert.rule)
+    with suppress(UnknownLevel):  # its level is gone: then the name stands in the list
+        rule = fill(rule, subscription.levels)
+    return Row(subscription, qualify(rule, quote))
+
+
+def _is_once(row: Row) -> bool:
+    default = Mode.REPEAT if row.subscription.alert.is_shared else Mode.ONCE
+    return (row.armed.options.mode or default) is Mode.ONCE

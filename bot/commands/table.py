@@ -1,0 +1,60 @@
+"""What a command is: one row of the table that every platform's menu, options and help are read from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from bot.alerts.people import Role
+from bot.commands.request import Request
+from bot.ports import Replies
+
+Kind = Literal["text", "number", "whole"]
+Completes = Literal["", "rule", "instrument", "alert", "shared", "level", "command"]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One word, or the rest of the line, that a command takes.
+
+    ``kind`` is ``text``, ``number`` (any) or ``whole`` (an integer from 1 on); the last option of a command
+    takes the rest of the line if it is text. ``completes`` says what is suggested while it is typed.
+    """
+
+    name: str
+    summary: str
+    kind: Kind = "text"
+    is_required: bool = True
+    completes: Completes = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A verb.
+
+    * ``name``: what is typed after the slash; ``summary``: at most 100 characters, for menus.
+    * ``role``: who may use it in full; ``reads_without``: the option without which it only reads, so that
+      anybody may.
+    * ``changes``: whether it changes anything (platforms may hide such commands from members of a group).
+    * ``examples``: lines that work as they stand, without the slash and the name.
+    """
+
+    name: str
+    summary: str
+    role: Role
+    options: tuple[Option, ...]
+    run: Callable[[Request], Replies]
+    changes: bool = False
+    reads_without: str = ""
+    examples: tuple[str, ...] = ()
+
+    @property
+    def usage(self) -> str:
+        """The command with its options, as it is typed: ``/publish NAME RULE``."""
+        words = [option.name.upper() for option in self.options]
+        shown = [
+            word if option.is_required else f"[{word}]"
+            for word, option in zip(words, self.options, strict=True)
+        ]
+        return " ".join((f"/{self.name}", *shown))
