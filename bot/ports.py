@@ -69,6 +69,9 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Wait for ``seconds`` of this clock."""
 
+    def real(self, seconds: float) -> float:
+        """Say how many real seconds a stretch of this clock takes."""
+
     def still(self) -> AbstractContextManager[None]:
         """Hold the time while inside, where the clock is one that can (a simulated one); else do nothing."""
 

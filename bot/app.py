@@ -1,0 +1,279 @@
+"""The only builder: settings -> parts -> scheduler -> run.
+
+Nothing is built at import, and nobody else builds. What differs between the bot and its demonstration (the
+clock, the chats, how often an exchange is asked) is handed in; all else is the same program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from bot import gauges, web
+from bot.alerts.translator import ENGLISH, Translator
+from bot.commands import COMMANDS, Office, make_desk
+from bot.deliver import Courier
+from bot.feeds import Exchanges, build_feeds
+from bot.ports import Batch, Caller, Chat, ChatRef, Choice, Clock, Desk, Feed, Replies
+from bot.store import open_store, upgrade
+from bot.watch import Watch
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_TAPE_LENGTH = 64
+_POLLS_UNTIL_LATE = 2
+_SECONDS_UNTIL_FINAL = 130.0
+"""From a touch to the delivery of its final minute: the minute itself, its settling, and a margin."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> float:
+        """Give the present instant, in epoch seconds."""
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(max(0.0, seconds))
+
+    def real(self, seconds: float) -> float:
+        """Give the seconds as they are."""
+        return seconds
+
+    def still(self) -> AbstractContextManager[None]:
+        """Let time go on: this clock cannot be held."""
+        return nullcontext()
+
+
+class OnClock(BaseTrigger):  # type: ignore[misc]  # apscheduler is not typed
+    """A trigger that runs on our clock: APScheduler asks in real time, and is answered in real time.
+
+    The inner trigger is asked and answers in the clock's time. Where the clock was held in between, a job
+    comes a little early by its own clock; the next one is reckoned from the plan, so that none is lost.
+    """
+
+    def __init__(self, inner: BaseTrigger, clock: Clock) -> None:
+        self._inner = inner
+        self._clock = clock
+        self._due: datetime | None = None
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """Answer APScheduler: the real instant of the next run."""
+        here = self._clock.now()
+        previous = self._due if previous_fire_time else None
+        self._due = self._inner.get_next_fire_time(previous, datetime.fromtimestamp(here, UTC))
+        if self._due is None:
+            return None
+        return now + timedelta(seconds=self._clock.real(self._due.timestamp() - here))
+
+
+class MemoryTape:
+    """The tape within one process: a bounded queue."""
+
+    def __init__(self, length: int = _TAPE_LENGTH) -> None:
+        self._queue: asyncio.Queue[Batch] = asyncio.Queue(length)
+
+    async def put(self, batch: Batch) -> None:
+        """Hand a batch over; waits while the tape is full."""
+        await self._queue.put(batch)
+
+    async def __aiter__(self) -> AsyncIterator[Batch]:
+        while True:
+            yield await self._queue.get()
+
+
+@dataclass(slots=True)
+class House:
+    """The running parts of one process."""
+
+    clock: Clock
+    chats: Sequence[Chat]
+    couriers: Sequence[Courier]
+    desk: Desk
+    exchanges: Exchanges
+    tape: MemoryTape
+    watch: Watch
+    poll_seconds: float
+    scheduler: AsyncIOScheduler = field(default_factory=lambda: AsyncIOScheduler(timezone=UTC))
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Work until the event is set. A part that fails ends the others, and its error is raised."""
+        async with asyncio.TaskGroup() as tasks:
+            working = [tasks.create_task(self.watch.run(self.tape))]
+            working += [tasks.create_task(courier.run()) for courier in self.couriers]
+            working += [tasks.create_task(chat.run(self.desk)) for chat in self.chats]
+            self._schedule()
+            await until.wait()
+            self.scheduler.shutdown(wait=False)
+            for task in working:
+                task.cancel()
+
+    def reasons(self) -> list[str]:
+        """Say what keeps the bot from its work now, for ``/readyz``."""
+        return [
+            f"{health.source} brings no data: {health.reason or 'it was not asked yet'}"
+            for health in self.exchanges.market.health()
+            if not health.is_well
+        ]
+
+    def _schedule(self) -> None:
+        start = datetime.fromtimestamp(self.clock.now(), UTC)
+        for feed in self.exchanges.feeds:
+            every = IntervalTrigger(seconds=self.poll_seconds, start_date=start, timezone=UTC)
+            self.scheduler.add_job(
+                self._look,
+                OnClock(every, self.clock),
+                args=[feed],
+                id=f"look at {feed.name}",
+                max_instances=1,
+                coalesce=True,
+                misfire_grace_time=None,
+            )
+        self.scheduler.start()
+
+    async def _look(self, feed: Feed) -> None:
+        began = time.perf_counter()
+        wants = [want for want in self.watch.wants() if self.exchanges.market.venue_of(want.key) == feed.name]
+        batch = await feed.poll(wants)
+        health = feed.health()
+        gauges.count_poll(feed.name, time.perf_counter() - began, health.seen_at if health.is_well else None)
+        gauges.count_bars(feed.name, sum(len(run.bars) for run in batch.bars))
+        await self.tape.put(batch)
+
+
+@asynccontextmanager
+async def open_house(
+    settings: Settings, clock: Clock, chats: Sequence[Chat], throttle: bool = True, longest_rest: float = 60.0
+) -> AsyncIterator[House]:
+    """Build all parts from the settings, and let go of them at the end.
+
+    ``throttle`` keeps ccxt below each exchange's limits. ``longest_rest`` is how many seconds of the clock
+    pass at most without a look into the outbox.
+    """
+    async with AsyncExitStack() as stack:
+        await upgrade(settings.database_url)
+        store = await open_store(settings.database_url)
+        stack.push_async_callback(store.close)
+        exchanges = build_feeds(
+            settings.exchanges, settings.quote, clock, gateway=settings.exchange_api, throttle=throttle
+        )
+        stack.push_async_callback(exchanges.close)
+        couriers = [Courier(store, chat, clock, translator, longest_rest) for chat in chats]
+
+        def wake() -> None:
+            for courier in couriers:
+                courier.wake()
+
+        late_after = _SECONDS_UNTIL_FINAL + _POLLS_UNTIL_LATE * settings.poll_seconds
+        watch = Watch(store, exchanges.market, clock, wake, late_after, holder=_holder())
+        await watch.open()
+        office = Office(
+            register=store,
+            market=exchanges.market,
+            clock=clock,
+            quote=settings.quote,
+            operators=settings.admins,
+            is_admin=_asking(chats),
+            translator_for=translator,
+            version=version("tocsin"),
+            late_after=late_after,
+        )
+        desk = _waking(make_desk(office), wake)
+        house = House(clock, chats, couriers, desk, exchanges, MemoryTape(), watch, settings.poll_seconds)
+        if settings.http:
+            await stack.enter_async_context(
+                web.serve(settings.http.host, settings.http.port, house.reasons)
+            )
+        yield house
+
+
+async def run(settings: Settings) -> None:
+    """Run the bot with what is configured until SIGINT or SIGTERM; without a token, on the console."""
+    clock = SystemClock()
+    stop = asyncio.Event()
+    chats = build_chats(settings, clock, stop)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with open_house(settings, clock, chats) as house:
+        log.info("started", chats=[chat.platform for chat in chats], exchanges=list(settings.exchanges))
+        await house.run(stop)
+    log.info("stopped")
+
+
+def build_chats(settings: Settings, clock: Clock, stop: asyncio.Event) -> list[Chat]:
+    """Build a chat for each token that is configured, or the console where there is none."""
+    chats: list[Chat] = []
+    if settings.telegram_token:
+        from bot.chats.telegram import TelegramChat
+
+        roots: dict[str, Any] = {"root": settings.telegram_api} if settings.telegram_api else {}
+        menu = [(command.name, command.summary, command.changes) for command in COMMANDS]
+        token = settings.telegram_token.get_secret_value()
+        chats.append(TelegramChat(token, clock, menu=menu, **roots))
+    if settings.discord_token:
+        from bot.chats.discord import DiscordChat
+
+        token = settings.discord_token.get_secret_value()
+        chats.append(
+            DiscordChat(
+                token, clock, COMMANDS, api=settings.discord_api, gateway=settings.discord_gateway
+            )
+        )
+    if not chats:
+        from bot.chats.console import ConsoleChat
+
+        chats.append(ConsoleChat(clock))
+    return chats
+
+
+@lru_cache(maxsize=256)
+def translator(language: str, timezone: str) -> Translator:
+    """Give the words of a language in a time zone; English where there is no catalogue."""
+    return ENGLISH.in_timezone(timezone)
+
+
+def _asking(chats: Sequence[Chat]) -> Callable[[ChatRef, str], Any]:
+    by_platform = {chat.platform: chat for chat in chats}
+
+    async def is_admin(chat: ChatRef, person: str) -> bool:
+        return await by_platform[chat.platform].is_admin(chat, person)
+
+    return is_admin
+
+
+def _waking(desk: Desk, wake: Callable[[], None]) -> Desk:
+    """Wake whoever delivers after each command: some of them promise messages to other chats."""
+
+    async def dispatch(caller: Caller, words: str) -> Replies:
+        async for reply in desk.dispatch(caller, words):
+            yield reply
+        wake()
+
+    async def complete(caller: Caller, command: str, option: str, prefix: str) -> list[Choice]:
+        return await desk.complete(caller, command, option, prefix)
+
+    return Desk(dispatch, complete)
+
+
+def _holder() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"

@@ -1,0 +1,55 @@
+"""What every test may ask for: a clock that is set by hand, and the real store on a file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.store import open_store, upgrade
+from bot.store.sql import SqlStore
+
+NOON = 1_762_948_800.0
+"""12 November 2025, 12:00 UTC."""
+
+
+class SetClock:
+    """A clock that stands until it is moved; whoever sleeps is let through at once, and moves it."""
+
+    def __init__(self, now: float = NOON) -> None:
+        self.time = now
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += max(0.0, seconds)
+        await asyncio.sleep(0)
+
+    def real(self, seconds: float) -> float:
+        return seconds
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        yield
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    return f"sqlite+aiosqlite:///{tmp_path / 'tocsin.db'}"
+
+
+@pytest.fixture
+async def store(database: str) -> AsyncIterator[SqlStore]:
+    await upgrade(database)
+    opened = await open_store(database)
+    yield opened
+    await opened.close()

@@ -1,0 +1,227 @@
+"""The engine's laws, over random markets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.engine.index import EVERYWHERE, NOWHERE, Gap, ThresholdIndex, gap_around
+from bot.engine.life import Life
+from bot.engine.partition import Partition
+from bot.engine.state import AlertState, Correction, Ended, Ring
+from bot.metrics import MINUTE, Bar, MetricKey, Print
+from tests.markets import BTC, ETH, START, batch, histories, life_of
+
+LEVELS = st.integers(97, 103)
+SINGLE = st.one_of(
+    st.builds("btc/usdt {} {}".format, st.sampled_from(["<", "<=", ">", ">="]), LEVELS),
+    st.builds("btc/usdt crosses {} {}".format, st.sampled_from(["", "above", "below"]), LEVELS),
+    st.builds("(btc/usdt {} {}) for {}m".format, st.sampled_from(["<", ">"]), LEVELS, st.integers(1, 4)),
+    st.builds("btc/usdt moves {} {}% in {}m".format, st.sampled_from(["up", "down", ""]), st.integers(1, 5), st.integers(1, 5)),
+    st.builds("btc/usdt > {} and btc/usdt < {}".format, LEVELS, LEVELS),
+    st.builds("not btc/usdt > {} or btc/usdt > {}".format, LEVELS, LEVELS),
+)
+LIVES = st.sampled_from(["", " repeat cooldown 1m", " repeat cooldown 3m", " repeat"])
+RULES = st.builds("{}{}".format, SINGLE, LIVES)
+
+
+@dataclass
+class Told:
+    """What a run of the engine told, as a reader of the chat would count it."""
+
+    rings: list[tuple[int, int, float, float]]
+    early: list[tuple[int, int, int]]
+    confirmed: list[tuple[int, int, int]]
+    corrected: list[tuple[int, int, int]]
+
+
+def run(partition: Partition, lives: dict[int, Life], batches, told: Told, restart=lambda: False) -> Partition:
+    """Judge batches; where ``restart`` says so, begin again from what had been committed."""
+    stored: dict[int, AlertState] = {number: partition.state(number) for number in lives}
+    judged_to: dict[MetricKey, int] = {}
+    for one in batches:
+        if restart():
+            partition = Partition()
+            for number, life in lives.items():
+                state = partition.resume_from(life, stored[number], judged_to)
+                for key, since, until in partition.missing(life, state):
+                    partition.preload(key, [bar for bar in one.history[key] if since <= bar.at < until])
+                partition.add(number, life, state)
+        partition.observe(one.batch)
+        plan = partition.plan()
+        for number, transition in plan.told:
+            match transition:
+                case Ring(is_early=True):
+                    told.early.append((number, transition.episode, transition.corrections))
+                case Ring():
+                    told.rings.append((number, transition.episode, transition.at, transition.value))
+                    if transition.was_told:
+                        told.confirmed.append((number, transition.episode, transition.corrections))
+                case Correction():
+                    told.corrected.append((number, transition.episode, transition.corrections))
+                case Ended():
+                    pass
+        for number in plan.changed:
+            stored[number] = plan.states[number]
+        judged_to.update(plan.judged_to)
+        partition.apply(plan)
+    return partition
+
+
+@dataclass
+class Step:
+    batch: object
+    history: dict[MetricKey, list[Bar]]
+
+
+def whole(series: dict[MetricKey, list[Bar]]) -> list[Step]:
+    return [Step(batch(series), series)]
+
+
+@st.composite
+def slices(draw: st.DrawFn, series: dict[MetricKey, list[Bar]]) -> list[Step]:
+    """Cut series into batches at random places, some bars sent twice, with prints of the running minute."""
+    steps, done = [], dict.fromkeys(series, 0)
+    while any(done[key] < len(bars) for key, bars in series.items()):
+        runs, prints = {}, []
+        for key, bars in series.items():
+            first = max(0, done[key] - draw(st.integers(0, 2)))
+            done[key] = min(len(bars), done[key] + draw(st.integers(0, 5)))
+            runs[key] = bars[first : done[key]]
+            if done[key] < len(bars) and draw(st.booleans()):
+                running = bars[done[key]]
+                price = draw(st.sampled_from([running.open, running.high, running.low, running.close]))
+                prints.append(Print(key, price, running.at + draw(st.integers(0, 59))))
+            elif done[key] < len(bars) and draw(st.booleans()):
+                prints.append(Print(key, float(draw(LEVELS)), bars[done[key]].at + 30))  # one that is wrong
+        steps.append(Step(batch(runs, *prints), series))
+    return steps
+
+
+def fresh(rules: list[str], price: float) -> tuple[Partition, dict[int, Life]]:
+    partition, lives = Partition(), {}
+    for number, rule in enumerate(rules):
+        lives[number] = life_of(rule, price)
+        for key, since, until in partition.missing(lives[number], None):
+            partition.preload(key, [])
+        partition.add(number, lives[number], None)
+    return partition, lives
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_batches_prints_and_restarts_change_no_ring(data: st.DataObject) -> None:
+    bars = data.draw(histories())
+    rules = data.draw(st.lists(RULES, min_size=1, max_size=5))
+    expected, actual = Told([], [], [], []), Told([], [], [], [])
+    partition, lives = fresh(rules, bars[0].open)
+    run(partition, lives, whole({BTC: bars}), expected)
+    partition, lives = fresh(rules, bars[0].open)
+    steps = data.draw(slices({BTC: bars}))
+    run(partition, lives, steps, actual, restart=lambda: data.draw(st.integers(0, 4)) == 0)
+    assert sorted(actual.rings) == sorted(expected.rings)
+    assert set(actual.confirmed) <= set(actual.early)
+    assert set(actual.corrected) <= set(actual.early)
+    assert not set(actual.corrected) & set(actual.confirmed)
+    for told in (actual.early, actual.corrected, actual.confirmed):
+        assert len(told) == len(set(told))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_rules_of_two_instruments_ring_the_same_however_their_minutes_arrive(data: st.DataObject) -> None:
+    btc = data.draw(histories(most=20))
+    eth = [replace(bar, open=bar.open + 1, high=bar.high + 1, low=bar.low, close=bar.close) for bar in data.draw(histories(most=20))]
+    count = min(len(btc), len(eth))
+    series = {BTC: btc[:count], ETH: eth[:count]}
+    forms = ["btc/usdt > {} and eth/usdt < {}", "btc/usdt crosses {} or eth/usdt > {}", "(btc/usdt < {} and eth/usdt > {}) for 2m"]
+    rules = data.draw(st.lists(st.builds(lambda form, a, b, life: form.format(a, b) + life, st.sampled_from(forms), LEVELS, LEVELS, LIVES), min_size=1, max_size=3))
+    rules.append("btc/usdt > eth/usdt repeat cooldown 1m")
+    expected, actual = Told([], [], [], []), Told([], [], [], [])
+    partition, lives = fresh(rules, btc[0].open)
+    run(partition, lives, whole(series), expected)
+    partition, lives = fresh(rules, btc[0].open)
+    run(partition, lives, data.draw(slices(series)), actual, restart=lambda: data.draw(st.integers(0, 5)) == 0)
+    assert sorted(actual.rings) == sorted(expected.rings)
+
+
+@settings(max_examples=150, deadline=None)
+@given(bars=histories(), level=LEVELS, is_below=st.booleans(), cooldown=st.integers(1, 6))
+def test_a_loop_over_every_minute_agrees_on_every_ring(bars: list[Bar], level: int, is_below: bool, cooldown: int) -> None:
+    """The rule of thumb that a trader would check by hand, written for this test alone."""
+    rule = f"btc/usdt {'<' if is_below else '>'} {level} repeat cooldown {cooldown}m"
+    sign = 1 if is_below else -1
+    armed = sign * bars[0].open >= sign * level
+    quiet_until = -1
+    expected = []
+    for bar in bars:
+        touch, far = (bar.low, bar.high) if is_below else (bar.high, bar.low)
+        is_true, is_clear = sign * touch < sign * level, sign * far >= sign * level
+        opens_clear, closes_clear = sign * bar.open >= sign * level, sign * bar.close >= sign * level
+        if is_true and (armed or opens_clear) and bar.at >= quiet_until:
+            expected.append(bar.at)
+            quiet_until, armed = bar.at + cooldown * MINUTE, closes_clear
+        else:
+            armed = armed or is_clear
+    told = Told([], [], [], [])
+    partition, lives = fresh([rule], bars[0].open)
+    run(partition, lives, whole({BTC: bars}), told)
+    assert [ring[2] for ring in told.rings] == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_the_index_names_everybody_whom_a_range_of_prices_may_concern(data: st.DataObject) -> None:
+    price = st.integers(0, 20).map(float)
+    index, gaps = ThresholdIndex(), {}
+    for _ in range(data.draw(st.integers(1, 40))):
+        arming = data.draw(st.integers(0, 10))
+        if data.draw(st.integers(0, 3)) == 0:
+            index.remove(arming)
+            gaps.pop(arming, None)
+            continue
+        ends = sorted([data.draw(price), data.draw(price)])
+        gap = data.draw(st.sampled_from([Gap(*ends), EVERYWHERE, NOWHERE, Gap(ends[0], EVERYWHERE.ceiling)]))
+        index.place(arming, gap)
+        gaps[arming] = gap
+    low, high = sorted([data.draw(price), data.draw(price)])
+    expected = {arming for arming, gap in gaps.items() if low <= gap.floor or high >= gap.ceiling}
+    assert set(index.concerned(low, high)) == expected
+    if index.band.floor < low and high < index.band.ceiling:
+        assert expected == {arming for arming, gap in gaps.items() if gap == NOWHERE}
+
+
+@given(st.floats(0, 10), st.lists(st.integers(0, 10).map(float), max_size=6, unique=True))
+def test_a_price_rests_strictly_between_its_breaks_or_on_one(price: float, breaks: list[float]) -> None:
+    gap = gap_around(price, tuple(sorted(breaks)))
+    assert gap == Gap(price, price) if price in breaks else gap.floor < price < gap.ceiling
+    assert not any(gap.floor < level < gap.ceiling for level in breaks)
+
+
+@settings(max_examples=100, deadline=None)
+@given(bars=histories(), rule=RULES)
+def test_episodes_count_without_a_gap(bars: list[Bar], rule: str) -> None:
+    told = Told([], [], [], [])
+    partition, lives = fresh([rule], bars[0].open)
+    run(partition, lives, whole({BTC: bars}), told)
+    assert [ring[1] for ring in told.rings] == list(range(1, len(told.rings) + 1))
+
+
+def test_a_quiet_price_touches_nobody() -> None:
+    index = ThresholdIndex()
+    for arming in range(1000):
+        index.place(arming, Gap(100 - arming / 100 - 1, 101 + arming / 100))
+    assert index.band == Gap(99, 101)
+    assert list(index.concerned(99.5, 100.5)) == []
+    assert len(list(index.concerned(98.5, 100.5))) == 51
+
+
+def test_a_plan_that_was_dropped_is_planned_again_just_so() -> None:
+    partition, _ = fresh(["btc/usdt < 100"], 105)
+    partition.observe(batch({BTC: [Bar(START, 105, 105, 99, 99)]}))
+    first, second = partition.plan(), partition.plan()
+    assert first == second
+    partition.apply(second)
+    assert partition.plan().told == []
