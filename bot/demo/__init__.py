@@ -1,0 +1,1 @@
+"""The demonstration: real days of the market, played fast on this machine."""

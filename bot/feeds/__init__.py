@@ -1,0 +1,78 @@
+"""The world outside, as observations: exchanges through ccxt, on their public endpoints, without a key.
+
+table     the exchanges that can be watched, and how they differ
+candles   rows -> final minutes, and what is refused                 pure
+faults    what goes wrong, and how long to leave an exchange alone   pure
+listing   what is traded, and which names are near                   pure
+venues    which exchange serves which series                         pure
+door      the real ccxt, behind checked values
+minutes   paging until caught up
+lookout   one exchange, read and judged inside the thread of ccxt
+thread    that thread
+feed      the Feed; market: the Market
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bot.feeds.door import Door
+from bot.feeds.feed import ExchangeFeed
+from bot.feeds.lookout import Lookout
+from bot.feeds.market import ExchangeMarket
+from bot.feeds.table import FEEDS
+from bot.feeds.thread import LoopThread
+from bot.feeds.venues import Venues
+from bot.ports import Clock
+
+__all__ = ["FEEDS", "ExchangeFeed", "ExchangeMarket", "Exchanges", "build_feeds"]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanges:
+    """All configured feeds in their order, and the market over them."""
+
+    feeds: tuple[ExchangeFeed, ...]
+    market: ExchangeMarket
+
+    async def close(self) -> None:
+        """Let go of all connections and of the thread."""
+        for feed in self.feeds:
+            await feed.close()
+
+
+def build_feeds(
+    names: Sequence[str],
+    quote: str,
+    clock: Clock,
+    *,
+    gateway: str | None = None,
+    throttle: bool = True,
+    timeout: float = 10.0,
+    jitter: Callable[[], float] = random.random,
+) -> Exchanges:
+    """Build a feed for each exchange named, the first being the default, and one market over them.
+
+    Nothing is asked, and ccxt not even imported, before the first poll or question. Every feed may be handed
+    all wants: it takes those that it serves. ``quote`` is the quote of an instrument that names none.
+    ``clock`` is read from another thread. ``gateway`` is the root through which every call goes as
+    ROOT/HOST/path; ``throttle`` says whether ccxt keeps to the exchanges' rate limits; ``timeout`` is in
+    seconds of a request; ``jitter`` gives numbers in [0, 1). Raises ValueError for a name that is not in
+    FEEDS, for one named twice, and for none at all.
+    """
+    chosen = [name.strip().lower() for name in names]
+    unknown = [name for name in chosen if name not in FEEDS]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is no exchange that can be watched; there are {', '.join(FEEDS)}")
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise ValueError("name at least one exchange, and each once")
+    venues = Venues(chosen)
+    thread = LoopThread("ccxt")
+    feeds = []
+    for name in chosen:
+        about = FEEDS[name]
+        door = Door(about, gateway or "", throttle, timeout)
+        feeds.append(ExchangeFeed(Lookout(about, venues, door, clock, jitter), thread))
+    return Exchanges(tuple(feeds), ExchangeMarket(feeds, venues, quote))

@@ -1,0 +1,194 @@
+"""The door to one exchange: the real ccxt behind it, checked values in front of it.
+
+All of it runs in the thread of ccxt; every failure leaves as a Fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from bot.feeds.faults import Fault, Trouble, fault_of_error, fault_of_status
+from bot.feeds.table import Exchange, Kind
+from bot.metrics import MINUTE
+
+Answer = TypeVar("Answer")
+
+_AT_ONCE = 4
+_WAITING = 200
+_HISTORY = 1400 * MINUTE
+"""OKX keeps its last 1,440 candles at one address, and the older ones at another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A last price as an exchange gave it, and when it was traded where the exchange says so."""
+
+    price: object
+    at: object
+
+
+def through(gateway: str, tree: Any) -> Any:
+    """Send every address in a tree of them through a gateway: ``https://HOST/path`` to ``ROOT/HOST/path``.
+
+    Websocket addresses keep their kind of scheme, in plain or in secret as the gateway is.
+    """
+    match tree:
+        case str() if "://" in tree:
+            scheme, _, rest = tree.partition("://")
+            root = gateway.rstrip("/")
+            if scheme in {"ws", "wss"}:
+                root = root.replace("http", "ws", 1)
+            return f"{root}/{rest}"
+        case Mapping():
+            return {name: through(gateway, leaf) for name, leaf in tree.items()}
+        case list():
+            return [through(gateway, leaf) for leaf in tree]
+        case _:
+            return tree
+
+
+class Door:
+    """One long-lived ccxt instance, opened by the first question."""
+
+    def __init__(self, exchange: Exchange, gateway: str, throttle: bool, timeout: float) -> None:
+        self._about = exchange
+        self._gateway = gateway
+        self._throttle = throttle
+        self._timeout = timeout
+        self._ccxt: Any = None
+        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._waiting = 0
+        self.requests = 0
+
+    async def time(self) -> float:
+        """Ask the exchange for its clock, in epoch seconds."""
+        async with self._asking():
+            stamp = await self._instance().fetch_time()
+        if isinstance(stamp, bool) or not isinstance(stamp, int | float) or not stamp > 0:
+            raise self._nonsense("gives no time")
+        return float(stamp) / 1000
+
+    async def markets(self) -> list[Mapping[str, Any]]:
+        """Ask for all markets, without using them yet."""
+        async with self._asking():
+            # ccxt's own load_markets keeps whatever comes, an empty list too, and an error in the middle of
+            # it reaches every other waiter: so it is never called.
+            found = await self._instance().fetch_markets()
+        if not isinstance(found, list) or not found:
+            raise self._nonsense("lists no markets")
+        return found
+
+    def use(self, markets: list[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+        """Use these markets from now on, and give them by their unified symbol."""
+        try:
+            self._instance().set_markets(markets)
+        except Exception as error:
+            raise fault_of_error(self._about.name, error) from error
+        by_symbol: dict[str, Mapping[str, Any]] = self._instance().markets
+        return by_symbol
+
+    async def prices(self, kind: Kind) -> dict[str, Quote]:
+        """Ask for the last price of everything of a kind, by unified symbol."""
+        call = self._about.prices_call
+        params = dict(self._about.prices_params[kind])
+        async with self._asking():
+            found = await getattr(self._instance(), call)(None, params)
+        field = "price" if call == "fetch_last_prices" else "last"
+        return {symbol: Quote(one.get(field), one.get("timestamp")) for symbol, one in found.items()}
+
+    async def rows(self, symbol: str, start: int, stop: int, now: float) -> Sequence[object]:
+        """Ask for the one-minute candles of ``[start, stop)``, as they come; ``now`` is the exchange's."""
+        about = self._about
+        params: dict[str, object] = {}
+        if about.has_until:
+            params["until"] = stop * 1000 - 1
+        if about.has_history_type:
+            params["type"] = "HistoryCandles" if start < now - _HISTORY else "Candles"
+        limit = (stop - start) // MINUTE if about.has_until else about.rows
+        async with self._asking():
+            found: Sequence[object] = await self._instance().fetch_ohlcv(
+                symbol, "1m", start * 1000, limit, params
+            )
+        return found
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._ccxt is not None:
+            await self._ccxt.close()
+            self._ccxt = None
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
+        """Hold one of few places, and let nothing out but Faults."""
+        if self._waiting >= _WAITING:
+            raise Fault(Trouble.PASSING, f"too many questions wait for {self._about.name}")
+        self._waiting += 1
+        try:
+            async with self._room:
+                yield
+        except Exception as error:
+            raise fault_of_error(self._about.name, error) from error
+        finally:
+            self._waiting -= 1
+
+    def _nonsense(self, what: str) -> Fault:
+        return Fault(Trouble.NONSENSE, f"{self._about.name} {what}")
+
+    def _instance(self) -> Any:
+        if self._ccxt is None:
+            self._ccxt = self._open()
+        return self._ccxt
+
+    def _open(self) -> Any:
+        import ccxt.async_support as ccxt
+
+        about = self._about
+        instance: Any = getattr(ccxt, about.name)(
+            {
+                "enableRateLimit": self._throttle,
+                "timeout": int(self._timeout * 1000),
+                "options": dict(about.options),
+            }
+        )
+        if self._gateway:
+            instance.urls["api"] = through(self._gateway, instance.urls["api"])
+            if urlsplit(self._gateway).scheme == "http":
+                instance.timeout_on_exit = 0  # only TLS needs a moment to say goodbye
+        self._watch_answers(instance)
+        return instance
+
+    def _watch_answers(self, instance: Any) -> None:
+        """Judge each answer before ccxt reads it.
+
+        ccxt takes a web page, an empty body and broken JSON for empty data, and sorts candles by dropping
+        the ones without a time, which would then look like minutes without a trade.
+        """
+        name = self._about.name
+        fetch: Callable[..., Awaitable[object]] = instance.fetch
+        handle_errors: Callable[..., None] = instance.handle_errors
+
+        async def fetch_sound(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> object:
+            self.requests += 1
+            answer = await fetch(url, method, headers, body)
+            if not isinstance(answer, dict | list) or answer == {}:
+                raise self._nonsense("answers with something that is no data")
+            return answer
+
+        def handle_status(*answer: Any) -> None:
+            status, _, _, _, headers, body, *_ = answer
+            fault = fault_of_status(name, status, headers or {}, body or "")
+            if fault is not None:
+                raise fault
+            handle_errors(*answer)
+
+        def rows_as_they_came(rows: Any, market: Any = None, *_: Any, **__: Any) -> list[object]:
+            return [instance.parse_ohlcv(row, market) for row in rows or ()]
+
+        instance.fetch = fetch_sound
+        instance.handle_errors = handle_status
+        instance.parse_ohlcvs = rows_as_they_came

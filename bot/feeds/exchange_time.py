@@ -1,0 +1,56 @@
+"""The clock of an exchange, which alone says whether a minute is final."""
+
+from __future__ import annotations
+
+from bot.feeds.door import Door
+from bot.feeds.faults import Fault, Trouble
+from bot.ports import Clock
+
+_SECONDS = 900.0
+_LOOKS = 20
+_AT_MOST = 3600.0
+
+
+class ExchangeTime:
+    """How far an exchange's clock is ahead of ours, measured when first needed and again now and then.
+
+    The true instant there is never earlier than the one given: a minute may be taken for final late, but
+    not early.
+    """
+
+    def __init__(self, name: str, door: Door, clock: Clock) -> None:
+        self._name = name
+        self._door = door
+        self._clock = clock
+        self._offset: float | None = None
+        self._measured_at = 0.0
+        self._looks = 0
+
+    async def now(self) -> float:
+        """Give the exchange's present instant, after a measurement where one is due. Raises Fault."""
+        ours = self._clock.now()
+        # After some time and also some looks: on a fast clock the time alone would measure at every look.
+        is_old = self._looks >= _LOOKS and ours - self._measured_at >= _SECONDS
+        if self._offset is None or is_old:
+            theirs = await self._door.time()
+            ours = self._clock.now()
+            if abs(theirs - ours) > _AT_MOST:
+                hours = abs(theirs - ours) / 3600
+                raise Fault(
+                    Trouble.NONSENSE,
+                    f"{self._name} and this computer differ by {hours:,.1f} hours in their clocks",
+                )
+            self._offset, self._measured_at, self._looks = theirs - ours, ours, 0
+        return self.estimate()
+
+    def estimate(self) -> float:
+        """Give the exchange's present instant by what is known."""
+        return self._clock.now() + (self._offset or 0.0)
+
+    def count_look(self) -> None:
+        """Note that one look was taken by this measurement."""
+        self._looks += 1
+
+    def forget(self) -> None:
+        """Have it measured anew: who was away may come back with another idea of the time."""
+        self._offset = None

@@ -1,0 +1,76 @@
+"""One exchange as a Feed: whatever loop asks, the work is done in the thread of ccxt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+import structlog
+
+from bot.feeds.faults import Fault
+from bot.feeds.listing import Listed
+from bot.feeds.lookout import Lookout
+from bot.feeds.thread import LoopThread
+from bot.metrics import Bar, Batch, Health, Seen, Want
+from bot.ports import Unseeable
+
+Answer = TypeVar("Answer")
+
+log = structlog.get_logger(__name__)
+
+
+class ExchangeFeed:
+    """Look at one exchange; the questions that a Market is asked go the same way."""
+
+    def __init__(self, lookout: Lookout, thread: LoopThread) -> None:
+        self.name = lookout.name
+        self._lookout = lookout
+        self._thread = thread
+        self._is_open = True
+        thread.enter()
+
+    async def poll(self, wants: Sequence[Want]) -> Batch:
+        """Look once; wants that another exchange serves are left to it. Never raises for the world."""
+        return await self._thread.run(lambda: self._lookout.look(tuple(wants)))
+
+    async def ready(self) -> None:
+        """Know what the exchange lists. Raises Unseeable."""
+        await self._ask(self._lookout.ready)
+
+    async def refresh(self) -> None:
+        """Renew a listing that is not fresh. Raises Unseeable; the old listing stays in use then."""
+        await self._ask(self._lookout.refresh)
+
+    async def seen(self, listed: Listed) -> Seen:
+        """Give the present price with the running minute so far. Raises Unseeable."""
+        return await self._ask(lambda: self._lookout.see(listed))
+
+    async def bars(self, listed: Listed, since: int, until: int) -> tuple[Bar, ...]:
+        """Give the newest final minutes of ``[since, until)`` without a hole. Raises Unseeable."""
+        return await self._ask(lambda: self._lookout.page(listed, since, until))
+
+    def health(self) -> Health:
+        """Say how the feed is."""
+        return self._lookout.health()
+
+    async def close(self) -> None:
+        """Let go of the connections, and of the thread if nobody else needs it."""
+        if self._is_open:
+            self._is_open = False
+            await self._thread.run(self._lookout.close)
+            await self._thread.leave()
+
+    async def _ask(self, question: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+        async def guarded() -> Answer:
+            try:
+                return await question()
+            except Fault as fault:
+                self._lookout.note(fault)
+                raise Unseeable(fault.reason) from None
+            except Exception as error:
+                log.exception(
+                    "question_broke", exchange=self.name, exc_info=False, error=type(error).__name__
+                )
+                raise Unseeable(f"{self.name} was asked wrongly by a mistake of this program") from error
+
+        return await self._thread.run(guarded)

@@ -1,0 +1,125 @@
+"""The present, over all configured exchanges: names, prices, history, health."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.feeds.feed import ExchangeFeed
+from bot.feeds.listing import Listed, by_prefix, nearest
+from bot.feeds.venues import PRICE, Venues
+from bot.metrics import Bar, Health, MetricKey, Seen
+from bot.ports import UnknownInstrument, Unseeable
+from bot.rules.tree import Instrument
+
+
+class ExchangeMarket:
+    """Answer what commands and messages need to know. Keys keep the venue that the rule names, or none."""
+
+    def __init__(self, feeds: Sequence[ExchangeFeed], venues: Venues, quote: str) -> None:
+        self._feeds = {feed.name: feed for feed in feeds}
+        self._venues = venues
+        self._quote = quote.lower()
+
+    def venue_of(self, key: MetricKey) -> str | None:
+        """Give the exchange that serves a key; ``None`` if none does, or that is not known yet."""
+        return self._venues.venue_of(key)
+
+    async def resolve(self, instrument: Instrument) -> MetricKey:
+        """Find the series of an instrument, its default quote filled in.
+
+        Raises UnknownInstrument with the nearest names, and Unseeable while an exchange that would come first
+        has not said what it lists.
+        """
+        key = self._key(instrument)
+        if instrument.venue and instrument.venue not in self._feeds:
+            raise UnknownInstrument(str(key), self._nearest(key))
+        asked = [instrument.venue] if instrument.venue else list(self._feeds)
+        for is_renewed in (False, True):
+            answers = 0
+            for name in asked:
+                try:
+                    await (self._feeds[name].refresh() if is_renewed else self._feeds[name].ready())
+                except Unseeable:
+                    if self._venues.is_passed_over(name) and len(asked) > 1:
+                        continue
+                    if not is_renewed:
+                        raise
+                answers += 1
+                listing = self._venues.listing(name)
+                if listing is not None and key.instrument in listing:
+                    return key
+            if not answers:
+                raise Unseeable("no configured exchange can be used from here")
+        raise UnknownInstrument(str(key), self._nearest(key))
+
+    async def seen(self, key: MetricKey) -> Seen:
+        """Give the present price with the running minute so far. Raises Unseeable."""
+        feed, listed = await self._place(key)
+        return await feed.seen(listed)
+
+    async def bars(self, key: MetricKey, since: int, until: int) -> tuple[Bar, ...]:
+        """Give the final minutes of ``[since, until)``, rising and without a hole, the newest if not all.
+
+        Raises Unseeable.
+        """
+        feed, listed = await self._place(key)
+        return await feed.bars(listed, since, until)
+
+    async def instruments(self, prefix: str, limit: int = 25) -> list[str]:
+        """Name instruments that begin with ``prefix``, the most usual quote first."""
+        if not self._names():
+            for feed in self._feeds.values():
+                try:
+                    await feed.ready()
+                    break
+                except Unseeable:
+                    continue
+        return by_prefix(self._names(), prefix, self._quote, limit)
+
+    def health(self) -> list[Health]:
+        """Say how each feed is, in the configured order."""
+        return [feed.health() for feed in self._feeds.values()]
+
+    def _key(self, instrument: Instrument) -> MetricKey:
+        quote = instrument.quote or self._quote
+        settle = instrument.settle or (quote if instrument.is_perpetual else "")
+        name = f"{instrument.base}/{quote}:{settle}" if settle else f"{instrument.base}/{quote}"
+        return MetricKey(PRICE, name.lower(), instrument.venue)
+
+    async def _place(self, key: MetricKey) -> tuple[ExchangeFeed, Listed]:
+        if key.metric != PRICE:
+            raise Unseeable(f"{key} is not a price")
+        name = self._venues.venue_of(key)
+        if name is None:
+            await self._settle(key)
+            name = self._venues.venue_of(key)
+        if name is None:
+            raise Unseeable(f"no configured exchange gives {key}")
+        feed = self._feeds[name]
+        await feed.ready()
+        listing = self._venues.listing(name)
+        listed = None if listing is None else listing.traded.get(key.instrument)
+        if listed is None:
+            raise Unseeable(f"{name} does not list {key.instrument}")
+        return feed, listed
+
+    async def _settle(self, key: MetricKey) -> None:
+        """Have the exchanges before the one that serves a key say what they list. Raises Unseeable."""
+        for feed in self._feeds.values():
+            try:
+                await feed.ready()
+            except Unseeable:
+                if not self._venues.is_passed_over(feed.name):
+                    raise
+            if self._venues.venue_of(key) is not None:
+                return
+
+    def _names(self) -> set[str]:
+        listings = (self._venues.listing(name) for name in self._feeds)
+        return {name for listing in listings if listing is not None for name in listing.traded}
+
+    def _nearest(self, key: MetricKey) -> list[str]:
+        listing = self._venues.listing(key.venue) if key.venue else None
+        if listing is None:
+            return nearest(self._names(), key.instrument, self._quote)
+        return [f"{name}@{key.venue}" for name in nearest(listing.traded, key.instrument, self._quote)]

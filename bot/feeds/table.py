@@ -1,0 +1,63 @@
+"""The exchanges that can be watched, and how they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["spot", "swap"]
+"""What is traded: the thing itself, or the perpetual contract on it."""
+
+_OF_KIND: Mapping[Kind, Mapping[str, str]] = {"spot": {"type": "spot"}, "swap": {"type": "swap"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """How one exchange differs from the others, in what its public endpoints offer without a key.
+
+    ``sentinel`` is a symbol that is always listed: a list of markets without it is no list. ``options`` go to
+    ccxt and keep it from asking for what is not watched (options, coin-margined contracts).
+    ``prices_call`` is ccxt's call for all prices at once, ``prices_params`` what it takes for each kind, and
+    a kind that is missing there is not traded. ``rows`` is how many one-minute candles one call may bring,
+    ``old_rows`` the same beyond the last day. ``has_until`` says whether a call can be bounded at its end;
+    an exchange that cannot gives its newest candles, whatever is asked. ``is_sparse`` says that a minute
+    without a trade has no candle there, so that an answer without any may be true.
+    """
+
+    name: str
+    sentinel: str
+    prices_call: Literal["fetch_last_prices", "fetch_tickers"] = "fetch_tickers"
+    prices_params: Mapping[Kind, Mapping[str, str]] = field(default_factory=lambda: _OF_KIND)
+    rows: int = 1000
+    old_rows: int = 1000
+    has_until: bool = True
+    is_sparse: bool = False
+    has_history_type: bool = False
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+FEEDS: Mapping[str, Exchange] = {
+    exchange.name: exchange
+    for exchange in (
+        Exchange(
+            "binance",
+            "BTC/USDT",
+            prices_call="fetch_last_prices",  # weight 4, against 80 of fetch_tickers
+            prices_params={"spot": {"type": "spot"}, "swap": {"type": "swap", "subType": "linear"}},
+            options={"fetchMarkets": {"types": ["spot", "linear"]}},
+        ),
+        Exchange("kraken", "BTC/USD", prices_params={"spot": {}}, rows=720, old_rows=720, has_until=False),
+        Exchange(
+            "okx",
+            "BTC/USDT",
+            rows=300,
+            old_rows=100,
+            has_history_type=True,
+            options={"fetchMarkets": {"types": ["spot", "swap"]}},
+        ),
+        Exchange("coinbase", "BTC/USD", rows=300, old_rows=300, is_sparse=True),
+        Exchange("bybit", "BTC/USDT", options={"fetchMarkets": {"types": ["spot", "linear"]}}),
+    )
+}
+"""Every exchange that ``TOCSIN_EXCHANGES`` may name."""
