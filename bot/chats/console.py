@@ -1,0 +1,181 @@
+"""The console: one person at one terminal, for trying the bot out, for the demonstration, and for programs.
+
+What is said and answered is written as a transcript, or as one JSON object a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import io
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, tzinfo
+from typing import TextIO
+from zoneinfo import ZoneInfo
+
+from bot.alerts.message import Facts, Message
+from bot.alerts.people import Caller, ChatKind, ChatRef
+from bot.ports import ChatGone, Clock, Desk, Outcome, Receipt
+
+ME = ChatRef("console", "me")
+"""The one chat of a console; its person is ``me`` too."""
+
+_NAME = 8
+_INDENT = " " * (len("12:00:00  ") + _NAME + len("< "))
+_BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+_CHUNK = 65536
+
+
+class ConsoleChat:
+    """A private chat on two streams, standard input and output unless others are given.
+
+    ``is_json`` writes objects instead of a transcript: ``said``, ``answer``, and whatever a message tells
+    programs of itself, such as ``ring``. ``timezone`` is an IANA name, empty for the machine's own;
+    ``shows_days`` writes the date wherever it changes. ``ends_at_eof`` lets ``run`` return when the input
+    ends; else it goes on telling what rings. Colour is used on a terminal alone, and not where NO_COLOR is
+    set.
+    """
+
+    platform = "console"
+
+    def __init__(
+        self,
+        clock: Clock,
+        source: TextIO | None = None,
+        out: TextIO | None = None,
+        *,
+        is_json: bool = False,
+        timezone: str = "",
+        shows_days: bool = False,
+        ends_at_eof: bool = False,
+    ) -> None:
+        self._clock = clock
+        self._source = source if source is not None else sys.stdin
+        self._out = out if out is not None else sys.stdout
+        self._is_json = is_json
+        self._zone: tzinfo | None = _zone(timezone)
+        self._shows_days = shows_days
+        self._ends_at_eof = ends_at_eof
+        self._is_coloured = self._out.isatty() and "NO_COLOR" not in os.environ
+        self._day = ""
+        self._told = 0
+        self._desk: asyncio.Future[Desk] | None = None
+
+    async def run(self, desk: Desk) -> None:
+        """Answer what is typed, until cancelled or, if so told, until the input ends."""
+        self._opened().set_result(desk)
+        is_echoed = not self._source.isatty()  # a terminal shows what is typed by itself
+        async for line in _lines(self._source):
+            if text := line.strip():
+                await self._answer(desk, text, is_echoed)
+        if not self._ends_at_eof:
+            await asyncio.Event().wait()
+
+    async def say(self, text: str) -> None:
+        """Say a line in the person's place: write it down, and its answers. Waits until the chat runs."""
+        desk = await asyncio.shield(self._opened())
+        await self._answer(desk, text, is_echoed=True)
+
+    async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
+        """Write one message. A closed output is a chat that has gone."""
+        try:
+            self._show(message)
+        except OSError as error:
+            return ChatGone(f"the output cannot be written: {error.strerror}")
+        self._told += 1
+        return Receipt(str(self._told))
+
+    async def is_admin(self, chat: ChatRef, person: str) -> bool:
+        """Say yes: who sits at the console owns its chat."""
+        return chat == ME
+
+    async def _answer(self, desk: Desk, text: str, is_echoed: bool) -> None:
+        caller = Caller(ME, ChatKind.PRIVATE, ME.chat, "you", is_admin=True)
+        try:
+            if self._is_json:
+                self._write_json({"event": "said", "text": text})
+            elif is_echoed:
+                self._write("you", ">", [text])
+            async for reply in desk.dispatch(caller, text):
+                self._show(reply)
+        except OSError:  # nobody reads any more: what was said is done all the same
+            return
+
+    def _show(self, message: Message) -> None:
+        if self._is_json:
+            self._write_json(message.facts or {"event": "answer", "text": message.plain()})
+            return
+        lines = [line for line in (message.title, *message.lines, *message.code.splitlines()) if line]
+        self._write("bot", "<", lines, has_title=bool(message.title))
+
+    def _write(self, name: str, sign: str, lines: list[str], has_title: bool = False) -> None:
+        moment = datetime.fromtimestamp(self._clock.now(), self._zone)
+        if self._shows_days and (day := f"{moment:%Y-%m-%d}") != self._day:
+            self._day = day
+            self._out.write(self._coloured(f"-- {day} --", _DIM) + "\n")
+        front = self._coloured(f"{moment:%H:%M:%S}  {name:<{_NAME}}{sign} ", _DIM)
+        shown = [row for line in lines for row in line.splitlines()]
+        for place, line in enumerate(_printable(line) for line in shown):
+            text = self._coloured(line, _BOLD) if has_title and place == 0 else line
+            self._out.write(f"{front if place == 0 else _INDENT}{text}\n")
+        self._out.flush()
+
+    def _write_json(self, facts: Facts) -> None:
+        self._out.write(json.dumps(facts) + "\n")
+        self._out.flush()
+
+    def _coloured(self, text: str, colour: str) -> str:
+        return f"{colour}{text}{_PLAIN}" if self._is_coloured else text
+
+    def _opened(self) -> asyncio.Future[Desk]:
+        if self._desk is None:
+            self._desk = asyncio.get_running_loop().create_future()
+        return self._desk
+
+
+async def _lines(source: TextIO) -> AsyncIterator[str]:
+    """Yield the lines of a stream as they come, without a thread that could not be ended.
+
+    A terminal or a pipe is read when the loop says that there is something; all else (a file, a text in
+    memory) never keeps anybody waiting, and is read at once.
+    """
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    try:
+        descriptor = source.fileno()
+        loop.add_reader(descriptor, ready.set)
+    except (io.UnsupportedOperation, PermissionError):
+        for line in await asyncio.to_thread(source.readlines):
+            yield line
+        return
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    rest = ""
+    try:
+        while True:
+            await ready.wait()
+            ready.clear()
+            chunk = os.read(descriptor, _CHUNK)
+            *lines, rest = (rest + decoder.decode(chunk, final=not chunk)).split("\n")
+            for line in lines:
+                yield line
+            if not chunk:
+                break
+    finally:
+        loop.remove_reader(descriptor)
+    if rest:
+        yield rest
+
+
+def _printable(line: str) -> str:
+    """Drop control characters: a note that somebody wrote must not steer the terminal."""
+    return "".join(sign for sign in line if unicodedata.category(sign) != "Cc")
+
+
+def _zone(timezone: str) -> tzinfo | None:
+    if not timezone:
+        return None
+    return UTC if timezone == "UTC" else ZoneInfo(timezone)
