@@ -36,7 +36,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "typer": ("__main__.py",),
     "yarl": ("chats/*",),
 }
-"""Where each library may be imported (a * reaches into folders). structlog may be anywhere that is not pure."""
+"""Where each library may be imported; * reaches into folders. structlog may be wherever it is not pure."""
 
 PURE = ("metrics.py", "pacing.py", "rules/*", "engine/*", "alerts/*")
 IMPURE_MODULES = {"asyncio", "logging", "os", "random", "secrets", "socket", "structlog", "threading", "time"}
