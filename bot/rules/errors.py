@@ -1,8 +1,14 @@
-"""The one error of the alert language."""
+"""The errors of the alert language, and how one is shown under the line that was typed."""
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterable
+
 from bot.rules.phrases import Phrase
+
+WIDTH = 60
+"""Most columns of a picture: what a phone shows of a fixed-width line without turning it."""
 
 
 class RuleError(Exception):
@@ -18,3 +24,51 @@ class RuleError(Exception):
         self.column = column
         self.reason = reason
         self.hint = hint
+
+
+class UnknownLevel(RuleError, LookupError):
+    """A rule that names a level nobody keeps; ``nearest`` lists the names most like it, best first."""
+
+    def __init__(self, text: str, column: int, name: str, nearest: Iterable[str] = ()) -> None:
+        self.name = name
+        self.nearest = tuple(nearest)
+        reason = Phrase("There is no level {name}.", {"name": f"@{name}"})
+        hint = suggest(f"@{self.nearest[0]}") if self.nearest else None
+        super().__init__(text, column, reason, hint)
+
+
+def suggest(text: str) -> Phrase:
+    """Ask whether something else was meant."""
+    return Phrase("Did you mean {suggestion}?", {"suggestion": text})
+
+
+def show(example: str) -> Phrase:
+    """Give an example of what may be typed."""
+    return Phrase("Type for instance: {example}", {"example": example})
+
+
+def picture(error: RuleError) -> str:
+    """Draw the typed line with a caret under the place of the error, two lines for a fixed-width face.
+
+    Wide characters (CJK, full-width signs) count two columns, joining ones none. A long line is cut around
+    the place.
+    """
+    line = "".join(" " if unicodedata.category(sign) in {"Cc", "Zl", "Zp"} else sign for sign in error.text)
+    start, end = 0, len(line.rstrip())
+    while start < error.column and _width(line[start : error.column]) > WIDTH * 2 // 3:
+        start += 1
+    while end > error.column + 1 and _width(line[start:end]) > WIDTH:
+        end -= 1
+    before, after = "…" if start else "", "…" if end < len(line.rstrip()) else ""
+    margin = " " * (len(before) + _width(line[start : error.column]))
+    return f"{before}{line[start:end]}{after}\n{margin}^"
+
+
+def _width(text: str) -> int:
+    return sum(_columns(sign) for sign in text)
+
+
+def _columns(sign: str) -> int:
+    if unicodedata.category(sign) in {"Mn", "Me", "Cf"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(sign) in {"W", "F"} else 1

@@ -34,3 +34,31 @@ class Phrase:
 
     def __hash__(self) -> int:
         return hash((self.template, tuple(sorted(self.arguments.items(), key=lambda item: item[0]))))
+
+
+def english(phrase: Phrase) -> str:
+    """Word a phrase in English, for tools, tests and logs of programmers; people get a translator."""
+    return phrase.template.format(**{name: _worded(value) for name, value in phrase.arguments.items()})
+
+
+def plain(value: Decimal) -> str:
+    """Write a decimal without an exponent and without idle zeros: ``100000``, ``0.5``."""
+    return _trimmed(f"{value:f}")
+
+
+def _worded(argument: Phrase | Quantity | str | int) -> str:
+    match argument:
+        case Phrase():
+            return english(argument)
+        case Quantity(value=value, unit=unit):
+            return _trimmed(f"{value:,f}") + ("%" if unit == "percent" else "")
+        case int():
+            return f"{argument:,}"
+        case str():
+            return argument
+
+
+def _trimmed(digits: str) -> str:
+    if "." in digits:
+        digits = digits.rstrip("0").rstrip(".")
+    return "0" if digits == "-0" else digits

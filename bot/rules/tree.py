@@ -6,11 +6,14 @@ Nodes are frozen values; equal rules are equal trees. ``str(rule)`` is the canon
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
+
+from bot.rules.phrases import plain
 
 Op = Literal["<", "<=", ">", ">="]
 Side = Literal["", "above", "below"]
@@ -30,6 +33,11 @@ class Duration:
     count: int
     unit: DurationUnit
 
+    def __post_init__(self) -> None:
+        if self.unit == "m" and self.count and self.count % 60 == 0:
+            object.__setattr__(self, "count", self.count // 60)
+            object.__setattr__(self, "unit", "h")
+
     @property
     def seconds(self) -> int:
         """The length in seconds."""
@@ -45,6 +53,9 @@ class Number:
 
     value: Decimal
 
+    def __str__(self) -> str:
+        return plain(self.value)
+
 
 @dataclass(frozen=True, slots=True)
 class Percent:
@@ -52,12 +63,18 @@ class Percent:
 
     value: Decimal
 
+    def __str__(self) -> str:
+        return f"{plain(self.value)}%"
+
 
 @dataclass(frozen=True, slots=True)
 class LevelRef:
     """A named level, ``@etf_cost``, whose number admins keep."""
 
     name: str
+
+    def __str__(self) -> str:
+        return f"@{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +99,10 @@ class Instrument:
         name = f"{self.base}/{self.quote}" if self.quote else self.base
         return f"{name}:{self.settle}" if self.settle else name
 
+    def __str__(self) -> str:
+        name = f"{self.symbol}.perp" if self.is_perpetual else self.symbol
+        return f"{name}@{self.venue}" if self.venue else name
+
 
 Value = Number | Percent | LevelRef | Instrument
 
@@ -94,6 +115,9 @@ class Compare:
     op: Op
     right: Value
 
+    def __str__(self) -> str:
+        return f"{self.left} {self.op} {self.right}"
+
 
 @dataclass(frozen=True, slots=True)
 class Crosses:
@@ -102,6 +126,9 @@ class Crosses:
     value: Value
     side: Side
     level: Value
+
+    def __str__(self) -> str:
+        return _spaced(self.value, "crosses", self.side, self.level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +140,9 @@ class Moves:
     percent: Decimal
     window: Duration
 
+    def __str__(self) -> str:
+        return _spaced(self.value, "moves", self.way, Percent(self.percent), "in", self.window)
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -121,6 +151,9 @@ class Held:
     condition: Condition
     duration: Duration
 
+    def __str__(self) -> str:
+        return f"{_bracketed(self.condition, Held, Not, And, Or)} for {self.duration}"
+
 
 @dataclass(frozen=True, slots=True)
 class Not:
@@ -128,19 +161,40 @@ class Not:
 
     condition: Condition
 
+    def __str__(self) -> str:
+        return f"not {_bracketed(self.condition, Held, And, Or)}"
+
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """All of two or more conditions."""
+    """All of two or more conditions; an And among them is taken apart, for its brackets say nothing."""
 
     parts: tuple[Condition, ...]
+
+    def __post_init__(self) -> None:
+        flat: list[Condition] = []
+        for part in self.parts:
+            flat.extend(part.parts if isinstance(part, And) else (part,))
+        object.__setattr__(self, "parts", tuple(flat))
+
+    def __str__(self) -> str:
+        return " and ".join(_chained(self.parts))
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """Any of two or more conditions."""
+    """Any of two or more conditions; an Or among them is taken apart, for its brackets say nothing."""
 
     parts: tuple[Condition, ...]
+
+    def __post_init__(self) -> None:
+        flat: list[Condition] = []
+        for part in self.parts:
+            flat.extend(part.parts if isinstance(part, Or) else (part,))
+        object.__setattr__(self, "parts", tuple(flat))
+
+    def __str__(self) -> str:
+        return " or ".join(_bracketed(part, Held) for part in self.parts)
 
 
 Condition = Compare | Crosses | Moves | Held | Not | And | Or
@@ -160,14 +214,22 @@ Until = Duration | date | datetime
 class Options:
     """How a rule lives. ``None`` is the default of whoever owns the alert, and is left out of the text.
 
-    ``until`` as typed is a duration, a date (that day's end in the person's time zone) or an instant; an
-    alert that has been made holds an instant in UTC.
+    ``until`` as typed is a duration, a date (that day's end in the person's time zone) or an instant in
+    whole seconds; an alert that has been made holds an instant in UTC.
     """
 
     mode: Mode | None = None
     cooldown: Duration | None = None
     until: Until | None = None
     note: str = ""
+
+    def __str__(self) -> str:
+        return _spaced(
+            self.mode or "",
+            f"cooldown {self.cooldown}" if self.cooldown else "",
+            f"until {_written(self.until)}" if self.until else "",
+            f"note {_quoted(self.note)}" if self.note else "",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +240,57 @@ class Rule:
     options: Options = Options()
 
     def __str__(self) -> str:
-        from bot.rules.text import canonical  # the text is written over the tree, so it is imported late
-
-        return canonical(self)
+        return _spaced(self.condition, self.options)
 
     def with_options(self, options: Options) -> Rule:
         """Give the same condition with other options."""
         return replace(self, options=options)
+
+
+def is_interval(one: Condition, other: Condition) -> bool:
+    """Whether two comparisons, in this order, are the two ends of one interval: ``98000 < btc < 105000``.
+
+    Two numbers that leave no room between them are none, so that a slip is not taken for an interval.
+    """
+    match one, other:
+        case Compare(left=low, op=op, right=Instrument() as middle), Compare(left=value, right=high):
+            if value != middle or op[0] != other.op[0]:
+                return False
+            if isinstance(low, Number) and isinstance(high, Number):
+                return low.value < high.value if op[0] == "<" else low.value > high.value
+            return True
+    return False
+
+
+def _chained(parts: tuple[Condition, ...]) -> Iterator[str]:
+    at = 0
+    while at < len(parts):
+        part, after = parts[at], parts[at + 1] if at + 1 < len(parts) else None
+        if isinstance(part, Compare) and isinstance(after, Compare) and is_interval(part, after):
+            yield f"{part} {after.op} {after.right}"
+            at += 2
+        else:
+            yield _bracketed(part, Held, Or)
+            at += 1
+
+
+def _bracketed(condition: Condition, *kinds: type[Condition]) -> str:
+    return f"({condition})" if isinstance(condition, kinds) else str(condition)
+
+
+def _spaced(*parts: object) -> str:
+    return " ".join(text for text in map(str, parts) if text)
+
+
+def _written(until: Until) -> str:
+    if not isinstance(until, datetime):
+        return str(until)
+    zone = ""
+    if until.tzinfo:
+        until, zone = until.astimezone(UTC).replace(tzinfo=None), "Z"
+    return until.isoformat(timespec="seconds" if until.second else "minutes") + zone
+
+
+def _quoted(note: str) -> str:
+    escaped = note.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

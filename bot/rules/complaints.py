@@ -1,0 +1,132 @@
+"""What to say of a token that cannot stand where it stands."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from bot.rules.errors import RuleError, show, suggest
+from bot.rules.grammar import Unexpected
+from bot.rules.phrases import Phrase, plain
+from bot.rules.scanner import Token
+from bot.rules.sugar import VERBS
+from bot.rules.words import KEYWORDS, OPTIONS, QUOTES
+
+EXAMPLE = show("btc < 100k")
+
+_MISSING = (
+    ("CMP", "What about {before}?", "{before} < 100k"),
+    ("STRING", "A text in quotation marks must follow.", 'note "cut the long"'),
+    ("DATE", "A date or a duration must follow.", "until 2026-12-31"),
+    ("DURATION", "A duration must follow.", "{before} 4h"),
+    ("NUMBER", "A number or a level must follow.", "btc < 100k"),
+    ("PERCENT", "A percentage must follow.", "btc moves 5% in 1h"),
+    ("IN", "In what time?", "btc moves 5% in 1h"),
+    ("RPAR", "This bracket is never closed.", ""),
+)
+"""What is said where a line ends too early, by what could have followed; the first that fits counts."""
+
+
+def complain(text: str, tokens: Sequence[Token], error: Unexpected) -> RuleError:
+    """Turn a syntax error into a place, a reason and a hint."""
+    if error.index >= len(tokens):
+        return _ended(text, tokens, error.expected)
+    token = tokens[error.index]
+    before = tokens[error.index - 1] if error.index else None
+    after = tokens[error.index + 1] if error.index + 1 < len(tokens) else None
+    return RuleError(text, token.at, *_reason(token, before, after, error.expected))
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """Pick the choice most like a word, or nothing if none is like it."""
+    return next(iter(difflib.get_close_matches(word, sorted(choices), n=1, cutoff=0.6)), "")
+
+
+def _ended(text: str, tokens: Sequence[Token], expected: frozenset[str]) -> RuleError:
+    if not tokens:
+        return RuleError(text, 0, Phrase("There is no rule here."), EXAMPLE)
+    end, last = tokens[-1].end, tokens[-1]
+    for kind, reason, example in _MISSING:
+        if kind not in expected:
+            continue
+        if kind == "RPAR":
+            return RuleError(text, _open_bracket(tokens), Phrase(reason))
+        arguments: dict[str, Phrase | str | int] = {}
+        if "{before}" in reason:
+            arguments = {"before": last.text}
+        return RuleError(text, end, Phrase(reason, {**arguments}), show(example.format(before=last.text)))
+    return RuleError(text, end, Phrase("The rule ends too early."), EXAMPLE)
+
+
+def _open_bracket(tokens: Sequence[Token]) -> int:
+    opened: list[int] = []
+    for token in tokens:
+        if token.kind == "LPAR":
+            opened.append(token.at)
+        elif token.kind == "RPAR" and opened:
+            opened.pop()
+    return opened[-1]
+
+
+def _reason(
+    token: Token, before: Token | None, after: Token | None, expected: frozenset[str]
+) -> tuple[Phrase, Phrase | None]:
+    word = token.text
+    misfit = Phrase('"{word}" does not fit here.', {"word": word})
+    kind_before, kind_after = before.kind if before else "", after.kind if after else ""
+    is_after_value = "CMP" in expected
+    is_after_condition = "AND" in expected
+    match token.kind:
+        case "RPAR" if is_after_condition:
+            return Phrase("This bracket was never opened."), None
+        case "LPAR" if before and kind_before == "NAME":
+            return Phrase("There is no function {name}.", {"name": before.text}), EXAMPLE
+        case "CMP" | "EQUALS" | "MOVES" | "CROSSES" if before and before.text in KEYWORDS:
+            return misfit, Phrase("The instrument is {name}", {"name": f"{before.text}/usdt"})
+        case "RESERVED" | "UP" | "DOWN" | "IN" | "ONCE" | "FOR" | "AND" | "OR" if kind_after in {
+            "CMP",
+            "MOVES",
+        }:
+            if "NAME" in expected and word.isalpha():
+                return misfit, Phrase("The instrument is {name}", {"name": f"{word}/usdt"})
+        case "MINUS" | "RESERVED" if before and after and kind_before == kind_after == "NAME":
+            if after.text in QUOTES:
+                return misfit, suggest(f"{before.text}/{after.text}")
+        case "NUMBER" | "MINUTES" | "MONTHS" if "PERCENT" in expected and "NUMBER" not in expected:
+            return Phrase("A percentage must follow."), suggest(f"{word}%")
+        case "NUMBER" if "DURATION" in expected:
+            return Phrase('"{word}" is no duration.', {"word": word}), _with_unit(token)
+        case "NUMBER" if before and kind_before == "NUMBER" and word.isdigit():
+            return misfit, suggest(f"{int(before.text + word):,}") if before.text.isdigit() else None
+        case "NAME" if before and word in QUOTES and kind_before in {"NUMBER", "MINUTES", "MONTHS"}:
+            hint = Phrase(
+                "Name the currency with the instrument: {example}", {"example": f"btc/{word} < {before.text}"}
+            )
+            return misfit, hint
+        case "STRING":
+            return Phrase("A text in quotation marks belongs to a note."), show(f'note "{word}"')
+    for kind, reason, example in _MISSING:
+        if kind in expected and kind not in {"CMP", "RPAR"} and not is_after_condition:
+            return Phrase(reason), show(example.format(before=before.text if before else ""))
+    return _unknown(token, before, is_after_value, is_after_condition) or (misfit, EXAMPLE)
+
+
+def _unknown(
+    token: Token, before: Token | None, is_after_value: bool, is_after_condition: bool
+) -> tuple[Phrase, Phrase | None] | None:
+    if token.kind != "NAME":
+        return None
+    choices: Iterable[str] = ()
+    if is_after_value:
+        choices = {*VERBS, "crosses"}
+    elif is_after_condition:
+        choices = {*OPTIONS, "and", "or", "for"}
+    like = nearest(token.text, choices)
+    hint = suggest(like) if like else EXAMPLE
+    return Phrase('"{word}" is no word that fits here.', {"word": token.text}), hint
+
+
+def _with_unit(token: Token) -> Phrase | None:
+    value = token.value
+    return suggest(f"{plain(value)}m") if isinstance(value, Decimal) and not value % 1 else None

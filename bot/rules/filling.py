@@ -1,0 +1,134 @@
+"""What a rule names, and the rule with those names filled in: levels, default quote, the end of its life."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import assert_never
+from zoneinfo import ZoneInfo
+
+from bot.rules.errors import RuleError, UnknownLevel, show
+from bot.rules.phrases import Phrase
+from bot.rules.reading import parse
+from bot.rules.tree import (
+    And,
+    Compare,
+    Condition,
+    Crosses,
+    Duration,
+    Held,
+    Instrument,
+    LevelRef,
+    Moves,
+    Not,
+    Number,
+    Or,
+    Rule,
+    Value,
+)
+
+
+def levels(rule: Rule) -> frozenset[str]:
+    """Name the levels that a rule refers to, without the ``@``."""
+    return frozenset(value.name for value in _values(rule.condition) if isinstance(value, LevelRef))
+
+
+def instruments(rule: Rule) -> tuple[Instrument, ...]:
+    """List the instruments that a rule reads, each once, in the order in which they first appear."""
+    return tuple(dict.fromkeys(value for value in _values(rule.condition) if isinstance(value, Instrument)))
+
+
+def fill(rule: Rule, known: Mapping[str, Decimal]) -> Rule:
+    """Put numbers in the place of levels.
+
+    Raises UnknownLevel for the first name that is not known, and RuleError where a number makes no sense
+    there (a price of zero, more digits than any market has).
+    """
+
+    def number(value: Value) -> Value:
+        if not isinstance(value, LevelRef):
+            return value
+        if value.name not in known:
+            text = str(rule)
+            nearest = difflib.get_close_matches(value.name, sorted(known), n=3, cutoff=0.5)
+            raise UnknownLevel(text, text.index(f"@{value.name}"), value.name, nearest)
+        if not known[value.name].is_finite():
+            raise ValueError(f"the level {value.name} is no number")
+        return Number(known[value.name])
+
+    return parse(
+        str(replace(rule, condition=_mapped(rule.condition, number)))
+    )  # what it says now must be sound too
+
+
+def qualify(rule: Rule, quote: str) -> Rule:
+    """Give every instrument without a quote the default one; ``btc.perp`` becomes ``btc/usdt:usdt``."""
+
+    def qualified(value: Value) -> Value:
+        if not isinstance(value, Instrument) or value.quote:
+            return value
+        settle = quote if value.is_perpetual else ""
+        return Instrument(value.base, quote, settle, value.venue)
+
+    return replace(rule, condition=_mapped(rule.condition, qualified))
+
+
+def fix(rule: Rule, now: float, timezone: str) -> Rule:
+    """Turn ``until`` into an instant in UTC, rounded up to a whole second.
+
+    ``now`` is in epoch seconds; ``timezone`` is the person's, as an IANA name. A duration counts from now,
+    a date ends with its day there, a time without a zone is on the clock there. Raises RuleError for what is
+    over.
+    """
+    zone = ZoneInfo(timezone)
+    match rule.options.until:
+        case None:
+            return rule
+        case Duration() as duration:
+            at = now + duration.seconds
+        case datetime() as moment:
+            at = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
+        case date() as day:
+            at = datetime.combine(day + timedelta(days=1), time(), zone).timestamp()
+    if at <= now:
+        text = str(rule)
+        raise RuleError(text, text.index("until "), Phrase("That time is over."), show("until 7d"))
+    until = datetime.fromtimestamp(math.ceil(at), UTC)
+    return rule.with_options(replace(rule.options, until=until))
+
+
+def _values(condition: Condition) -> Iterator[Value]:
+    match condition:
+        case Compare(left=left, right=right):
+            yield from (left, right)
+        case Crosses(value=value, level=level):
+            yield from (value, level)
+        case Moves(value=value):
+            yield value
+        case Held(condition=part) | Not(condition=part):
+            yield from _values(part)
+        case And(parts=parts) | Or(parts=parts):
+            for one in parts:
+                yield from _values(one)
+        case _:
+            assert_never(condition)
+
+
+def _mapped(condition: Condition, change: Callable[[Value], Value]) -> Condition:
+    match condition:
+        case Compare(left=left, right=right):
+            return replace(condition, left=change(left), right=change(right))
+        case Crosses(value=value, level=level):
+            return replace(condition, value=change(value), level=change(level))
+        case Moves(value=value):
+            return replace(condition, value=change(value))
+        case Held(condition=part) | Not(condition=part):
+            return replace(condition, condition=_mapped(part, change))
+        case And(parts=parts) | Or(parts=parts):
+            return replace(condition, parts=tuple(_mapped(part, change) for part in parts))
+        case _:
+            assert_never(condition)

@@ -1,0 +1,69 @@
+"""Reading a line: scanner, sugar, grammar, builder, one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.rules.builder import build
+from bot.rules.complaints import complain
+from bot.rules.errors import RuleError
+from bot.rules.grammar import Unexpected, ends_open, read_tree
+from bot.rules.phrases import Phrase
+from bot.rules.scanner import scan
+from bot.rules.sugar import sweeten
+from bot.rules.tree import And, Crosses, Held, Or, Rule
+
+TYPED, STORED = 500, 8000
+"""Most characters of a line: of one that is typed, and of one that canonical text, filled in, may grow to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a typed line was taken for.
+
+    ``is_sugared``: words that carry meaning were rewritten (``btc 100k`` became ``btc crosses 100000``), so
+    the answer should show the canonical text. ``other`` is a second reading that is as likely: where ``for``
+    ends a line of several conditions, the rule in which it holds for all of them.
+    """
+
+    rule: Rule
+    is_sugared: bool
+    other: Rule | None = None
+
+
+def read(text: str) -> Reading:
+    """Read a line that a person typed, of at most 500 characters. Raises RuleError."""
+    return _read(text, TYPED)
+
+
+def parse(text: str) -> Rule:
+    """Read a rule. Raises RuleError.
+
+    Takes longer lines than people may type, for a canonical text with its levels filled in can be longer than
+    what was typed.
+    """
+    return _read(text, STORED).rule
+
+
+def _read(text: str, longest: int) -> Reading:
+    if len(text) > longest:
+        raise RuleError(text, longest, Phrase("A rule has at most {count} characters.", {"count": longest}))
+    tokens, is_sugared = sweeten(text, scan(text))
+    try:
+        branch = read_tree(tokens)
+    except Unexpected as error:
+        raise complain(text, tokens, error) from None
+    rule = build(text, branch)
+    return Reading(rule, is_sugared, _other(rule) if ends_open(branch) else None)
+
+
+def _other(rule: Rule) -> Rule | None:
+    """Give the reading in which a closing ``for`` holds for the whole line, if it is likely."""
+    match rule.condition:
+        case (And(parts=parts) | Or(parts=parts)) as joined:
+            *before, last = parts
+            if isinstance(last, Held) and not any(
+                isinstance(part, (Held, Crosses, And, Or)) for part in before
+            ):
+                return Rule(Held(type(joined)((*before, last.condition)), last.duration), rule.options)
+    return None

@@ -1,0 +1,116 @@
+"""The vocabulary: keywords, units, currencies, and the signs that phones type for plain ones."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from bot.rules.tree import DurationUnit, Op
+
+_KEYWORDS = "and or not for crosses above below moves up down in once repeat cooldown until note"
+_RESERVED = "of enters leaves every sessions rearm remind resolve urgent provisional between within"
+_FIAT = """
+    usd eur gbp jpy krw cny aud cad chf nzd sek nok dkk pln czk huf ron bgn try uah rub kzt inr idr php thb
+    vnd myr sgd hkd twd brl mxn ars cop clp pen zar ngn kes egp aed sar ils pkr gel amd
+"""
+_DOLLAR_COINS = "usdt usdc busd tusd fdusd usdp gusd dai pyusd usde usds usd1 rlusd usdd usdg lusd"
+_OTHER_STABLE_COINS = "eurc euri eurt eurs aeur xsgd bidr gyen"
+
+KEYWORDS = frozenset(_KEYWORDS.split())
+"""Words of the grammar; each is a terminal of its own, named by itself in capitals."""
+
+RESERVED = frozenset(_RESERVED.split())
+"""Words that the grammar keeps for itself, so that no rule reads them as an instrument."""
+
+OPTIONS = ("once", "repeat", "cooldown", "until", "note")
+
+COMPARISONS: dict[str, Op] = {"<": "<", "<=": "<=", "=<": "<=", ">": ">", ">=": ">=", "=>": ">="}
+
+MULTIPLIERS = {
+    **dict.fromkeys(["k", "thousand"], Decimal(10**3)),
+    **dict.fromkeys(["m", "mm", "mn", "mio", "mln", "kk", "million"], Decimal(10**6)),
+    **dict.fromkeys(["b", "bn", "bln", "billion"], Decimal(10**9)),
+    **dict.fromkeys(["t", "tn", "trillion"], Decimal(10**12)),
+    "万": Decimal(10**4),
+    "万亿": Decimal(10**12),
+    "亿": Decimal(10**8),
+}
+
+PERCENTS = frozenset(["%", "percent", "pct"])
+
+DURATIONS: dict[str, DurationUnit] = {
+    **dict.fromkeys(["min", "mins", "minute", "minutes", "分钟"], "m"),
+    **dict.fromkeys(["h", "hr", "hrs", "hour", "hours", "小时"], "h"),
+    **dict.fromkeys(["d", "day", "days", "天"], "d"),
+    **dict.fromkeys(["w", "week", "weeks", "周"], "w"),
+}
+"""Units of time; ``m`` is not among them, for only its place says whether it is a minute or a million."""
+
+ARTICLES: dict[str, tuple[int, DurationUnit]] = {
+    "minute": (1, "m"),
+    "hour": (1, "h"),
+    "day": (24, "h"),
+    "week": (1, "w"),
+}
+"""What *a day* and its like are; that day is one of 24 hours, since nobody means a session by it."""
+
+OTHER_TIMES = {
+    **dict.fromkeys(["s", "sec", "secs", "second", "seconds"], (1, "s")),
+    **dict.fromkeys(["mo", "mth", "month", "months"], (30, "d")),
+    **dict.fromkeys(["y", "yr", "yrs", "year", "years"], (365, "d")),
+}
+"""Units of time that people type and the language has not, with what stands for one of them."""
+
+QUOTES = frozenset(f"{_FIAT} {_DOLLAR_COINS} {_OTHER_STABLE_COINS}".split())
+"""Fiat and stable currencies: only with one of these behind it is ``a/b`` an instrument by itself."""
+
+DOLLARS = frozenset(["usd", *_DOLLAR_COINS.split()])
+"""Currencies that are worth a dollar, and whose prices may be compared."""
+
+CHINESE = {
+    "跌破": "falls below",
+    "低于": "below",
+    "小于": "below",
+    "突破": "breaks above",
+    "涨破": "breaks above",
+    "升破": "breaks above",
+    "高于": "above",
+    "大于": "above",
+    "超过": "above",
+    "达到": "reaches",
+    "触及": "hits",
+    "跌到": "drops to",
+    "跌至": "drops to",
+    "涨到": "rises to",
+    "涨至": "rises to",
+    "上涨": "up",
+    "下跌": "down",
+    "并且": "and",
+    "或者": "or",
+    "涨": "up",
+    "跌": "down",
+    "且": "and",
+    "和": "and",
+    "或": "or",
+    "比特币": "btc",
+    "以太坊": "eth",
+}
+"""Words written without spaces, and the words that stand for them; longer ones before their beginnings."""
+
+_LOOKALIKES = {
+    **dict.fromkeys("“”„‟«»「」『』", '"'),
+    **dict.fromkeys("‘’‚‛`´", "'"),
+    **dict.fromkeys("‐‑‒–—―−﹣", "-"),
+    **dict.fromkeys("≤⩽≦", "<="),
+    **dict.fromkeys("≥⩾≧", ">="),
+    "≠": "!=",
+    "、": ",",
+}
+
+
+def plain_sign(sign: str) -> str:
+    """Give what a typed character stands for, in lower case: ``＜`` is ``<``, ``≤`` is ``<=``."""
+    if "！" <= sign <= "～":  # the full-width forms follow ASCII one by one
+        sign = chr(ord(sign) - 0xFEE0)
+    sign = _LOOKALIKES.get(sign, sign)
+    lower = sign.lower()
+    return lower if len(lower) == len(sign) else sign
