@@ -1,0 +1,133 @@
+"""Arm and disarm: the armings behind subscriptions, as every command that changes them needs it.
+
+Equal fillings of one alert share an arming, so a ring is judged once however many chats follow. An arming
+never changes; it is retired when its last subscription leaves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, bindparam, exists, false, insert, or_, select, true, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.metrics import MetricKey, Seen
+from bot.store.database import Database, chunks
+from bot.store.rows import written_levels, written_seen
+from bot.store.tables import alert_states, alerts, armings, counters, is_living, is_open, subscriptions
+
+PARTITION = 0
+"""Who judges new armings: a single process is partition 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One transaction of a command: its revision and its instant."""
+
+    connection: AsyncConnection
+    revision: int
+    now: float
+
+
+async def begin_change(database: Database, connection: AsyncConnection, now: float) -> Change:
+    """Raise the revision; whoever else changes something waits here, so revisions appear in order."""
+    raised = (
+        database.insert(counters)
+        .values(name="revision", value=1)
+        .on_conflict_do_update(index_elements=["name"], set_={"value": counters.c.value + 1})
+        .returning(counters.c.value)
+    )
+    revision = (await connection.execute(raised)).scalar_one()
+    return Change(connection, revision, now)
+
+
+def is_spent() -> ColumnElement[bool]:
+    """Tell a life that is over: its ``until`` has passed, or it was to ring once and has rung."""
+    return or_(
+        alert_states.c.is_ended.is_(true()), and_(alerts.c.is_once.is_(true()), alert_states.c.episode > 0)
+    )
+
+
+async def arm(
+    change: Change,
+    fillings: Mapping[tuple[int, str], Mapping[str, Decimal]],
+    seen: Mapping[MetricKey, Seen],
+) -> dict[tuple[int, str], int]:
+    """Find or make the arming of each (alert, filled rule); the values are what each was filled with.
+
+    An arming whose life is over is shared with nobody new: what subscribes now gets one that can ring.
+    """
+    found = await _shareable(change, {alert for alert, _ in fillings})
+    missing = [filling for filling in fillings if filling not in found]
+    for piece in chunks(missing):
+        made = insert(armings).returning(armings.c.id, armings.c.alert_id, armings.c.rule)
+        rows = [
+            {
+                "alert_id": alert,
+                "rule": rule,
+                "levels": written_levels(fillings[alert, rule]),
+                "seen": written_seen(rule, seen),
+                "partition": PARTITION,
+                "made_at": change.now,
+                "made_in": change.revision,
+                "is_open": True,
+            }
+            for alert, rule in piece
+        ]
+        for row in await change.connection.execute(made, rows):
+            found[row.alert_id, row.rule] = row.id
+    return {filling: found[filling] for filling in fillings}
+
+
+async def _shareable(change: Change, alert_ids: Iterable[int]) -> dict[tuple[int, str], int]:
+    found: dict[tuple[int, str], int] = {}
+    spent: list[int] = []
+    for piece in chunks(alert_ids):
+        rows = await change.connection.execute(
+            select(armings.c.id, armings.c.alert_id, armings.c.rule, is_spent().label("is_spent"))
+            .join(alerts, armings.c.alert_id == alerts.c.id)
+            .outerjoin(alert_states, alert_states.c.arming_id == armings.c.id)
+            .where(armings.c.alert_id.in_(piece), is_open)
+        )
+        for row in rows:
+            if row.is_spent:
+                spent.append(row.id)
+            else:
+                found[row.alert_id, row.rule] = row.id
+    for piece in chunks(spent):
+        await change.connection.execute(
+            update(armings).where(armings.c.id.in_(piece)).values(is_open=false())
+        )
+    return found
+
+
+async def move(change: Change, subscription_ids: Sequence[int], arming_id: int | None) -> None:
+    """Let subscriptions follow another arming, or none: then they are paused."""
+    for piece in chunks(subscription_ids):
+        await change.connection.execute(
+            update(subscriptions)
+            .where(subscriptions.c.id.in_(piece))
+            .values(
+                arming_id=arming_id,
+                paused_at=change.now if arming_id is None else None,
+                revision=change.revision,
+            )
+        )
+
+
+async def retire_unused(change: Change, arming_ids: Iterable[int | None]) -> None:
+    """Retire those of the armings that no subscription follows any more."""
+    rows: list[dict[str, Any]] = [
+        {"this": one} for one in sorted({one for one in arming_ids if one is not None})
+    ]
+    if rows:
+        is_followed = exists().where(subscriptions.c.arming_id == armings.c.id)
+        await change.connection.execute(
+            update(armings)
+            .where(armings.c.id == bindparam("this"), is_living, ~is_followed)
+            .values(is_open=False, retired_at=change.now, retired_in=change.revision),
+            rows,
+        )

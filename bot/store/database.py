@@ -1,0 +1,172 @@
+"""Open the database and give out its transactions: the one place that knows which database it is.
+
+On SQLite a writing transaction begins with BEGIN IMMEDIATE: one that begins as a reader and then writes
+fails, or loses what another wrote in between. Reads begin plainly and see one snapshot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Table, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from bot.ports import StoreTrouble
+
+BUSY_SECONDS = 30
+"""How long one process waits for another's transaction before it gives up."""
+
+CHUNK = 500
+"""How many values one statement may name: far below every database's limit on parameters."""
+
+UNKNOWN_URL = "the database URL names no database that this installation can open"
+
+_WRITES = "tocsin_writes"
+
+T = TypeVar("T")
+
+
+class Database:
+    """An open database: ``reading()`` and ``writing()`` are its transactions.
+
+    Either turns what the driver raises into StoreTrouble, and rolls back on any error.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._readers = engine
+        self._writers = engine.execution_options(**{_WRITES: True})
+        # SQLite has one writer at a time. Within a process they queue here, in order and without delay;
+        # its own busy handler sleeps up to 0.1 s between looks, and is kept for other processes.
+        self._pen: AbstractAsyncContextManager[Any] = asyncio.Lock() if self._is_sqlite else nullcontext()
+        if not self._is_sqlite:
+            self._readers = engine.execution_options(isolation_level="REPEATABLE READ")
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Read one snapshot."""
+        with _troubles():
+            async with self._readers.connect() as connection, connection.begin():
+                yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Write all or nothing. Nothing inside may wait for a network or a picture."""
+        with _troubles():
+            async with self._pen, self._writers.begin() as connection:
+                yield connection
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """Begin an INSERT that may say ON CONFLICT."""
+        return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+class _troubles:  # noqa: N801 - reads as the statement that it is
+    """Turn the driver's errors into StoreTrouble, without the parameters of the statement."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, DBAPIError):
+            raise StoreTrouble(f"the database: {error.orig}") from error
+        if isinstance(error, SQLAlchemyError):
+            raise StoreTrouble(f"the database: {type(error).__name__}") from error
+
+
+def connect(url: str, *, has_foreign_keys: bool = True) -> Database:
+    """Make the database of a URL, unopened. Raises StoreTrouble for a URL that names no known database.
+
+    ``sqlite:///data/tocsin.db`` is read as ``sqlite+aiosqlite:///data/tocsin.db``.
+    """
+    address = _address(url)
+    try:
+        engine = create_async_engine(
+            address, hide_parameters=True, connect_args=_arguments(address.drivername)
+        )
+    except (ImportError, SQLAlchemyError) as error:
+        raise StoreTrouble(UNKNOWN_URL) from error
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine, has_foreign_keys)
+    return Database(engine)
+
+
+def make_room(url: str) -> None:
+    """Make the folder that a SQLite file is to stand in."""
+    if path := _file_of(url):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreTrouble(
+                f"the database: cannot make its folder {path.parent}: {error.strerror}"
+            ) from error
+
+
+def refuse_missing(url: str) -> None:
+    """Raise StoreTrouble if a SQLite file is not there: opening it would make an empty one."""
+    if (path := _file_of(url)) and not path.is_file():
+        raise StoreTrouble(f"there is no database at {path}: `tocsin db upgrade` makes one")
+
+
+def _file_of(url: str) -> Path | None:
+    address = _address(url)
+    name = address.database
+    is_file = (
+        address.get_backend_name() == "sqlite" and name and name != ":memory:" and "uri" not in address.query
+    )
+    return Path(name) if is_file and name else None
+
+
+def _address(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except ArgumentError as error:
+        raise StoreTrouble(UNKNOWN_URL) from error
+    drivers = {
+        "sqlite": "sqlite+aiosqlite",
+        "postgresql": "postgresql+asyncpg",
+        "postgres": "postgresql+asyncpg",
+    }
+    return address.set(drivername=drivers.get(address.drivername, address.drivername))
+
+
+def _arguments(driver: str) -> dict[str, Any]:
+    # With isolation_level=None the driver begins nothing by itself, so that the begin event below decides.
+    return {"isolation_level": None, "timeout": BUSY_SECONDS} if driver.startswith("sqlite") else {}
+
+
+def _prepare_sqlite(engine: AsyncEngine, has_foreign_keys: bool) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def set_up(connection: DBAPIConnection, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute(f"PRAGMA foreign_keys = {'ON' if has_foreign_keys else 'OFF'}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
+    """Cut into pieces that fit one statement."""
+    remaining = iter(items)
+    while piece := list(islice(remaining, size)):
+        yield piece

@@ -1,0 +1,218 @@
+"""What watch needs: what commands changed, how far was judged, and the one transaction of each batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, Select, bindparam, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.alerts.models import Arming, Telling
+from bot.engine.state import Correction, Ended, Ring
+from bot.metrics import MetricKey
+from bot.ports import Armed, Changes, Judgement, Superseded, Told
+from bot.store.database import Database
+from bot.store.promise import promise, to_subscribers, to_told
+from bot.store.rows import STATE_COLUMNS, read_seen, read_state, written_state
+from bot.store.tables import (
+    alert_states,
+    alerts,
+    armings,
+    counters,
+    cursors,
+    is_living,
+    is_retired,
+    partitions,
+    rings,
+    subscriptions,
+)
+
+_PAGE = 5000
+"""How many rows are fetched at a time when all armings are loaded."""
+
+
+class SqlLedger:
+    """The port ``Ledger``."""
+
+    _database: Database
+
+    async def take(self, partition: int, holder: str) -> int:
+        """Take a partition over and give its new epoch; whoever held it before can commit no more."""
+        taken = (
+            self._database.insert(partitions)
+            .values(id=partition, epoch=1, holder=holder)
+            .on_conflict_do_update(
+                index_elements=["id"], set_={"epoch": partitions.c.epoch + 1, "holder": holder}
+            )
+            .returning(partitions.c.epoch)
+        )
+        async with self._database.writing() as connection:
+            return int((await connection.execute(taken)).scalar_one())
+
+    async def changes(self, partition: int, since: int) -> Changes:
+        """Give what commands wrote after revision ``since`` (0: all that lives, with its states).
+
+        The usual answer, that nothing changed, costs one look at one row.
+        """
+        async with self._database.reading() as connection:
+            revision = await connection.scalar(select(counters.c.value).where(counters.c.name == "revision"))
+            if revision is None or revision <= since:
+                return Changes(since)
+            made: list[Armed] = []
+            stream = await connection.stream(_made(partition, since), execution_options={"yield_per": _PAGE})
+            async for page in stream.partitions():
+                made.extend(_armed(row) for row in page)
+            retired = await connection.scalars(
+                select(armings.c.id)
+                .where(
+                    is_retired,
+                    armings.c.partition == partition,
+                    armings.c.retired_in > since,
+                    armings.c.made_in <= since,
+                )
+                .order_by(armings.c.id)
+            )
+            return Changes(revision, tuple(made), tuple(retired))
+
+    async def judged_to(self, partition: int) -> dict[MetricKey, int]:
+        """Give, for each series, the first minute that has not been judged."""
+        async with self._database.reading() as connection:
+            rows = await connection.execute(select(cursors).where(cursors.c.partition == partition))
+            return {MetricKey(row.metric, row.instrument, row.venue): row.judged_to for row in rows}
+
+    async def commit(self, partition: int, epoch: int, judgement: Judgement) -> int:
+        """Write states, cursors, rings and one notification per subscriber and telling, in one transaction.
+
+        An arming that a command retired meanwhile is passed over: neither its state nor its tellings are
+        kept. Gives the number of notifications written. Raises Superseded, and then nothing was written.
+        """
+        async with self._database.writing() as connection:
+            held = select(partitions.c.epoch).where(partitions.c.id == partition).with_for_update()
+            if await connection.scalar(held) != epoch:
+                raise Superseded(f"partition {partition} was taken over")
+            await self._write_states(connection, judgement)
+            await self._write_cursors(connection, partition, judgement)
+            written = 0
+            for told in judgement.told:
+                written += await self._tell(connection, told, judgement.at)
+            return written
+
+    async def _write_states(self, connection: AsyncConnection, judgement: Judgement) -> None:
+        if not judgement.states:
+            return
+        names = ("arming_id", *STATE_COLUMNS)
+        row = [bindparam(f"new_{name}", type_=alert_states.c[name].type).label(name) for name in names]
+        is_there = (armings.c.id == bindparam("new_arming_id")) & is_living
+        writing = self._database.insert(alert_states).from_select(names, select(*row).where(is_there))
+        written = writing.on_conflict_do_update(
+            index_elements=["arming_id"], set_={name: writing.excluded[name] for name in STATE_COLUMNS}
+        )
+        states = [written_state(arming, state) for arming, state in judgement.states.items()]
+        await connection.execute(
+            written, [{f"new_{name}": value for name, value in state.items()} for state in states]
+        )
+
+    async def _write_cursors(self, connection: AsyncConnection, partition: int, judgement: Judgement) -> None:
+        if not judgement.judged_to:
+            return
+        writing = self._database.insert(cursors)
+        raised = writing.on_conflict_do_update(
+            index_elements=["partition", "metric", "instrument", "venue"],
+            set_={"judged_to": writing.excluded.judged_to},
+            where=writing.excluded.judged_to > cursors.c.judged_to,
+        )
+        rows = [
+            {
+                "partition": partition,
+                "metric": key.metric,
+                "instrument": key.instrument,
+                "venue": key.venue,
+                "judged_to": minute,
+            }
+            for key, minute in judgement.judged_to.items()
+        ]
+        await connection.execute(raised, rows)
+
+    async def _tell(self, connection: AsyncConnection, told: Told, at: float) -> int:
+        arming, facts = told.arming_id, told.facts
+        match told.transition:
+            case Ring(episode=episode, corrections=corrections) as ring:
+                ring_id = await self._write_ring(connection, told, ring, at)
+                if ring_id is None:
+                    return 0
+                dedupe = f"ring/{arming}/episode/{episode}/{corrections}"
+                chosen = to_subscribers(Telling.RING, dedupe, {}, at, ring_id)
+                chosen = chosen.where(subscriptions.c.arming_id == arming)
+            case Correction(episode=episode, corrections=corrections):
+                ring_id = await _mark(connection, arming, episode, corrections, corrected_at=at)
+                if ring_id is None:
+                    return 0
+                dedupe = f"correction/{arming}/episode/{episode}/{corrections}"
+                chosen = to_told(Telling.CORRECTION, dedupe, facts, at, ring_id)
+            case Ended():
+                chosen = to_subscribers(Telling.ENDED, f"ended/{arming}", facts, at)
+                chosen = chosen.where(subscriptions.c.arming_id == arming)
+        return await promise(self._database, connection, chosen)
+
+    async def _write_ring(self, connection: AsyncConnection, told: Told, ring: Ring, at: float) -> int | None:
+        """Keep a ring; gives its id if it must be told, which one that was told early need not."""
+        if ring.was_told:
+            marked = await _mark(connection, told.arming_id, ring.episode, ring.corrections, confirmed_at=at)
+            if marked is not None:
+                return None
+        row = {
+            "episode": ring.episode,
+            "corrections": ring.corrections,
+            "at": ring.at,
+            "seen_at": at,
+            "value": ring.value,
+            "evidence": [[one.term, one.value, one.currency] for one in ring.evidence],
+            "facts": dict(told.facts),
+            "is_early": ring.is_early,
+            "confirmed_at": None if ring.is_early else at,
+        }
+        values = [literal(value, rings.c[name].type) for name, value in row.items()]
+        living = select(armings.c.id, armings.c.rule, *values).where(
+            armings.c.id == told.arming_id, is_living
+        )
+        writing = self._database.insert(rings).from_select(["arming_id", "rule", *row], living)
+        kept = writing.on_conflict_do_nothing(index_elements=["arming_id", "episode", "corrections"])
+        ring_id: int | None = await connection.scalar(kept.returning(rings.c.id))
+        return ring_id
+
+
+async def _mark(
+    connection: AsyncConnection, arming: int, episode: int, corrections: int, **at: float
+) -> int | None:
+    """Write down that a ring was confirmed or corrected; gives its id, or ``None`` if there is none."""
+    is_meant = (
+        (rings.c.arming_id == arming) & (rings.c.episode == episode) & (rings.c.corrections == corrections)
+    )
+    ring_id: int | None = await connection.scalar(
+        update(rings).where(is_meant).values(at).returning(rings.c.id)
+    )
+    return ring_id
+
+
+def _made(partition: int, since: int) -> Select[Any]:
+    states = (alert_states.c[name] for name in STATE_COLUMNS)
+    return (
+        select(
+            armings.c.id,
+            armings.c.alert_id,
+            armings.c.rule,
+            armings.c.made_at,
+            armings.c.seen,
+            alerts.c.name.is_not(None).label("is_shared"),
+            *states,
+        )
+        .join(alerts, armings.c.alert_id == alerts.c.id)
+        .outerjoin(alert_states, alert_states.c.arming_id == armings.c.id)
+        .where(is_living, armings.c.partition == partition, armings.c.made_in > since)
+        .order_by(armings.c.made_in, armings.c.id)
+    )
+
+
+def _armed(row: Row[Any]) -> Armed:
+    arming = Arming(row.id, row.alert_id, row.rule, row.is_shared, row.made_at, read_seen(row.seen))
+    return Armed(arming, read_state(row))

@@ -1,0 +1,67 @@
+"""Follow a chat that moved: a Telegram group that became a supergroup takes everything along."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Table, and_, delete, exists, select, update
+
+from bot.alerts.people import ChatRef
+from bot.store.arming import Change, retire_unused
+from bot.store.rows import same_chat
+from bot.store.tables import alerts, chats, levels, outbox, subscriptions
+
+
+async def follow(change: Change, moved: ChatRef, to: ChatRef) -> None:
+    """Give a chat its new id, and where that one is known already, merge into it.
+
+    In a merge personal alerts take fresh numbers, so that no number means two things. What both have, a
+    shared alert followed or a level of a name, stays as the new chat has it.
+    """
+    connection = change.connection
+    old = await connection.scalar(select(chats.c.id).where(same_chat(moved)))
+    new = await connection.scalar(select(chats.c.id).where(same_chat(to)))
+    if old is None or old == new:
+        return
+    if new is None:
+        address = {"platform": to.platform, "chat": to.chat, "thread": to.thread}
+        await connection.execute(update(chats).where(chats.c.id == old).values(address))
+        await connection.execute(update(outbox).where(outbox.c.chat_id == old).values(platform=to.platform))
+        return
+    await _renumber(change, old, new)
+    dropped = await _drop_doubles(change, old, new)
+    for table in (subscriptions, levels, outbox):
+        values = {"chat_id": new} | ({"platform": to.platform} if table is outbox else {})
+        await connection.execute(update(table).where(table.c.chat_id == old).values(values))
+    await connection.execute(delete(chats).where(chats.c.id == old))
+    await retire_unused(change, dropped)
+
+
+async def _renumber(change: Change, old: int, new: int) -> None:
+    connection = change.connection
+    last = (await connection.execute(select(chats.c.last_number).where(chats.c.id == new))).scalar_one()
+    owned = await connection.scalars(
+        select(alerts.c.id).where(alerts.c.chat_id == old).order_by(alerts.c.number)
+    )
+    for last, alert in enumerate(owned.all(), start=last + 1):  # noqa: B020 - the last one given is kept
+        values = {"chat_id": new, "number": last, "revision": change.revision}
+        await connection.execute(update(alerts).where(alerts.c.id == alert).values(values))
+    await connection.execute(update(chats).where(chats.c.id == new).values(last_number=last))
+
+
+async def _drop_doubles(change: Change, old: int, new: int) -> list[int | None]:
+    """Drop what the new chat has already; gives the armings that lost a subscription."""
+    connection = change.connection
+    dropped: list[int | None] = []
+    for table, column in ((subscriptions, "alert_id"), (levels, "key"), (outbox, "dedupe")):
+        is_double = _is_double(table, column, old, new)
+        if table is subscriptions:
+            dropped = list(await connection.scalars(select(subscriptions.c.arming_id).where(is_double)))
+        await connection.execute(delete(table).where(is_double))
+    return dropped
+
+
+def _is_double(table: Table, column: str, old: int, new: int) -> ColumnElement[bool]:
+    there = table.alias()
+    return and_(
+        table.c.chat_id == old,
+        exists().where(there.c.chat_id == new, there.c[column] == table.c[column]),
+    )

@@ -1,0 +1,196 @@
+"""What deliver needs: the right to send what is due, one of each chat at a time, and what became of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.alerts.models import Notification, Telling
+from bot.alerts.people import ChatKind
+from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLater
+from bot.store.arming import begin_change
+from bot.store.database import Database
+from bot.store.moving import follow
+from bot.store.rows import read_ref
+from bot.store.tables import alerts, chats, is_waiting, outbox, rings
+
+GIVE_UP = 24 * 3600.0
+"""How long, in seconds, a notification is tried before it is given up; after that it is no news."""
+
+NEVER_LEASED = 0.0
+
+
+def _heads() -> ColumnElement[bool]:
+    """Tell the row that a chat waits for: its oldest, since the order within a chat must hold."""
+    older = outbox.alias("older")
+    return and_(
+        is_waiting,
+        ~exists().where(
+            older.c.chat_id == outbox.c.chat_id,
+            older.c.id < outbox.c.id,
+            older.c.sent_at.is_(None),
+            older.c.given_up_at.is_(None),
+            older.c.held_at.is_(None),
+        ),
+    )
+
+
+def _due(platform: str, now: float, limit: int) -> Select[Any]:
+    return (
+        select(outbox.c.id)
+        .where(
+            outbox.c.platform == platform,
+            outbox.c.not_before <= now,
+            outbox.c.leased_until <= now,
+            _heads(),
+        )
+        .order_by(outbox.c.priority, outbox.c.id)
+        .limit(limit)
+    )
+
+
+class SqlOutbox:
+    """The port ``Outbox``."""
+
+    _database: Database
+
+    async def lease(self, platform: str, now: float, limit: int, seconds: float = 60) -> list[Notification]:
+        """Take the right to send up to ``limit`` due notifications, the most urgent and oldest first.
+
+        At most one of each chat, the chat's oldest, and none of a chat that has one under lease. A lease
+        that nobody settles ends by itself. ``attempts`` is raised here, so that a process that dies while
+        sending has left a trace; the notification carries the count before.
+        """
+        async with self._database.writing() as connection:
+            ids = list(await connection.scalars(_due(platform, now, limit).with_for_update(skip_locked=True)))
+            if not ids:
+                return []
+            rows = (await connection.execute(_leased(ids))).all()
+            await connection.execute(
+                update(outbox)
+                .where(outbox.c.id.in_(ids))
+                .values(leased_until=now + seconds, attempts=outbox.c.attempts + 1)
+            )
+            return [_notification(row) for row in rows]
+
+    async def settle(self, notification: Notification, outcome: Outcome, now: float) -> None:
+        """Write down what became of a send: sent, due again, moved, gone or given up.
+
+        A receipt always counts: even one that comes after the lease has ended, or from a row given up.
+        Any other outcome counts only from whoever leased the row last, and never undoes a receipt. What it
+        says of the chat (moved, gone) counts in any case.
+        """
+        async with self._database.writing() as connection:
+            is_row = outbox.c.id == notification.id
+            is_ours = and_(is_row, is_waiting, outbox.c.attempts == notification.attempts + 1)
+            match outcome:
+                case Receipt(message=message):
+                    values: dict[str, Any] = {
+                        "sent_at": now,
+                        "receipt": message,
+                        "given_up_at": None,
+                        "held_at": None,
+                        "error": "",
+                    }
+                    is_meant = and_(is_row, outbox.c.sent_at.is_(None))
+                case RetryLater(reason=reason) if now - notification.made_at >= GIVE_UP:
+                    values, is_meant = {"given_up_at": now, "error": reason}, is_ours
+                case RetryLater(after=after, reason=reason):
+                    again = {"leased_until": NEVER_LEASED, "not_before": now + after}
+                    values, is_meant = {**again, "error": reason}, is_ours
+                case Rejected(reason=reason):
+                    values, is_meant = {"given_up_at": now, "error": reason}, is_ours
+                case ChatMoved(to=to):
+                    change = await begin_change(self._database, connection, now)
+                    await follow(change, notification.chat, to)
+                    values, is_meant = {"leased_until": NEVER_LEASED, "not_before": now}, is_ours
+                case ChatGone(reason=reason):
+                    await _hold(connection, notification, reason, now)
+                    return
+            await connection.execute(update(outbox).where(is_meant).values(values))
+
+    async def next_due(self, platform: str, now: float) -> float | None:
+        """Give the instant at which a notification of the platform next may be leased, or ``None``.
+
+        An instant that is not after ``now`` says that one may be leased at once.
+        """
+        due_at = case(
+            (outbox.c.leased_until > outbox.c.not_before, outbox.c.leased_until), else_=outbox.c.not_before
+        )
+        async with self._database.reading() as connection:
+            if (await connection.scalar(_due(platform, now, 1))) is not None:
+                return now
+            next_at: float | None = await connection.scalar(
+                select(func.min(due_at)).where(outbox.c.platform == platform, _heads())
+            )
+            return next_at
+
+
+async def _hold(connection: AsyncConnection, notification: Notification, reason: str, now: float) -> None:
+    """Pause a chat that cannot be written to, and hold what waits for it."""
+    row = outbox.c.id == notification.id
+    chat = select(outbox.c.chat_id).where(row).scalar_subquery()
+    await connection.execute(
+        update(chats).where(chats.c.id == chat).values(paused_reason=reason or "it cannot be written to")
+    )
+    await connection.execute(
+        update(outbox)
+        .where(outbox.c.chat_id == chat, is_waiting)
+        .values(held_at=now, leased_until=NEVER_LEASED, error=reason)
+    )
+
+
+async def release(connection: AsyncConnection, chat_id: int, now: float) -> None:
+    """Let what was held for a chat go, now that it is back; what is too old to be news is given up."""
+    held = and_(outbox.c.chat_id == chat_id, outbox.c.held_at.is_not(None))
+    await connection.execute(
+        update(outbox).where(held, outbox.c.made_at <= now - GIVE_UP).values(held_at=None, given_up_at=now)
+    )
+    await connection.execute(update(outbox).where(held).values(held_at=None, not_before=now))
+
+
+def _leased(ids: list[int]) -> Select[Any]:
+    return (
+        select(
+            outbox,
+            chats.c.chat,
+            chats.c.thread,
+            chats.c.kind.label("chat_kind"),
+            chats.c.language,
+            chats.c.timezone,
+            alerts.c.number,
+            alerts.c.name,
+            alerts.c.rule,
+            alerts.c.author,
+            rings.c.facts.label("ring_facts"),
+            rings.c.rule.label("armed_rule"),
+        )
+        .join(chats, outbox.c.chat_id == chats.c.id)
+        .outerjoin(alerts, outbox.c.alert_id == alerts.c.id)
+        .outerjoin(rings, outbox.c.ring_id == rings.c.id)
+        .where(outbox.c.id.in_(ids))
+        .order_by(outbox.c.priority, outbox.c.id)
+    )
+
+
+def _notification(row: Row[Any]) -> Notification:
+    facts: dict[str, Any] = dict(row.facts)
+    if row.ring_id is not None:
+        told = row.ring_facts if row.kind == Telling.RING else {}
+        facts = {"armed_rule": row.armed_rule, **told, **facts}
+    if row.alert_id is not None:
+        facts |= {"alert": row.name or f"#{row.number}", "rule": row.rule, "author": row.author}
+    return Notification(
+        id=row.id,
+        chat=read_ref(row),
+        kind=Telling(row.kind),
+        dedupe=row.dedupe,
+        facts=facts,
+        made_at=row.made_at,
+        attempts=row.attempts,
+        language=row.language,
+        timezone=row.timezone,
+        is_group=row.chat_kind == ChatKind.GROUP,
+    )

@@ -1,0 +1,72 @@
+"""Know the chats: find one, or make it known."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.alerts.people import Caller, ChatKind, ChatRef
+from bot.ports import ChatSettings
+from bot.store.database import Database
+from bot.store.outbox import release
+from bot.store.rows import same_chat
+from bot.store.tables import chats
+
+
+async def find_chat(connection: AsyncConnection, ref: ChatRef) -> int | None:
+    """Give the id of a chat's row, or ``None`` if it never spoke."""
+    found: int | None = await connection.scalar(select(chats.c.id).where(same_chat(ref)))
+    return found
+
+
+async def know_chat(database: Database, connection: AsyncConnection, caller: Caller) -> int:
+    """Give the id of the caller's chat, made known if it is new.
+
+    The language is that of whoever speaks first; later it is the chat's own to change.
+    """
+    writing = database.insert(chats).values(
+        platform=caller.chat.platform,
+        chat=caller.chat.chat,
+        thread=caller.chat.thread,
+        kind=caller.kind.value,
+        language=caller.language,
+        timezone="UTC",
+        paused_reason="",
+        last_number=0,
+    )
+    known = writing.on_conflict_do_update(
+        index_elements=["platform", "chat", "thread"],
+        set_={"kind": writing.excluded.kind},
+    )
+    return int((await connection.execute(known.returning(chats.c.id))).scalar_one())
+
+
+class SqlPeople:
+    """The part of the port ``Register`` that knows chats."""
+
+    _database: Database
+
+    async def meet(self, caller: Caller, now: float) -> ChatSettings:
+        """Know the caller's chat from now on, and resume it if it had gone.
+
+        A chat that is known and well costs one look. What was held for one that had gone is told now,
+        except for what is too old to be news.
+        """
+        async with self._database.reading() as connection:
+            settings = await _settings(connection, caller.chat)
+        if settings and settings.kind == caller.kind and not settings.paused_reason:
+            return settings
+        async with self._database.writing() as connection:
+            chat_id = await know_chat(self._database, connection, caller)
+            await connection.execute(update(chats).where(chats.c.id == chat_id).values(paused_reason=""))
+            await release(connection, chat_id, now)
+            settings = await _settings(connection, caller.chat)
+        assert settings is not None  # noqa: S101 - it was written in this transaction
+        return settings
+
+
+async def _settings(connection: AsyncConnection, ref: ChatRef) -> ChatSettings | None:
+    row = (await connection.execute(select(chats).where(same_chat(ref)))).one_or_none()
+    if row is None:
+        return None
+    return ChatSettings(ref, ChatKind(row.kind), row.language, row.timezone, row.paused_reason)

@@ -1,0 +1,185 @@
+"""Rows and values: how what the house speaks of is written down, and read back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row, Select, select
+
+from bot.alerts.models import Alert, Arming
+from bot.alerts.people import ChatRef
+from bot.engine.state import AlertState, Early
+from bot.metrics import Bar, MetricKey, Seen
+from bot.rules.tree import And, Compare, Condition, Crosses, Held, LevelRef, Moves, Not, Or, Value
+from bot.store.tables import alert_states, alerts, armings, chats, subscriptions
+
+STATE_COLUMNS = tuple(field.name for field in fields(AlertState))
+
+
+def key_of(name: str) -> str:
+    """Give what names are compared by."""
+    return name.casefold()
+
+
+# --- rules --------------------------------------------------------------------------------------------------
+
+
+def level_keys(condition: Condition) -> frozenset[str]:
+    """Name the levels that a condition refers to."""
+    match condition:
+        case Compare(left=left, right=right):
+            return _names(left) | _names(right)
+        case Crosses(value=value, level=level):
+            return _names(value) | _names(level)
+        case Moves(value=value):
+            return _names(value)
+        case Held(condition=part) | Not(condition=part):
+            return level_keys(part)
+        case And(parts=parts) | Or(parts=parts):
+            return frozenset().union(*map(level_keys, parts))
+
+
+def _names(value: Value) -> frozenset[str]:
+    return frozenset({key_of(value.name)}) if isinstance(value, LevelRef) else frozenset()
+
+
+# --- armings ------------------------------------------------------------------------------------------------
+
+
+def written_seen(rule: str, seen: Mapping[MetricKey, Seen]) -> list[list[Any]]:
+    """Write down what was seen of the series that a filled and qualified rule reads."""
+    return [
+        [key.metric, key.instrument, key.venue, one.at, _written_bar(one.bar)]
+        for key, one in seen.items()
+        if _reads(rule, key)
+    ]
+
+
+def _reads(rule: str, key: MetricKey) -> bool:
+    name = f"{key.instrument}@{key.venue}" if key.venue else key.instrument
+    return re.search(rf"(?<![\w/]){re.escape(name)}(?![\w/:@.])", rule) is not None
+
+
+def _written_bar(bar: Bar) -> list[float]:
+    return [bar.at, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.span]
+
+
+def read_seen(document: list[list[Any]]) -> dict[MetricKey, Seen]:
+    """Read back what was seen."""
+    return {
+        MetricKey(metric, instrument, venue): Seen(at, Bar(*bar))
+        for metric, instrument, venue, at, bar in document
+    }
+
+
+def written_levels(levels: Mapping[str, Decimal]) -> dict[str, str]:
+    """Write down the values that a rule was filled with."""
+    return {name: str(value) for name, value in sorted(levels.items())}
+
+
+def read_levels(document: Mapping[str, str] | None) -> dict[str, Decimal]:
+    """Read back the values that a rule was filled with."""
+    return {name: Decimal(value) for name, value in (document or {}).items()}
+
+
+# --- states -------------------------------------------------------------------------------------------------
+
+
+def written_state(arming_id: int, state: AlertState) -> dict[str, Any]:
+    """Write a state down as the columns of ``alert_states``."""
+    row = {name: getattr(state, name) for name in STATE_COLUMNS}
+    early = state.early
+    row["memory"] = list(state.memory)
+    row["early"] = [early.minute, early.at, early.value] if early else None
+    return {"arming_id": arming_id, **row}
+
+
+def read_state(row: Row[Any]) -> AlertState | None:
+    """Read a state back; ``None`` where the arming's life has not begun (an outer join without a match)."""
+    if row.cursor is None:
+        return None
+    return AlertState(
+        cursor=row.cursor,
+        is_armed=row.is_armed,
+        is_firing=row.is_firing,
+        episode=row.episode,
+        rang_at=row.rang_at,
+        memory=tuple(row.memory),
+        early=Early(*row.early) if row.early else None,
+        corrections=row.corrections,
+        is_ended=row.is_ended,
+    )
+
+
+# --- alerts -------------------------------------------------------------------------------------------------
+
+FOLLOWED = (
+    alerts.c.id.label("alert_id"),
+    alerts.c.rule.label("alert_rule"),
+    alerts.c.author,
+    alerts.c.made_at.label("alert_made_at"),
+    alerts.c.number,
+    alerts.c.name,
+    alerts.c.is_once,
+    subscriptions.c.id.label("subscription_id"),
+    subscriptions.c.chat_id,
+    subscriptions.c.paused_at,
+    subscriptions.c.arming_id,
+    armings.c.rule.label("armed_rule"),
+    armings.c.made_at.label("armed_at"),
+    armings.c.seen,
+    armings.c.levels,
+    *(alert_states.c[name] for name in STATE_COLUMNS),
+)
+"""The columns of a subscription with its alert, and its arming and state where it has them."""
+
+
+def followed() -> Select[Any]:
+    """Select subscriptions with all that hangs on them."""
+    return select(*FOLLOWED).select_from(
+        subscriptions.join(alerts, subscriptions.c.alert_id == alerts.c.id)
+        .outerjoin(armings, subscriptions.c.arming_id == armings.c.id)
+        .outerjoin(alert_states, alert_states.c.arming_id == armings.c.id)
+    )
+
+
+def read_alert(row: Row[Any], chat: ChatRef | None) -> Alert:
+    """Read an alert as ``chat`` has it; for a shared one the chat is not its owner."""
+    return Alert(
+        id=row.alert_id,
+        rule=row.alert_rule,
+        author=row.author,
+        made_at=row.alert_made_at,
+        chat=None if row.name else chat,
+        number=row.number or 0,
+        name=row.name or "",
+        paused_at=row.paused_at,
+    )
+
+
+def read_arming(row: Row[Any]) -> Arming | None:
+    """Read the arming of a subscription, ``None`` while it is paused."""
+    if row.arming_id is None:
+        return None
+    return Arming(
+        id=row.arming_id,
+        alert_id=row.alert_id,
+        rule=row.armed_rule,
+        is_shared=row.name is not None,
+        made_at=row.armed_at,
+        seen=read_seen(row.seen),
+    )
+
+
+def read_ref(row: Row[Any]) -> ChatRef:
+    """Read where a chat is."""
+    return ChatRef(row.platform, row.chat, row.thread)
+
+
+def same_chat(ref: ChatRef) -> Any:
+    """Compare the columns of ``chats`` with a chat."""
+    return (chats.c.platform == ref.platform) & (chats.c.chat == ref.chat) & (chats.c.thread == ref.thread)

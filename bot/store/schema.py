@@ -1,0 +1,123 @@
+"""Keep the schema up to date: migrations at start, and a check for operators.
+
+Migrations run in one transaction: a database is either as it was or as this version wants it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Connection
+
+import bot
+from bot.ports import StoreTrouble
+from bot.store.database import connect, make_room, refuse_missing
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How a database is: the revision of its schema (empty: none), this version's, and what is broken."""
+
+    revision: str
+    head: str
+    faults: tuple[str, ...] = ()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the schema is the one that this version works with."""
+        return self.revision == self.head
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it is current and nothing is broken."""
+        return self.is_current and not self.faults
+
+
+async def upgrade(url: str) -> Condition:
+    """Bring a database to the schema of this version, making it if there is none.
+
+    Raises StoreTrouble if the database belongs to a newer version, or cannot be opened.
+    """
+    make_room(url)
+    database = connect(url, has_foreign_keys=False)
+    try:
+        # Foreign keys are off because a migration may rebuild a table that others refer to; SQLite cannot
+        # switch them inside a transaction. They are checked before it ends.
+        async with database.writing() as connection:
+            condition = await connection.run_sync(_upgrade)
+            if faults := await connection.run_sync(_broken_keys):
+                raise StoreTrouble(f"the database cannot be upgraded: {faults[0]}")
+            return condition
+    finally:
+        await database.close()
+
+
+async def check(url: str) -> Condition:
+    """Say which revision a database has, and what SQLite finds broken in it. Changes nothing.
+
+    Raises StoreTrouble if it cannot be opened, or belongs to a newer version.
+    """
+    refuse_missing(url)
+    database = connect(url)
+    try:
+        async with database.reading() as connection:
+            condition = await connection.run_sync(revisions)
+            faults = [*await connection.run_sync(_damage), *await connection.run_sync(_broken_keys)]
+            return Condition(condition.revision, condition.head, tuple(faults))
+    finally:
+        await database.close()
+
+
+def revisions(connection: Connection) -> Condition:
+    """Compare the revision of a database with this version's; raises StoreTrouble if it is a newer one."""
+    scripts = ScriptDirectory.from_config(_config())
+    head = scripts.get_current_head() or ""
+    revision = MigrationContext.configure(connection).get_current_revision() or ""
+    if revision and revision not in {script.revision for script in scripts.walk_revisions()}:
+        raise StoreTrouble(
+            f"the database is at revision {revision}, which this version does not know (it knows {head}): "
+            "it was written by a newer Tocsin. Start that version, or restore a backup from before."
+        )
+    return Condition(revision, head)
+
+
+def migrations() -> Path:
+    """Find the migrations: inside the package where it is installed, beside it in the source tree."""
+    home = Path(bot.__file__).parent
+    inside = home / "migrations"
+    return inside if inside.is_dir() else home.parent / "migrations"
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
+    return config
+
+
+def _upgrade(connection: Connection) -> Condition:
+    before = revisions(connection)
+    if before.is_current:
+        return before
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    return revisions(connection)
+
+
+def _damage(connection: Connection) -> list[str]:
+    if connection.dialect.name != "sqlite":
+        return []
+    found = connection.exec_driver_sql("PRAGMA integrity_check").scalars()
+    return [str(line) for line in found if line != "ok"]
+
+
+def _broken_keys(connection: Connection) -> list[str]:
+    if connection.dialect.name != "sqlite":
+        return []
+    rows = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    return [f"row {row[1]} of {row[0]} refers to a row of {row[2]} that is not there" for row in rows]

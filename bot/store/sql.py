@@ -1,0 +1,44 @@
+"""The Store: ledger, outbox and register on one database."""
+
+from __future__ import annotations
+
+from bot.ports import StoreTrouble
+from bot.store.database import Database, connect, refuse_missing
+from bot.store.ledger import SqlLedger
+from bot.store.levels import SqlLevels
+from bot.store.outbox import SqlOutbox
+from bot.store.people import SqlPeople
+from bot.store.register import SqlRegister
+from bot.store.schema import revisions
+
+
+class SqlStore(SqlLedger, SqlOutbox, SqlPeople, SqlLevels, SqlRegister):
+    """The port ``Store``. Every call is one transaction, and raises StoreTrouble if that failed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await self._database.close()
+
+
+async def open_store(url: str) -> SqlStore:
+    """Open the store of a database that ``upgrade()`` has brought to this version's schema.
+
+    Raises StoreTrouble if it cannot be opened, or has another schema.
+    """
+    refuse_missing(url)
+    database = connect(url)
+    try:
+        async with database.reading() as connection:
+            condition = await connection.run_sync(revisions)
+        if not condition.is_current:
+            raise StoreTrouble(
+                f"the database is at revision {condition.revision or 'none'}, this version needs "
+                f"{condition.head}: run `tocsin db upgrade`"
+            )
+    except BaseException:
+        await database.close()
+        raise
+    return SqlStore(database)

@@ -1,0 +1,274 @@
+"""The tables: what is remembered, and under which name.
+
+Each table has one writer, so that commands, watch and deliver never overwrite each other: commands own
+chats, levels, alerts, armings and subscriptions; watch owns partitions, cursors, alert_states and rings. The
+outbox is written by whoever promises and settled by deliver.
+
+Instants are epoch seconds in UTC. Names that people type are unique by their ``key``, the name casefolded.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    and_,
+    true,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+_Document = JSON(none_as_null=True)
+
+# The row "revision" counts the transactions of commands; it stamps what they write.
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+chats = Table(
+    "chats",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("platform", Text, nullable=False),
+    Column("chat", Text, nullable=False),
+    Column("thread", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("paused_reason", Text, nullable=False),  # why it cannot be written to, or empty
+    Column("last_number", Integer, nullable=False),  # of its personal alerts; never given twice
+    UniqueConstraint("platform", "chat", "thread"),
+    sqlite_autoincrement=True,
+)
+
+levels = Table(
+    "levels",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("chat_id", ForeignKey("chats.id")),  # NULL: of the deployment
+    Column("key", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("value", Text, nullable=False),  # an exact decimal
+    Column("set_by", Text, nullable=False),
+    Column("set_at", Float, nullable=False),
+)
+of_deployment = levels.c.chat_id.is_(None)
+of_chat = levels.c.chat_id.is_not(None)
+Index("uq_levels_key", levels.c.key, unique=True, sqlite_where=of_deployment, postgresql_where=of_deployment)
+Index(
+    "uq_levels_chat_id_key",
+    levels.c.chat_id,
+    levels.c.key,
+    unique=True,
+    sqlite_where=of_chat,
+    postgresql_where=of_chat,
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("chat_id", ForeignKey("chats.id")),  # the owner of a personal alert
+    Column("number", Integer),  # of a personal alert, in its chat
+    Column("name", Text),  # of a shared alert
+    Column("key", Text),
+    Column("rule", Text, nullable=False),  # canonical, with the names of its levels
+    Column("is_once", Boolean, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("made_at", Float, nullable=False),
+    Column("deleted_at", Float),
+    Column("revision", BigInteger, nullable=False),
+    UniqueConstraint("chat_id", "number"),
+    CheckConstraint("(chat_id IS NULL) = (number IS NULL)", name="number"),
+    CheckConstraint("(chat_id IS NULL) = (name IS NOT NULL AND key IS NOT NULL)", name="owner"),
+    sqlite_autoincrement=True,
+)
+is_published = and_(alerts.c.key.is_not(None), alerts.c.deleted_at.is_(None))
+Index("uq_alerts_key", alerts.c.key, unique=True, sqlite_where=is_published, postgresql_where=is_published)
+
+# Which levels a rule names, so that a moved level finds its alerts.
+alert_levels = Table(
+    "alert_levels",
+    metadata,
+    Column("alert_id", ForeignKey("alerts.id"), primary_key=True),
+    Column("key", Text, primary_key=True),
+)
+Index(None, alert_levels.c.key)
+
+armings = Table(
+    "armings",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("alert_id", ForeignKey("alerts.id"), nullable=False),
+    Column("rule", Text, nullable=False),  # filled in and qualified
+    Column("levels", _Document, nullable=False),  # what it was filled with: name to decimal text
+    Column("seen", _Document, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("made_at", Float, nullable=False),
+    Column("made_in", BigInteger, nullable=False),  # revision
+    Column("is_open", Boolean, nullable=False),  # further subscriptions may share it
+    Column("retired_at", Float),
+    Column("retired_in", BigInteger),  # revision
+    sqlite_autoincrement=True,
+)
+is_open = armings.c.is_open.is_(true())
+is_living = armings.c.retired_at.is_(None)
+is_retired = armings.c.retired_in.is_not(None)
+Index(
+    "uq_armings_alert_id_rule",
+    armings.c.alert_id,
+    armings.c.rule,
+    unique=True,
+    sqlite_where=is_open,
+    postgresql_where=is_open,
+)
+Index(
+    "ix_armings_living",
+    armings.c.partition,
+    armings.c.made_in,
+    sqlite_where=is_living,
+    postgresql_where=is_living,
+)
+Index(
+    "ix_armings_retired",
+    armings.c.partition,
+    armings.c.retired_in,
+    sqlite_where=is_retired,
+    postgresql_where=is_retired,
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("chat_id", ForeignKey("chats.id"), nullable=False),
+    Column("alert_id", ForeignKey("alerts.id"), nullable=False),
+    Column("arming_id", ForeignKey("armings.id")),  # NULL while paused
+    Column("made_at", Float, nullable=False),
+    Column("paused_at", Float),
+    Column("revision", BigInteger, nullable=False),
+    UniqueConstraint("chat_id", "alert_id"),
+    CheckConstraint("(arming_id IS NULL) = (paused_at IS NOT NULL)", name="paused"),
+)
+Index(None, subscriptions.c.alert_id)
+Index(None, subscriptions.c.arming_id)
+
+partitions = Table(
+    "partitions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("holder", Text, nullable=False),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("partition", ForeignKey("partitions.id"), primary_key=True),
+    Column("metric", Text, primary_key=True),
+    Column("instrument", Text, primary_key=True),
+    Column("venue", Text, primary_key=True),
+    Column("judged_to", BigInteger, nullable=False),  # the first minute that is not judged
+)
+
+alert_states = Table(
+    "alert_states",
+    metadata,
+    Column("arming_id", ForeignKey("armings.id"), primary_key=True, autoincrement=False),
+    Column("cursor", BigInteger, nullable=False),
+    Column("is_armed", Boolean, nullable=False),
+    Column("is_firing", Boolean, nullable=False),
+    Column("episode", Integer, nullable=False),
+    Column("rang_at", Float),
+    Column("memory", _Document, nullable=False),
+    Column("early", _Document),
+    Column("corrections", Integer, nullable=False),
+    Column("is_ended", Boolean, nullable=False),
+)
+
+rings = Table(
+    "rings",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("arming_id", ForeignKey("armings.id"), nullable=False),
+    Column("episode", Integer, nullable=False),
+    Column("corrections", Integer, nullable=False),
+    Column("rule", Text, nullable=False),  # as it was armed
+    Column("at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),
+    Column("value", Float, nullable=False),
+    Column("evidence", _Document, nullable=False),
+    Column("facts", _Document, nullable=False),
+    Column("is_early", Boolean, nullable=False),
+    Column("confirmed_at", Float),
+    Column("corrected_at", Float),
+    UniqueConstraint("arming_id", "episode", "corrections"),
+    sqlite_autoincrement=True,
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("platform", Text, nullable=False),  # the chat's
+    Column("chat_id", ForeignKey("chats.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("dedupe", Text, nullable=False),
+    Column("alert_id", ForeignKey("alerts.id")),
+    Column("ring_id", ForeignKey("rings.id")),  # whose facts are told with those of the row
+    Column("facts", _Document, nullable=False),
+    Column("priority", Integer, nullable=False),  # lower goes first
+    Column("made_at", Float, nullable=False),
+    Column("not_before", Float, nullable=False),
+    Column("leased_until", Float, nullable=False),  # 0: never leased
+    Column("attempts", Integer, nullable=False),  # leases so far
+    Column("held_at", Float),  # its chat cannot be written to
+    Column("sent_at", Float),
+    Column("receipt", Text),
+    Column("given_up_at", Float),
+    Column("error", Text, nullable=False),
+    UniqueConstraint("chat_id", "dedupe"),
+    sqlite_autoincrement=True,
+)
+is_waiting = and_(outbox.c.sent_at.is_(None), outbox.c.given_up_at.is_(None), outbox.c.held_at.is_(None))
+is_held = outbox.c.held_at.is_not(None)
+Index(
+    "ix_outbox_waiting",
+    outbox.c.platform,
+    outbox.c.priority,
+    outbox.c.id,
+    sqlite_where=is_waiting,
+    postgresql_where=is_waiting,
+)
+Index(
+    "ix_outbox_waiting_chat",
+    outbox.c.chat_id,
+    outbox.c.id,
+    sqlite_where=is_waiting,
+    postgresql_where=is_waiting,
+)
+Index("ix_outbox_held", outbox.c.chat_id, sqlite_where=is_held, postgresql_where=is_held)
+Index(None, outbox.c.ring_id)
