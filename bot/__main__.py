@@ -10,6 +10,7 @@ from __future__ import annotations
 import json as json_format
 import sys
 from collections.abc import Coroutine
+from datetime import date
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, TypeVar
 
@@ -17,7 +18,6 @@ import typer
 
 if TYPE_CHECKING:
     from bot.logs import Redaction
-    from bot.rules import RuleError
     from bot.settings import Settings
 
 T = TypeVar("T")
@@ -90,26 +90,27 @@ def check(
 
     Nothing is armed, and nothing is asked of the network.
     """
+    from bot.rules import RuleError, english, explain, picture, read
+
     if rule == ["-"]:
         if not json:
             _refuse("check - answers in JSON: write check - --json.")
+        quote = _settings().quote
         # Bytes are split at \n alone; text would be split wherever Unicode sees the end of a line.
         for line in sys.stdin.buffer:
-            print_json(_reading(line.decode("utf-8", "replace").removesuffix("\n")), sys.stdout)
+            print_json(_reading(line.decode("utf-8", "replace").removesuffix("\n"), quote), sys.stdout)
         return
     text = " ".join(rule)
     if json:
-        answer = _reading(text)
+        answer = _reading(text, _settings().quote)
         print_json(answer, sys.stdout)
         raise typer.Exit(0 if answer["ok"] else 2)
-    from bot.rules import RuleError, explain, parse, picture
-    from bot.rules.phrases import english
-
     try:
-        parsed = parse(text)
+        parsed = read(text).rule
     except RuleError as error:
-        _refuse(picture(error, english))
-    typer.echo(f"{parsed}\n{english(explain(parsed))}")
+        said = (error.reason, error.hint) if error.hint else (error.reason,)
+        _refuse(f"{picture(error)}\n{' '.join(map(english, said))}")
+    typer.echo(f"{parsed}\n{english(explain(parsed))}.")
 
 
 @database.command("upgrade")
@@ -161,34 +162,26 @@ def print_json(answer: dict[str, Any], out: TextIO) -> None:
     out.flush()
 
 
-def _reading(text: str) -> dict[str, Any]:
-    """Read one rule for a program."""
-    from bot.rules import RuleError, explain, instruments, parse
-    from bot.rules.phrases import english
+def _reading(text: str, quote: str) -> dict[str, Any]:
+    """Read one rule for a program; ``quote`` is the currency of prices where none is named."""
+    from bot.metrics import MetricKey
+    from bot.rules import RuleError, english, explain, instruments, qualify, read
 
     try:
-        rule = parse(text)
+        rule = read(text).rule
     except RuleError as error:
-        return _refusal(error)
+        hint = english(error.hint) if error.hint else None
+        return {"ok": False, "error": english(error.reason), "column": error.column, "hint": hint}
     options = rule.options
-    given = {"mode": options.mode, "cooldown": options.cooldown, "until": options.until, "note": options.note}
+    until = options.until.isoformat() if isinstance(options.until, date) else options.until
+    given = {"mode": options.mode, "cooldown": options.cooldown, "until": until, "note": options.note}
+    inputs = (MetricKey("price", one.symbol, one.venue) for one in instruments(qualify(rule, quote)))
     return {
         "ok": True,
         "canonical": str(rule),
         "explain": english(explain(rule)),
-        "inputs": [str(instrument) for instrument in instruments(rule)],
+        "inputs": [str(key) for key in inputs],
         "options": {name: str(value) for name, value in given.items() if value},
-    }
-
-
-def _refusal(error: RuleError) -> dict[str, Any]:
-    from bot.rules.phrases import english
-
-    return {
-        "ok": False,
-        "error": english(error.reason),
-        "column": error.column,
-        "hint": english(error.hint) if error.hint else None,
     }
 
 
