@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from bot.alerts.translator import Translator
 from bot.rules import explain
+from bot.rules.sentence import name
 from bot.rules.tree import (
     And,
     Compare,
@@ -21,13 +22,11 @@ from bot.rules.tree import (
     Number,
     Op,
     Or,
-    Percent,
     Rule,
     Value,
 )
 
 _TURNED: dict[Op, Op] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_VENUES = {"okx": "OKX", "binanceus": "Binance.US", "mexc": "MEXC", "htx": "HTX"}
 _UNITS = {"m": "minute", "h": "hour", "d": "day", "w": "week"}
 
 
@@ -55,18 +54,13 @@ class Event:
 
 
 def venue_name(venue: str) -> str:
-    """Spell an exchange as it spells itself."""
-    return _VENUES.get(venue, venue.capitalize())
+    """Spell an exchange as it spells itself, as far as letters tell: short names are initials (OKX)."""
+    return venue.upper() if len(venue) <= 3 else venue.capitalize()
 
 
 def instrument_name(instrument: Instrument, tr: Translator) -> str:
     """Name an instrument: ``BTC/USDT``, ``BTC/USDT on Kraken``, ``BTC/USDT perpetual``."""
-    name = instrument.symbol.partition(":")[0].upper()
-    if instrument.settle or instrument.is_perpetual:
-        name = tr("{name} perpetual", name=name)
-    if instrument.venue:
-        name = tr("{name} on {venue}", name=name, venue=venue_name(instrument.venue))
-    return name
+    return tr.render(name(instrument))
 
 
 def thresholds(condition: Condition) -> Iterator[Threshold]:
@@ -91,15 +85,15 @@ def filled_levels(named: Rule, filled: Rule) -> dict[str, Decimal]:
     """Find what the levels of a rule stood at when it was filled in, by name."""
     pairs = zip(_values(named.condition), _values(filled.condition), strict=False)
     return {
-        name.name: number.value
-        for name, number in pairs
-        if isinstance(name, LevelRef) and isinstance(number, Number | Percent)
+        reference.name: number.value
+        for reference, number in pairs
+        if isinstance(reference, LevelRef) and isinstance(number, Number)
     }
 
 
 def meaning(rule: Rule, levels: Mapping[str, Decimal], tr: Translator) -> str:
     """Say what a filled rule waits for, and which of its numbers are levels."""
-    named = [f"@{name}: {tr.number(value)}" for name, value in levels.items()]
+    named = [tr("@{name} is {value}", name=name, value=value) for name, value in levels.items()]
     sentence = tr.render(explain(rule))
     return f"{sentence} ({', '.join(named)})" if named else sentence
 
@@ -115,14 +109,14 @@ def event(rule: Rule, levels: Mapping[str, Decimal], tr: Translator) -> Event | 
             time = tr.stretch(duration.seconds, _UNITS[duration.unit])
             return _held(next(thresholds(part), None), time, levels, tr)
         case Crosses(value=Instrument() as instrument, side=side, level=Number(value=level)):
-            name, number = instrument_name(instrument, tr), _level_text(level, levels, tr)
+            arguments = {"name": instrument_name(instrument, tr), "level": _level_text(level, levels, tr)}
             match side:
                 case "above":
-                    sentence = tr("{name} crossed above {level}", name=name, level=number)
+                    sentence = tr("{name} crossed above {level}", **arguments)
                 case "below":
-                    sentence = tr("{name} crossed below {level}", name=name, level=number)
+                    sentence = tr("{name} crossed below {level}", **arguments)
                 case _:
-                    sentence = tr("{name} reached {level}", name=name, level=number)
+                    sentence = tr("{name} reached {level}", **arguments)
             return Event(sentence, sentence, level)
         case Moves(value=Instrument() as instrument, way=way, percent=percent, window=window):
             time = tr.stretch(window.seconds, _UNITS[window.unit])
@@ -143,28 +137,30 @@ def event(rule: Rule, levels: Mapping[str, Decimal], tr: Translator) -> Event | 
             return None
 
 
-def _against(name: str, op: Op, other: str, tr: Translator) -> Event:
+def _against(one: str, op: Op, other: str, tr: Translator) -> Event:
     if op in (">", ">="):
-        sentence = tr("{name} rose above {level}", name=name, level=other)
+        sentence = tr("{name} rose above {level}", name=one, level=other)
     else:
-        sentence = tr("{name} fell below {level}", name=name, level=other)
+        sentence = tr("{name} fell below {level}", name=one, level=other)
     return Event(sentence, sentence, is_touch=False)
 
 
 def _compared(threshold: Threshold | None, levels: Mapping[str, Decimal], tr: Translator) -> Event | None:
     if threshold is None:
         return None
-    name = instrument_name(threshold.instrument, tr)
-    level = _level_text(threshold.level, levels, tr)
+    arguments = {
+        "name": instrument_name(threshold.instrument, tr),
+        "level": _level_text(threshold.level, levels, tr),
+    }
     match threshold.op:
         case ">":
-            sentence = tr("{name} rose above {level}", name=name, level=level)
+            sentence = tr("{name} rose above {level}", **arguments)
         case "<":
-            sentence = tr("{name} fell below {level}", name=name, level=level)
+            sentence = tr("{name} fell below {level}", **arguments)
         case ">=":
-            sentence = tr("{name} rose to {level}", name=name, level=level)
+            sentence = tr("{name} rose to {level}", **arguments)
         case _:
-            sentence = tr("{name} fell to {level}", name=name, level=level)
+            sentence = tr("{name} fell to {level}", **arguments)
     return Event(sentence, sentence, threshold.level)
 
 
@@ -196,8 +192,8 @@ def _held(
 
 def _level_text(level: Decimal, levels: Mapping[str, Decimal], tr: Translator) -> str:
     """Write a number, with the name it is kept under if it is a level."""
-    name = next((name for name, value in levels.items() if value == level), "")
-    return f"{tr.number(level)} (@{name})" if name else tr.number(level)
+    kept = next((f" (@{one})" for one, value in levels.items() if value == level), "")
+    return f"{tr.number(level)}{kept}"
 
 
 def _values(condition: Condition) -> Iterator[Value]:

@@ -54,7 +54,7 @@ def _ring(facts: Facts, tr: Translator, now: float) -> Message:
     if happened:
         because, evidence = _told(happened, facts, tr, now), []
     else:
-        because = meaning(armed, levels, tr) if armed else _text(facts, "rule")
+        because = meaning(Rule(armed.condition), levels, tr) if armed else _text(facts, "rule")
         evidence = [line for item in _items(facts, "evidence") if (line := _evidence(item, tr))]
     is_late = bool(facts.get("is_late"))
     where = _where(facts, tr, now, has_time=not (is_late and happened))
@@ -66,7 +66,7 @@ def _ring(facts: Facts, tr: Translator, now: float) -> Message:
         title, lines = tr("{label} came true.", label=label), [because, *evidence]
     if is_late and not happened:
         lines.append(_late(facts, tr))
-    if note := _text(facts, "note"):
+    if note := _text(facts, "note") or (armed.options.note if armed else ""):
         lines.append(tr("Note: {note}", note=note))
     return Message(
         title=f"{title} {where}".strip(),
@@ -185,7 +185,7 @@ def _correction(facts: Facts, tr: Translator, now: float) -> Message:
 def _ended(facts: Facts, tr: Translator, now: float) -> Message:
     label, at, rings = _text(facts, "alert"), _number(facts, "at"), int(_number(facts, "episode") or 0)
     armed, levels = _rules(facts)
-    rule = meaning(armed, levels, tr) if armed else _text(facts, "rule")
+    rule = meaning(Rule(armed.condition), levels, tr) if armed else _text(facts, "rule")
     count = tr.many("It rang once.", "It rang {count} times.", rings) if rings else tr("It did not ring.")
     if at is None:
         title = tr("{label} has ended.", label=label)

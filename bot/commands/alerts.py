@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.alerts.message import say
-from bot.commands.reading import SURE, ask_if_far, look, nearest, prepare, read_rule, split_sure
+from bot.alerts.models import Alert
+from bot.commands.reading import SURE, Prepared, arm, ask_if_far, look, nearest, read_rule, split_sure
 from bot.commands.request import Refusal, Request
 from bot.commands.standing import Row, made_lines, row_of
 from bot.ports import Replies
@@ -20,15 +21,20 @@ async def make(request: Request) -> Replies:
     tr = request.tr
     text, is_sure = split_sure(request.given("rule"))
     reading = read_rule(request, text)
-    prepared = await prepare(request, reading.rule, await request.levels())
-    if not is_sure:
-        ask_if_far(prepared, f"/alert {reading.rule} {SURE}", tr)
-    alert = await request.office.register.make_alert(
-        request.caller, str(prepared.rule), prepared.arming(), request.now
-    )
+
+    async def write(prepared: Prepared) -> Alert:
+        if not is_sure:
+            ask_if_far(prepared, f"/alert {reading.rule} {SURE}", tr)
+        return await request.office.register.make_alert(
+            request.caller, str(prepared.rule), prepared.arming(), request.now
+        )
+
+    prepared, alert = await arm(request, reading.rule, write)
     lines = await made_lines(alert.label, prepared, False, request)
     if reading.is_sugared:
         lines.append(tr("Read as: {rule}", rule=str(reading.rule)))
+    if reading.other is not None:
+        lines.append(tr("If all of it is to hold that long, write: {rule}", rule=str(reading.other)))
     yield say(*lines)
 
 
@@ -82,8 +88,11 @@ async def resume(request: Request) -> Replies:
     if isinstance(until, datetime) and until.timestamp() <= request.now:
         at = tr.instant(until.timestamp(), request.now)
         raise Refusal(tr("{label} had its time until {at}: please make a new one.", label=alert.label, at=at))
-    prepared = await prepare(request, rule, await request.levels())
-    await request.office.register.resume(request.chat, alert.label, prepared.arming(), request.now)
+
+    async def write(prepared: Prepared) -> Alert | None:
+        return await request.office.register.resume(request.chat, alert.label, prepared.arming(), request.now)
+
+    prepared, _ = await arm(request, rule, write)
     yield say(*await made_lines(alert.label, prepared, alert.is_shared, request))
 
 

@@ -79,7 +79,7 @@ async def _run(request: Request, name: str, rest: str) -> AsyncIterator[Message]
     if role < needed:
         raise Refusal(who_may(command, request))
     if values is None:
-        raise Refusal(*page(command, request))
+        raise Refusal(*page(command, request.tr))
     asked = Request(request.office, request.caller, request.settings, role, request.tr, request.now, values)
     async for reply in command.run(asked):
         yield reply
@@ -92,7 +92,8 @@ async def _plain(request: Request, text: str) -> AsyncIterator[Message]:
         rule = read(text).rule
     except RuleError:
         yield say(
-            tr("I read commands, and that is none. An alert is one line: {line}", line="/alert btc < 100k"),
+            tr("That is no command, and no rule that I can read."),
+            tr("An alert is one line: {line}", line="/alert btc < 100k"),
             tr("/help lists everything I know."),
         )
         return

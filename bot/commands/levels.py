@@ -7,12 +7,12 @@ from decimal import Decimal
 
 from bot.alerts.message import say
 from bot.alerts.models import Level
-from bot.commands.reading import FAR, SURE, is_level_name, look, nearest, read_number, split_sure
+from bot.commands.reading import FAR, SURE, is_level_name, look, nearest, read_number, refused, split_sure
 from bot.commands.request import Refusal, Request
 from bot.engine.life import key_of
 from bot.metrics import MetricKey, Seen
 from bot.ports import Replies
-from bot.rules import fill, instruments, parse, qualify
+from bot.rules import RuleError, fill, instruments, parse, qualify
 
 
 async def level(request: Request) -> Replies:
@@ -42,7 +42,9 @@ async def _set(name: str, known: Level | None, request: Request) -> list[str]:
     text, is_sure = split_sure(request.given("value"))
     value = read_number(text)
     if value is None:
-        raise Refusal(tr('"{text}" is no number. Write it like 98700, 98,700 or 98.7k.', text=text))
+        raise Refusal(
+            tr('"{text}" is no number for a level. Write it like 98700, 98,700 or 98.7k.', text=text)
+        )
     chat = None if request.is_for_all else request.chat
     if known and not is_sure and not _is_near(known.value, value):
         raise Refusal(
@@ -54,13 +56,17 @@ async def _set(name: str, known: Level | None, request: Request) -> list[str]:
             ),
             tr("If you mean it, send: {line}", line=f"/level {name} {value} {SURE}"),
         )
-    change = await office.register.set_level(
-        request.caller,
-        Level(name, value, chat, request.caller.name or request.caller.person, request.now),
-        lambda rule, levels: str(qualify(fill(parse(rule), levels), office.quote)),
-        await _seen(name, value, request),
-        request.now,
-    )
+    by = request.caller.name or request.caller.person
+    try:
+        change = await office.register.set_level(
+            request.caller,
+            Level(name, value, chat, by, request.now),
+            lambda rule, levels: str(qualify(fill(parse(rule), levels), office.quote)),
+            await _seen(name, request),
+            request.now,
+        )
+    except RuleError as error:  # one of the rules that follow it would make no sense
+        raise refused(error, tr) from error
     if change.before is None:
         moved = tr("@{name} is {value}.", name=name, value=value)
     else:
@@ -68,10 +74,10 @@ async def _set(name: str, known: Level | None, request: Request) -> list[str]:
     scope = (
         tr("It holds in every chat without one of its own.") if chat is None else tr("It holds in this chat.")
     )
-    return [f"{moved} {scope}", _followers(change.alerts, change.chats, request)]
+    return [f"{moved} {scope}", _followers(name, change.alerts, change.chats, request)]
 
 
-async def _seen(name: str, value: Decimal, request: Request) -> Mapping[MetricKey, Seen]:
+async def _seen(name: str, request: Request) -> Mapping[MetricKey, Seen]:
     """Look at the present of every rule that the change arms anew, so that none rings for what it saw."""
     office = request.office
     chat = None if request.is_for_all else request.chat
@@ -80,10 +86,10 @@ async def _seen(name: str, value: Decimal, request: Request) -> Mapping[MetricKe
     return await look(office.market, map(key_of, found))
 
 
-def _followers(alerts: int, chats: int, request: Request) -> str:
+def _followers(name: str, alerts: int, chats: int, request: Request) -> str:
     tr = request.tr
     if not alerts:
-        return tr("No alert follows it yet: {line}", line="/alert btc < @name")
+        return tr("No alert follows it yet: {line}", line=f"/alert btc < @{name}")
     follow = tr.many("{count} alert follows it", "{count} alerts follow it", alerts)
     where = tr.many("in {count} chat", "in {count} chats", chats)
     return tr(

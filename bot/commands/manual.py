@@ -30,20 +30,19 @@ async def show(request: Request) -> Replies:
 
     tr, name = request.tr, request.given("command").lower().lstrip("/")
     if name:
-        yield say(*page(_command(name, tr), request))
+        command = _command(name, tr)
+        is_for_all = command.role is Role.MEMBER
+        yield say(*page(command, tr), *(() if is_for_all else (who_may(command, request),)))
         return
     lines = [f"{command.usage}: {tr(command.summary)}" for command in COMMANDS]
     yield say(*lines, tr("More of one: {line}", line="/help alert"))
 
 
-def page(command: Command, request: Request) -> list[str]:
-    """Tell how a command is used, with examples, and who may use it."""
-    tr = request.tr
+def page(command: Command, tr: Translator) -> list[str]:
+    """Tell how a command is used, with examples."""
     lines = [f"{command.usage}: {tr(command.summary)}"]
     lines.extend(f"{option.name.upper()}: {tr(option.summary)}" for option in command.options)
     lines.extend(f"/{command.name} {example}".rstrip() for example in command.examples)
-    if command.role > Role.MEMBER:
-        lines.append(who_may(command, request))
     return lines
 
 

@@ -6,16 +6,18 @@ All refusals come from here: each says what is wrong, where, and the nearest thi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from difflib import get_close_matches
+from typing import TypeVar
 
 from bot.alerts.sentences import filled_levels, instrument_name, meaning, thresholds
 from bot.alerts.translator import Translator
 from bot.commands.request import Refusal, Request
 from bot.metrics import MetricKey, Seen
-from bot.ports import Market, NewArming, UnknownInstrument, Unseeable
+from bot.ports import Conflict, Market, NewArming, UnknownInstrument, Unseeable
 from bot.rules import (
     Reading,
     RuleError,
@@ -31,11 +33,15 @@ from bot.rules import (
 )
 from bot.rules.tree import Compare, Instrument, Number, Options, Rule
 
+T = TypeVar("T")
+
 SURE = "sure"
 """The word that, put behind a rule or a level, confirms a number far from the price."""
 
 FAR = 5
 """How many times away from the price a level is asked about before it is armed."""
+
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ def read_rule(request: Request, text: str) -> Reading:
         fixed = fix(reading.rule, request.now, request.settings.timezone)
     except RuleError as error:
         raise refused(error, request.tr) from error
-    return Reading(fixed, reading.is_sugared)
+    return replace(reading, rule=fixed)
 
 
 def refused(error: RuleError, tr: Translator) -> Refusal:
@@ -98,9 +104,20 @@ async def prepare(request: Request, rule: Rule, values: Mapping[str, Decimal]) -
         armed = qualify(fill(rule, values), office.quote)
     except UnknownLevel as error:
         raise _no_level(error, request.tr) from error
+    except RuleError as error:  # a level may stand where its number makes no sense
+        raise refused(error, request.tr) from error
     found = instruments(armed)
     keys = await asyncio.gather(*(find(request, instrument) for instrument in found))
     return Prepared(rule, armed, dict(zip(found, keys, strict=True)), await look(office.market, keys))
+
+
+async def arm(request: Request, rule: Rule, write: Callable[[Prepared], Awaitable[T]]) -> tuple[Prepared, T]:
+    """Prepare a rule with the levels in force and write it down; again, if one of them moved meanwhile."""
+    for _ in range(_ATTEMPTS):
+        prepared = await prepare(request, rule, await request.levels())
+        with suppress(Conflict):
+            return prepared, await write(prepared)
+    raise Refusal(request.tr("A level in it is being moved just now. Please send that again."))
 
 
 async def find(request: Request, instrument: Instrument) -> MetricKey:

@@ -7,7 +7,7 @@ import re
 from bot.alerts.message import say
 from bot.alerts.models import Alert, SharedAlert
 from bot.alerts.sentences import meaning
-from bot.commands.reading import SURE, ask_if_far, nearest, prepare, read_rule, split_sure
+from bot.commands.reading import SURE, Prepared, arm, ask_if_far, nearest, prepare, read_rule, split_sure
 from bot.commands.request import Refusal, Request
 from bot.commands.standing import made_lines
 from bot.ports import Conflict, Replies
@@ -30,9 +30,13 @@ async def catalogue(request: Request) -> Replies:
 async def subscribe(request: Request) -> Replies:
     """Follow a shared alert in this chat."""
     shared = await _shared(request)
-    prepared = await prepare(request, parse(shared.rule), await request.levels())
-    register = request.office.register
-    alert = await register.subscribe(request.caller, shared.name, prepared.arming(), request.now)
+
+    async def write(prepared: Prepared) -> Alert | None:
+        return await request.office.register.subscribe(
+            request.caller, shared.name, prepared.arming(), request.now
+        )
+
+    prepared, alert = await arm(request, parse(shared.rule), write)
     if alert is None:  # unpublished in this very moment
         raise Refusal(request.tr("No shared alert is called {name}.", name=shared.name))
     yield say(*await made_lines(alert.label, prepared, True, request))

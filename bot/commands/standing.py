@@ -40,6 +40,8 @@ async def stand(prepared: Prepared, is_shared: bool, now: float, market: Market)
     if not prepared.is_seen or life.warmup > _HISTORY:
         return Standing.OPEN
     alone = Partition()
+    for key in life.keys:
+        alone.preload(key, ())
     try:
         for key, since, until in alone.missing(life, None):
             alone.preload(key, await market.bars(key, since, until))
