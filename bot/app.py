@@ -25,11 +25,13 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from bot import gauges, web
+from bot.alerts.people import Caller, ChatRef
 from bot.alerts.translator import ENGLISH, Translator
 from bot.commands import COMMANDS, Office, make_desk
 from bot.deliver import Courier
 from bot.feeds import Exchanges, build_feeds
-from bot.ports import Batch, Caller, Chat, ChatRef, Choice, Clock, Desk, Feed, Replies
+from bot.metrics import Batch
+from bot.ports import Chat, Choice, Clock, Desk, Feed, Replies
 from bot.store import open_store, upgrade
 from bot.watch import Watch
 
@@ -152,8 +154,7 @@ class House:
 
     async def _look(self, feed: Feed) -> None:
         began = time.perf_counter()
-        wants = [want for want in self.watch.wants() if self.exchanges.market.venue_of(want.key) == feed.name]
-        batch = await feed.poll(wants)
+        batch = await feed.poll(self.watch.wants())
         health = feed.health()
         gauges.count_poll(feed.name, time.perf_counter() - began, health.seen_at if health.is_well else None)
         gauges.count_bars(feed.name, sum(len(run.bars) for run in batch.bars))
@@ -200,9 +201,7 @@ async def open_house(
         desk = _waking(make_desk(office), wake)
         house = House(clock, chats, couriers, desk, exchanges, MemoryTape(), watch, settings.poll_seconds)
         if settings.http:
-            await stack.enter_async_context(
-                web.serve(settings.http.host, settings.http.port, house.reasons)
-            )
+            await stack.enter_async_context(web.serve(settings.http.host, settings.http.port, house.reasons))
         yield house
 
 
@@ -234,11 +233,8 @@ def build_chats(settings: Settings, clock: Clock, stop: asyncio.Event) -> list[C
         from bot.chats.discord import DiscordChat
 
         token = settings.discord_token.get_secret_value()
-        chats.append(
-            DiscordChat(
-                token, clock, COMMANDS, api=settings.discord_api, gateway=settings.discord_gateway
-            )
-        )
+        api, gateway = settings.discord_api, settings.discord_gateway
+        chats.append(DiscordChat(token, COMMANDS, api=api, gateway=gateway))
     if not chats:
         from bot.chats.console import ConsoleChat
 

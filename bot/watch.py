@@ -50,6 +50,7 @@ class Watch:
     _rules: dict[int, Arming] = field(default_factory=dict)
     _waiting: dict[int, Armed] = field(default_factory=dict)
     _begun: dict[int, AlertState] = field(default_factory=dict)
+    _venues: dict[MetricKey, str] = field(default_factory=dict)
     _epoch: int = 0
     _revision: int = 0
     _quiet_since: float = 0.0
@@ -71,6 +72,7 @@ class Watch:
 
     async def take(self, batch: Batch) -> None:
         """Judge one batch, and do not return before it is kept. Raises Superseded."""
+        self._venues.update(dict.fromkeys(batch.keys(), batch.source))
         attempts = 0
         while True:
             try:
@@ -156,7 +158,7 @@ class Watch:
             "armed_rule": arming.rule,
             "key": key.instrument,
             "currency": currency_of(key),
-            "venue": key.venue or batch.source,
+            "venue": self._venues.get(key, batch.source),
             "now": self._armings.latest(key),
             "at": transition.at,
             "seen_at": batch.at,

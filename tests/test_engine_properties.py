@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +19,12 @@ SINGLE = st.one_of(
     st.builds("btc/usdt {} {}".format, st.sampled_from(["<", "<=", ">", ">="]), LEVELS),
     st.builds("btc/usdt crosses {} {}".format, st.sampled_from(["", "above", "below"]), LEVELS),
     st.builds("(btc/usdt {} {}) for {}m".format, st.sampled_from(["<", ">"]), LEVELS, st.integers(1, 4)),
-    st.builds("btc/usdt moves {} {}% in {}m".format, st.sampled_from(["up", "down", ""]), st.integers(1, 5), st.integers(1, 5)),
+    st.builds(
+        "btc/usdt moves {} {}% in {}m".format,
+        st.sampled_from(["up", "down", ""]),
+        st.integers(1, 5),
+        st.integers(1, 5),
+    ),
     st.builds("btc/usdt > {} and btc/usdt < {}".format, LEVELS, LEVELS),
     st.builds("not btc/usdt > {} or btc/usdt > {}".format, LEVELS, LEVELS),
 )
@@ -37,7 +42,9 @@ class Told:
     corrected: list[tuple[int, int, int]]
 
 
-def run(partition: Partition, lives: dict[int, Life], batches, told: Told, restart=lambda: False) -> Partition:
+def run(
+    partition: Partition, lives: dict[int, Life], batches, told: Told, restart=lambda: False
+) -> Partition:
     """Judge batches; where ``restart`` says so, begin again from what had been committed."""
     stored: dict[int, AlertState] = {number: partition.state(number) for number in lives}
     judged_to: dict[MetricKey, int] = {}
@@ -47,9 +54,15 @@ def run(partition: Partition, lives: dict[int, Life], batches, told: Told, resta
             for number, life in lives.items():
                 state = partition.resume_from(life, stored[number], judged_to)
                 for key, since, until in partition.missing(life, state):
-                    partition.preload(key, [bar for bar in one.history[key] if since <= bar.at < until])
+                    partition.preload(key, [bar for bar in one.known[key] if since <= bar.at < until])
                 partition.add(number, life, state)
-        partition.observe(one.batch)
+        wants = partition.wants()
+        runs = {
+            key: [bar for bar in bars if bar.at >= wants[key] - one.overlap]
+            for key, bars in one.known.items()
+            if key in wants
+        }
+        partition.observe(batch(runs, *one.prints))
         plan = partition.plan()
         for number, transition in plan.told:
             match transition:
@@ -71,40 +84,42 @@ def run(partition: Partition, lives: dict[int, Life], batches, told: Told, resta
 
 
 @dataclass
-class Step:
-    batch: object
-    history: dict[MetricKey, list[Bar]]
+class Look:
+    """What an exchange knows at one look: final minutes so far, and prints of the running one."""
+
+    known: dict[MetricKey, list[Bar]]
+    prints: list[Print] = field(default_factory=list)
+    overlap: int = 0
 
 
-def whole(series: dict[MetricKey, list[Bar]]) -> list[Step]:
-    return [Step(batch(series), series)]
+def whole(series: dict[MetricKey, list[Bar]]) -> list[Look]:
+    return [Look(series)]
 
 
 @st.composite
-def slices(draw: st.DrawFn, series: dict[MetricKey, list[Bar]]) -> list[Step]:
-    """Cut series into batches at random places, some bars sent twice, with prints of the running minute."""
-    steps, done = [], dict.fromkeys(series, 0)
+def looks(draw: st.DrawFn, series: dict[MetricKey, list[Bar]]) -> list[Look]:
+    """Look at series at random moments, now and then at minutes again, with prints of the running minute."""
+    taken, done = [], dict.fromkeys(series, 0)
     while any(done[key] < len(bars) for key, bars in series.items()):
-        runs, prints = {}, []
+        prints = []
         for key, bars in series.items():
-            first = max(0, done[key] - draw(st.integers(0, 2)))
-            done[key] = min(len(bars), done[key] + draw(st.integers(0, 5)))
-            runs[key] = bars[first : done[key]]
+            done[key] = min(len(bars), done[key] + draw(st.sampled_from([3, 1, 5, 0])))
             if done[key] < len(bars) and draw(st.booleans()):
                 running = bars[done[key]]
                 price = draw(st.sampled_from([running.open, running.high, running.low, running.close]))
                 prints.append(Print(key, price, running.at + draw(st.integers(0, 59))))
             elif done[key] < len(bars) and draw(st.booleans()):
                 prints.append(Print(key, float(draw(LEVELS)), bars[done[key]].at + 30))  # one that is wrong
-        steps.append(Step(batch(runs, *prints), series))
-    return steps
+        known = {key: bars[: done[key]] for key, bars in series.items()}
+        taken.append(Look(known, prints, draw(st.integers(0, 2)) * MINUTE))
+    return taken
 
 
 def fresh(rules: list[str], price: float) -> tuple[Partition, dict[int, Life]]:
     partition, lives = Partition(), {}
     for number, rule in enumerate(rules):
         lives[number] = life_of(rule, price)
-        for key, since, until in partition.missing(lives[number], None):
+        for key, _since, _until in partition.missing(lives[number], None):
             partition.preload(key, [])
         partition.add(number, lives[number], None)
     return partition, lives
@@ -119,7 +134,7 @@ def test_batches_prints_and_restarts_change_no_ring(data: st.DataObject) -> None
     partition, lives = fresh(rules, bars[0].open)
     run(partition, lives, whole({BTC: bars}), expected)
     partition, lives = fresh(rules, bars[0].open)
-    steps = data.draw(slices({BTC: bars}))
+    steps = data.draw(looks({BTC: bars}))
     run(partition, lives, steps, actual, restart=lambda: data.draw(st.integers(0, 4)) == 0)
     assert sorted(actual.rings) == sorted(expected.rings)
     assert set(actual.confirmed) <= set(actual.early)
@@ -133,23 +148,44 @@ def test_batches_prints_and_restarts_change_no_ring(data: st.DataObject) -> None
 @given(st.data())
 def test_rules_of_two_instruments_ring_the_same_however_their_minutes_arrive(data: st.DataObject) -> None:
     btc = data.draw(histories(most=20))
-    eth = [replace(bar, open=bar.open + 1, high=bar.high + 1, low=bar.low, close=bar.close) for bar in data.draw(histories(most=20))]
+    eth = [
+        replace(bar, open=bar.open + 1, high=bar.high + 1, low=bar.low, close=bar.close)
+        for bar in data.draw(histories(most=20))
+    ]
     count = min(len(btc), len(eth))
     series = {BTC: btc[:count], ETH: eth[:count]}
-    forms = ["btc/usdt > {} and eth/usdt < {}", "btc/usdt crosses {} or eth/usdt > {}", "(btc/usdt < {} and eth/usdt > {}) for 2m"]
-    rules = data.draw(st.lists(st.builds(lambda form, a, b, life: form.format(a, b) + life, st.sampled_from(forms), LEVELS, LEVELS, LIVES), min_size=1, max_size=3))
+    forms = [
+        "btc/usdt > {} and eth/usdt < {}",
+        "btc/usdt crosses {} or eth/usdt > {}",
+        "(btc/usdt < {} and eth/usdt > {}) for 2m",
+    ]
+    rules = data.draw(
+        st.lists(
+            st.builds(
+                lambda form, a, b, life: form.format(a, b) + life,
+                st.sampled_from(forms),
+                LEVELS,
+                LEVELS,
+                LIVES,
+            ),
+            min_size=1,
+            max_size=3,
+        )
+    )
     rules.append("btc/usdt > eth/usdt repeat cooldown 1m")
     expected, actual = Told([], [], [], []), Told([], [], [], [])
     partition, lives = fresh(rules, btc[0].open)
     run(partition, lives, whole(series), expected)
     partition, lives = fresh(rules, btc[0].open)
-    run(partition, lives, data.draw(slices(series)), actual, restart=lambda: data.draw(st.integers(0, 5)) == 0)
+    run(partition, lives, data.draw(looks(series)), actual, restart=lambda: data.draw(st.integers(0, 5)) == 0)
     assert sorted(actual.rings) == sorted(expected.rings)
 
 
 @settings(max_examples=150, deadline=None)
 @given(bars=histories(), level=LEVELS, is_below=st.booleans(), cooldown=st.integers(1, 6))
-def test_a_loop_over_every_minute_agrees_on_every_ring(bars: list[Bar], level: int, is_below: bool, cooldown: int) -> None:
+def test_a_loop_over_every_minute_agrees_on_every_ring(
+    bars: list[Bar], level: int, is_below: bool, cooldown: int
+) -> None:
     """The rule of thumb that a trader would check by hand, written for this test alone."""
     rule = f"btc/usdt {'<' if is_below else '>'} {level} repeat cooldown {cooldown}m"
     sign = 1 if is_below else -1

@@ -101,12 +101,13 @@ class Partition:
 
     def add(self, arming: int, life: Life, state: AlertState | None) -> AlertState:
         """Take an arming in, and begin its life if it has no state; gives the state it has."""
+        for key in life.keys:
+            self._series.setdefault(key, Series())
         if state is None:
             cursor = self._start(life, None)
             state = begin(life, tuple(self._history(life, cursor - life.warmup, cursor)))
         self._lives[arming], self._states[arming] = life, state
         for key in life.keys:
-            self._series.setdefault(key, Series())
             self._index.setdefault(key, ThresholdIndex()).place(arming, NOWHERE)
             self._lookback[key] = max(self._lookback.get(key, 0), life.lookback)
             followed_to = self._ends.setdefault(key, state.cursor)
