@@ -94,7 +94,8 @@ def _told(happened: Event, facts: Facts, tr: Translator, now: float) -> str:
             told = tr("{told}, seen at {seen_at}", told=told, seen_at=_seen_at(seen_at, at, now, tr))
         return told if present is None else tr("{told}; now {now}", told=told, now=tr.price(present))
     if not happened.is_touch:
-        return tr("{event}, now {now}", event=happened.sentence, now=tr.price(value))
+        newest = value if present is None else present
+        return tr("{event}, now {now}", event=happened.sentence, now=tr.price(newest))
     is_present = bool(facts.get("is_early")) or present == value
     arguments = {"event": happened.sentence, "value": _value(value, happened.level, tr)}
     if is_present:
@@ -147,7 +148,10 @@ def _late(facts: Facts, tr: Translator) -> str:
 
 def _seen_at(seen_at: float, at: float, now: float, tr: Translator) -> str:
     """Give the time alone where the day is the one just named, else all of it."""
-    return tr.time(seen_at) if tr.date(seen_at, now) == tr.date(at, now) else tr.instant(seen_at, now)
+    day = tr.date(seen_at, now)
+    if day == tr.date(at, now):
+        return tr.time(seen_at)
+    return tr.instant(seen_at, now) if day else tr("{time} today", time=tr.instant(seen_at, now))
 
 
 def _correction(facts: Facts, tr: Translator, now: float) -> Message:
@@ -158,7 +162,7 @@ def _correction(facts: Facts, tr: Translator, now: float) -> Message:
         because = tr("the final minutes of the exchange do not show it")
     if at is not None and value is not None:
         told = tr(
-            "Correction to {label}: the ring of {at} at {value} is taken back, {because}.",
+            "Correction to {label}: the ring of {at} at {value} is taken back: {because}.",
             label=label,
             at=tr.instant(at, now),
             value=tr.price(value),
@@ -166,7 +170,7 @@ def _correction(facts: Facts, tr: Translator, now: float) -> Message:
         )
     else:
         told = tr(
-            "Correction to {label}: the last ring is taken back, {because}.", label=label, because=because
+            "Correction to {label}: the last ring is taken back: {because}.", label=label, because=because
         )
     return Message(
         title=told,
