@@ -61,9 +61,9 @@ def run() -> None:
 
     Without a token it talks on this terminal.
     """
+    settings = _settings()
     from bot.app import run as start
 
-    settings = _settings()
     is_spoken_here = settings.telegram_token is None and settings.discord_token is None
     _finish(start(settings), _log("WARNING" if is_spoken_here else "INFO", settings))
 
@@ -119,9 +119,9 @@ def upgrade_database() -> None:
 
     run does it too.
     """
+    settings = _settings()
     from bot.store import upgrade
 
-    settings = _settings()
     condition = _finish(upgrade(settings.database_url), _log("WARNING", settings))
     typer.echo(f"The database is up to date, at revision {condition.revision}.")
 
@@ -132,9 +132,9 @@ def check_database(json: Json = False) -> None:
 
     It is when it is whole and has this version's tables. Changes nothing.
     """
+    settings = _settings()
     from bot.store import check as examine
 
-    settings = _settings()
     condition = _finish(examine(settings.database_url), _log("WARNING", settings))
     if json:
         faults = list(condition.faults)
