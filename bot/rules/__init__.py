@@ -8,6 +8,7 @@ from bot.rules.errors import RuleError, UnknownLevel, picture
 from bot.rules.filling import fill, fix, instruments, levels, qualify
 from bot.rules.phrases import Phrase, Quantity, english
 from bot.rules.reading import Reading, parse, read
+from bot.rules.scanner import is_level_name
 from bot.rules.sentence import explain
 from bot.rules.tree import (
     And,
@@ -57,6 +58,7 @@ __all__ = [
     "fill",
     "fix",
     "instruments",
+    "is_level_name",
     "levels",
     "parse",
     "picture",

@@ -266,7 +266,7 @@ class _Builder:
 
 
 def _branches(branch: Branch) -> list[Branch]:
-    return [child for child in branch.children if not isinstance(child, str) and child is not None]
+    return [child for child in branch.children if not isinstance(child, str)]
 
 
 def _leaves(branch: Branch) -> list[Token]:
@@ -274,21 +274,21 @@ def _leaves(branch: Branch) -> list[Token]:
 
 
 def _first(branch: Branch) -> Token:
-    return next(_all_leaves(branch))
+    while True:
+        child = branch.children[0]
+        if isinstance(child, str):
+            token: Token = child.value
+            return token
+        branch = child
 
 
 def _all_branches(branch: Branch) -> Iterator[Branch]:
-    yield branch
-    for part in _branches(branch):
-        yield from _all_branches(part)
-
-
-def _all_leaves(branch: Branch) -> Iterator[Token]:
-    for child in branch.children:
-        if isinstance(child, str):
-            yield child.value
-        elif child is not None:
-            yield from _all_leaves(child)
+    """Walk a branch without recursion, for brackets may be nested as deep as the line is long."""
+    waiting = [branch]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        waiting += reversed(_branches(current))
 
 
 def _expect(value: object, kind: type[T]) -> T:

@@ -28,6 +28,9 @@ _MISSING = (
 """What is said where a line ends too early, by what could have followed; the first that fits counts."""
 
 
+_BEFORE_LEVELS = frozenset(["CMP", "CROSSES", "ABOVE", "BELOW", "MINUS"])
+
+
 def complain(text: str, tokens: Sequence[Token], error: Unexpected) -> RuleError:
     """Turn a syntax error into a place, a reason and a hint."""
     if error.index >= len(tokens):
@@ -47,15 +50,15 @@ def _ended(text: str, tokens: Sequence[Token], expected: frozenset[str]) -> Rule
     if not tokens:
         return RuleError(text, 0, Phrase("There is no rule here."), EXAMPLE)
     end, last = tokens[-1].end, tokens[-1]
+    if "NAME" in expected and last.kind not in _BEFORE_LEVELS:
+        return RuleError(text, end, Phrase("An instrument must follow."), EXAMPLE)
     for kind, reason, example in _MISSING:
         if kind not in expected:
             continue
         if kind == "RPAR":
             return RuleError(text, _open_bracket(tokens), Phrase(reason))
-        arguments: dict[str, Phrase | str | int] = {}
-        if "{before}" in reason:
-            arguments = {"before": last.text}
-        return RuleError(text, end, Phrase(reason, {**arguments}), show(example.format(before=last.text)))
+        said = Phrase(reason, {"before": last.text} if kind == "CMP" else {})
+        return RuleError(text, end, said, show(example.format(before=last.text)))
     return RuleError(text, end, Phrase("The rule ends too early."), EXAMPLE)
 
 
@@ -76,7 +79,7 @@ def _reason(
     misfit = Phrase('"{word}" does not fit here.', {"word": word})
     kind_before, kind_after = before.kind if before else "", after.kind if after else ""
     is_after_value = "CMP" in expected
-    is_after_condition = "AND" in expected
+    is_after_condition = bool({"AND", "ONCE"} & expected)
     match token.kind:
         case "RPAR" if is_after_condition:
             return Phrase("This bracket was never opened."), None
@@ -99,6 +102,10 @@ def _reason(
             return Phrase('"{word}" is no duration.', {"word": word}), _with_unit(token)
         case "NUMBER" if before and kind_before == "NUMBER" and word.isdigit():
             return misfit, suggest(f"{int(before.text + word):,}") if before.text.isdigit() else None
+        case "NAME" if before and word in QUOTES and kind_before == "NAME":
+            return misfit, suggest(f"{before.text}/{word}")
+        case "RESERVED" if word == "between":
+            return misfit, show("98k < btc < 105k")
         case "NAME" if before and word in QUOTES and kind_before in {"NUMBER", "MINUTES", "MONTHS"}:
             hint = Phrase(
                 "Name the currency with the instrument: {example}", {"example": f"btc/{word} < {before.text}"}
@@ -106,6 +113,10 @@ def _reason(
             return misfit, hint
         case "STRING":
             return Phrase("A text in quotation marks belongs to a note."), show(f'note "{word}"')
+        case "PLUS" | "MINUS" if is_after_value and before and after and after.kind == "NUMBER":
+            return misfit, show(f"{before.text} {word}5% in 1h")
+    if "NAME" in expected and kind_before not in _BEFORE_LEVELS:
+        return Phrase("An instrument must stand here."), EXAMPLE
     for kind, reason, example in _MISSING:
         if kind in expected and kind not in {"CMP", "RPAR"} and not is_after_condition:
             return Phrase(reason), show(example.format(before=before.text if before else ""))
@@ -115,13 +126,15 @@ def _reason(
 def _unknown(
     token: Token, before: Token | None, is_after_value: bool, is_after_condition: bool
 ) -> tuple[Phrase, Phrase | None] | None:
-    if token.kind != "NAME":
+    if token.kind not in {"NAME", "UP", "DOWN"}:
         return None
+    if token.text in VERBS:
+        return Phrase('"{verb}" needs a level or a percentage.', {"verb": token.text}), EXAMPLE
     choices: Iterable[str] = ()
-    if is_after_value:
-        choices = {*VERBS, "crosses"}
-    elif is_after_condition:
+    if is_after_condition:
         choices = {*OPTIONS, "and", "or", "for"}
+    elif is_after_value:
+        choices = {*VERBS, "crosses"}
     like = nearest(token.text, choices)
     hint = suggest(like) if like else EXAMPLE
     return Phrase('"{word}" is no word that fits here.', {"word": token.text}), hint

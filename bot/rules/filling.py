@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -54,27 +55,29 @@ def fill(rule: Rule, known: Mapping[str, Decimal]) -> Rule:
             return value
         if value.name not in known:
             text = str(rule)
+            place = re.search(rf"(?<![a-z0-9_])@{re.escape(value.name)}(?![a-z0-9_])", text)
             nearest = difflib.get_close_matches(value.name, sorted(known), n=3, cutoff=0.5)
-            raise UnknownLevel(text, text.index(f"@{value.name}"), value.name, nearest)
+            raise UnknownLevel(text, place.start() if place else 0, value.name, nearest)
         if not known[value.name].is_finite():
             raise ValueError(f"the level {value.name} is no number")
         return Number(known[value.name])
 
-    return parse(
-        str(replace(rule, condition=_mapped(rule.condition, number)))
-    )  # what it says now must be sound too
+    return _changed(rule, number)
 
 
 def qualify(rule: Rule, quote: str) -> Rule:
-    """Give every instrument without a quote the default one; ``btc.perp`` becomes ``btc/usdt:usdt``."""
+    """Give every instrument without a quote the default one; ``btc.perp`` becomes ``btc/usdt:usdt``.
+
+    Raises RuleError where two sides that looked different are then the same, or in unlike currencies.
+    """
 
     def qualified(value: Value) -> Value:
         if not isinstance(value, Instrument) or value.quote:
             return value
-        settle = quote if value.is_perpetual else ""
-        return Instrument(value.base, quote, settle, value.venue)
+        currency = quote.lower()
+        return Instrument(value.base, currency, currency if value.is_perpetual else "", value.venue)
 
-    return replace(rule, condition=_mapped(rule.condition, qualified))
+    return _changed(rule, qualified)
 
 
 def fix(rule: Rule, now: float, timezone: str) -> Rule:
@@ -116,6 +119,11 @@ def _values(condition: Condition) -> Iterator[Value]:
                 yield from _values(one)
         case _:
             assert_never(condition)
+
+
+def _changed(rule: Rule, change: Callable[[Value], Value]) -> Rule:
+    """Change the values of a rule, and read it again: what it says now must be sound too."""
+    return parse(str(replace(rule, condition=_mapped(rule.condition, change))))
 
 
 def _mapped(condition: Condition, change: Callable[[Value], Value]) -> Condition:

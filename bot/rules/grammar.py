@@ -87,4 +87,4 @@ class _Tokens(Lexer):
 @cache
 def _parser() -> Lark:
     """Build the parser; strict, so that a conflict in the grammar stops it."""
-    return Lark(GRAMMAR, parser="lalr", lexer=_Tokens, strict=True)
+    return Lark(GRAMMAR, parser="lalr", lexer=_Tokens, strict=True, maybe_placeholders=False)

@@ -12,8 +12,9 @@ from decimal import Decimal, localcontext
 from typing import NoReturn
 
 from bot.rules.errors import RuleError, show
+from bot.rules.numerals import Slip, check_number
 from bot.rules.phrases import Phrase
-from bot.rules.scanner import Token, check_number
+from bot.rules.scanner import Token
 from bot.rules.tree import Duration, Op, Way
 from bot.rules.words import ARTICLES, COMPARISONS
 
@@ -196,8 +197,11 @@ class _Pass:
         with localcontext() as context:
             context.prec = 80  # more than two numbers of the language have together, so nothing is rounded
             base = level.value if level.kind == "NUMBER" else level.value * 10**6
-            value = base * (100 + share if way == "up" else 100 - share) / 100
-        return replace(level, kind="NUMBER", value=check_number(self.text, percent.at, value.normalize()))
+            value = (base * (100 + share if way == "up" else 100 - share) / 100).normalize()
+        try:
+            return replace(level, kind="NUMBER", value=check_number(value))
+        except Slip as slip:
+            raise RuleError(self.text, percent.at, slip.reason, slip.hint) from None
 
     def _refuse_endless(self, percent: Token, way: Way, subject: Token) -> NoReturn:
         example = f"{subject.text} moves {way + ' ' if way else ''}{percent.text} in 24h"

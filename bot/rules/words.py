@@ -108,9 +108,7 @@ _LOOKALIKES = {
 
 
 def plain_sign(sign: str) -> str:
-    """Give what a typed character stands for, in lower case: ``＜`` is ``<``, ``≤`` is ``<=``."""
+    """Give what a typed character stands for: ``＜`` is ``<``, ``≤`` is ``<=``. Case stays."""
     if "！" <= sign <= "～":  # the full-width forms follow ASCII one by one
         sign = chr(ord(sign) - 0xFEE0)
-    sign = _LOOKALIKES.get(sign, sign)
-    lower = sign.lower()
-    return lower if len(lower) == len(sign) else sign
+    return _LOOKALIKES.get(sign, sign)
