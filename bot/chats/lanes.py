@@ -26,8 +26,8 @@ class Lanes:
         self._lanes: dict[str, deque[Work]] = {}
         self._walkers: set[asyncio.Task[None]] = set()
 
-    def waiting(self, lane: str) -> int:
-        """Count what waits in a lane behind the work that runs."""
+    def load(self, lane: str) -> int:
+        """Count the works of a lane that wait or run."""
         return len(self._lanes.get(lane, ()))
 
     async def put(self, lane: str, work: Work) -> None:
@@ -54,14 +54,13 @@ class Lanes:
         queue = self._lanes[lane]
         try:
             while queue:
-                work = queue.popleft()
                 try:
                     async with self._running:
-                        await work()
+                        await queue[0]()
                 except Exception:
-                    log.exception("answering_failed", lane=lane)
-                finally:
-                    self._room.release()
+                    log.exception("answering met a defect", lane=lane)
+                queue.popleft()
+                self._room.release()
         finally:
             for _ in queue:
                 self._room.release()

@@ -49,8 +49,8 @@ from bot.ports import Clock, Desk, Outcome, Receipt, Refused, Rejected, RetryLat
 
 POLL = timedelta(seconds=30)
 ADMIN_SECONDS: Final = 60.0
-MOST_WAITING: Final = 16
-"""How many commands of one chat may wait behind the one that is being answered."""
+MOST_AT_ONCE: Final = 16
+"""How many commands of one chat may be unanswered; the chat is told once that what follows is not read."""
 REPLY_TRIES: Final = 4
 LONGEST_PAUSE: Final = 60.0
 BUSY = say("Too many commands at once: some of the last ones were not read. Please send them again.")
@@ -140,7 +140,7 @@ class TelegramChat:
                 error_callback=_report,
             )
             await self._publish_menu()
-            log.info("telegram_listening", bot=self._application.bot.username)
+            log.info("telegram listens", bot=self._application.bot.username)
             await asyncio.Event().wait()
         except InvalidToken:
             raise Refused(
@@ -166,7 +166,7 @@ class TelegramChat:
                 raise
             except TelegramError as error:
                 pause = pause_before(error, attempt)
-                log.warning("telegram_unreachable", reason=str(error), again_in=pause)
+                log.warning("telegram cannot be reached", reason=str(error), again_in=pause)
             await self._clock.sleep(pause)
             attempt += 1
 
@@ -190,20 +190,19 @@ class TelegramChat:
                 else:
                     await bot.delete_my_commands(scope)
         except TelegramError as error:
-            log.warning("telegram_menu_not_set", reason=str(error))
+            log.warning("telegram menu not set", reason=str(error))
 
     async def _take(self, update: Update, _context: Any) -> None:
         said = read(update, self._application.bot.username)
         if said is None:
             return
         lane = said.caller.chat.chat
-        waiting = self._lanes.waiting(lane)
-        if waiting < MOST_WAITING:
+        load = self._lanes.load(lane)
+        if load < MOST_AT_ONCE:
             await self._lanes.put(lane, partial(self._answer, said))
-        elif waiting == MOST_WAITING:
+        elif load == MOST_AT_ONCE:
+            log.warning("too many commands at once", chat=str(said.caller.chat))
             await self._lanes.put(lane, partial(self._show, Answer(said), self._busy))
-        else:
-            log.warning("telegram_chat_floods", chat=str(said.caller.chat))
 
     async def _answer(self, said: Said) -> None:
         """Bring one saying to the desk. A reply that cannot be shown does not stop what was asked for."""
@@ -236,7 +235,7 @@ class TelegramChat:
                 del answer.shown[len(parts) :]
         except TelegramError as error:
             answer.is_lost = True
-            log.warning("telegram_reply_lost", chat=str(answer.said.caller.chat), reason=str(error))
+            log.warning("reply not shown", chat=str(answer.said.caller.chat), reason=str(error))
 
     async def _reply(self, said: Said, part: Part) -> int:
         to = None
@@ -263,7 +262,7 @@ class TelegramChat:
         try:
             await self._application.bot.delete_message(_number(chat.chat), message)
         except TelegramError as error:
-            log.info("telegram_message_not_deleted", chat=str(chat), reason=str(error))
+            log.info("message not deleted", chat=str(chat), reason=str(error))
 
     async def _insist(self, call: Callable[[], Awaitable[Result]]) -> Result:
         """Make a call again where Telegram asks to wait or the network fails: no outbox repeats an answer."""
@@ -291,19 +290,18 @@ class TelegramChat:
         parts = render(message)
         if not parts:
             return Rejected("the message is empty")
-        sent = self._begun.pop((chat, nonce), [])
+        sent = self._begun.setdefault((chat, nonce), [])
+        while len(self._begun) > 1024:
+            self._begun.popitem(last=False)
         try:
             for part in parts[len(sent) :]:
                 sent.append(await self._post(chat, part, None))
         except TelegramError as error:
-            if sent:
-                self._begun[chat, nonce] = sent
-                while len(self._begun) > 256:
-                    self._begun.popitem(last=False)
             return outcome_of(error, chat)
         except Exception:
-            log.exception("telegram_send_failed", chat=str(chat))
+            log.exception("sending met a defect", chat=str(chat))
             return RetryLater(LONGEST_PAUSE, "an error in the Telegram adapter")
+        self._begun.pop((chat, nonce), None)
         return Receipt(str(sent[0]))
 
     async def _post(self, chat: ChatRef, part: Part, to: ReplyParameters | None) -> int:
@@ -328,7 +326,7 @@ class TelegramChat:
                     has_markup = False
                 else:
                     raise
-                log.warning("telegram_sending_otherwise", chat=str(chat), reason=str(error))
+                log.warning("sent otherwise", chat=str(chat), reason=str(error))
 
     async def is_admin(self, chat: ChatRef, person: str) -> bool:
         """Ask Telegram whether a person administers a chat; an answer is kept for a minute.
@@ -346,7 +344,7 @@ class TelegramChat:
         try:
             member = await self._application.bot.get_chat_member(_number(chat.chat), int(person))
         except TelegramError as error:
-            log.warning("telegram_admin_unknown", chat=str(chat), reason=str(error))
+            log.warning("administrator unknown", chat=str(chat), reason=str(error))
             return False
         is_admin = member.status in (ChatMemberStatus.OWNER, ChatMemberStatus.ADMINISTRATOR)
         if len(self._admins) >= 1024:
@@ -359,11 +357,11 @@ def _report(error: TelegramError) -> None:
     """Log why polling fails; the library goes on, at most half a minute later."""
     match error:
         case Conflict():
-            log.error("telegram_conflict", reason="another process listens with this token")
+            log.error("another process listens with this telegram token")
         case Shut():
-            log.error("telegram_refused", reason=str(error))
+            log.error("telegram refuses the token", reason=str(error))
         case _:
-            log.warning("telegram_polling_failed", reason=str(error))
+            log.warning("telegram polling failed", reason=str(error))
 
 
 def _number(chat: str) -> int | str:
@@ -380,4 +378,4 @@ async def _within(seconds: float, stopping: Coroutine[Any, Any, None]) -> None:
             break
         task.cancel()
     if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-        log.warning("telegram_stop_failed", reason=type(error).__name__)
+        log.warning("telegram stopped with an error", reason=type(error).__name__)

@@ -8,11 +8,12 @@ HTTP client quote the address.
 from __future__ import annotations
 
 import json
-import re
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import aiohttp
+import structlog
+from telegram import Update
 from telegram.error import NetworkError, TimedOut
 from telegram.request import BaseRequest, RequestData
 from yarl import URL
@@ -22,7 +23,7 @@ WRITE: Final = 10.0
 UPLOAD: Final = 30.0
 QUEUE: Final = 5.0
 
-_TOKEN = re.compile(r"(?<!\d)\d{6,}:[\w-]{10,}")
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Unreachable(NetworkError):
@@ -33,22 +34,18 @@ class Shut(NetworkError):
     """The Bot API refuses the token in the middle of the run; it is asked again."""
 
 
-def redact(text: str) -> str:
-    """Take every Telegram token out of a text."""
-    return _TOKEN.sub("[token]", text)
-
-
 class AiohttpRequest(BaseRequest):
     """Send requests over one aiohttp session, which is open between ``initialize`` and ``shutdown``.
 
     ``patience`` is how many seconds to wait for an answer, on top of the long poll's own time. No proxy is
     taken from the environment, and no redirect is followed: it would carry the token elsewhere.
-    ``is_polling`` makes a refused token an ordinary network error, because the library would otherwise end
-    its polling for good and tell nobody.
+    ``is_polling`` is for fetching updates: it makes a refused token an ordinary network error, because the
+    library would otherwise end its polling for good and tell nobody, and empties unreadable updates.
     """
 
     def __init__(self, token: str, *, patience: float, connections: int, is_polling: bool = False) -> None:
-        self._secret = quote(token, safe=":")
+        self._token = token
+        self._quoted = quote(token, safe=":")
         self._patience = patience
         self._connections = connections
         self._is_polling = is_polling
@@ -98,7 +95,7 @@ class AiohttpRequest(BaseRequest):
             queue=_given(pool_timeout, QUEUE),
         )
         base, _, endpoint = url.rpartition("/")
-        target = URL(f"{base}{self._secret}/{endpoint}", encoded=True)
+        target = URL(f"{base}{self._quoted}/{endpoint}", encoded=True)
         failure: NetworkError
         try:
             async with self._session.request(
@@ -123,10 +120,27 @@ class AiohttpRequest(BaseRequest):
         if not isinstance(answer, dict) or ("result" if is_well else "error_code") not in answer:
             raise NetworkError(f"HTTP {status} without an answer of the Bot API")
         if is_well:
-            return status, payload
+            return status, _readable(answer) if self._is_polling else payload
         if self._is_polling and status in (401, 404):
             raise Shut(f"the token is refused ({status})")
-        return status, redact(payload.decode("utf-8", "replace")).encode()
+        return status, payload.replace(self._token.encode(), b"[token]")
+
+
+def _readable(answer: dict[str, Any]) -> bytes:
+    """Empty the updates that the library cannot read, all but their number.
+
+    It would drop the whole batch for one of them and fetch it again at once, for ever.
+    """
+    updates = answer["result"]
+    for index, update in enumerate(updates):
+        try:
+            Update.de_json(update, None)
+        except Exception as error:
+            log.warning(
+                "an update cannot be read", update=update.get("update_id"), reason=type(error).__name__
+            )
+            updates[index] = {"update_id": update["update_id"]}
+    return json.dumps(answer).encode()
 
 
 def _given(value: object, default: float) -> float | None:

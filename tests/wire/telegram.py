@@ -42,6 +42,7 @@ RIGHTS = [
     "can_post_stories",
     "can_edit_stories",
     "can_delete_stories",
+    "can_send_welcome_messages",
 ]
 ACTIONS = frozenset(["typing", "upload_photo", "upload_document", "find_location", "choose_sticker"])
 PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><center>nginx</center></body></html>"
@@ -344,6 +345,7 @@ class TelegramServer:
         method = request.match_info["method"]
         params = await _params(request)
         trouble = self._trouble(method.lower(), params)
+        self._changed.set()
         try:
             if trouble is not None and trouble.kind == "page":
                 return web.Response(status=trouble.status, body=PAGE, content_type="text/html")
@@ -416,6 +418,7 @@ class TelegramServer:
         if offset < 0:
             self._updates = self._updates[offset:]
         self._updates = [one for one in self._updates if one["update_id"] >= offset]
+        self._changed.set()
         if not self._updates and timeout:
             await self._wait_for_updates(timeout)
         return self._updates[:limit]
@@ -458,9 +461,8 @@ class TelegramServer:
             text, entities = self._text(params, "caption", "", "message caption is too long", limit=1024)
         size = {"file_id": known, "file_unique_id": f"u{known}", "width": 800, "height": 400}
         more: Json = {"photo": [size], "caption": text, "caption_entities": entities}
-        return self._show(
-            place, params, text, [], {key: value for key, value in more.items() if value}, known
-        )
+        content = {key: value for key, value in more.items() if value}
+        return self._show(place, params, text, [], content=content, photo=known)
 
     def _do_editmessagetext(self, params: Json) -> Json:
         place = self._writable(params)
