@@ -1,0 +1,98 @@
+"""The demonstration: November 2025 in about a minute, in the real program.
+
+A server on loopback speaks an exchange's wire format and plays the days; ccxt, the scheduler, the engine,
+SQLite, the outbox and the console chat are those of the bot. Only the clock is fast, and stands still while a
+batch or a delivery runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TextIO
+
+from bot.app import open_house
+from bot.chats.console import ConsoleChat
+from bot.demo.clock import FastClock
+from bot.demo.days import DAYS, SYMBOL, November
+from bot.demo.exchange import BinanceExchange
+from bot.settings import Settings
+
+RATE = 28_800
+"""How many times as fast as the machine's the clock runs: a day is three seconds."""
+
+POLL_SECONDS = 900.0
+_REST = 86_400.0
+_PAUSE = 0.6
+"""Real seconds between two lines that are said, so that a person can follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Something that is said, at a time after the first midnight."""
+
+    after: timedelta
+    words: str
+
+
+SCRIPT = (
+    Line(timedelta(minutes=20), "/alert btc < 10o k"),
+    Line(timedelta(minutes=21), "/alert btc < 101.3k"),
+    Line(timedelta(minutes=22), '/alert btc < 100k note "cut the long"'),
+    Line(timedelta(minutes=23), "/level etf_cost 98700"),
+    Line(timedelta(minutes=24), "/alert btc < @etf_cost for 4h repeat"),
+    Line(timedelta(minutes=25), "/alert btc -5% in 24h repeat cooldown 3d"),
+    Line(timedelta(minutes=26), "/alerts"),
+    Line(timedelta(days=4, hours=8), "/alert btc drops to 82k"),
+    Line(timedelta(days=8, hours=12), "/level etf_cost 90k"),
+    Line(timedelta(days=12), "/alert btc crosses above 90k"),
+    Line(timedelta(days=19, hours=12), "/alerts"),
+)
+
+
+async def play(as_json: bool, out: TextIO) -> int:
+    """Play the demonstration to ``out``, as a transcript or as JSON lines; gives the exit code."""
+    market = November()
+    clock = FastClock(market.start, RATE)
+    console = ConsoleChat(clock, StringIO(), out, as_json=as_json)
+    done = asyncio.Event()
+    with TemporaryDirectory(prefix="tocsin-demo-") as folder:
+        async with AsyncExitStack() as stack:
+            with clock.still():  # nothing happens before everything is there
+                exchange = BinanceExchange(market, [SYMBOL], clock.now)
+                await stack.enter_async_context(exchange)
+                settings = Settings(
+                    database_url=f"sqlite:///{Path(folder) / 'demo.db'}",
+                    exchange_api=exchange.root,
+                    poll_seconds=POLL_SECONDS,
+                )
+                house = await stack.enter_async_context(
+                    open_house(settings, clock, [console], throttle=False, longest_rest=_REST)
+                )
+                await house.exchanges.market.instruments("btc")
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(house.run(done))
+                for line in SCRIPT:
+                    await clock.sleep_until(market.start + line.after.total_seconds())
+                    with clock.still():
+                        await asyncio.sleep(0 if as_json else _PAUSE)
+                        await console.say(line.words)
+                await clock.sleep_until(market.end)
+                done.set()
+    _sum_up(out, as_json, console.told.count("ring"))
+    return 0
+
+
+def _sum_up(out: TextIO, as_json: bool, rings: int) -> None:
+    days = len(DAYS)
+    if as_json:
+        out.write(json.dumps({"event": "summary", "days": days, "rings": rings}) + "\n")
+        return
+    out.write(f"\nThat was Bitcoin from 10 to 29 November 2025: {days} days, {rings} rings.\n")
+    out.write("Now with your own market: ./run (README.md says how to get a token).\n")
