@@ -33,13 +33,15 @@ _CHUNK = 65536
 class ConsoleChat:
     """A private chat on two streams, standard input and output unless others are given.
 
-    ``is_json`` writes objects instead of a transcript: ``said``, ``answer``, and whatever a message tells
-    programs of itself, such as ``ring``. ``timezone`` is an IANA name; ``shows_days`` writes the date wherever
-    it changes. ``ends_at_eof`` lets ``run`` return when the input ends; else it goes on telling what rings.
-    Colour is used on a terminal alone, and not where NO_COLOR is set.
+    ``as_json`` writes objects instead of a transcript: ``said``, ``answer``, and whatever a message tells
+    programs of itself, such as ``ring``. ``timezone`` is an IANA name; the date is written wherever it
+    changes. ``ends_at_eof`` lets ``run`` return when the input ends; else it goes on telling what rings.
+    Colour is used on a terminal alone, and not where NO_COLOR is set. ``told`` names the events that were
+    pushed, in order.
     """
 
     platform = "console"
+    told: list[str]
 
     def __init__(
         self,
@@ -47,21 +49,19 @@ class ConsoleChat:
         source: TextIO | None = None,
         out: TextIO | None = None,
         *,
-        is_json: bool = False,
+        as_json: bool = False,
         timezone: str = "UTC",
-        shows_days: bool = False,
         ends_at_eof: bool = False,
     ) -> None:
         self._clock = clock
         self._source = source if source is not None else sys.stdin
         self._out = out if out is not None else sys.stdout
-        self._is_json = is_json
-        self._shows_days = shows_days
+        self._as_json = as_json
         self._zone: tzinfo = UTC if timezone == "UTC" else ZoneInfo(timezone)
         self._ends_at_eof = ends_at_eof
         self._is_coloured = self._out.isatty() and "NO_COLOR" not in os.environ
         self._day = ""
-        self._told = 0
+        self.told = []
         self._desk: asyncio.Future[Desk] | None = None
 
     async def run(self, desk: Desk) -> None:
@@ -85,8 +85,8 @@ class ConsoleChat:
             self._show(message)
         except OSError as error:
             return ChatGone(f"the output cannot be written: {error.strerror}")
-        self._told += 1
-        return Receipt(str(self._told))
+        self.told.append(str(message.facts.get("event", "")))
+        return Receipt(str(len(self.told)))
 
     async def is_admin(self, chat: ChatRef, person: str) -> bool:
         """Say yes: who sits at the console owns its chat."""
@@ -95,7 +95,7 @@ class ConsoleChat:
     async def _answer(self, desk: Desk, text: str, is_echoed: bool) -> None:
         caller = Caller(ME, ChatKind.PRIVATE, ME.chat, "you", is_admin=True)
         try:
-            if self._is_json:
+            if self._as_json:
                 self._write_json({"event": "said", "text": text})
             elif is_echoed:
                 self._write("you", ">", [text])
@@ -105,7 +105,7 @@ class ConsoleChat:
             return
 
     def _show(self, message: Message) -> None:
-        if self._is_json:
+        if self._as_json:
             self._write_json(message.facts or {"event": "answer", "text": message.plain()})
             return
         lines = [line for line in (message.title, *message.lines, *message.code.splitlines()) if line]
@@ -113,7 +113,7 @@ class ConsoleChat:
 
     def _write(self, name: str, sign: str, lines: list[str], has_title: bool = False) -> None:
         moment = datetime.fromtimestamp(self._clock.now(), self._zone)
-        if self._shows_days and (day := f"{moment:%Y-%m-%d}") != self._day:
+        if (day := f"{moment:%Y-%m-%d}") != self._day:
             self._day = day
             self._out.write(self._coloured(f"-- {day} --", _DIM) + "\n")
         front = self._coloured(f"{moment:%H:%M:%S}  {name:<{_NAME}}{sign} ", _DIM)
