@@ -16,7 +16,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
-SAY = '#!/bin/sh\ncase $2 in *version_info*) exit 0 ;; esac\nprintf "%s\\n" "$PWD" "${TOCSIN_PYTHON-none}" "$@"\n'
+SAY = """#!/bin/sh
+case $2 in *version_info*) exit 0 ;; esac
+printf '%s\\n' "$PWD" "${TOCSIN_PYTHON-none}" "$@"
+"""
 TOOLS = ("cat", "cksum", "dirname", "rm")
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
