@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol, Self
 
 from aiohttp import web
 
-from bot.metrics import MINUTE, Bar, minute_of
+from bot.metrics import MINUTE, Bar, minute_of, point
 
 _DAY = 86400
 
@@ -31,6 +31,9 @@ class LoopbackExchange:
 
     Subclasses give the routes. ``now`` is the exchange's clock. ``middlewares`` may spoil answers.
     """
+
+    fills_quiet_minutes: ClassVar[bool] = True
+    """Whether a past minute without a trade has a candle at the price before it, as on most exchanges."""
 
     def __init__(
         self,
@@ -87,8 +90,13 @@ class LoopbackExchange:
         now = self.now()
         last = min(stop, minute_of(now) + MINUTE)
         minutes = range(-(-start // MINUTE) * MINUTE, int(-(-last // MINUTE) * MINUTE), MINUTE)
-        found = (self.path.bar(symbol, minute, min(minute + MINUTE, now)) for minute in minutes)
-        return [bar for bar in found if bar is not None]
+        return [bar for minute in minutes if (bar := self._bar(symbol, minute, now)) is not None]
+
+    def _bar(self, symbol: str, minute: int, now: float) -> Bar | None:
+        bar = self.path.bar(symbol, minute, min(minute + MINUTE, now))
+        if bar is None and self.fills_quiet_minutes and minute + MINUTE <= now:
+            return point(self.path.price(symbol, minute), minute)
+        return bar
 
 
 class Refusal(Exception):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
 
-from bot.metrics import MINUTE, Bar, minute_of
+from bot.metrics import MINUTE, Bar, minute_of, point
 
 GRACE = 5
 """Seconds after a minute's end until its candle counts as final: late trades are still booked into it."""
@@ -115,7 +115,7 @@ def read(
         if at > expected:
             doubt = has_lost_row or any(trusted <= minute < at for minute in doubtful)
             if known is not None and not doubt:
-                bars.extend(flat(known, minute) for minute in range(expected, min(at, stop), MINUTE))
+                bars.extend(point(known, minute) for minute in range(expected, min(at, stop), MINUTE))
             elif now < at + PATIENCE:
                 return Reading(tuple(bars), expected, known, len(good), refused)
         if at >= stop:
@@ -128,11 +128,6 @@ def read(
     if has_lost_row or any(minute >= trusted for minute in doubtful):
         known = None
     return Reading(tuple(bars), None, known, len(good), refused)
-
-
-def flat(price: float, at: int) -> Bar:
-    """Give the bar of a minute without a trade."""
-    return Bar(at, price, price, price, price)
 
 
 def runs(bars: Sequence[Bar]) -> list[tuple[Bar, ...]]:

@@ -31,6 +31,8 @@ class ExchangeFeed:
 
     async def poll(self, wants: Sequence[Want]) -> Batch:
         """Look once; wants that another exchange serves are left to it. Never raises for the world."""
+        if not self._is_open:
+            return Batch(self.name, self._lookout.clock.now())
         return await self._thread.run(lambda: self._lookout.look(tuple(wants)))
 
     async def ready(self) -> None:
@@ -73,4 +75,6 @@ class ExchangeFeed:
                 )
                 raise Unseeable(f"{self.name} was asked wrongly by a mistake of this program") from error
 
+        if not self._is_open:
+            raise Unseeable(f"{self.name} is not looked at any more")
         return await self._thread.run(guarded)

@@ -8,7 +8,7 @@ from math import isfinite
 
 import structlog
 
-from bot.feeds.candles import Refused, final_until, flat, parse_row, runs
+from bot.feeds.candles import Refused, final_until, parse_row, runs
 from bot.feeds.door import Door, Quote
 from bot.feeds.exchange_time import ExchangeTime
 from bot.feeds.faults import Fault, Pause, Trouble, fault_of_error
@@ -16,7 +16,7 @@ from bot.feeds.listing import Listed, Listing, listing_of
 from bot.feeds.minutes import OVERLAP, Caught, Trail, catch_up
 from bot.feeds.table import Exchange, Kind
 from bot.feeds.venues import Venues
-from bot.metrics import MINUTE, Bar, Bars, Batch, Health, MetricKey, Print, Seen, Want, minute_of
+from bot.metrics import MINUTE, Bar, Bars, Batch, Health, MetricKey, Print, Seen, Want, minute_of, point
 from bot.ports import Clock
 
 _PAGES_A_LOOK = 8
@@ -44,7 +44,7 @@ class Lookout:
         self._exchange = exchange
         self._venues = venues
         self._door = door
-        self._clock = clock
+        self.clock = clock
         self._draw = draw
         self._looking = asyncio.Lock()
         self._room = asyncio.Semaphore(_SYMBOLS_AT_ONCE)
@@ -62,7 +62,7 @@ class Lookout:
 
     async def look(self, wants: Sequence[Want]) -> Batch:
         """Look once. A failed look, one before its time, or one while another runs, is an empty batch."""
-        now = self._clock.now()
+        now = self.clock.now()
         if self._looking.locked() or now < self._pause.until:
             return Batch(self.name, now)
         async with self._looking:
@@ -76,7 +76,7 @@ class Lookout:
             else:
                 self._succeed(remark)
                 return batch
-        return Batch(self.name, self._clock.now())
+        return Batch(self.name, self.clock.now())
 
     async def ready(self) -> Listing:
         """Know what the exchange lists."""
@@ -89,7 +89,7 @@ class Lookout:
     async def refresh(self) -> None:
         """Renew a listing that is more than some minutes old; a bad answer leaves the old one in use."""
         listing = await self.ready()
-        if self._clock.now() - listing.loaded_at >= _LISTING_FRESH:
+        if self.clock.now() - listing.loaded_at >= _LISTING_FRESH:
             self._check_pause()
             await self._load()
 
@@ -107,13 +107,13 @@ class Lookout:
         if any(isinstance(row, Refused) and (row.at is None or row.at >= latest) for row in read):
             raise self._nonsense("gives an impossible candle")
         if newest is not None:
-            bar = newest if newest.at >= minute else flat(newest.close, minute)
+            bar = newest if newest.at >= minute else point(newest.close, minute)
         else:
             quote = (await self._door.prices(listed.kind)).get(listed.symbol)
             price = None if quote is None else _positive(quote.price)
             if price is None:
                 raise self._nonsense(f"gives no price for {listed.symbol}")
-            bar = flat(price, minute)
+            bar = point(price, minute)
         return Seen(min(max(self._time.estimate(), bar.at), bar.end - 0.001), bar)
 
     async def page(self, listed: Listed, since: int, until: int) -> tuple[Bar, ...]:
@@ -164,7 +164,7 @@ class Lookout:
             remarks.append(f"{self.name} does not list {', '.join(sorted(strangers))}")
         bars = tuple(self._bars(wanted, minutes))
         prints = tuple(self._prints(wanted, prices, priced_at))
-        return Batch(self.name, self._clock.now(), bars, prints), "; ".join(remarks)
+        return Batch(self.name, self.clock.now(), bars, prints), "; ".join(remarks)
 
     def _kinds(self, wanted: Mapping[Listed, list[Want]]) -> list[Kind]:
         kinds: set[Kind] = {listed.kind for listed in wanted} or {"spot"}
@@ -225,9 +225,14 @@ class Lookout:
     async def _follow(self, listed: Listed, since: int) -> Caught:
         trail = self._trails.get(listed.symbol)
         now = self._time.estimate()
-        if trail is not None and trail.since == since and not trail.is_worth_asking(final_until(now), now):
+        stop = final_until(now)
+        if (
+            trail is not None
+            and trail.since == since
+            and not trail.is_worth_asking(stop, now, self._exchange.is_sparse)
+        ):
             return Caught()
-        caught = await self._catch_up(listed, since, final_until(now), pages=_PAGES_A_LOOK, trail=trail)
+        caught = await self._catch_up(listed, since, stop, pages=_PAGES_A_LOOK, trail=trail)
         if caught.trail is None:
             self._trails.pop(listed.symbol, None)
         else:
@@ -258,6 +263,8 @@ class Lookout:
     def _bars(
         self, wanted: Mapping[Listed, list[Want]], minutes: Mapping[Listed, tuple[Bar, ...]]
     ) -> list[Bars]:
+        keys = {want.key for of_symbol in wanted.values() for want in of_symbol}
+        self._delivered = {key: end for key, end in self._delivered.items() if key in keys}
         found: list[Bars] = []
         for listed, bars in minutes.items():
             for want in wanted[listed]:
@@ -291,14 +298,14 @@ class Lookout:
         listing = self._venues.listing(self.name)
         if listing is None:
             return await self._load()
-        if self._clock.now() - listing.loaded_at >= _LISTING_SECONDS:
+        if self.clock.now() - listing.loaded_at >= _LISTING_SECONDS:
             try:
                 return await self._load()
             except Fault as fault:
                 log.warning("listing_not_renewed", exchange=self.name, reason=fault.reason)
                 if fault.is_of_all:
                     raise
-                self._venues.publish(self.name, Listing(self._clock.now(), listing.traded))
+                self._venues.publish(self.name, Listing(self.clock.now(), listing.traded))
         return listing
 
     async def _load(self) -> Listing:
@@ -315,7 +322,7 @@ class Lookout:
     async def _load_markets(self) -> None:
         found = await self._door.markets()
         try:
-            listing = listing_of({market["symbol"]: market for market in found}, self._clock.now())
+            listing = listing_of({market["symbol"]: market for market in found}, self.clock.now())
         except Exception as error:
             raise fault_of_error(self.name, error) from error
         old = self._venues.listing(self.name)
@@ -333,11 +340,11 @@ class Lookout:
     # --- how it is ----------------------------------------------------------------------------------------
 
     def _check_pause(self) -> None:
-        if self._clock.now() < self._pause.until:
+        if self.clock.now() < self._pause.until:
             raise Fault(Trouble.PASSING, self._reason)
 
     def _fail(self, fault: Fault) -> None:
-        now = self._clock.now()
+        now = self.clock.now()
         if fault.trouble is Trouble.BLOCKED:
             self._venues.block(self.name)
         self._pause = self._pause.after(fault, now, self._draw)
@@ -359,7 +366,7 @@ class Lookout:
         elif remark and remark != self._reason:
             log.warning("look_incomplete", exchange=self.name, reason=remark)
         self._pause = Pause()
-        self._seen_at = self._clock.now()
+        self._seen_at = self.clock.now()
         self._failing_since = None
         self._reason = remark
         self._time.count_look()

@@ -14,7 +14,10 @@ OVERLAP = 10 * MINUTE
 that the answer was not cut off at its beginning."""
 
 AGAIN = 15.0
-"""Seconds after which to ask again for minutes that have not been traded in."""
+"""Seconds after which to ask again for minutes that may not have been traded in at all."""
+
+SOON = 4.0
+"""Seconds after which to ask again where every minute has a candle, so that this one must be late."""
 
 _OLD = 1400 * MINUTE
 
@@ -28,7 +31,7 @@ class Trail:
 
     ``since`` is the first missing minute, ``asked`` the one up to which there was silence, ``close`` the
     price before it, if known; the search stands there since ``began``, and last asked at ``at`` for minutes
-    before ``stop``.
+    before ``stop``. ``is_sound`` says that nothing in the answer had to be refused.
     """
 
     since: int
@@ -37,10 +40,11 @@ class Trail:
     stop: int
     at: float
     began: float
+    is_sound: bool
 
-    def is_worth_asking(self, stop: int, now: float) -> bool:
+    def is_worth_asking(self, stop: int, now: float, is_sparse: bool) -> bool:
         """Whether a new look may bring more than the last one did."""
-        return stop > self.stop or now >= self.at + AGAIN
+        return not self.is_sound or stop > self.stop or now >= self.at + (AGAIN if is_sparse else SOON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +113,4 @@ async def catch_up(
             break
     if bars:
         return Caught(tuple(bars), good, refused)
-    return Caught((), good, refused, Trail(since, asked, close, stop, now, began))
+    return Caught((), good, refused, Trail(since, asked, close, stop, now, began, not refused))
