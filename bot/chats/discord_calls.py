@@ -76,10 +76,10 @@ class Calls:
         try:
             waits: set[asyncio.Future[Any]] = {task, limit}
             await asyncio.wait(waits, timeout=self._patience, return_when=asyncio.FIRST_COMPLETED)
+            if limit.done() and (not task.done() or task.exception()):
+                raise Limited(limit.result())
             if task.done():
                 return task.result()
-            if limit.done():
-                raise Limited(limit.result())
             raise TimeoutError
         finally:
             limit.cancel()

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from bot.alerts.people import Role
 
 MANAGE_GUILD = 1 << 5
-ADMINISTRATOR = 1 << 3
 
 _KINDS = {"text": 3, "whole": 4, "number": 10}
 """Discord's option types: a string, an integer, a double."""
@@ -19,7 +18,10 @@ _LONGEST = 100
 
 
 class SlashOption(Protocol):
-    """One option of a slash command, as plain data. ``kind`` is ``text``, ``number`` or ``whole``."""
+    """One option of a slash command, as plain data.
+
+    ``kind`` is ``text``, ``number`` or ``whole`` (from 1 on); ``completes`` is true where it is suggested.
+    """
 
     @property
     def name(self) -> str: ...
@@ -30,11 +32,14 @@ class SlashOption(Protocol):
     @property
     def is_required(self) -> bool: ...
     @property
-    def completes(self) -> bool: ...
+    def completes(self) -> object: ...
 
 
 class SlashCommand(Protocol):
-    """One slash command, as plain data."""
+    """One slash command, as plain data.
+
+    ``reads_without`` names the option without which it only reads, so that anybody may use it.
+    """
 
     @property
     def name(self) -> str: ...
@@ -42,6 +47,8 @@ class SlashCommand(Protocol):
     def summary(self) -> str: ...
     @property
     def role(self) -> Role: ...
+    @property
+    def reads_without(self) -> str: ...
     @property
     def options(self) -> Sequence[SlashOption]: ...
 
@@ -51,8 +58,8 @@ def menu(commands: Sequence[SlashCommand]) -> list[dict[str, Any]]:
 
     They are offered in servers and in direct messages with the bot, to installations in a server only: a
     person who installs the bot for themselves alone could use it in servers where it may not write, so no
-    alert would ever arrive there. Commands of admins are hidden from who does not manage the server; what
-    counts is what the command itself decides.
+    alert would ever arrive there. What only admins may use is hidden from who does not manage the server;
+    what counts is what the command itself decides.
     """
     return [
         {
@@ -61,7 +68,7 @@ def menu(commands: Sequence[SlashCommand]) -> list[dict[str, Any]]:
             "description": clip(command.summary),
             # Discord wants what is required first.
             "options": [_option(one) for one in sorted(command.options, key=lambda one: not one.is_required)],
-            "default_member_permissions": str(MANAGE_GUILD) if command.role >= Role.ADMIN else None,
+            "default_member_permissions": str(MANAGE_GUILD) if _is_hidden(command) else None,
             "contexts": [0, 1],
             "integration_types": [0],
         }
@@ -90,14 +97,22 @@ def is_choice(value: str) -> bool:
     return 1 <= len(value) <= _LONGEST
 
 
+def _is_hidden(command: SlashCommand) -> bool:
+    return command.role >= Role.ADMIN and not command.reads_without
+
+
 def _option(option: SlashOption) -> dict[str, Any]:
-    described = {
+    described: dict[str, Any] = {
         "name": option.name,
         "type": _KINDS[option.kind],
         "description": clip(option.summary),
         "required": option.is_required,
     }
-    return described | {"autocomplete": True} if option.completes else described
+    if option.kind == "whole":
+        described["min_value"] = 1
+    if option.completes:
+        described["autocomplete"] = True
+    return described
 
 
 def _known(commands: Sequence[Mapping[str, Any]]) -> dict[tuple[Any, Any], Any]:
@@ -115,6 +130,7 @@ def _known(commands: Sequence[Mapping[str, Any]]) -> dict[tuple[Any, Any], Any]:
                     option.get("description", ""),
                     bool(option.get("required")),
                     bool(option.get("autocomplete")),
+                    option.get("min_value"),
                 )
                 for option in command.get("options") or ()
             ],

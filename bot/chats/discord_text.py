@@ -12,6 +12,8 @@ from bot.alerts.message import Message
 LIMIT = 2000
 """The longest content of one Discord message; UTF-16 units, so that no way of counting finds more."""
 
+_FENCED = "```"
+
 _GAP = "\u200b"
 """A space without width: it parts what would otherwise be read as one."""
 
@@ -41,7 +43,7 @@ def render(message: Message, limit: int = LIMIT) -> tuple[str, ...]:
     """
     rows = [_Row("**" if line.strip() else "", line) for line in _lines(message.title)]
     rows += [_Row("", line) for text in message.lines for line in _lines(text)]
-    rows += [_Row("```", line) for line in _lines(message.code)]
+    rows += [_Row(_FENCED, line) for line in _lines(message.code)]
     return _parts(rows, limit)
 
 
@@ -76,12 +78,17 @@ def _lines(text: str) -> list[str]:
 def _parts(rows: list[_Row], limit: int) -> tuple[str, ...]:
     parts: list[str] = []
     held: list[_Row] = []
+    room = limit
     for row in rows:
         for piece in _pieces(row, limit):
-            if held and width(_join([*held, piece])) > limit:
+            follows = bool(held) and held[-1].face == piece.face
+            needed = width(_encode(piece)) + bool(held) + (0 if follows else _frame(piece))
+            if held and needed > room:
                 parts.append(_join(held))
-                held = []
+                held, room = [], limit
+                needed = width(_encode(piece)) + _frame(piece)
             held.append(piece)
+            room -= needed
     parts.append(_join(held))
     shown = tuple(part for part in parts if part.strip())
     # Discord refuses an empty message, and a person who said something gets an answer.
@@ -89,25 +96,36 @@ def _parts(rows: list[_Row], limit: int) -> tuple[str, ...]:
 
 
 def _pieces(row: _Row, limit: int) -> Iterator[_Row]:
+    """Cut a row that is too long by itself; each piece is escaped as the line that it becomes."""
     rest = row.text
-    while width(_join([_Row(row.face, rest)])) > limit:
+    while rest:
         end = min(len(rest), limit)
-        while width(_join([_Row(row.face, rest[:end])])) > limit:
+        piece = _Row(row.face, rest[:end])
+        while width(_encode(piece)) + _frame(piece) > limit:
             end -= max(1, end // 16)
-        yield _Row(row.face, rest[:end])
+            piece = _Row(row.face, rest[:end])
+        yield piece
         rest = rest[end:]
-    yield _Row(row.face, rest)
+    if not row.text:
+        yield row
 
 
 def _join(rows: list[_Row]) -> str:
     blocks = []
     for face, group in groupby(rows, key=lambda row: row.face):
-        texts = [row.text for row in group]
-        if face == "```":
-            body = "\n".join(
-                _CROWD.sub("@" + _GAP, _TAG.sub("<" + _GAP, _FENCE.sub("`" + _GAP, text))) for text in texts
-            )
-            blocks.append(f"```\n{body}\n```")
-        else:
-            blocks.append("\n".join(f"{face}{escape(text)}{face}" for text in texts))
+        body = "\n".join(map(_encode, group))
+        blocks.append(f"{_FENCED}\n{body}\n{_FENCED}" if face == _FENCED else body)
     return "\n".join(blocks)
+
+
+def _frame(row: _Row) -> int:
+    """Measure what stands around a run of rows of this face."""
+    return 2 * len(_FENCED) + 2 if row.face == _FENCED else 0
+
+
+def _encode(row: _Row) -> str:
+    if row.face != _FENCED:
+        return f"{row.face}{escape(row.text)}{row.face}"
+    # In a block nothing is read but its end; mentions are parted for those who read the raw text.
+    text = _FENCE.sub("`" + _GAP, row.text)
+    return _CROWD.sub("@" + _GAP, _TAG.sub("<" + _GAP, text))

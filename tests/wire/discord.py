@@ -1,0 +1,618 @@
+"""A Discord on loopback: REST and gateway, for the unmodified discord.py.
+
+The world behind it (servers, members, permissions, messages, interactions, limits of form, error codes,
+intents) is simcord's, an independent model of Discord; this file is the wire in front of it. Beyond that it
+knows what Discord documents of the wire: authorization, the nonce that is enforced for some minutes over all
+that an author writes, the global limit of fifty requests a second, and the gateway's life with HELLO,
+IDENTIFY, READY, heartbeats, RESUME, invalid sessions and close codes.
+
+    async with DiscordServer() as server:
+        chat = DiscordChat(server.token, COMMANDS, api=server.api, gateway=server.gateway)
+        ...
+        asked = await server.slash(server.channel, server.ann, "alert", {"rule": "btc < 100k"})
+        await server.received(server.channel)
+
+Channels and persons are ids, as text. Troubles are switched on per channel (or for a path) and end by
+themselves after ``times`` requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import fnmatch
+import json
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+import discord
+from aiohttp import WSMsgType, web
+from simcord import intents as gates
+from simcord import interactions as wire
+from simcord._clock import Clock
+from simcord.backend import Backend, serializers
+from simcord.backend.command_access import command_access
+from simcord.backend.errors import BackendError
+from simcord.backend.models import Interaction
+from simcord.http import router
+from simcord.http import routes as _routes  # noqa: F401 - fills the table that the router reads
+
+NONCE_MEMORY = 300.0
+GLOBAL_LIMIT = 50
+LOADING = 1 << 7
+
+
+class WallClock(Clock):
+    """Run the world on real time, so that its snowflakes are of today; ``advance`` lets time pass at once."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self.elapsed)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One message of the bot as it stands now, and the texts that it had before."""
+
+    id: str
+    text: str
+    is_private: bool
+    before: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What happens to the requests of a path: ``act`` gives the answer, or ``None`` to go on as usual."""
+
+    path: str
+    act: Callable[[web.Request], Any]
+    times: int
+
+
+@dataclass(slots=True)
+class Session:
+    """One session of the gateway; it outlives its connection, so that it can be resumed."""
+
+    id: str
+    intents: discord.Intents
+    socket: web.WebSocketResponse | None
+    packer: Any
+    events: list[dict[str, Any]] = field(default_factory=list)
+    outgoing: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
+
+
+class DiscordServer:
+    """A Discord with one server, one text channel and a few persons in it.
+
+    ``ann`` is an ordinary member, ``boss`` manages the server, ``olga`` owns it. ``requests`` lists what was
+    asked over REST: (method, path, body). ``identifies`` and ``resumes`` count how sessions began.
+    """
+
+    token = "MTAw.loopback.not-a-real-token"
+
+    def __init__(self) -> None:
+        self.backend = Backend(clock=WallClock())
+        self.requests: list[tuple[str, str, Any]] = []
+        self.refused = 0
+        self.identifies = self.resumes = self.heartbeats = 0
+        self.gaps: list[str] = []
+        self._troubles: list[Trouble] = []
+        self._nonces: dict[str, tuple[float, int, int]] = {}
+        self._texts: dict[int, list[str]] = {}
+        self._recent: deque[float] = deque()
+        self._held_until = 0.0
+        self._sessions: dict[str, Session] = {}
+        self._changed = asyncio.Event()
+        self.olga = str(self.backend.make_user("olga").id)
+        self._guild = self.backend.create_guild("Home", owner_id=int(self.olga))
+        self.channel = self.text_channel("alerts")
+        self.ann = self.person("ann")
+        self.boss = self.person("boss", manages=True)
+        self.backend.subscribers.append(self._spread)
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_get("/gateway", self._gate)
+        app.router.add_route("*", "/api/v10/{path:.*}", self._rest)
+        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        port = self._runner.addresses[0][1]
+        self.api = f"http://127.0.0.1:{port}/api/v10"
+        self.gateway = f"ws://127.0.0.1:{port}/gateway"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.drop()
+        await self._runner.cleanup()
+        assert not self.gaps, f"the bot asked for what this server does not know: {self.gaps}"
+
+    # --- the world ------------------------------------------------------------------------------------------
+
+    def person(self, name: str, *, manages: bool = False, is_member: bool = True) -> str:
+        """Make a person, in the server unless they share none with the bot."""
+        user = self.backend.make_user(name)
+        if is_member:
+            roles = []
+            if manages:
+                permissions = discord.Permissions(manage_guild=True).value
+                roles = [self.backend.create_role(self._guild.id, f"of {name}", permissions=permissions).id]
+            self.backend.add_member(self._guild.id, user.id, roles=roles)
+        return str(user.id)
+
+    def text_channel(self, name: str) -> str:
+        """Make a text channel of the server."""
+        return str(self.backend.create_channel(self._guild.id, name).id)
+
+    def thread(self, name: str) -> str:
+        """Make a thread in the server's first channel."""
+        return str(self.backend.create_thread(int(self.channel), name, int(self.olga)).id)
+
+    def direct(self, person: str) -> str:
+        """Give the channel of a person's direct messages with the bot."""
+        return str(self.backend.get_dm_channel(int(person)).id)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass for deadlines of interactions and the memory of nonces."""
+        self.backend.advance_clock(seconds)
+
+    # --- what people do -------------------------------------------------------------------------------------
+
+    async def slash(
+        self,
+        channel: str,
+        person: str,
+        command: str,
+        options: Mapping[str, Any] | None = None,
+        *,
+        permissions: int | None = None,
+        locale: str = "en-US",
+    ) -> Interaction:
+        """Give a registered slash command as a person would, with what the client would check checked.
+
+        ``permissions`` replaces what the person's roles allow. Gives the record of the interaction at once.
+        """
+        spec = await self._spec(channel, person, command)
+        filled = wire.check_options(command, spec, dict(options or {}))
+        kinds = {option["name"]: int(option["type"]) for option in spec["options"]}
+        given = [{"name": name, "type": kinds[name], "value": value} for name, value in filled.items()]
+        asker = (channel, person)
+        return self._interact(2, asker, spec, given, permissions=permissions, locale=locale)
+
+    async def autocomplete(
+        self,
+        channel: str,
+        person: str,
+        command: str,
+        option: str,
+        prefix: str,
+        *,
+        within: float = 3.0,
+    ) -> list[tuple[str, str]]:
+        """Type into an option of a slash command; gives the suggestions as (shown, value)."""
+        spec = await self._spec(channel, person, command)
+        described = next(one for one in spec["options"] if one["name"] == option)
+        assert described.get("autocomplete"), f"{option} of {command} has no suggestions"
+        given = [{"name": option, "type": described["type"], "value": prefix, "focused": True}]
+        record = self._interact(4, (channel, person), spec, given)
+        await self._until(lambda: record.autocomplete_choices is not None, within, "suggestions")
+        return [(choice["name"], choice["value"]) for choice in record.autocomplete_choices or ()]
+
+    async def dm(self, person: str, text: str) -> str:
+        """Write to the bot directly; gives the channel."""
+        await self.connected()
+        channel = self.backend.get_dm_channel(int(person))
+        self.backend.create_message(channel.id, int(person), text)
+        return str(channel.id)
+
+    async def say(self, channel: str, person: str, text: str) -> None:
+        """Write into a channel of the server; ``{bot}`` in the text mentions the bot."""
+        await self.connected()
+        mention = f"<@{self.backend.bot_user.id}>"
+        self.backend.create_message(int(channel), int(person), text.replace("{bot}", mention))
+
+    # --- what they see --------------------------------------------------------------------------------------
+
+    async def received(self, channel: str, count: int = 1, within: float = 5.0) -> list[Received]:
+        """Wait until a channel holds so many messages of the bot, and give them all, oldest first."""
+        await self._until(lambda: len(self.shown(channel)) >= count, within, f"{count} messages")
+        return self.shown(channel)
+
+    async def reads(self, channel: str, text: str, within: float = 5.0) -> list[Received]:
+        """Wait until a message of the bot in a channel has a text in it, and give all of them."""
+        await self._until(
+            lambda: any(text in one.text for one in self.shown(channel)), within, f"a message with {text!r}"
+        )
+        return self.shown(channel)
+
+    async def holds(self, channel: str, *texts: str, within: float = 5.0) -> list[Received]:
+        """Wait until the messages of the bot in a channel are exactly these, and give them."""
+        await self._until(lambda: [one.text for one in self.shown(channel)] == [*texts], within, f"{texts}")
+        return self.shown(channel)
+
+    def shown(self, channel: str) -> list[Received]:
+        """Give the messages of the bot that stand in a channel now, without those still being thought of."""
+        return [
+            Received(
+                str(message.id),
+                message.content,
+                message.is_ephemeral,
+                tuple(self._texts.get(message.id, ())[:-1]),
+            )
+            for message in self.backend.messages.get(int(channel), {}).values()
+            if message.author_id == self.backend.bot_user.id and message.content
+        ]
+
+    def is_thinking(self, record: Interaction) -> bool:
+        """Ask whether people see that the bot is thinking about an interaction."""
+        return record.loading
+
+    async def answered(self, record: Interaction, within: float = 5.0) -> None:
+        """Wait until an interaction is answered or deferred."""
+        await self._until(lambda: record.responded, within, "an answer")
+
+    async def connected(self, within: float = 10.0) -> None:
+        """Wait until a bot listens at the gateway."""
+        await self._until(
+            lambda: any(session.socket for session in self._sessions.values()), within, "a connection"
+        )
+
+    async def left(self, within: float = 10.0) -> None:
+        """Wait until no bot listens at the gateway any more."""
+        await self._until(
+            lambda: not any(session.socket for session in self._sessions.values()),
+            within,
+            "end of connections",
+        )
+
+    def count(self, method: str, path: str) -> int:
+        """Count the requests of a method to paths like ``/channels/*/messages``."""
+        return sum(one == method and fnmatch.fnmatch(asked, path) for one, asked, _ in self.requests)
+
+    async def asked(self, method: str, path: str, count: int = 1, within: float = 10.0) -> None:
+        """Wait until so many requests of a method were made to a path."""
+        await self._until(lambda: self.count(method, path) >= count, within, f"{method} {path}")
+
+    async def _until(self, is_so: Callable[[], bool], within: float, what: str) -> None:
+        try:
+            async with asyncio.timeout(within):
+                while not is_so():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise AssertionError(f"no {what} within {within} s; asked: {self.requests[-5:]}") from None
+
+    # --- troubles -------------------------------------------------------------------------------------------
+
+    def refuse(self, where: str, status: int, code: int = 0, text: str = "", *, times: int = 1 << 30) -> None:
+        """Answer requests with an error; ``where`` is a channel, for its messages, or a path."""
+        body = {"message": text or "No", "code": code}
+        self._trouble(where, lambda _: self._json(body, status), times)
+
+    def limit(
+        self, where: str, after: float, *, is_global: bool = False, is_marked: bool = True, times: int = 1
+    ) -> None:
+        """Answer with 429; without the mark (``Via``) it is the network before Discord that answers."""
+
+        def act(_: web.Request) -> web.Response:
+            if is_global:
+                self._held_until = time.monotonic() + after
+            return self._limited(after, is_global, is_marked)
+
+        self._trouble(where, act, times)
+
+    def hang(self, where: str, *, times: int = 1 << 30) -> None:
+        """Take requests and never answer."""
+
+        async def act(_: web.Request) -> None:
+            await asyncio.Event().wait()
+
+        self._trouble(where, act, times)
+
+    def reset(self, where: str, *, times: int = 1 << 30) -> None:
+        """Break the connection instead of answering; nothing is done."""
+
+        def act(request: web.Request) -> web.Response:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+
+        self._trouble(where, act, times)
+
+    def lose_answers(self, where: str, *, times: int = 1) -> None:
+        """Do what is asked, then break the connection before the answer."""
+
+        async def act(request: web.Request) -> web.Response:
+            await self._perform(request)
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+
+        self._trouble(where, act, times)
+
+    def heal(self) -> None:
+        """End all troubles."""
+        self._troubles.clear()
+        self._held_until = 0.0
+
+    def _trouble(self, where: str, act: Callable[[web.Request], Any], times: int) -> None:
+        path = f"/channels/{where}/messages" if where.isdecimal() else where
+        self._troubles.append(Trouble(path, act, times))
+
+    # --- REST -----------------------------------------------------------------------------------------------
+
+    async def _rest(self, request: web.Request) -> web.StreamResponse:
+        path = "/" + request.match_info["path"]
+        body = json.loads(await request.read() or b"null")
+        self.requests.append((request.method, path, body))
+        try:
+            answer = self._admit(request, path)
+            if answer is None:
+                answer = await self._answer(request, path)
+        finally:
+            self._changed.set()
+        if answer.status in (401, 403, 429):
+            self.refused += 1
+        return answer
+
+    def _admit(self, request: web.Request, path: str) -> web.Response | None:
+        if path.startswith(("/interactions/", "/webhooks/")):
+            return None  # the token is in the path, and the global limit does not count these
+        if request.headers.get("Authorization") != f"Bot {self.token}":
+            return self._json({"message": "401: Unauthorized", "code": 0}, 401)
+        now = time.monotonic()
+        while self._recent and self._recent[0] <= now - 1.0:
+            self._recent.popleft()
+        if now < self._held_until:
+            return self._limited(self._held_until - now, True, True)
+        if len(self._recent) >= GLOBAL_LIMIT:
+            return self._limited(self._recent[0] + 1.0 - now, True, True)
+        self._recent.append(now)
+        return None
+
+    async def _answer(self, request: web.Request, path: str) -> web.Response:
+        for trouble in self._troubles:
+            if fnmatch.fnmatch(path, trouble.path):
+                trouble.times -= 1
+                if trouble.times <= 0:
+                    self._troubles.remove(trouble)
+                answer = trouble.act(request)
+                return await answer if asyncio.iscoroutine(answer) else answer
+        return await self._perform(request)
+
+    async def _gate(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(("GET", "/gateway", None))
+        self._changed.set()
+        if any(trouble.path == "/gateway" for trouble in self._troubles):
+            return await self._answer(request, "/gateway")
+        return await self._connect(request)
+
+    async def _perform(self, request: web.Request) -> web.Response:
+        path = "/" + request.match_info["path"]
+        body = json.loads(await request.read() or b"null")
+        try:
+            result = self._create(path, body) if self._creates(request.method, path) else None
+            if result is None:
+                result = router.dispatch(
+                    self.backend,
+                    request.method,
+                    path,
+                    json=body,
+                    params=dict(request.query),
+                    message_content_access=False,
+                )
+        except (router.RouteNotImplemented, router.UnsupportedField) as gap:
+            self.gaps.append(str(gap))
+            return self._json(gap.to_json(), 501)
+        except BackendError as error:
+            return self._json(error.to_json(), error.status)
+        self._remember(result)
+        return web.Response(status=204) if result is None else self._json(result)
+
+    def _creates(self, method: str, path: str) -> bool:
+        return method == "POST" and fnmatch.fnmatch(path, "/channels/*/messages")
+
+    def _create(self, path: str, body: dict[str, Any]) -> Any:
+        """Create a message, unless its nonce says that it was created already."""
+        nonce = body.get("nonce")
+        if nonce is not None and len(str(nonce)) > 25:
+            raise BackendError(400, 50035, "Invalid Form Body: nonce must be 25 or fewer characters")
+        now = self.backend.clock.now().timestamp()
+        if nonce is not None and body.get("enforce_nonce") and nonce in self._nonces:
+            at, channel, message = self._nonces[nonce]
+            known = self.backend.messages.get(channel, {}).get(message)
+            if now - at < NONCE_MEMORY and known is not None:
+                return dict(serializers.message_payload(self.backend, known)) | {"nonce": nonce}
+        result = router.dispatch(self.backend, "POST", path, json=body, message_content_access=False)
+        if nonce is not None:
+            self._nonces[nonce] = (now, int(result["channel_id"]), int(result["id"]))
+            result["nonce"] = nonce
+        return result
+
+    def _remember(self, result: Any) -> None:
+        message = result
+        if isinstance(result, dict) and "interaction" in result:
+            message = result.get("resource", {}).get("message")
+        if isinstance(message, dict) and message.get("content") and "author" in message:
+            texts = self._texts.setdefault(int(message["id"]), [])
+            if not texts or texts[-1] != message["content"]:
+                texts.append(message["content"])
+
+    def _json(self, body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+        # No charset: discord.py takes for JSON only what says exactly so.
+        sent = {"Content-Type": "application/json", "Via": "1.1 google", **(headers or {})}
+        return web.Response(body=json.dumps(body).encode(), status=status, headers=sent)
+
+    def _limited(self, after: float, is_global: bool, is_marked: bool) -> web.Response:
+        scope = "global" if is_global else "user"
+        headers = {"Retry-After": f"{after:.3f}", "X-RateLimit-Scope": scope}
+        if is_global:
+            headers["X-RateLimit-Global"] = "true"
+        if not is_marked:
+            headers["Content-Type"] = "text/plain"
+            return web.Response(body=b"error code: 1015", status=429, headers=headers)
+        body = {"message": "You are being rate limited.", "retry_after": after, "global": is_global}
+        return self._json(body, 429, headers)
+
+    # --- gateway --------------------------------------------------------------------------------------------
+
+    async def drop(self, code: int = 4000) -> None:
+        """Close every connection of the gateway; the sessions can be resumed."""
+        for session in self._sessions.values():
+            if session.socket is not None:
+                await session.socket.close(code=code)
+
+    async def reconnect(self) -> None:
+        """Ask every bot to connect anew (op 7)."""
+        for session in self._sessions.values():
+            session.outgoing.put_nowait({"op": 7, "d": None, "s": None, "t": None})
+
+    async def _connect(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(autoping=True)
+        await socket.prepare(request)
+        packer = zlib.compressobj() if request.query.get("compress") == "zlib-stream" else None
+        await self._pack(socket, packer, {"op": 10, "d": {"heartbeat_interval": 41250}, "s": None, "t": None})
+        session: Session | None = None
+        writer: asyncio.Task[None] | None = None
+        try:
+            async for message in socket:
+                if message.type is not WSMsgType.TEXT:
+                    continue
+                said = json.loads(message.data)
+                match said["op"]:
+                    case 1:
+                        self.heartbeats += 1
+                        await self._pack(socket, packer, {"op": 11, "d": None, "s": None, "t": None})
+                    case 2 | 6 if said["d"]["token"] != self.token:
+                        await socket.close(code=4004, message=b"Authentication failed.")
+                    case 2:
+                        session = await self._identify(socket, packer, said["d"])
+                    case 6:
+                        session = await self._resume(socket, packer, said["d"])
+                if session is not None and writer is None:
+                    writer = asyncio.create_task(self._write(session, socket))
+                    self._changed.set()
+        finally:
+            # No await in here: a connection that breaks may cancel this more than once.
+            if writer is not None:
+                writer.cancel()
+            if session is not None and session.socket is socket:
+                session.socket = None
+            self._changed.set()
+        return socket
+
+    async def _identify(
+        self, socket: web.WebSocketResponse, packer: Any, said: dict[str, Any]
+    ) -> Session | None:
+        intents = discord.Intents.none()
+        intents.value = said["intents"]
+        if any(getattr(intents, name) for name in gates.PRIVILEGED_INTENTS):
+            await socket.close(code=4014, message=b"Disallowed intent(s).")
+            return None
+        self.identifies += 1
+        session = Session(f"session-{self.identifies}", intents, socket, packer)
+        self._sessions[session.id] = session
+        guilds = list(self.backend.guilds.values())
+        self._send(
+            session,
+            "READY",
+            {
+                "v": 10,
+                "user": dict(serializers.user_payload(self.backend.bot_user)),
+                "guilds": [{"id": str(guild.id), "unavailable": True} for guild in guilds],
+                "session_id": session.id,
+                "resume_gateway_url": self.gateway,
+                "application": {"id": str(self.backend.application_id), "flags": 0},
+            },
+        )
+        for guild in guilds:
+            self._offer(session, "GUILD_CREATE", serializers.guild_create_payload(self.backend, guild))
+        return session
+
+    async def _resume(
+        self, socket: web.WebSocketResponse, packer: Any, said: dict[str, Any]
+    ) -> Session | None:
+        session = self._sessions.get(said["session_id"])
+        if session is None or session.id != said["session_id"]:
+            await self._pack(socket, packer, {"op": 9, "d": False, "s": None, "t": None})
+            return None
+        self.resumes += 1
+        session.socket, session.packer, session.outgoing = socket, packer, asyncio.Queue()
+        for event in session.events:
+            if event["s"] > (said["seq"] or 0):
+                session.outgoing.put_nowait(event)
+        self._send(session, "RESUMED", {})
+        return session
+
+    def _spread(self, event: str, payload: Mapping[str, Any]) -> None:
+        for session in self._sessions.values():
+            self._offer(session, event, payload)
+
+    def _offer(self, session: Session, event: str, payload: Mapping[str, Any]) -> None:
+        """Send an event as far as the session's intents let it see."""
+        gate = gates.required_intent(event, payload)
+        if gate is not None and not getattr(session.intents, gate):
+            return
+        shown = copy.deepcopy(dict(payload))
+        bot = self.backend.bot_user.id
+        if event in ("MESSAGE_CREATE", "MESSAGE_UPDATE"):
+            gates.censor_message(shown, bot, backend=self.backend)
+        if event == "GUILD_CREATE":
+            gates.prune_guild_create(shown, session.intents, bot)
+        self._send(session, event, shown)
+
+    def _send(self, session: Session, event: str, payload: dict[str, Any]) -> None:
+        numbered = {"op": 0, "t": event, "s": len(session.events) + 1, "d": payload}
+        session.events.append(numbered)
+        session.outgoing.put_nowait(numbered)
+
+    async def _write(self, session: Session, socket: web.WebSocketResponse) -> None:
+        outgoing = session.outgoing
+        while True:
+            event = await outgoing.get()
+            await self._pack(socket, session.packer, event)
+
+    async def _pack(self, socket: web.WebSocketResponse, packer: Any, event: dict[str, Any]) -> None:
+        text = json.dumps(event)
+        if packer is None:
+            await socket.send_str(text)
+        else:
+            await socket.send_bytes(packer.compress(text.encode()) + packer.flush(zlib.Z_SYNC_FLUSH))
+
+    # --- interactions ---------------------------------------------------------------------------------------
+
+    async def _spec(self, channel: str, person: str, command: str) -> dict[str, Any]:
+        await self.connected()
+        spec = self.backend.find_command(command, None)
+        assert spec is not None, f"the bot has registered no command {command}"
+        access = command_access(self.backend, spec, user_id=int(person), channel_id=int(channel))
+        if not access.allowed:
+            raise PermissionError(f"{command} is hidden from this person here: {access.reason}")
+        return spec
+
+    def _interact(
+        self,
+        kind: int,
+        asker: tuple[str, str],
+        spec: dict[str, Any],
+        given: list[dict[str, Any]],
+        *,
+        permissions: int | None = None,
+        locale: str = "en-US",
+    ) -> Interaction:
+        channel, person = map(int, asker)
+        guild = self.backend.get_channel(channel).guild_id
+        data = {"id": spec["id"], "name": spec["name"], "type": 1, "options": given}
+        record, payload = wire.base_payload(
+            self.backend, type=kind, channel_id=channel, guild_id=guild, user_id=person, data=data
+        )
+        payload["locale"] = locale
+        payload["authorizing_integration_owners"] = {"0": str(guild or 0)}
+        if permissions is not None:
+            payload["member"]["permissions"] = str(permissions)
+        self.backend.emit("INTERACTION_CREATE", payload)
+        return record
