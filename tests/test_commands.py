@@ -1,0 +1,679 @@
+"""What people say and what they are answered, on the real store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.alerts.message import Message
+from bot.alerts.models import Telling
+from bot.alerts.people import Caller, ChatKind, ChatRef, Role
+from bot.alerts.translator import ENGLISH
+from bot.commands import COMMANDS, Office, make_desk
+from bot.engine.state import AlertState, Ring
+from bot.metrics import MINUTE, Bar, Health, MetricKey
+from bot.ports import Desk, Judgement, StoreTrouble, Told
+from bot.store.sql import SqlStore
+from tests.conftest import NOON, SetClock
+from tests.market import HandMarket
+
+BTC = MetricKey("price", "btc/usdt")
+ANN = Caller(ChatRef("telegram", "1"), ChatKind.PRIVATE, "ann-id", "Ann")
+OPERATOR = Caller(ChatRef("telegram", "9"), ChatKind.PRIVATE, "op-id", "Olga")
+GROUP = ChatRef("telegram", "-100")
+MEMBER = Caller(GROUP, ChatKind.GROUP, "mem-id", "Mo", is_admin=False)
+ADMIN = Caller(GROUP, ChatKind.GROUP, "adm-id", "Ada", is_admin=True)
+
+
+@dataclass
+class Room:
+    """A desk over the real store, and a market fed by hand."""
+
+    store: SqlStore
+    market: HandMarket
+    clock: SetClock
+    admins: set[tuple[ChatRef, str]] = field(default_factory=set)
+    asked: list[str] = field(default_factory=list)
+
+    @property
+    def office(self) -> Office:
+        return Office(
+            register=self.store,
+            market=self.market,
+            clock=self.clock,
+            quote="usdt",
+            operators=frozenset({("telegram", "op-id")}),
+            is_admin=self.is_admin,
+            translator_for=lambda language, timezone: ENGLISH.in_timezone(timezone),
+            version="1.2.3",
+        )
+
+    @property
+    def desk(self) -> Desk:
+        return make_desk(self.office)
+
+    async def is_admin(self, chat: ChatRef, person: str) -> bool:
+        self.asked.append(person)
+        return (chat, person) in self.admins
+
+    async def replies(self, words: str, caller: Caller = ANN) -> list[Message]:
+        return [message async for message in self.desk.dispatch(caller, words)]
+
+    async def say(self, words: str, caller: Caller = ANN) -> str:
+        """Say a line and give its one answer as text."""
+        [message] = await self.replies(words, caller)
+        return message.plain()
+
+    async def script(self, *lines: str, caller: Caller = ANN) -> None:
+        for line in lines:
+            assert "went wrong" not in await self.say(line, caller)
+
+    async def judge(self, *states: AlertState) -> None:
+        """Write the states of the armings that live, in the order in which they were made."""
+        epoch = await self.store.take(0, "test")
+        made = (await self.store.changes(0, 0)).made
+        written = {armed.arming.id: state for armed, state in zip(made, states, strict=True)}
+        await self.store.commit(0, epoch, Judgement(self.clock.now(), written))
+
+    async def ring(self, number: int = 1) -> None:
+        """Let an arming ring, as watch would commit it."""
+        epoch = await self.store.take(0, "test")
+        made = (await self.store.changes(0, 0)).made
+        arming = made[number - 1].arming
+        ring = Ring(1, self.clock.now(), 99_980.0, ())
+        state = AlertState(cursor=0, is_firing=True, episode=1, rang_at=self.clock.now())
+        told = Told(arming.id, ring, {"armed_rule": arming.rule, "value": 99_980.0})
+        await self.store.commit(0, epoch, Judgement(self.clock.now(), {arming.id: state}, told=[told]))
+
+
+@pytest.fixture
+def room(store: SqlStore, clock: SetClock) -> Room:
+    return Room(store, HandMarket(clock, btc=69_400.0, eth=3_010.5, pepe=0.00001234), clock)
+
+
+# --- making alerts ------------------------------------------------------------------------------------------
+
+
+async def test_an_alert_is_armed_and_says_how_far_the_price_is(room: Room) -> None:
+    assert await room.say("/alert btc > 70k for 5m") == (
+        "#1 armed: BTC/USDT above 70,000 for 5 minutes. Now 69,400 (0.9% away)."
+    )
+
+
+async def test_what_was_seen_is_kept_with_the_arming(room: Room) -> None:
+    await room.say("/alert btc > 70k")
+    [subscription] = await room.store.subscriptions(ANN.chat)
+    assert subscription.alert.rule == "btc > 70000"
+    assert subscription.arming is not None
+    assert subscription.arming.rule == "btc/usdt > 70000"
+    assert subscription.arming.seen[BTC].price == 69_400.0
+
+
+async def test_an_alert_that_is_true_already_says_that_it_waits_to_be_clear(room: Room) -> None:
+    assert await room.say("/alert btc > 69k") == (
+        "#1 armed: BTC/USDT above 69,000. Now 69,400 (0.6% away).\n"
+        "It is true already, so it waits to be clear first."
+    )
+
+
+async def test_history_tells_whether_a_hold_is_over_its_time_already(room: Room) -> None:
+    opening = int(NOON) - 10 * MINUTE
+    flat = [Bar(opening + place * MINUTE, *(69_400.0,) * 4) for place in range(10)]
+    room.market.feed("btc/usdt", flat)
+    assert "If it is true already, it waits to be clear first." in await room.say("/alert btc > 69k for 5m")
+    assert "waits" not in await room.say("/alert btc > 69k for 15m")
+    assert "waits" not in await room.say("/alert btc > 69.5k for 5m")
+
+
+async def test_sugar_is_answered_with_the_rule_it_became(room: Room) -> None:
+    answer = await room.say("/alert btc breaks 70k")
+    assert answer.endswith("Read as: btc crosses 70000")
+    assert "Read as" not in await room.say("/alert btc > 70000")
+
+
+async def test_a_for_that_could_mean_the_whole_line_shows_the_other_reading(room: Room) -> None:
+    answer = await room.say("/alert btc > 80k and eth > 4k for 5m")
+    assert "write: (btc > 80000 and eth > 4000) for 5m" in answer
+    assert "Now BTC/USDT 69,400, ETH/USDT 3,010.5." in answer
+
+
+async def test_a_rule_that_cannot_be_read_is_answered_with_its_picture_and_stores_nothing(room: Room) -> None:
+    [message] = await room.replies("/alert btc < 10o k")
+    assert message.code == "btc < 10o k\n      ^"
+    assert message.lines == ('"10o" is no number.', "Did you mean 100k?")
+    assert message.is_private
+    assert await room.store.subscriptions(ANN.chat) == []
+
+
+async def test_an_unknown_instrument_is_answered_with_the_nearest_that_exist(room: Room) -> None:
+    answer = await room.say("/alert btx > 1")
+    assert answer == "No exchange that I watch lists BTX/USDT.\nNearest: btc/usdt, eth/usdt."
+    assert await room.store.subscriptions(ANN.chat) == []
+
+
+async def test_an_unknown_level_is_answered_with_the_nearest_and_how_to_set_one(room: Room) -> None:
+    await room.say("/level etf_cost 65k")
+    answer = await room.say("/alert btc < @etf_coast")
+    assert "Did you mean @etf_cost?" in answer
+    assert "/level etf_coast 98700" in answer
+
+
+async def test_a_number_far_from_the_price_is_asked_about_before_it_arms(room: Room) -> None:
+    answer = await room.say("/alert btc > 100.000")
+    assert answer == (
+        "100 is far from the price of BTC/USDT, 69,400: nothing is armed yet.\n"
+        "Did you mean 100,000?\n"
+        "If you mean it, send: /alert btc > 100 sure"
+    )
+    assert await room.store.subscriptions(ANN.chat) == []
+    assert (await room.say("/alert btc > 100 sure")).startswith("#1 armed: BTC/USDT above 100.")
+
+
+async def test_a_number_within_five_times_the_price_is_armed_at_once(room: Room) -> None:
+    assert "armed" in await room.say("/alert btc > 347000")
+    assert "far from" in await room.say("/alert btc > 347001")
+    assert "armed" in await room.say("/alert btc < 13880")
+    assert "far from" in await room.say("/alert btc < 13879")
+
+
+async def test_an_alert_is_armed_unseen_and_says_so_while_no_exchange_answers(room: Room) -> None:
+    room.market.is_down = True
+    assert await room.say("/alert btc > 1") == (
+        "#1 armed: BTC/USDT above 1.\nThe price cannot be seen just now; it is watched as soon as it can be."
+    )
+    [subscription] = await room.store.subscriptions(ANN.chat)
+    assert subscription.arming is not None
+    assert subscription.arming.seen == {}
+
+
+async def test_until_is_an_instant_from_the_first_moment(room: Room) -> None:
+    await room.say("/alert btc > 70k until 3d")
+    [subscription] = await room.store.subscriptions(ANN.chat)
+    assert subscription.alert.rule == "btc > 70000 until 2025-11-15T12:00Z"
+
+
+async def test_an_alert_without_a_rule_is_answered_with_examples(room: Room) -> None:
+    answer = await room.say("/alert")
+    assert "/alert RULE" in answer
+    assert "/alert btc < 100k" in answer
+
+
+async def test_every_example_of_the_table_works(room: Room) -> None:
+    room.market.set("btc/usdt", 95_000.0)
+    room.market.set("eth/usd", 3_000.0)
+    await room.script("/level etf_cost 98.7k", caller=OPERATOR)
+    for line in ("/alert btc < 90k", "/alert btc < 89k", "/alert btc < 88k"):
+        await room.script(line, caller=OPERATOR)
+    order = {"publish": 0, "subscribe": 1, "delete": 3}
+    for command in sorted(COMMANDS, key=lambda command: order.get(command.name, 2)):
+        for example in command.examples:
+            [message] = await room.replies(f"/{command.name} {example}".strip(), OPERATOR)
+            assert not message.is_private, message  # no refusal
+
+
+# --- what a chat has ----------------------------------------------------------------------------------------
+
+
+async def test_the_list_shows_how_each_alert_stands_and_where_the_price_is(room: Room) -> None:
+    await room.script(
+        "/alert btc > 70k", "/alert btc > 69k", "/alert btc < 60k repeat", "/alert btc < 1k sure"
+    )
+    await room.judge(
+        AlertState(cursor=0, is_armed=True),
+        AlertState(cursor=0),
+        AlertState(cursor=0, is_firing=True, episode=2, rang_at=NOON),
+        AlertState(cursor=0, is_firing=True, episode=1, rang_at=NOON),
+    )
+    await room.script("/alert btc > 71k", "/pause 5")
+    assert (await room.say("/alerts")).splitlines() == [
+        "#1 BTC/USDT above 70,000 · armed · now 69,400 (0.9% away)",
+        "#2 BTC/USDT above 69,000 · waits to be clear · now 69,400 (0.6% away)",
+        "#3 BTC/USDT below 60,000, every time · ringing since 12:00 UTC · now 69,400 (13.5% away)",
+        "#4 BTC/USDT below 1,000 · rang 12:00 UTC, /resume 4 arms it again · now 69,400 (98.6% away)",
+        "#5 BTC/USDT above 71,000 · paused, /resume 5 takes it up again · now 69,400 (2.3% away)",
+    ]
+
+
+async def test_the_list_says_when_a_price_is_not_seen(room: Room) -> None:
+    await room.say("/alert btc > 70k")
+    room.market.is_down = True
+    assert await room.say("/alerts") == "#1 BTC/USDT above 70,000 · armed · price not seen"
+
+
+async def test_a_long_list_has_pages_and_none_is_left_out(room: Room) -> None:
+    for number in range(30):
+        await room.say(f"/alert btc > {70_000 + number}")
+    first, second = await room.say("/alerts"), await room.say("/alerts 2")
+    assert first.endswith("Page 1 of 2. Next: /alerts 2")
+    assert second.endswith("Page 2 of 2. Next: /alerts 1")
+    labels = [line.split()[0] for line in (first + "\n" + second).splitlines() if line.startswith("#")]
+    assert labels == [f"#{number}" for number in range(1, 31)]
+    assert await room.say("/alerts 99") == second
+
+
+async def test_an_empty_list_says_how_to_begin(room: Room) -> None:
+    assert "/alert btc < 100k" in await room.say("/alerts")
+
+
+async def test_delete_takes_a_number_with_or_without_its_sign(room: Room) -> None:
+    await room.script("/alert btc > 70k", "/alert btc > 71k")
+    assert await room.say("/delete 1") == "#1 is deleted: btc > 70000"
+    assert await room.say("/delete #2") == "#2 is deleted: btc > 71000"
+    assert "There is no alert #2 here." in await room.say("/delete 2")
+
+
+@pytest.mark.parametrize(
+    "words", ["/delete", "/delete x", "/delete 0", "/delete 3 4", "/delete -1", "/delete ²"]
+)
+async def test_options_that_do_not_fit_are_answered_with_the_usage_and_change_nothing(
+    room: Room, words: str
+) -> None:
+    await room.script("/alert btc > 70k", "/alert btc > 71k", "/alert btc > 72k")
+    assert "/delete NUMBER" in await room.say(words)
+    assert len(await room.store.subscriptions(ANN.chat)) == 3
+
+
+async def test_a_paused_alert_is_armed_anew_when_it_is_resumed(room: Room) -> None:
+    await room.say("/alert btc > 70k")
+    assert await room.say("/pause 1") == "#1 is paused. /resume 1 takes it up again."
+    assert "paused already" in await room.say("/pause #1")
+    room.market.set("btc/usdt", 70_500.0)
+    assert "It is true already" in await room.say("/resume 1")
+    [subscription] = await room.store.subscriptions(ANN.chat)
+    assert subscription.arming is not None
+    assert subscription.arming.seen[BTC].price == 70_500.0
+
+
+async def test_an_alert_that_rang_once_can_be_resumed_and_one_that_is_armed_cannot(room: Room) -> None:
+    await room.say("/alert btc > 70k")
+    assert await room.say("/resume 1") == "#1 is armed already."
+    await room.ring()
+    assert (await room.say("/resume 1")).startswith("#1 armed:")
+    [subscription] = await room.store.subscriptions(ANN.chat)
+    assert subscription.state is None
+
+
+async def test_an_alert_whose_time_is_over_is_not_resumed(room: Room) -> None:
+    await room.script("/alert btc > 70k until 1d", "/pause 1")
+    room.clock.time += 2 * 86_400
+    assert "had its time until 12:00 UTC, Nov 13" in await room.say("/resume 1")
+
+
+async def test_a_wrong_name_is_answered_with_the_nearest(room: Room) -> None:
+    await room.script("/publish btc-floor btc < 60k", caller=OPERATOR)
+    await room.script("/subscribe btc-floor")
+    assert "Did you mean btc-floor?" in await room.say("/pause btc-flor")
+
+
+# --- the present --------------------------------------------------------------------------------------------
+
+
+async def test_prices_are_told_with_their_time_and_nothing_is_swallowed(room: Room) -> None:
+    room.market.set("eth/usdt", 3_010.5)
+    assert (await room.say("/price btc, pepe eth/usd ( btc")).splitlines() == [
+        "BTC/USDT 69,400, 12:00 UTC",
+        "PEPE/USDT 0.00001234, 12:00 UTC",
+        "No exchange that I watch lists ETH/USD.",
+        "Nearest: eth/usdt, btc/usdt, pepe/usdt.",
+        '"(" is no instrument. Write it like btc, eth/usd, btc/usdt@kraken.',
+    ]
+
+
+async def test_an_old_price_says_how_old_it_is_and_an_unseen_one_that_it_is_unseen(room: Room) -> None:
+    room.clock.time += 25 * 60
+    room.market.hide("eth/usdt")
+    assert (await room.say("/price btc eth")).splitlines() == [
+        "BTC/USDT 69,400, seen 25 minutes ago",
+        "ETH/USDT: the price cannot be seen just now.",
+    ]
+
+
+async def test_status_tells_how_each_feed_is(room: Room) -> None:
+    room.market.reports = [
+        Health("binance", seen_at=NOON - 3),
+        Health("okx", seen_at=NOON - 600),
+        Health("kraken", seen_at=NOON - 900, failing_since=NOON - 840, reason="no answer in time"),
+        Health("bybit"),
+    ]
+    await room.say("/alert btc > 70k")
+    assert (await room.say("/status")).splitlines() == [
+        "Tocsin 1.2.3",
+        "Binance: well, last data 3 seconds ago",
+        "OKX: late, last data 10 minutes ago",
+        "Kraken: cannot be seen, last data 15 minutes ago: no answer in time",
+        "Bybit: not looked at yet",
+        "1 alert in this chat.",
+    ]
+
+
+# --- shared alerts ------------------------------------------------------------------------------------------
+
+
+async def test_an_operator_publishes_and_any_chat_follows(room: Room) -> None:
+    await room.script("/level etf_cost 65k", caller=OPERATOR)
+    assert await room.say("/publish btc-floor btc < @etf_cost", OPERATOR) == (
+        "btc-floor is published: BTC/USDT below 65,000 (@etf_cost is 65,000).\n"
+        "Follow it: /subscribe btc-floor"
+    )
+    assert await room.say("/subscribe BTC-Floor") == (
+        "btc-floor armed: BTC/USDT below 65,000 (@etf_cost is 65,000). Now 69,400 (6.3% away)."
+    )
+    assert "btc-floor: BTC/USDT below @etf_cost (1 chat)" in await room.say("/catalogue")
+    assert await room.say("/alerts") == (
+        "btc-floor BTC/USDT below 65,000 (@etf_cost is 65,000) · armed · now 69,400 (6.3% away)"
+    )
+    assert await room.say("/unsubscribe btc-floor") == "This chat follows btc-floor no longer."
+    assert "does not follow btc-floor" in await room.say("/unsubscribe btc-floor")
+
+
+async def test_an_unpublished_alert_is_told_to_those_who_followed(room: Room) -> None:
+    await room.script("/publish btc-floor btc < 60k", caller=OPERATOR)
+    await room.script("/subscribe btc-floor")
+    assert await room.say("/unpublish btc-floor", OPERATOR) == (
+        "btc-floor is unpublished.\n1 chat followed it and is told."
+    )
+    [notification] = await room.store.lease("telegram", NOON, 10)
+    assert (notification.kind, notification.chat) == (Telling.WITHDRAWN, ANN.chat)
+    assert "No shared alert is called btc-floor." in await room.say("/unpublish btc-floor", OPERATOR)
+
+
+async def test_a_taken_name_and_a_name_out_of_bounds_are_refused(room: Room) -> None:
+    await room.script("/publish btc-floor btc < 60k", caller=OPERATOR)
+    assert "published already" in await room.say("/publish BTC-FLOOR btc < 60k", OPERATOR)
+    for name in ("33", "a" * 33, "übel", "a.b", "--"):
+        assert "A name has 1 to 32" in await room.say(f"/publish {name} btc < 60k", OPERATOR)
+    assert len(await room.store.catalogue()) == 1
+
+
+async def test_a_published_rule_may_not_lean_on_a_level_of_one_chat(room: Room) -> None:
+    operator_in_group = replace(ADMIN, person="op-id")
+    await room.script("/level own 65k", caller=ADMIN)
+    assert "There is no level @own." in await room.say("/publish x btc < @own", operator_in_group)
+
+
+# --- levels -------------------------------------------------------------------------------------------------
+
+
+async def test_a_moved_level_says_who_follows_and_arms_anew_without_a_ring(room: Room) -> None:
+    assert (await room.say("/level etf_cost 65k", OPERATOR)).splitlines() == [
+        "@etf_cost is 65,000. It holds in every chat without one of its own.",
+        "No alert follows it yet: /alert btc < @etf_cost",
+    ]
+    await room.script("/alert btc < @etf_cost")
+    await room.script("/alert btc < @etf_cost", "/alert eth > 1k", caller=ADMIN)
+    answer = await room.say("/level ETF_cost 70k", OPERATOR)
+    assert "@etf_cost moved from 65,000 to 70,000." in answer
+    assert (
+        "2 alerts follow it in 2 chats, armed anew: what is true already waits to be clear first." in answer
+    )
+    [subscription] = await room.store.subscriptions(ANN.chat)
+    assert subscription.arming is not None
+    assert subscription.arming.rule == "btc/usdt < 70000"
+    assert subscription.arming.seen[BTC].price == 69_400.0
+    told = await room.store.lease("telegram", NOON, 10)
+    assert {one.kind for one in told} == {Telling.LEVEL}
+
+
+async def test_a_chats_own_level_is_nearer_than_the_deployments(room: Room) -> None:
+    await room.script("/level etf_cost 65k", caller=OPERATOR)
+    assert "It holds in this chat." in await room.say("/level etf_cost 60k", ADMIN)
+    assert "BTC/USDT below 60,000" in await room.say("/alert btc < @etf_cost", ADMIN)
+    assert "BTC/USDT below 65,000" in await room.say("/alert btc < @etf_cost")
+    assert (
+        await room.say("/level", ADMIN)
+    ) == "@etf_cost 60,000, set by Ada at 12:00 UTC, for this chat alone"
+    assert (await room.say("/level etf_cost")) == "@etf_cost 65,000, set by Olga at 12:00 UTC"
+
+
+async def test_an_operator_in_a_group_sets_that_groups_level_only(room: Room) -> None:
+    await room.script("/level etf_cost 65k", caller=replace(ADMIN, person="op-id", is_admin=None))
+    assert "No levels yet" in await room.say("/level", OPERATOR)
+    assert "65,000" in await room.say("/level", MEMBER)
+
+
+async def test_a_level_far_from_what_it_was_is_asked_about(room: Room) -> None:
+    await room.script("/level etf_cost 98.7k")
+    assert await room.say("/level etf_cost 98.7") == (
+        "98.7 is far from what @etf_cost was, 98,700: nothing is changed yet.\n"
+        "If you mean it, send: /level etf_cost 98.7 sure"
+    )
+    assert "98,700" in await room.say("/level etf_cost")
+    assert "moved from 98,700 to 98.7." in await room.say("/level etf_cost 98.7 sure")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "/level etf_cost nine",
+        "/level etf_cost btc",
+        "/level etf_cost 5%",
+        "/level etf_cost 1 for 5m",
+        "/level a-b 3",
+        "/level etf_cost 0 or btc > 1",
+        "/level " + "x" * 40 + " 3",
+    ],
+)
+async def test_what_is_no_level_is_refused_and_changes_nothing(room: Room, words: str) -> None:
+    answer = await room.say(words)
+    assert "no number for a level" in answer or "cannot be a level's name" in answer
+    assert await room.store.levels(ANN.chat) == {}
+
+
+async def test_a_level_that_moves_while_an_alert_is_made_is_filled_anew(room: Room) -> None:
+    await room.script("/level etf_cost 65k", caller=OPERATOR)
+    look, moved = room.market.seen, []
+
+    async def seen_while_it_moves(key: MetricKey) -> object:
+        if not moved:
+            moved.append(True)
+            await room.say("/level etf_cost 66k", OPERATOR)
+        return await look(key)
+
+    room.market.seen = seen_while_it_moves  # type: ignore[assignment]
+    assert "BTC/USDT below 66,000" in await room.say("/alert btc < @etf_cost")
+
+
+# --- who may ------------------------------------------------------------------------------------------------
+
+CHANGING = ["/alert btc > 70k", "/delete 1", "/pause 1", "/resume 1", "/subscribe x", "/unsubscribe x"]
+
+
+@pytest.mark.parametrize("words", [*CHANGING, "/level x 3"])
+async def test_a_groups_changes_are_for_its_admins_and_the_answer_says_so(room: Room, words: str) -> None:
+    answer = await room.say(words, MEMBER)
+    assert f"In a group {words.split(maxsplit=1)[0]} is for its admins" in answer
+    assert await room.store.subscriptions(GROUP) == []
+    assert "is for its admins" not in await room.say(words, ADMIN)
+
+
+@pytest.mark.parametrize("words", ["/publish x btc < 60k", "/unpublish x"])
+@pytest.mark.parametrize("caller", [ANN, ADMIN, MEMBER])
+async def test_publishing_is_for_operators(room: Room, words: str, caller: Caller) -> None:
+    assert await room.say(words, caller) == f"{words.split(maxsplit=1)[0]} is for the operators of this bot."
+    assert await room.store.catalogue() == []
+
+
+@pytest.mark.parametrize(
+    "words", ["/alerts", "/price btc", "/status", "/catalogue", "/level", "/help", "/start"]
+)
+async def test_everybody_may_look(room: Room, words: str) -> None:
+    assert "is for" not in await room.say(words, replace(MEMBER, is_admin=None))
+    assert room.asked == []
+
+
+async def test_the_platform_is_asked_only_where_it_matters_and_is_believed(room: Room) -> None:
+    unsure = replace(MEMBER, is_admin=None)
+    assert "is for its admins" in await room.say("/alert btc > 70k", unsure)
+    room.admins.add((GROUP, "mem-id"))
+    assert "armed" in await room.say("/alert btc > 70k", unsure)
+    assert room.asked == ["mem-id", "mem-id"]
+    assert "armed" in await room.say("/alert btc > 70k", replace(unsure, person="op-id"))
+    assert "armed" in await room.say("/alert btc > 70k", ADMIN)
+    assert room.asked == ["mem-id", "mem-id"]
+
+
+async def test_an_operator_of_one_platform_is_nobody_on_another(room: Room) -> None:
+    stranger = replace(OPERATOR, chat=ChatRef("discord", "9"))
+    assert "for the operators" in await room.say("/publish x btc < 60k", stranger)
+
+
+# --- the desk -----------------------------------------------------------------------------------------------
+
+
+async def test_an_unknown_command_is_answered_with_the_nearest(room: Room) -> None:
+    assert (await room.say("/alrt btc > 1")).splitlines()[:2] == [
+        "I know no command /alrt.",
+        "Did you mean /alert?",
+    ]
+
+
+async def test_plain_text_that_is_a_rule_is_answered_with_how_to_arm_it(room: Room) -> None:
+    assert await room.say("btc 100k") == (
+        "I read that as: BTC/USDT reaching 100,000.\nTo arm it, send: /alert btc crosses 100000"
+    )
+    assert await room.store.subscriptions(ANN.chat) == []
+
+
+async def test_plain_text_that_is_no_rule_gets_a_short_answer(room: Room) -> None:
+    assert "An alert is one line: /alert btc < 100k" in await room.say("good morning")
+
+
+async def test_plain_text_in_a_group_is_none_of_the_bots_business(room: Room) -> None:
+    assert await room.replies("btc 100k", ADMIN) == []
+    assert await room.replies("good morning", MEMBER) == []
+    assert await room.replies("   ", ANN) == []
+
+
+async def test_a_command_is_found_however_it_is_written(room: Room) -> None:
+    expected = await room.say("/price btc")
+    for words in ("/PRICE btc", "/price@TocsinBot btc", "  /price   btc  ", "/price\nbtc"):
+        assert await room.say(words) == expected
+    assert "I watch the market" in await room.say("/start some-payload-of-a-link")
+
+
+async def test_help_lists_the_table_and_tells_more_of_each_command(room: Room) -> None:
+    listed = await room.say("/help")
+    for command in COMMANDS:
+        assert f"{command.usage}: {command.summary}" in listed
+        more = await room.say(f"/help {command.name}")
+        assert command.summary in more
+        assert all(f"/{command.name} {example}".rstrip() in more for example in command.examples)
+    assert "I know no command /nix." in await room.say("/help nix")
+    assert "for the operators" in await room.say("/help publish")
+
+
+class BrokenStore:
+    """A store whose every call fails in one way."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def meet(self, caller: Caller, now: float) -> object:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (StoreTrouble("disk full"), "nothing was changed"),
+        (RuntimeError("btc < 100k is my secret"), "Something went wrong on my side"),
+    ],
+)
+async def test_a_command_is_answered_whatever_breaks_and_no_log_shows_its_words(
+    room: Room, error: Exception, says: str
+) -> None:
+    desk = make_desk(replace(room.office, register=BrokenStore(error)))  # type: ignore[arg-type]
+    with structlog.testing.capture_logs() as logs:
+        [message] = [reply async for reply in desk.dispatch(ANN, "/alert btc < 100k")]
+    assert says in message.plain()
+    assert [line["event"] for line in logs] == ["command_failed"]
+    assert "btc < 100k" not in str(logs)
+
+
+_WORDS = ["btc", "<", "100k", "@x", "1", "#1", "x", "sure", "for", "5m", "repeat", '"', "\x00", "é"]
+
+
+@settings(
+    max_examples=80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    name=st.sampled_from(["", *(f"/{command.name}" for command in COMMANDS), "/nix", "/"]),
+    words=st.lists(st.sampled_from(_WORDS) | st.text(max_size=6), max_size=6),
+    caller=st.sampled_from([ANN, OPERATOR, ADMIN, MEMBER]),
+)
+async def test_any_text_is_answered_or_ignored_by_design(
+    name: str, words: list[str], caller: Caller, room: Room
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        replies = await room.replies(" ".join([name, *words]), caller)
+    assert logs == []
+    assert len(replies) == 1 or not name
+    assert all(reply.plain() for reply in replies)
+
+
+def test_the_table_fits_what_the_platforms_take() -> None:
+    names = [command.name for command in COMMANDS]
+    assert len(set(names)) == len(names)
+    for command in COMMANDS:
+        assert command.name.isascii()
+        assert command.name.islower()
+        assert len(command.summary) <= 100
+        required = [option.is_required for option in command.options]
+        assert required == sorted(required, reverse=True)
+        assert all(len(option.summary) <= 100 and option.name.islower() for option in command.options)
+        assert command.changes == (command.role > Role.MEMBER)
+        assert not command.reads_without or command.reads_without in [one.name for one in command.options]
+
+
+# --- completing ---------------------------------------------------------------------------------------------
+
+
+async def suggested(room: Room, command: str, option: str, prefix: str, caller: Caller = ANN) -> list[str]:
+    return [choice.value for choice in await room.desk.complete(caller, command, option, prefix)]
+
+
+async def test_instruments_are_suggested_for_the_word_that_is_being_typed(room: Room) -> None:
+    assert await suggested(room, "alert", "rule", "BT") == ["btc/usdt"]
+    assert await suggested(room, "alert", "rule", "btc < ") == []
+    assert await suggested(room, "price", "instruments", "btc pe") == ["btc pepe/usdt"]
+    assert await suggested(room, "price", "instruments", "") == []
+
+
+async def test_levels_are_suggested_after_their_sign(room: Room) -> None:
+    await room.script("/level etf_cost 65k", "/level miner_cost 60k")
+    assert await suggested(room, "alert", "rule", "btc < @e") == ["btc < @etf_cost"]
+    assert await suggested(room, "level", "name", "cost") == ["etf_cost", "miner_cost"]
+
+
+async def test_a_chats_own_alerts_are_suggested_and_nobody_elses(room: Room) -> None:
+    await room.script("/alert btc > 70k", "/alert eth > 4k")
+    await room.script("/alert pepe > 0.00002", caller=ADMIN)
+    assert await suggested(room, "delete", "number", "") == ["1", "2"]
+    assert await suggested(room, "pause", "alert", "eth") == ["2"]
+    assert await suggested(room, "pause", "alert", "#1") == ["1"]
+
+
+async def test_shared_names_and_commands_are_suggested(room: Room) -> None:
+    await room.script("/publish btc-floor btc < 60k", caller=OPERATOR)
+    assert await suggested(room, "subscribe", "name", "floor") == ["btc-floor"]
+    assert await suggested(room, "help", "command", "al") == ["alert", "alerts"]
+
+
+async def test_an_unknown_option_or_a_broken_store_suggests_nothing(room: Room) -> None:
+    assert await suggested(room, "nix", "nix", "a") == []
+    desk = make_desk(replace(room.office, register=BrokenStore(RuntimeError())))  # type: ignore[arg-type]
+    assert await desk.complete(ANN, "delete", "number", "") == []
+
+
+async def test_suggestions_keep_to_what_discord_takes(room: Room) -> None:
+    for number in range(30):
+        await room.say(f'/alert btc > {70_000 + number} note "{"x" * 120}"')
+    choices = await room.desk.complete(ANN, "delete", "number", "")
+    assert len(choices) == 25
+    assert all(len(choice.shown) <= 100 for choice in choices)
