@@ -27,7 +27,6 @@ _MISSING = (
 )
 """What is said where a line ends too early, by what could have followed; the first that fits counts."""
 
-
 _BEFORE_LEVELS = frozenset(["CMP", "CROSSES", "ABOVE", "BELOW", "MINUS"])
 
 
@@ -43,7 +42,7 @@ def complain(text: str, tokens: Sequence[Token], error: Unexpected) -> RuleError
 
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Pick the choice most like a word, or nothing if none is like it."""
-    return next(iter(difflib.get_close_matches(word, sorted(choices), n=1, cutoff=0.6)), "")
+    return next(iter(difflib.get_close_matches(word, sorted(choices), n=1, cutoff=0.7)), "")
 
 
 def _ended(text: str, tokens: Sequence[Token], expected: frozenset[str]) -> RuleError:
@@ -111,8 +110,6 @@ def _reason(
                 "Name the currency with the instrument: {example}", {"example": f"btc/{word} < {before.text}"}
             )
             return misfit, hint
-        case "STRING":
-            return Phrase("A text in quotation marks belongs to a note."), show(f'note "{word}"')
         case "PLUS" | "MINUS" if is_after_value and before and after and after.kind == "NUMBER":
             return misfit, show(f"{before.text} {word}5% in 1h")
     if "NAME" in expected and kind_before not in _BEFORE_LEVELS:

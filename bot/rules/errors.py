@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from itertools import accumulate
 
 from bot.rules.phrases import Phrase
 
@@ -50,25 +51,35 @@ def show(example: str) -> Phrase:
 def picture(error: RuleError) -> str:
     """Draw the typed line with a caret under the place of the error, two lines for a fixed-width face.
 
-    Wide characters (CJK, full-width signs) count two columns, joining ones none. A long line is cut around
+    Wide characters (CJK, full-width signs) count two columns, combining ones none. A long line is cut around
     the place.
     """
-    line = "".join(" " if unicodedata.category(sign) in {"Cc", "Zl", "Zp"} else sign for sign in error.text)
-    start, end = 0, len(line.rstrip())
-    while start < error.column and _width(line[start : error.column]) > WIDTH * 2 // 3:
-        start += 1
-    while end > error.column + 1 and _width(line[start:end]) > WIDTH:
-        end -= 1
-    before, after = "…" if start else "", "…" if end < len(line.rstrip()) else ""
-    margin = " " * (len(before) + _width(line[start : error.column]))
-    return f"{before}{line[start:end]}{after}\n{margin}^"
+    left, right = _shown(error.text[: error.column]), _shown(error.text[error.column :]).rstrip()
+    head, tail = _cut(left[::-1], WIDTH * 2 // 3)[::-1], _cut(right, WIDTH - WIDTH * 2 // 3)
+    before, after = "…" if head != left else "", "…" if tail != right else ""
+    margin = " " * sum(map(_columns, before + head))
+    return f"{before}{head}{tail}{after}\n{margin}^"
 
 
-def _width(text: str) -> int:
-    return sum(_columns(sign) for sign in text)
+def _shown(text: str) -> str:
+    """Keep a text to one line, without the marks that show nothing."""
+    categories = ((sign, unicodedata.category(sign)) for sign in text)
+    return "".join(
+        " " if category in {"Cc", "Cs", "Zl", "Zp"} else sign
+        for sign, category in categories
+        if category != "Cf"
+    )
+
+
+def _cut(text: str, width: int) -> str:
+    """Take as much of a text as fits into so many columns."""
+    for end, taken in enumerate(accumulate(map(_columns, text))):
+        if taken > width:
+            return text[:end]
+    return text
 
 
 def _columns(sign: str) -> int:
-    if unicodedata.category(sign) in {"Mn", "Me", "Cf"}:
+    if unicodedata.category(sign) in {"Mn", "Me"}:
         return 0
     return 2 if unicodedata.east_asian_width(sign) in {"W", "F"} else 1

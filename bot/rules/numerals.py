@@ -39,6 +39,7 @@ _EXPONENT = re.compile(r"e[+-]?[0-9]{1,3}(?![a-z0-9_])")
 _UNIT = re.compile(r"%|万亿|万|亿|分钟|小时|天|周|[a-z_][a-z0-9_]*")
 _SPACED_UNIT = re.compile(r" +(%|[a-z]+(?![a-z0-9_/@.:(]))")
 _GROUPED = re.compile(r"\$? ?([0-9.,]*[0-9])")
+_LETTERS = re.compile(r"([a-z][a-z0-9_]*)")
 _WORD = re.compile(r"\$? ?([a-z0-9_.,]*[a-z0-9_])")
 _DATE = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)"
@@ -131,15 +132,14 @@ def _duration(word: str, count: Decimal, unit: DurationUnit, end: int) -> Numera
 
 def _check_name(line: str, at: int, digits: str, end: int) -> None:
     """Let a word pass that begins with digits and can only be a name: ``1inch``, ``1000pepe``."""
-    word = _found(_WORD, line, at)
-    letters = line[end : at + len(word)]
-    if not digits.isdigit() or not re.fullmatch(r"[a-z][a-z0-9_]*", letters):
-        raise _no_number(word)
-    if suggestion := _corrected(line, at + len(word), digits + letters) or _separated(digits, letters):
-        raise _no_number(word, suggestion)
-    is_marked = line[at + len(word) : at + len(word) + 1] == "@"
-    if len(letters) < 2 and not is_marked:
-        raise _no_number(word)
+    letters = _found(_LETTERS, line, end)
+    if not digits.isdigit() or not letters:
+        raise _no_number(_found(_WORD, line, at))
+    end += len(letters)
+    if suggestion := _corrected(line, end, digits + letters) or _separated(digits, letters):
+        raise _no_number(digits + letters, suggestion)
+    if len(letters) < 2 and not line.startswith(("@", ".perp"), end):
+        raise _no_number(digits + letters)
 
 
 def _corrected(line: str, end: int, word: str) -> str:
@@ -157,7 +157,7 @@ def _separated(digits: str, letters: str) -> str:
     for unit in sorted(("", *MULTIPLIERS), key=len, reverse=True):
         rest = letters.removeprefix(unit)
         if letters.startswith(unit) and rest in KEYWORDS | RESERVED | QUOTES:
-            return f"{digits}{unit} {rest}"
+            return f"{digits}{unit}" if rest in QUOTES else f"{digits}{unit} {rest}"
     return ""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +18,7 @@ from bot.rules.errors import RuleError, show, suggest
 from bot.rules.numerals import Numeral, Slip, read_date, read_numeral
 from bot.rules.phrases import Phrase
 from bot.rules.tree import Duration, Instrument
-from bot.rules.words import CHINESE, COMPARISONS, KEYWORDS, QUOTES, RESERVED, plain_sign
+from bot.rules.words import CHINESE, COMPARISONS, KEYWORDS, QUOTATION_MARKS, QUOTES, RESERVED, plain_sign
 
 Lexeme = Decimal | Duration | Instrument | date | str | None
 
@@ -99,8 +100,11 @@ class _Scanner:
         sign = self.plain[self.at]
         if before == "until" and (moment := read_date(self.plain, self.at)):
             return [self._numeral(moment)]
-        if sign == '"' or (sign == "'" and before == "note"):
+        if sign in QUOTATION_MARKS and before == "note":
             return [self._string()]
+        if sign == '"':
+            reason = Phrase("A text in quotation marks belongs to a note.")
+            raise Slip(reason, show('btc < 100k note "cut the long"'))
         if pair := self._pair():
             return [pair]
         if numeral := read_numeral(self.cased, self.at):
@@ -162,19 +166,19 @@ class _Scanner:
 
     def _string(self) -> Token:
         begin = self.column
-        opener, body = self.text[begin], self.text[begin + 1 :]
-        family = "".join({sign for sign in body if plain_sign(sign) == plain_sign(opener)})
-        closers = _CLOSERS.get(opener, opener)
-        if not set(closers) & set(family):
-            closers = family  # phones mix straight and curly marks
-        match = re.match(_QUOTED.format(closers=re.escape(closers)), body) if closers else None
+        opener = self.text[begin]
+        marks = QUOTATION_MARKS[self.plain[self.at]]
+        # Phones mix straight and curly marks: any mark may close, but the opener's own partner goes first.
+        tries = (
+            re.compile(_QUOTED.format(closers=closers)) for closers in (_CLOSERS.get(opener, opener), marks)
+        )
+        match = next(filter(None, (pattern.match(self.text, begin + 1) for pattern in tries)), None)
         if match is None:
             raise Slip(Phrase("This quotation mark is never closed."), show('note "cut the long"'))
         typed = re.sub(r'\\(["\\])', r"\1", match.group()[:-1])
         note = "".join(" " if unicodedata.category(sign) in _UNPRINTED else sign for sign in typed)
-        end = begin + 1 + match.end()
-        self.at = next(at for at, column in enumerate(self.columns) if column >= end)
-        return Token("STRING", note, begin, end, note)
+        self.at = bisect_left(self.columns, match.end())
+        return Token("STRING", note, begin, match.end(), note)
 
     def _punctuation(self, match: re.Match[str]) -> Token:
         sign = match.group()

@@ -111,7 +111,7 @@ def _condition(condition: Condition) -> Phrase:
         case And(parts=parts):
             return _joined("{one} and {other}", _ends(parts))
         case Or(parts=parts):
-            return _joined("{one} or {other}", [_part(part, And) for part in parts])
+            return _joined("{one} or {other}", [_part(part, And, Held, Not) for part in parts])
         case _:
             assert_never(condition)
 
@@ -136,7 +136,7 @@ def _ends(parts: tuple[Condition, ...]) -> list[Phrase]:
                 said.append(Phrase("{value} between {low} and {high}", {**ends}))
                 at += 2
             case _:
-                said.append(_part(parts[at], Or))
+                said.append(_part(parts[at], Or, Held, Not))
                 at += 1
     return said
 

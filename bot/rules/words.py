@@ -96,9 +96,10 @@ CHINESE = {
 }
 """Words written without spaces, and the words that stand for them; longer ones before their beginnings."""
 
+QUOTATION_MARKS = {'"': '"＂“”„‟«»「」『』', "'": "'＇‘’‚‛`´"}
+
 _LOOKALIKES = {
-    **dict.fromkeys("“”„‟«»「」『』", '"'),
-    **dict.fromkeys("‘’‚‛`´", "'"),
+    **{mark: plain for plain, marks in QUOTATION_MARKS.items() for mark in marks},
     **dict.fromkeys("‐‑‒–—―−﹣", "-"),
     **dict.fromkeys("≤⩽≦", "<="),
     **dict.fromkeys("≥⩾≧", ">="),
