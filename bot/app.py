@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _TAPE_LENGTH = 64
+_SECONDS_TO_SETTLE = 8.0
 _POLLS_UNTIL_LATE = 2
 _SECONDS_UNTIL_FINAL = 130.0
 """From a touch to the delivery of its final minute: the minute itself, its settling, and a margin."""
@@ -118,15 +119,24 @@ class House:
     scheduler: AsyncIOScheduler = field(default_factory=lambda: AsyncIOScheduler(timezone=UTC))
 
     async def run(self, until: asyncio.Event) -> None:
-        """Work until the event is set. A part that fails ends the others, and its error is raised."""
+        """Work until the event is set. A part that fails ends the others, and its error is raised.
+
+        At the end no new message is begun, and those under way are settled before the chats close: only a
+        kill repeats what was in flight.
+        """
         async with asyncio.TaskGroup() as tasks:
-            working = [tasks.create_task(self.watch.run(self.tape))]
-            working += [tasks.create_task(courier.run()) for courier in self.couriers]
-            working += [tasks.create_task(chat.run(self.desk)) for chat in self.chats]
+            carrying = [tasks.create_task(courier.run()) for courier in self.couriers]
+            others = [tasks.create_task(self.watch.run(self.tape))]
+            others += [tasks.create_task(chat.run(self.desk)) for chat in self.chats]
             self._schedule()
-            await until.wait()
-            self.scheduler.shutdown(wait=False)
-            for task in working:
+            try:
+                await until.wait()
+            finally:
+                self.scheduler.shutdown(wait=False)
+            for courier in self.couriers:
+                courier.close()
+            await asyncio.wait(carrying, timeout=_SECONDS_TO_SETTLE)
+            for task in (*carrying, *others):
                 task.cancel()
 
     def reasons(self) -> list[str]:
@@ -209,7 +219,7 @@ async def run(settings: Settings) -> None:
     """Run the bot with what is configured until SIGINT or SIGTERM; without a token, on the console."""
     clock = SystemClock()
     stop = asyncio.Event()
-    chats = build_chats(settings, clock, stop)
+    chats = build_chats(settings, clock)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
@@ -219,7 +229,7 @@ async def run(settings: Settings) -> None:
     log.info("stopped")
 
 
-def build_chats(settings: Settings, clock: Clock, stop: asyncio.Event) -> list[Chat]:
+def build_chats(settings: Settings, clock: Clock) -> list[Chat]:
     """Build a chat for each token that is configured, or the console where there is none."""
     chats: list[Chat] = []
     if settings.telegram_token:

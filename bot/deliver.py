@@ -51,10 +51,11 @@ class Courier:
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
     _pacer: Pacer | None = None
     _failures: int = 0
+    _is_closed: bool = False
 
     async def run(self) -> None:
-        """Drain whenever something is due, until cancelled."""
-        while True:
+        """Drain whenever something is due, until closed or cancelled."""
+        while not self._is_closed:
             self._bell.clear()
             try:
                 with self.clock.still():
@@ -66,8 +67,13 @@ class Courier:
                 self._failures += 1
             else:
                 self._failures = 0
-            if delay:
+            if delay and not self._is_closed:
                 await self._rest(delay)
+
+    def close(self) -> None:
+        """Begin no further message; ``run`` ends when those under way are settled."""
+        self._is_closed = True
+        self._bell.set()
 
     def wake(self) -> None:
         """Say that something new may be due."""

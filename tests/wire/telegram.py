@@ -247,6 +247,10 @@ class TelegramServer:
         """Let the next messages or edits in a chat, or calls of a method, meet troubles, one each."""
         self._orders.setdefault(where, []).extend(troubles)
 
+    def forget(self, where: int | str) -> None:
+        """Let no more troubles happen in a chat, or to a method."""
+        self._orders.pop(where, None)
+
     async def say(
         self,
         chat: int,

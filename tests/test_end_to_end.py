@@ -1,0 +1,218 @@
+"""The whole bot over real sockets: a line in a chat, a price that falls, and one alert in that chat.
+
+ccxt, python-telegram-bot and discord.py are the real ones; exchange and platforms are servers on loopback.
+The clock runs fast, so that a minute of the market is a third of a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from io import StringIO
+from typing import Protocol
+
+import pytest
+
+from bot.app import build_chats, open_house
+from bot.chats.console import ConsoleChat
+from bot.demo.clock import FastClock
+from bot.demo.exchange import BinanceExchange
+from bot.ports import Chat
+from bot.settings import Settings
+from tests.conftest import NOON
+from tests.wire.discord import DiscordServer
+from tests.wire.prices import Ticks
+from tests.wire.telegram import TelegramServer
+
+RATE = 200
+POLL_SECONDS = 20.0
+ANN = 1001
+
+
+class Platform(Protocol):
+    """One platform as a person sees it."""
+
+    def chats(self, settings: Settings, clock: FastClock) -> list[Chat]: ...
+
+    def settings(self) -> dict[str, str]: ...
+
+    async def say(self, text: str) -> None: ...
+
+    def texts(self) -> list[str]: ...
+
+
+@dataclass
+class OnTelegram:
+    server: TelegramServer
+
+    def settings(self) -> dict[str, str]:
+        return {"telegram_token": self.server.token, "telegram_api": self.server.root}
+
+    def chats(self, settings: Settings, clock: FastClock) -> list[Chat]:
+        return build_chats(settings, clock)
+
+    async def say(self, text: str) -> None:
+        await self.server.say(ANN, ANN, text)
+
+    def texts(self) -> list[str]:
+        return self.server.texts(ANN)
+
+
+@dataclass
+class OnDiscord:
+    server: DiscordServer
+
+    def settings(self) -> dict[str, str]:
+        return {
+            "discord_token": self.server.token,
+            "discord_api": self.server.api,
+            "discord_gateway": self.server.gateway,
+        }
+
+    def chats(self, settings: Settings, clock: FastClock) -> list[Chat]:
+        return build_chats(settings, clock)
+
+    async def say(self, text: str) -> None:
+        await self.server.dm(self.server.ann, text)
+
+    def texts(self) -> list[str]:
+        return [one.text for one in self.server.shown(self.server.direct(self.server.ann))]
+
+
+@dataclass
+class OnConsole:
+    out: StringIO = field(default_factory=StringIO)
+    chat: ConsoleChat | None = None
+
+    def settings(self) -> dict[str, str]:
+        return {}
+
+    def chats(self, settings: Settings, clock: FastClock) -> list[Chat]:
+        self.chat = ConsoleChat(clock, StringIO(), self.out)
+        return [self.chat]
+
+    async def say(self, text: str) -> None:
+        assert self.chat is not None
+        await self.chat.say(text)
+
+    def texts(self) -> list[str]:
+        return [line for line in self.out.getvalue().splitlines() if "bot     <" in line]
+
+
+@pytest.fixture(params=["telegram", "discord", "console"])
+async def platform(request: pytest.FixtureRequest) -> AsyncIterator[Platform]:
+    match request.param:
+        case "telegram":
+            async with TelegramServer() as server:
+                server.private(ANN, "Ann")
+                yield OnTelegram(server)
+        case "discord":
+            async with DiscordServer() as server:
+                yield OnDiscord(server)
+        case _:
+            yield OnConsole()
+
+
+@pytest.fixture
+def fast() -> FastClock:
+    return FastClock(NOON, RATE)
+
+
+@dataclass
+class Market:
+    ticks: Ticks
+    exchange: BinanceExchange
+
+
+@pytest.fixture
+async def market(fast: FastClock) -> AsyncIterator[Market]:
+    ticks = Ticks(fast, 104_000)
+    async with BinanceExchange(ticks, ["btc/usdt", "eth/usdt"], fast.now) as exchange:
+        yield Market(ticks, exchange)
+
+
+@asynccontextmanager
+async def running(platform: Platform, market: Market, database: str, clock: FastClock) -> AsyncIterator[None]:
+    """Run the bot while inside, and stop it as a signal would."""
+    settings = Settings(
+        database_url=database,
+        exchange_api=market.exchange.root,
+        poll_seconds=POLL_SECONDS,
+        **platform.settings(),
+    )
+    done = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        chats = platform.chats(settings, clock)
+        house = await stack.enter_async_context(open_house(settings, clock, chats, throttle=False))
+        task = asyncio.create_task(house.run(done))
+        try:
+            yield
+        finally:
+            done.set()
+            await task
+
+
+async def until(is_so: Callable[[], bool], platform: Platform, within: float = 20.0) -> None:
+    """Wait until something is so; fails with what the chat shows instead."""
+    try:
+        async with asyncio.timeout(within):
+            while not is_so():  # noqa: ASYNC110 - what is asked for has no event
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"it did not come about; the chat shows {platform.texts()}") from None
+
+
+def rings(platform: Platform) -> list[str]:
+    return [text for text in platform.texts() if "fell below" in text]
+
+
+async def arm(platform: Platform, rule: str) -> None:
+    await platform.say(f"/alert {rule}")
+    await until(lambda: any("armed" in text for text in platform.texts()), platform)
+
+
+async def minutes_pass(clock: FastClock, minutes: float) -> None:
+    await clock.sleep_until(clock.now() + minutes * 60)
+
+
+async def test_a_line_in_chat_rings_once_when_the_price_falls(
+    platform: Platform, market: Market, database: str, fast: FastClock
+) -> None:
+    async with running(platform, market, database, fast):
+        await arm(platform, "btc < 100k")
+        market.ticks.set(99_500)
+        await until(lambda: bool(rings(platform)), platform)
+        await minutes_pass(fast, 4)
+    (ring,) = rings(platform)
+    assert "#1" in ring and "100,000" in ring and "99,500" in ring
+
+
+async def test_a_restart_between_arming_and_the_fall_loses_and_repeats_nothing(
+    platform: Platform, market: Market, database: str, fast: FastClock
+) -> None:
+    async with running(platform, market, database, fast):
+        await arm(platform, "btc < 100k")
+    async with running(platform, market, database, fast):
+        market.ticks.set(99_500)
+        await until(lambda: bool(rings(platform)), platform)
+    async with running(platform, market, database, fast):
+        await minutes_pass(fast, 4)
+    assert len(rings(platform)) == 1
+
+
+async def test_a_touch_while_the_bot_was_down_rings_late_and_says_so(
+    platform: Platform, market: Market, database: str, fast: FastClock
+) -> None:
+    async with running(platform, market, database, fast):
+        await arm(platform, "btc < 100k")
+    market.ticks.set(99_500)
+    await minutes_pass(fast, 1)
+    market.ticks.set(101_000)
+    await minutes_pass(fast, 5)
+    async with running(platform, market, database, fast):
+        await until(lambda: bool(rings(platform)), platform)
+        await minutes_pass(fast, 2)
+    (ring,) = rings(platform)
+    assert "seen at" in ring and "101,000" in ring
