@@ -354,6 +354,15 @@ async def test_command_without_a_reply_is_answered(server: DiscordServer) -> Non
         await server.reads(server.channel, "Done.")
 
 
+async def test_person_is_told_where_no_alert_could_arrive(server: DiscordServer) -> None:
+    async with running(server):
+        server.bar(server.channel)
+        await server.slash(server.channel, server.ann, "help")
+        _, remark = await server.received(server.channel, 2)
+    assert remark.text.startswith("I may not write in this channel")
+    assert remark.is_private
+
+
 async def test_what_is_said_pings_nobody(server: DiscordServer) -> None:
     async with running(server) as chat:
         text = f"@everyone <@{server.ann}>"
@@ -672,26 +681,26 @@ async def test_token_that_is_withdrawn_stops_the_bot(server: DiscordServer) -> N
     chat = make_chat(server)
     listening = asyncio.create_task(chat.run(FrontDesk().desk()))
     await server.connected()
-    await server.drop(4004)
+    await server.hub.drop(4004)
     with pytest.raises(Refused):
         await asyncio.wait_for(listening, 5)
 
 
 async def test_bot_goes_on_after_its_connection_broke(server: DiscordServer) -> None:
     async with running(server):
-        await server.drop()
+        await server.hub.drop()
         channel = await server.dm(server.ann, "after")
         await server.received(channel)
-        await server.reconnect()
+        server.hub.reconnect()
         await server.received(await server.dm(server.ann, "again"), 2)
-    assert server.identifies == 1
-    assert server.resumes == 2
+    assert server.hub.identifies == 1
+    assert server.hub.resumes == 2
 
 
 async def test_what_was_said_while_the_connection_was_broken_is_answered(server: DiscordServer) -> None:
     async with running(server):
         await server.dm(server.ann, "before")
-        dropping = asyncio.create_task(server.drop())
+        dropping = asyncio.create_task(server.hub.drop())
         channel = await server.dm(server.ann, "meanwhile")
         await dropping
         assert {one.text for one in await server.received(channel, 2)} == {"heard before", "heard meanwhile"}
@@ -714,8 +723,8 @@ async def test_stopping_ends_what_is_being_answered(server: DiscordServer) -> No
     ended = asyncio.Event()
 
     async def replies(_: str) -> AsyncIterator[Message]:
-        yield say("looking")
         try:
+            yield say("looking")
             await asyncio.sleep(60)
         finally:
             ended.set()

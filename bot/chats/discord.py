@@ -20,10 +20,11 @@ from discord.http import Route
 from yarl import URL
 
 from bot.alerts.message import Message
-from bot.alerts.people import Caller, ChatKind, ChatRef
+from bot.alerts.people import ChatRef
 from bot.chats.discord_answer import InteractionAnswer, MessageAnswer, relay
 from bot.chats.discord_calls import FAILURES, Calls, outcome_of
 from bot.chats.discord_menu import SlashCommand, clip, is_choice, is_same, menu, words
+from bot.chats.discord_people import author_of, caller_of, manages, may_write
 from bot.chats.discord_text import render, render_plain
 from bot.chats.lanes import Lanes
 from bot.ports import ChatGone, Choice, Desk, Outcome, Receipt, Refused, Rejected, RetryLater
@@ -31,6 +32,11 @@ from bot.ports import ChatGone, Choice, Desk, Outcome, Receipt, Refused, Rejecte
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 REFUSED = "Discord refuses the bot token: copy it again from the developer portal to TOCSIN_DISCORD_TOKEN."
+
+BARRED = (
+    "I may not write in this channel, so no alert can arrive here. "
+    "Let me view the channel and send messages in it."
+)
 
 _MOST_CHOICES = 25
 _LONGEST_PAUSE = 60.0
@@ -82,9 +88,13 @@ class DiscordChat:
             client = _Client(self, desk, self._calls)
             try:
                 async with client:
-                    await client.login(self._token)
-                    self._client, pause = client, 1.0
-                    await client.connect()
+                    try:
+                        await client.login(self._token)
+                        self._client, pause = client, 1.0
+                        await client.connect()
+                    finally:
+                        self._client = None
+                        await client.finish()
             except discord.LoginFailure:
                 raise Refused(REFUSED) from None
             except discord.ConnectionClosed as closed:
@@ -94,9 +104,6 @@ class DiscordChat:
             except Exception as problem:
                 # discord.py fails in several ways, with AttributeError too, where the gateway is away.
                 log.warning("discord cannot be reached", reason=type(problem).__name__, again_in=pause)
-            finally:
-                self._client = None
-                await client.finish()
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -167,6 +174,8 @@ class DiscordChat:
         said = words(command, filled) if command else f"/{data['name']}"
         answer = InteractionAnswer(interaction, int(caller.chat.chat), self._calls)
         await relay(desk.dispatch(caller, said), answer, self._answer_within)
+        if not may_write(interaction):
+            await answer.add(BARRED)
 
     async def complete(self, interaction: discord.Interaction, desk: Desk) -> None:
         """Answer an autocomplete in time, with nothing if there is nothing."""
@@ -253,7 +262,7 @@ class _Client(discord.Client):
             recipient = channel.recipient if isinstance(channel, discord.DMChannel) else None
             return recipient is not None and recipient.id == person
         guild = self.get_guild(channel.guild.id) or await self.fetch_guild(channel.guild.id)
-        return _manages((await guild.fetch_member(person)).guild_permissions)
+        return manages((await guild.fetch_member(person)).guild_permissions)
 
     async def finish(self) -> None:
         """End what is still being answered."""
@@ -287,38 +296,6 @@ def token_of(channel: int, nonce: str, part: int) -> str:
     Discord compares nonces over all that the bot writes, so the channel is part of it.
     """
     return hashlib.blake2b(f"{channel} {part} {nonce}".encode(), digest_size=12).hexdigest()
-
-
-def caller_of(interaction: discord.Interaction) -> Caller | None:
-    """Say who gave a slash command and where; ``None`` for a place that is not a chat."""
-    if interaction.channel_id is None:
-        return None
-    is_private = interaction.guild_id is None
-    return Caller(
-        chat=ChatRef("discord", str(interaction.channel_id)),
-        kind=ChatKind.PRIVATE if is_private else ChatKind.GROUP,
-        person=str(interaction.user.id),
-        name=interaction.user.display_name,
-        is_admin=is_private or _manages(interaction.permissions),
-        language=str(interaction.locale),
-    )
-
-
-def author_of(message: discord.Message) -> Caller:
-    """Say who wrote a message and where. Discord tells no language with it but the server's."""
-    author, guild = message.author, message.guild
-    return Caller(
-        chat=ChatRef("discord", str(message.channel.id)),
-        kind=ChatKind.PRIVATE if guild is None else ChatKind.GROUP,
-        person=str(author.id),
-        name=author.display_name,
-        is_admin=_manages(author.guild_permissions) if isinstance(author, discord.Member) else guild is None,
-        language="en" if guild is None else str(guild.preferred_locale),
-    )
-
-
-def _manages(permissions: discord.Permissions) -> bool:
-    return permissions.administrator or permissions.manage_guild
 
 
 async def _in_time(asked: Awaitable[list[Choice]], seconds: float) -> list[Choice]:

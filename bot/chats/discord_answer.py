@@ -179,6 +179,13 @@ class InteractionAnswer:
         except FAILURES as problem:
             log.warning("a reply was not shown", platform="discord", reason=type(problem).__name__)
 
+    async def add(self, text: str) -> None:
+        """Tell the asker alone something besides the reply."""
+        try:
+            await self._calls.within(self._interaction.followup.send(text, ephemeral=True))
+        except FAILURES as problem:
+            log.info("a remark was not shown", platform="discord", reason=type(problem).__name__)
+
     def _leave(self, problem: BaseException | None) -> None:
         log.info("an interaction is over", reason=type(problem).__name__ if problem else "its time is up")
         self._is_left = True

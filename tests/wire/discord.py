@@ -1,10 +1,9 @@
 """A Discord on loopback: REST and gateway, for the unmodified discord.py.
 
 The world behind it (servers, members, permissions, messages, interactions, limits of form, error codes,
-intents) is simcord's, an independent model of Discord; this file is the wire in front of it. Beyond that it
-knows what Discord documents of the wire: authorization, the nonce that is enforced for some minutes over all
-that an author writes, the global limit of fifty requests a second, and the gateway's life with HELLO,
-IDENTIFY, READY, heartbeats, RESUME, invalid sessions and close codes.
+intents) is simcord's, an independent model of Discord; this file and the gateway's are the wire in front of
+it. Beyond that they know what Discord documents: authorization, the nonce that is enforced for some minutes
+over all that an author writes, the global limit of fifty requests a second, and the life of a session.
 
     async with DiscordServer() as server:
         chat = DiscordChat(server.token, COMMANDS, api=server.api, gateway=server.gateway)
@@ -19,28 +18,27 @@ themselves after ``times`` requests.
 from __future__ import annotations
 
 import asyncio
-import copy
 import fnmatch
 import json
 import time
-import zlib
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import discord
-from aiohttp import WSMsgType, web
-from simcord import intents as gates
+from aiohttp import web
 from simcord import interactions as wire
 from simcord._clock import Clock
 from simcord.backend import Backend, serializers
 from simcord.backend.command_access import command_access
 from simcord.backend.errors import BackendError
-from simcord.backend.models import Interaction
+from simcord.backend.models import Interaction, Overwrite
 from simcord.http import router
 from simcord.http import routes as _routes  # noqa: F401 - fills the table that the router reads
+
+from tests.wire.discord_gateway import Gateway
 
 NONCE_MEMORY = 300.0
 GLOBAL_LIMIT = 50
@@ -73,23 +71,11 @@ class Trouble:
     times: int
 
 
-@dataclass(slots=True)
-class Session:
-    """One session of the gateway; it outlives its connection, so that it can be resumed."""
-
-    id: str
-    intents: discord.Intents
-    socket: web.WebSocketResponse | None
-    packer: Any
-    events: list[dict[str, Any]] = field(default_factory=list)
-    outgoing: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
-
-
 class DiscordServer:
     """A Discord with one server, one text channel and a few persons in it.
 
     ``ann`` is an ordinary member, ``boss`` manages the server, ``olga`` owns it. ``requests`` lists what was
-    asked over REST: (method, path, body). ``identifies`` and ``resumes`` count how sessions began.
+    asked over REST: (method, path, body). ``hub`` is the gateway.
     """
 
     token = "MTAw.loopback.not-a-real-token"
@@ -98,21 +84,19 @@ class DiscordServer:
         self.backend = Backend(clock=WallClock())
         self.requests: list[tuple[str, str, Any]] = []
         self.refused = 0
-        self.identifies = self.resumes = self.heartbeats = 0
         self.gaps: list[str] = []
         self._troubles: list[Trouble] = []
         self._nonces: dict[str, tuple[float, int, int]] = {}
         self._texts: dict[int, list[str]] = {}
         self._recent: deque[float] = deque()
         self._held_until = 0.0
-        self._sessions: dict[str, Session] = {}
         self._changed = asyncio.Event()
         self.olga = str(self.backend.make_user("olga").id)
         self._guild = self.backend.create_guild("Home", owner_id=int(self.olga))
         self.channel = self.text_channel("alerts")
         self.ann = self.person("ann")
         self.boss = self.person("boss", manages=True)
-        self.backend.subscribers.append(self._spread)
+        self.hub = Gateway(self.backend, self.token, self._changed.set)
 
     async def __aenter__(self) -> Self:
         app = web.Application()
@@ -123,11 +107,11 @@ class DiscordServer:
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         port = self._runner.addresses[0][1]
         self.api = f"http://127.0.0.1:{port}/api/v10"
-        self.gateway = f"ws://127.0.0.1:{port}/gateway"
+        self.gateway = self.hub.address = f"ws://127.0.0.1:{port}/gateway"
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.drop()
+        await self.hub.drop()
         await self._runner.cleanup()
         assert not self.gaps, f"the bot asked for what this server does not know: {self.gaps}"
 
@@ -155,6 +139,12 @@ class DiscordServer:
     def direct(self, person: str) -> str:
         """Give the channel of a person's direct messages with the bot."""
         return str(self.backend.get_dm_channel(int(person)).id)
+
+    def bar(self, channel: str) -> None:
+        """Forbid the bot to write in a channel."""
+        deny = discord.Permissions(send_messages=True).value
+        overwrite = Overwrite(target_id=self.backend.bot_user.id, type=1, allow=0, deny=deny)
+        self.backend.get_channel(int(channel)).overwrites.append(overwrite)
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass for deadlines of interactions and the memory of nonces."""
@@ -257,17 +247,11 @@ class DiscordServer:
 
     async def connected(self, within: float = 10.0) -> None:
         """Wait until a bot listens at the gateway."""
-        await self._until(
-            lambda: any(session.socket for session in self._sessions.values()), within, "a connection"
-        )
+        await self._until(lambda: self.hub.is_listened_to, within, "connection")
 
     async def left(self, within: float = 10.0) -> None:
         """Wait until no bot listens at the gateway any more."""
-        await self._until(
-            lambda: not any(session.socket for session in self._sessions.values()),
-            within,
-            "end of connections",
-        )
+        await self._until(lambda: not self.hub.is_listened_to, within, "end of the connection")
 
     def count(self, method: str, path: str) -> int:
         """Count the requests of a method to paths like ``/channels/*/messages``."""
@@ -389,7 +373,7 @@ class DiscordServer:
         self._changed.set()
         if any(trouble.path == "/gateway" for trouble in self._troubles):
             return await self._answer(request, "/gateway")
-        return await self._connect(request)
+        return await self.hub.connect(request)
 
     async def _perform(self, request: web.Request) -> web.Response:
         path = "/" + request.match_info["path"]
@@ -457,131 +441,6 @@ class DiscordServer:
             return web.Response(body=b"error code: 1015", status=429, headers=headers)
         body = {"message": "You are being rate limited.", "retry_after": after, "global": is_global}
         return self._json(body, 429, headers)
-
-    # --- gateway --------------------------------------------------------------------------------------------
-
-    async def drop(self, code: int = 4000) -> None:
-        """Close every connection of the gateway; the sessions can be resumed."""
-        for session in self._sessions.values():
-            if session.socket is not None:
-                await session.socket.close(code=code)
-
-    async def reconnect(self) -> None:
-        """Ask every bot to connect anew (op 7)."""
-        for session in self._sessions.values():
-            session.outgoing.put_nowait({"op": 7, "d": None, "s": None, "t": None})
-
-    async def _connect(self, request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse(autoping=True)
-        await socket.prepare(request)
-        packer = zlib.compressobj() if request.query.get("compress") == "zlib-stream" else None
-        await self._pack(socket, packer, {"op": 10, "d": {"heartbeat_interval": 41250}, "s": None, "t": None})
-        session: Session | None = None
-        writer: asyncio.Task[None] | None = None
-        try:
-            async for message in socket:
-                if message.type is not WSMsgType.TEXT:
-                    continue
-                said = json.loads(message.data)
-                match said["op"]:
-                    case 1:
-                        self.heartbeats += 1
-                        await self._pack(socket, packer, {"op": 11, "d": None, "s": None, "t": None})
-                    case 2 | 6 if said["d"]["token"] != self.token:
-                        await socket.close(code=4004, message=b"Authentication failed.")
-                    case 2:
-                        session = await self._identify(socket, packer, said["d"])
-                    case 6:
-                        session = await self._resume(socket, packer, said["d"])
-                if session is not None and writer is None:
-                    writer = asyncio.create_task(self._write(session, socket))
-                    self._changed.set()
-        finally:
-            # No await in here: a connection that breaks may cancel this more than once.
-            if writer is not None:
-                writer.cancel()
-            if session is not None and session.socket is socket:
-                session.socket = None
-            self._changed.set()
-        return socket
-
-    async def _identify(
-        self, socket: web.WebSocketResponse, packer: Any, said: dict[str, Any]
-    ) -> Session | None:
-        intents = discord.Intents.none()
-        intents.value = said["intents"]
-        if any(getattr(intents, name) for name in gates.PRIVILEGED_INTENTS):
-            await socket.close(code=4014, message=b"Disallowed intent(s).")
-            return None
-        self.identifies += 1
-        session = Session(f"session-{self.identifies}", intents, socket, packer)
-        self._sessions[session.id] = session
-        guilds = list(self.backend.guilds.values())
-        self._send(
-            session,
-            "READY",
-            {
-                "v": 10,
-                "user": dict(serializers.user_payload(self.backend.bot_user)),
-                "guilds": [{"id": str(guild.id), "unavailable": True} for guild in guilds],
-                "session_id": session.id,
-                "resume_gateway_url": self.gateway,
-                "application": {"id": str(self.backend.application_id), "flags": 0},
-            },
-        )
-        for guild in guilds:
-            self._offer(session, "GUILD_CREATE", serializers.guild_create_payload(self.backend, guild))
-        return session
-
-    async def _resume(
-        self, socket: web.WebSocketResponse, packer: Any, said: dict[str, Any]
-    ) -> Session | None:
-        session = self._sessions.get(said["session_id"])
-        if session is None or session.id != said["session_id"]:
-            await self._pack(socket, packer, {"op": 9, "d": False, "s": None, "t": None})
-            return None
-        self.resumes += 1
-        session.socket, session.packer, session.outgoing = socket, packer, asyncio.Queue()
-        for event in session.events:
-            if event["s"] > (said["seq"] or 0):
-                session.outgoing.put_nowait(event)
-        self._send(session, "RESUMED", {})
-        return session
-
-    def _spread(self, event: str, payload: Mapping[str, Any]) -> None:
-        for session in self._sessions.values():
-            self._offer(session, event, payload)
-
-    def _offer(self, session: Session, event: str, payload: Mapping[str, Any]) -> None:
-        """Send an event as far as the session's intents let it see."""
-        gate = gates.required_intent(event, payload)
-        if gate is not None and not getattr(session.intents, gate):
-            return
-        shown = copy.deepcopy(dict(payload))
-        bot = self.backend.bot_user.id
-        if event in ("MESSAGE_CREATE", "MESSAGE_UPDATE"):
-            gates.censor_message(shown, bot, backend=self.backend)
-        if event == "GUILD_CREATE":
-            gates.prune_guild_create(shown, session.intents, bot)
-        self._send(session, event, shown)
-
-    def _send(self, session: Session, event: str, payload: dict[str, Any]) -> None:
-        numbered = {"op": 0, "t": event, "s": len(session.events) + 1, "d": payload}
-        session.events.append(numbered)
-        session.outgoing.put_nowait(numbered)
-
-    async def _write(self, session: Session, socket: web.WebSocketResponse) -> None:
-        outgoing = session.outgoing
-        while True:
-            event = await outgoing.get()
-            await self._pack(socket, session.packer, event)
-
-    async def _pack(self, socket: web.WebSocketResponse, packer: Any, event: dict[str, Any]) -> None:
-        text = json.dumps(event)
-        if packer is None:
-            await socket.send_str(text)
-        else:
-            await socket.send_bytes(packer.compress(text.encode()) + packer.flush(zlib.Z_SYNC_FLUSH))
 
     # --- interactions ---------------------------------------------------------------------------------------
 
