@@ -28,7 +28,6 @@ _feed_seen = Gauge(
     "tocsin_feed_seen_timestamp_seconds", "When a feed last brought data.", ["source"], registry=_REGISTRY
 )
 _bars = Counter("tocsin_bars", "Final minutes judged.", ["source"], registry=_REGISTRY)
-_armings = Gauge("tocsin_armings", "Armings that are watched.", registry=_REGISTRY)
 _transitions = Counter(
     "tocsin_transitions", "Rings, corrections and ends promised to be told.", ["kind"], registry=_REGISTRY
 )
@@ -42,7 +41,6 @@ _delay = Histogram(
 _deliveries = Counter(
     "tocsin_deliveries", "Messages sent, by what became of them.", ["platform", "outcome"], registry=_REGISTRY
 )
-_outbox = Gauge("tocsin_outbox_pending", "Notifications that wait.", ["platform"], registry=_REGISTRY)
 _outbox_age = Gauge(
     "tocsin_outbox_oldest_age_seconds",
     "How long the oldest one that is due has waited.",
@@ -64,11 +62,6 @@ def count_bars(source: str, count: int) -> None:
     _bars.labels(source).inc(count)
 
 
-def show_armings(count: int) -> None:
-    """Show how many armings are watched now."""
-    _armings.set(count)
-
-
 def count_transition(kind: str) -> None:
     """Count what was promised to be told: ``ring``, ``correction``, ``ended``."""
     _transitions.labels(kind).inc()
@@ -84,10 +77,9 @@ def observe_delay(platform: str, seconds: float) -> None:
     _delay.labels(platform).observe(max(0.0, seconds))
 
 
-def show_outbox(platform: str, pending: int, oldest: float) -> None:
-    """Show how many notifications of a platform wait, and how many seconds the oldest due one has."""
-    _outbox.labels(platform).set(pending)
-    _outbox_age.labels(platform).set(oldest)
+def show_outbox_age(platform: str, seconds: float) -> None:
+    """Show for how long the oldest notification of a platform has been due; 0 where none is."""
+    _outbox_age.labels(platform).set(max(0.0, seconds))
 
 
 def exposition() -> bytes:
