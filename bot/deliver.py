@@ -29,10 +29,10 @@ log = structlog.get_logger(__name__)
 BATCH = 30
 """How many notifications are leased at once, each of another chat."""
 
-LEASE = 60.0
+LEASE = 30.0
 """How long, in seconds, the right to send lasts. A send is given up well before."""
 
-_SEND_TIMEOUT = 30.0
+_SEND_TIMEOUT = 20.0
 
 
 @dataclass(slots=True)

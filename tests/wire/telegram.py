@@ -55,8 +55,8 @@ class Trouble:
     """What a request meets instead of an answer.
 
     ``kind`` is ``answer`` (an error of the Bot API), ``page`` (what a proxy says), ``hang`` (nothing comes),
-    ``reset`` (the connection breaks before anything is done) or ``lose`` (it is done, then the connection
-    breaks).
+    ``reset`` (the connection breaks before anything is done), ``lose`` (it is done, then the connection
+    breaks) or ``mute`` (it is done, and no answer comes).
     """
 
     kind: str = "answer"
@@ -87,6 +87,7 @@ BAD_GATEWAY = Trouble("page", 502)
 HANG = Trouble("hang")
 RESET = Trouble("reset")
 LOSE = Trouble("lose")
+MUTE = Trouble("mute")
 
 
 @dataclass
@@ -360,8 +361,8 @@ class TelegramServer:
             self._changed.set()
         self.calls.append(Call(method, params, status, answer))
         self._changed.set()
-        if trouble is not None and trouble.kind == "lose":
-            return await _silence(request, is_reset=True)
+        if trouble is not None and trouble.kind in ("lose", "mute"):
+            return await _silence(request, is_reset=trouble.kind == "lose")
         headers = {}
         if seconds := answer.get("parameters", {}).get("retry_after"):
             headers["Retry-After"] = str(seconds)
