@@ -107,6 +107,7 @@ async def test_killed_between_the_commit_and_the_send_nothing_is_lost(scene: Sce
         await process.wait()
     assert scene.rings() == []
     scene.telegram.forget("sendMessage")
+    scene.let_leases_expire()
     async with scene.bot():
         await scene.until(lambda: bool(scene.rings()))
         await scene.until(lambda: all(sent for _, sent in scene.promised()))
