@@ -149,7 +149,7 @@ async def listening(
     """Run a chat until the block ends; it is connected when the block begins."""
     before = len(server.called("getMyCommands"))
     task = asyncio.create_task(chat.run(desk or Person().desk))
-    connected = asyncio.create_task(server.until(lambda: len(server.called("getMyCommands")) >= before + 2))
+    connected = asyncio.create_task(server.until(lambda: len(server.called("getMyCommands")) >= before + 3))
     await asyncio.wait({task, connected}, return_when=asyncio.FIRST_COMPLETED)
     connected.cancel()
     try:
@@ -313,6 +313,16 @@ async def test_a_command_in_a_topic_is_answered_there_as_a_reply(
         [shown] = await server.received(GROUP, 1)
     assert (shown.thread, shown.reply_to) == (17, asked)
     assert person.heard[0][0].chat == ChatRef("telegram", str(GROUP), "17")
+
+
+async def test_an_answer_in_a_group_without_topics_belongs_to_no_thread(
+    server: TelegramServer, clock: SetClock
+) -> None:
+    person = Person()
+    async with listening(chat_of(server, clock), server, person.desk):
+        await server.say(GROUP, ANN, "/price btc", message_thread_id=5)  # a reply to message 5
+        await server.received(GROUP, 1)
+    assert person.heard[0][0].chat == ChatRef("telegram", str(GROUP))
 
 
 async def test_what_is_no_saying_of_a_person_is_ignored(server: TelegramServer, clock: SetClock) -> None:
@@ -542,6 +552,24 @@ async def test_lanes_hold_a_bounded_number_of_works() -> None:
     assert sorted(done) == [0, 1, 2, 3]
 
 
+async def test_no_more_lanes_are_walked_at_once_than_allowed() -> None:
+    lanes = Lanes(at_once=2)
+    busy: list[int] = []
+    running = 0
+
+    async def work() -> None:
+        nonlocal running
+        running += 1
+        busy.append(running)
+        await asyncio.sleep(0)
+        running -= 1
+
+    for number in range(6):
+        await lanes.put(str(number), work)
+    await lanes.drain(5)
+    assert (len(busy), max(busy)) == (6, 2)
+
+
 async def test_works_that_do_not_end_are_cancelled_when_the_time_is_up() -> None:
     lanes = Lanes()
     await lanes.put("a", asyncio.Event().wait)  # type: ignore[arg-type]
@@ -744,7 +772,7 @@ async def test_who_cannot_be_asked_about_is_no_administrator(server: TelegramSer
 
 
 async def test_the_menu_is_set_only_when_it_changed(server: TelegramServer, clock: SetClock) -> None:
-    for menu, sets, deletes in ((MENU, 2, 0), (MENU, 2, 0), (MENU[1:], 4, 0), ([], 4, 2)):
+    for menu, sets, deletes in ((MENU, 3, 0), (MENU, 3, 0), (MENU[1:], 6, 0), ([], 6, 3)):
         async with listening(chat_of(server, clock, menu=menu), server):
             await server.say(ANN, ANN, "hello")
             await server.until(lambda: server.unconfirmed == 0)
@@ -755,12 +783,12 @@ async def test_the_menu_is_set_only_when_it_changed(server: TelegramServer, cloc
                 )
             )
         if menu is MENU:
-            names = {
+            assert {
                 json.loads(scope)["type"]: [one["command"] for one in commands]
                 for (scope, _), commands in server.commands.items()
-            }
-            assert names == {
-                "default": ["alert", "price"],
+            } == {
+                "default": ["alert", "price", "level"],
+                "all_group_chats": ["alert", "price"],
                 "all_chat_administrators": ["alert", "price", "level"],
             }
     assert server.commands == {}
@@ -827,6 +855,7 @@ async def test_a_start_that_does_not_come_about_can_be_cancelled(
 
 async def test_a_webhook_of_former_times_is_removed(server: TelegramServer, clock: SetClock) -> None:
     server.webhook = "https://example.org/hook"
+    server.order("deleteWebhook", BAD_GATEWAY)
     async with listening(chat_of(server, clock), server):
         await server.say(ANN, ANN, "hello")
         await server.received(ANN, 1)

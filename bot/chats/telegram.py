@@ -22,6 +22,7 @@ from telegram import (
     BotCommand,
     BotCommandScope,
     BotCommandScopeAllChatAdministrators,
+    BotCommandScopeAllGroupChats,
     BotCommandScopeDefault,
     LinkPreviewOptions,
     ReplyParameters,
@@ -76,8 +77,9 @@ class TelegramChat:
     """Telegram, by long polling through python-telegram-bot.
 
     ``token`` is BotFather's, ``root`` the address of the Bot API. ``menu`` lists the commands for Telegram's
-    menu as (name, summary, is only for administrators). ``patience`` is how many seconds to wait for an
-    answer. ``send`` and ``is_admin`` work while ``run`` runs; before and after, ``send`` asks to try later.
+    menu as (name, summary, is only for a group's administrators). ``patience`` is how many seconds to wait
+    for an answer. ``send`` and ``is_admin`` work while ``run`` runs; before and after, ``send`` asks to try
+    later.
     """
 
     platform = "telegram"
@@ -172,13 +174,12 @@ class TelegramChat:
 
     async def _publish_menu(self) -> None:
         """Set Telegram's menu where it is not what it should be; the bot is as good without it."""
-        everybody = [
-            BotCommand(name, summary[:256]) for name, summary, is_admins in self._menu if not is_admins
-        ]
-        admins = [BotCommand(name, summary[:256]) for name, summary, _ in self._menu]
+        everything = [BotCommand(name, summary[:256]) for name, summary, _ in self._menu]
+        unbound = [BotCommand(name, summary[:256]) for name, summary, is_bound in self._menu if not is_bound]
         scopes: list[tuple[BotCommandScope, list[BotCommand]]] = [
-            (BotCommandScopeDefault(), everybody),
-            (BotCommandScopeAllChatAdministrators(), admins),
+            (BotCommandScopeDefault(), everything),
+            (BotCommandScopeAllGroupChats(), unbound),
+            (BotCommandScopeAllChatAdministrators(), everything),
         ]
         bot = self._application.bot
         try:
