@@ -113,6 +113,21 @@ async def test_what_was_seen_is_kept_with_the_arming(room: Room) -> None:
     assert subscription.arming.seen[BTC].price == 69_400.0
 
 
+async def test_an_alert_is_made_once_its_price_was_seen_however_long_that_took(room: Room) -> None:
+    look = room.market.seen
+
+    async def seen_slowly(key: MetricKey) -> object:
+        seen = await look(key)
+        await room.clock.sleep(5)
+        return seen
+
+    room.market.seen = seen_slowly  # type: ignore[assignment]
+    await room.say("/alert btc > 70k")
+    [subscription] = await room.store.subscriptions(ANN.chat)
+    assert subscription.arming is not None
+    assert subscription.arming.made_at == NOON + 5
+
+
 async def test_an_alert_that_is_true_already_says_that_it_waits_to_be_clear(room: Room) -> None:
     assert await room.say("/alert btc > 69k") == (
         "#1 armed: BTC/USDT above 69,000. Now 69,400 (0.6% away).\n"

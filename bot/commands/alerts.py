@@ -26,7 +26,7 @@ async def make(request: Request) -> Replies:
         if not is_sure:
             ask_if_far(prepared, f"/alert {reading.rule} {SURE}", tr)
         return await request.office.register.make_alert(
-            request.caller, str(prepared.rule), prepared.arming(), request.now
+            request.caller, str(prepared.rule), prepared.arming(), request.instant
         )
 
     prepared, alert = await arm(request, reading.rule, write)
@@ -90,7 +90,9 @@ async def resume(request: Request) -> Replies:
         raise Refusal(tr("{label} had its time until {at}: please make a new one.", label=alert.label, at=at))
 
     async def write(prepared: Prepared) -> Alert | None:
-        return await request.office.register.resume(request.chat, alert.label, prepared.arming(), request.now)
+        return await request.office.register.resume(
+            request.chat, alert.label, prepared.arming(), request.instant
+        )
 
     prepared, _ = await arm(request, rule, write)
     yield say(*await made_lines(alert.label, prepared, alert.is_shared, request))

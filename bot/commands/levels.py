@@ -63,7 +63,7 @@ async def _set(name: str, known: Level | None, request: Request) -> list[str]:
             Level(name, value, chat, by, request.now),
             lambda rule, levels: str(qualify(fill(parse(rule), levels), office.quote)),
             await _seen(name, request),
-            request.now,
+            request.instant,
         )
     except RuleError as error:  # one of the rules that follow it would make no sense
         raise refused(error, tr) from error

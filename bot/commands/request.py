@@ -52,6 +52,11 @@ class Request:
         return self.caller.chat
 
     @property
+    def instant(self) -> float:
+        """The present instant: what is made is made once its prices were seen, not when it was asked for."""
+        return self.office.clock.now()
+
+    @property
     def is_for_all(self) -> bool:
         """Whether what is set holds for the whole deployment: an operator's word in a private chat.
 

@@ -33,7 +33,7 @@ async def subscribe(request: Request) -> Replies:
 
     async def write(prepared: Prepared) -> Alert | None:
         return await request.office.register.subscribe(
-            request.caller, shared.name, prepared.arming(), request.now
+            request.caller, shared.name, prepared.arming(), request.instant
         )
 
     prepared, alert = await arm(request, parse(shared.rule), write)
