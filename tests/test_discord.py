@@ -20,6 +20,7 @@ from bot.alerts.people import Caller, ChatKind, ChatRef, Role
 from bot.chats.discord import DiscordChat, api_address, token_of
 from bot.chats.discord_menu import is_same, menu, words
 from bot.chats.discord_text import LIMIT, escape, render, render_plain, width
+from bot.commands import COMMANDS as TABLE
 from bot.ports import ChatGone, Choice, Desk, Receipt, Refused, Rejected, Replies, RetryLater
 from tests.wire.discord import DiscordServer
 
@@ -464,6 +465,19 @@ def test_menu_that_discord_gives_back_is_known_again() -> None:
 
 def _as_kept(option: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in option.items() if value is not False}
+
+
+def test_table_of_commands_fits_into_discords_menu() -> None:
+    described = menu(TABLE)
+    assert len({command["name"] for command in described}) == len(described) <= 100
+    for command in described:
+        options = command["options"]
+        required = [option["required"] for option in options]
+        assert len(options) <= 25
+        assert required == sorted(required, reverse=True)
+        for named in (command, *options):
+            assert re.fullmatch(r"[-_a-z0-9]{1,32}", named["name"])
+            assert 1 <= len(named["description"]) <= 100
 
 
 def test_required_options_come_first_in_the_menu_and_in_order_in_the_words() -> None:
