@@ -65,7 +65,7 @@ class DiscordChat:
         complete_within: float = 2.0,
         patience: float = 20.0,
     ) -> None:
-        self._token = token
+        self._token = token.strip()
         self._commands = {command.name: command for command in commands}
         self._answer_within = answer_within
         self._complete_within = complete_within
@@ -83,14 +83,16 @@ class DiscordChat:
         if not self._token.isascii() or not self._token.isprintable():
             raise Refused(REFUSED)  # it would not even fit into a header
         pause = 1.0
+        loop = asyncio.get_running_loop()
         while True:
+            began = loop.time()
             self._calls = Calls(self._patience)
             client = _Client(self, desk, self._calls)
             try:
                 async with client:
                     try:
                         await client.login(self._token)
-                        self._client, pause = client, 1.0
+                        self._client = client
                         await client.connect()
                     finally:
                         self._client = None
@@ -105,7 +107,8 @@ class DiscordChat:
                 # discord.py fails in several ways, with AttributeError too, where the gateway is away.
                 log.warning("discord cannot be reached", reason=type(problem).__name__, again_in=pause)
             await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            held_long = loop.time() - began > 2 * _LONGEST_PAUSE
+            pause = 1.0 if held_long else min(pause * 2, _LONGEST_PAUSE)
 
     async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
         """Push one message, at most once per ``nonce`` as far as Discord remembers (some minutes).
