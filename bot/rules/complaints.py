@@ -42,7 +42,7 @@ def complain(text: str, tokens: Sequence[Token], error: Unexpected) -> RuleError
 
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Pick the choice most like a word, or nothing if none is like it."""
-    return next(iter(difflib.get_close_matches(word, sorted(choices), n=1, cutoff=0.7)), "")
+    return next(iter(difflib.get_close_matches(word, sorted(choices), n=1, cutoff=0.66)), "")
 
 
 def _ended(text: str, tokens: Sequence[Token], expected: frozenset[str]) -> RuleError:
@@ -57,7 +57,8 @@ def _ended(text: str, tokens: Sequence[Token], expected: frozenset[str]) -> Rule
         if kind == "RPAR":
             return RuleError(text, _open_bracket(tokens), Phrase(reason))
         said = Phrase(reason, {"before": last.text} if kind == "CMP" else {})
-        return RuleError(text, end, said, show(example.format(before=last.text)))
+        hint = EXAMPLE if kind == "CMP" and last.kind != "NAME" else show(example.format(before=last.text))
+        return RuleError(text, end, said, hint)
     return RuleError(text, end, Phrase("The rule ends too early."), EXAMPLE)
 
 
@@ -97,6 +98,8 @@ def _reason(
                 return misfit, suggest(f"{before.text}/{after.text}")
         case "NUMBER" | "MINUTES" | "MONTHS" if "PERCENT" in expected and "NUMBER" not in expected:
             return Phrase("A percentage must follow."), suggest(f"{word}%")
+        case "DURATION" | "MINUTES" if "FOR" in expected:
+            return misfit, suggest(f"for {word}")
         case "NUMBER" if "DURATION" in expected:
             return Phrase('"{word}" is no duration.', {"word": word}), _with_unit(token)
         case "NUMBER" if before and kind_before == "NUMBER" and word.isdigit():

@@ -140,9 +140,15 @@ class _Pass:
 
     def _reach(self, at: int, is_elided: bool) -> _Verb | None:
         first = self._token(at)
-        if first.kind == "EQUALS" or first.text in REACHES:
-            return _Verb(1, (_word(first, "crosses"),)) if self._is_level(at + 1) else None
-        if first.kind in _LEVELS and self._token(at + 1).kind in _ENDS and not is_elided:
+        second = self._token(at + 1)
+        if (first.kind == "EQUALS" or first.text in {*REACHES, "is"}) and self._is_level(at + 1):
+            return _Verb(1, (_word(first, "crosses"),))
+        if first.text in {"goes", "gets"} and second.text == "to" and self._is_level(at + 2):
+            return _Verb(2, (_word(first, "crosses"),))
+        if first.kind == "CROSSES" and second.text in {"over", "under"} and self._is_level(at + 2):
+            side = _word(second, "above" if second.text in ABOVE else "below")
+            return _Verb(2, (first, side), is_plain=True)
+        if first.kind in _LEVELS and second.kind in _ENDS and not is_elided:
             return _Verb(1, (_word(first, "crosses"), first))
         return None
 
