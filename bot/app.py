@@ -27,6 +27,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from bot import gauges, web
 from bot.alerts.people import Caller, ChatRef
 from bot.alerts.translator import ENGLISH, Translator
+from bot.alerts.wording import PATIENCE
 from bot.commands import COMMANDS, Office, make_desk
 from bot.deliver import Courier
 from bot.feeds import Exchanges, build_feeds
@@ -158,13 +159,17 @@ class House:
                 id=f"look at {feed.name}",
                 max_instances=1,
                 coalesce=True,
+                next_run_time=datetime.now(UTC),
                 misfire_grace_time=None,
             )
         self.scheduler.start()
 
     async def _look(self, feed: Feed) -> None:
         began = time.perf_counter()
-        batch = await feed.poll(self.watch.wants())
+        try:
+            batch = await feed.poll(self.watch.wants())
+        except asyncio.CancelledError:
+            return  # the scheduler ends; it would log a look that it cancels as a failure
         health = feed.health()
         gauges.count_poll(feed.name, time.perf_counter() - began, health.seen_at if health.is_well else None)
         gauges.count_bars(feed.name, sum(len(run.bars) for run in batch.bars))
@@ -188,13 +193,14 @@ async def open_house(
             settings.exchanges, settings.quote, clock, gateway=settings.exchange_api, throttle=throttle
         )
         stack.push_async_callback(exchanges.close)
-        couriers = [Courier(store, chat, clock, translator, longest_rest) for chat in chats]
+        late_after = _SECONDS_UNTIL_FINAL + _POLLS_UNTIL_LATE * settings.poll_seconds
+        patience = max(PATIENCE, late_after)
+        couriers = [Courier(store, chat, clock, translator, patience, longest_rest) for chat in chats]
 
         def wake() -> None:
             for courier in couriers:
                 courier.wake()
 
-        late_after = _SECONDS_UNTIL_FINAL + _POLLS_UNTIL_LATE * settings.poll_seconds
         watch = Watch(store, exchanges.market, clock, wake, late_after, holder=_holder())
         await watch.open()
         office = Office(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot import gauges
-from bot.alerts.wording import word
+from bot.alerts.wording import PATIENCE, word
 from bot.pacing import LIMITS, Pacer, backoff
 from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLater, StoreTrouble
 
@@ -32,6 +32,9 @@ BATCH = 30
 LEASE = 30.0
 """How long, in seconds, the right to send lasts. A send is given up well before."""
 
+_LONGEST_WAIT = 1.0
+"""How many seconds a leased message may wait for its chat's turn; beyond that it is put back."""
+
 _SEND_TIMEOUT = 20.0
 
 
@@ -39,14 +42,16 @@ _SEND_TIMEOUT = 20.0
 class Courier:
     """Who carries one platform's messages.
 
-    ``translator`` gives the words of a language and a time zone. ``longest_rest`` is how many seconds pass
-    at most without a look into the outbox.
+    ``translator`` gives the words of a language and a time zone. ``patience`` is how many seconds a message
+    may wait before it says that it was delayed; ``longest_rest`` how many pass at most without a look into
+    the outbox.
     """
 
     outbox: Outbox
     chat: Chat
     clock: Clock
     translator: Callable[[str, str], Translator]
+    patience: float = PATIENCE
     longest_rest: float = 60.0
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
     _pacer: Pacer | None = None
@@ -88,10 +93,13 @@ class Courier:
 
     async def _carry(self, notification: Notification) -> None:
         translator = self.translator(notification.language, notification.timezone)
-        message = word(notification, translator, self.clock.now())
+        message = word(notification, translator, self.clock.now(), self.patience)
         outcome: Outcome
-        at = self.pacer.reserve(notification.chat.chat, notification.is_group, self.clock.now())
-        await self.clock.sleep(at - self.clock.now())
+        chat, is_group, now = notification.chat.chat, notification.is_group, self.clock.now()
+        if (wait := self.pacer.ready_at(chat, is_group, now) - now) > _LONGEST_WAIT:
+            await self.outbox.settle(notification, RetryLater(wait, "paced"), now)
+            return
+        await self.clock.sleep(self.pacer.reserve(chat, is_group, now) - now)
         try:
             async with asyncio.timeout(_SEND_TIMEOUT):
                 outcome = await self.chat.send(notification.chat, message, notification.dedupe)
@@ -136,6 +144,7 @@ class Courier:
     async def _until_due(self) -> float:
         now = self.clock.now()
         due = await self.outbox.next_due(self.chat.platform, now)
+        gauges.show_outbox_age(self.chat.platform, 0.0 if due is None else max(0.0, now - due))
         return self.longest_rest if due is None else min(max(due - now, 0.01), self.longest_rest)
 
     async def _rest(self, seconds: float) -> None:

@@ -1,7 +1,8 @@
 """When may the next message go? Token buckets for each chat and for a platform as a whole, and backoff.
 
 Nothing here waits: a reservation answers with the instant at which a message may go, and counts it as gone
-then. Instants are those of whichever clock the caller holds.
+then. Whoever must wait long for one chat does not reserve, but asks again later, so that other chats pass.
+Instants are those of whichever clock the caller holds.
 """
 
 from __future__ import annotations
@@ -67,6 +68,10 @@ class Pacer:
         self._limits = limits
         self._overall = Bucket(limits.overall)
         self._chats: OrderedDict[str, Bucket] = OrderedDict()
+
+    def ready_at(self, chat: str, is_group: bool, now: float) -> float:
+        """Give the instant at which one chat takes its next message, whatever the others do."""
+        return self._bucket(chat, is_group).ready_at(now)
 
     def reserve(self, chat: str, is_group: bool, now: float) -> float:
         """Give the instant at which a message to a chat may go, and count it."""

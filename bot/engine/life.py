@@ -133,7 +133,7 @@ class _Build:
             case Crosses(value=Instrument() as instrument, side=side, level=Number(value=level)):
                 slot = self._take(1)
                 sides = {"": 0.0, "above": ABOVE, "below": BELOW}
-                crossing = Crossing(slot, self._key(instrument), sides[side], float(level), _text(condition))
+                crossing = Crossing(slot, self._key(instrument), sides[side], float(level), str(condition))
                 self.breaks[crossing.key].add(crossing.level)
                 return crossing
             case Moves(value=Instrument() as instrument, way=way, percent=percent, window=window):
@@ -141,10 +141,10 @@ class _Build:
                 self.lookback = max(self.lookback, window.seconds)
                 ways = {"": 0, "up": 1, "down": -1}
                 fraction = float(percent / 100)
-                return Move(self._key(instrument), ways[way], fraction, window.seconds, _text(condition))
+                return Move(self._key(instrument), ways[way], fraction, window.seconds, str(condition))
             case Held(condition=part, duration=Duration() as duration):
                 slot = self._take(3)
-                holding = Holding(slot, self.node(part), duration.seconds, _text(condition))
+                holding = Holding(slot, self.node(part), duration.seconds, str(condition))
                 self.tells_early = False
                 self.holdings.append(holding)
                 return holding
@@ -161,12 +161,12 @@ class _Build:
         match condition:
             case Compare(left=Instrument() as left, op=op, right=Instrument() as right):
                 self.is_restless, self.tells_early = True, False
-                return Against(self._key(left), COMPARE[op], self._key(right), _text(condition))
+                return Against(self._key(left), COMPARE[op], self._key(right), str(condition))
             case Compare(left=Instrument() as instrument, op=op, right=Number(value=level)):
-                return self._within(instrument, op, float(level), _text(condition))
+                return self._within(instrument, op, float(level), str(condition))
             case Compare(left=Number(value=level), op=op, right=Instrument() as instrument):
                 turned: dict[Op, Op] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-                return self._within(instrument, turned[op], float(level), _text(condition))
+                return self._within(instrument, turned[op], float(level), str(condition))
             case _:
                 raise ValueError(f"cannot judge {condition}")
 
@@ -214,7 +214,3 @@ def _meet(one: Within, other: Within) -> Within:
     floor = max(floors, key=lambda limit: (limit.level, limit.is_open), default=None)
     ceiling = min(ceilings, key=lambda limit: (limit.level, not limit.is_open), default=None)
     return Within(one.key, floor, ceiling, f"{one.term} and {other.term}")
-
-
-def _text(condition: Condition) -> str:
-    return str(Rule(condition))

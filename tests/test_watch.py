@@ -1,0 +1,233 @@
+"""From the tape to the chat on the real store: what is committed, what is told, and what is told again."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from bot.alerts.message import Message
+from bot.alerts.people import ChatRef
+from bot.alerts.translator import ENGLISH
+from bot.deliver import Courier
+from bot.metrics import MINUTE, Bar, Print, Seen
+from bot.ports import ChatGone, Desk, NewArming, Outcome, Receipt, RetryLater, StoreTrouble, Superseded
+from bot.store import SqlStore, open_store
+from bot.watch import Watch
+from tests.conftest import NOON, SetClock
+from tests.market import HandMarket
+from tests.markets import BTC, batch
+from tests.storing import caller, follow, refill
+
+ANN = caller("ann", platform="telegram")
+START = int(NOON)
+
+
+@dataclass
+class Ear:
+    """A chat platform that answers as it is told, and remembers what it was sent."""
+
+    platform: str = "telegram"
+    outcomes: list[Outcome] = field(default_factory=list)
+    heard: list[tuple[ChatRef, str]] = field(default_factory=list)
+
+    async def run(self, desk: Desk) -> None:
+        raise NotImplementedError
+
+    async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
+        outcome = self.outcomes.pop(0) if self.outcomes else Receipt("1")
+        if isinstance(outcome, Receipt):
+            self.heard.append((chat, message.plain()))
+        return outcome
+
+    async def is_admin(self, chat: ChatRef, person: str) -> bool:
+        return True
+
+    def texts(self) -> list[str]:
+        return [text for _, text in self.heard]
+
+
+@dataclass
+class Scene:
+    store: SqlStore
+    clock: SetClock
+    market: HandMarket
+    ear: Ear
+    watch: Watch
+    courier: Courier
+
+    async def arm(self, rule: str, price: float, who: object = ANN) -> None:
+        now = self.clock.now()
+        minute = int(now // MINUTE) * MINUTE
+        seen = {BTC: Seen(now, Bar(minute, price, price, price, price))}
+        await self.store.make_alert(ANN, rule, NewArming(refill(rule, {}), seen), now)
+
+    async def minute(self, *prices: float) -> None:
+        """Let a minute pass that traded at these prices in this order."""
+        start = int(self.clock.now() // MINUTE) * MINUTE
+        self.clock.time = start + MINUTE
+        bar = Bar(start, prices[0], max(prices), min(prices), prices[-1])
+        await self.watch.take(batch({BTC: [bar]}, at=self.clock.now()))
+        await self.courier.drain()
+
+    async def prints(self, price: float) -> None:
+        """See one price of the running minute."""
+        self.clock.time += 5
+        await self.watch.take(batch({}, Print(BTC, price, self.clock.now()), at=self.clock.now()))
+        await self.courier.drain()
+
+
+async def opened(store: SqlStore, clock: SetClock, ear: Ear) -> Scene:
+    market = HandMarket(clock, btc=105.0)
+    watch = Watch(store, market, clock, lambda: None, late_after=140)
+    await watch.open()
+    return Scene(store, clock, market, ear, watch, Courier(store, ear, clock, lambda *_: ENGLISH))
+
+
+@pytest.fixture
+async def scene(store: SqlStore, clock: SetClock) -> Scene:
+    return await opened(store, clock, Ear())
+
+
+async def test_a_touch_is_told_once(scene: Scene) -> None:
+    await scene.arm("btc < 100", 105)
+    await scene.minute(105, 104)
+    await scene.minute(104, 99, 103)
+    await scene.minute(103, 98, 103)
+    (text,) = scene.ear.texts()
+    assert "#1" in text and "touched 99" in text
+
+
+async def test_an_early_ring_and_its_final_minute_are_one_message(scene: Scene) -> None:
+    await scene.arm("btc < 100", 105)
+    await scene.prints(99)
+    assert len(scene.ear.texts()) == 1
+    await scene.prints(98)
+    await scene.minute(105, 98, 101)
+    await scene.minute(101, 101)
+    assert len(scene.ear.texts()) == 1
+
+
+async def test_an_early_ring_that_is_not_borne_out_is_corrected_once(scene: Scene) -> None:
+    await scene.arm("btc < 100 repeat", 105)
+    await scene.prints(99)
+    for _ in range(4):
+        await scene.minute(105, 105)
+    assert len(scene.ear.texts()) == 2
+    assert "not" in scene.ear.texts()[1]
+    await scene.prints(99)
+    await scene.minute(105, 98)
+    assert len(scene.ear.texts()) == 3
+
+
+async def test_a_restart_after_an_early_ring_still_confirms_it(scene: Scene) -> None:
+    await scene.arm("btc < 100", 105)
+    await scene.prints(99)
+    again = await opened(scene.store, scene.clock, scene.ear)
+    await again.minute(105, 98, 101)
+    await again.minute(101, 101)
+    assert len(scene.ear.texts()) == 1
+
+
+async def test_what_was_judged_is_not_judged_again_after_a_restart(scene: Scene) -> None:
+    await scene.arm("btc < 100 repeat cooldown 1m", 105)
+    await scene.minute(105, 99, 103)
+    again = await opened(scene.store, scene.clock, scene.ear)
+    wants = again.watch.wants()
+    assert [(want.key, want.since) for want in wants] == [(BTC, START + MINUTE)]
+    await again.watch.take(batch({BTC: [Bar(START, 105, 105, 99, 103)]}, at=again.clock.now()))
+    await again.courier.drain()
+    assert len(scene.ear.texts()) == 1
+
+
+async def test_a_commit_that_fails_drops_the_plan_and_judges_the_batch_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.arm("btc < 100", 105)
+    commit: Callable[..., Awaitable[int]] = scene.store.commit
+    failures = [StoreTrouble("the disk is full"), StoreTrouble("the disk is full")]
+
+    async def failing(*arguments: object) -> int:
+        if failures:
+            raise failures.pop()
+        return await commit(*arguments)
+
+    monkeypatch.setattr(scene.store, "commit", failing)
+    await scene.minute(105, 99)
+    assert failures == []
+    assert len(scene.ear.texts()) == 1
+
+
+async def test_a_process_that_was_superseded_writes_nothing(scene: Scene, database: str) -> None:
+    await scene.arm("btc < 100", 105)
+    other = await open_store(database)
+    try:
+        successor = await opened(other, SetClock(scene.clock.now()), Ear())
+        with pytest.raises(Superseded):
+            await scene.minute(105, 99)
+        await successor.minute(105, 99)
+        assert len(successor.ear.texts()) == 1
+    finally:
+        await other.close()
+    assert scene.ear.texts() == []
+
+
+async def test_a_deleted_alert_is_silent_although_it_was_judged(scene: Scene) -> None:
+    await scene.arm("btc < 100", 105)
+    await scene.minute(105, 104)
+    await scene.store.delete_alert(ANN.chat, 1, scene.clock.now())
+    await scene.minute(104, 99)
+    assert scene.ear.texts() == []
+    assert scene.watch.wants() == []
+
+
+async def test_a_message_that_was_refused_for_now_goes_out_later(scene: Scene) -> None:
+    scene.ear.outcomes = [RetryLater(30, "flood")]
+    await scene.arm("btc < 100", 105)
+    await scene.minute(105, 99)
+    assert scene.ear.texts() == []
+    await scene.courier.drain()
+    assert scene.ear.texts() == []
+    scene.clock.time += 31
+    await scene.courier.drain()
+    assert len(scene.ear.texts()) == 1
+
+
+async def test_a_chat_that_has_gone_is_told_nothing_until_it_speaks_again(scene: Scene) -> None:
+    scene.ear.outcomes = [ChatGone("blocked by its user")]
+    await scene.arm("btc < 100 repeat cooldown 1m", 105)
+    await scene.minute(105, 99, 105)
+    await scene.minute(105, 105)
+    await scene.minute(105, 99, 105)
+    assert scene.ear.texts() == []
+    await scene.store.meet(ANN, scene.clock.now())
+    await scene.minute(105, 105)
+    await scene.minute(105, 99, 105)
+    assert any("99" in text for text in scene.ear.texts())
+
+
+async def test_history_that_cannot_be_had_yet_is_asked_for_again(scene: Scene) -> None:
+    now = scene.clock.now()
+    scene.market.feed("btc/usdt", [Bar(START - 3 * MINUTE + i * MINUTE, 95, 95, 95, 95) for i in range(3)])
+    scene.market.is_down = True
+    await scene.arm("btc < 100 for 4m", 95)
+    await scene.watch.take(batch({}, at=now))
+    assert scene.watch.wants() == []
+    scene.market.is_down = False
+    await scene.watch.take(batch({}, at=now))
+    await scene.minute(95, 95)
+    (text,) = scene.ear.texts()
+    assert "4 minutes" in text
+
+
+async def test_every_subscriber_of_a_shared_alert_hears_each_ring_once(scene: Scene) -> None:
+    operator = caller("olga")
+    await scene.store.publish(operator, "floor", "btc < 100", scene.clock.now())
+    followers = [caller(f"person{number}") for number in range(20)]
+    for one in followers:
+        await follow(scene.store, one, "floor", scene.clock.now())
+    await scene.minute(101_000, 104)
+    await scene.minute(104, 99)
+    await scene.courier.drain()
+    assert sorted(chat.chat for chat, _ in scene.ear.heard) == sorted(one.chat.chat for one in followers)
