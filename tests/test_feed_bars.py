@@ -116,6 +116,11 @@ def test_a_candle_that_is_not_final_shows_that_the_minutes_before_it_were_answer
     assert found.bars == (bar(0), flat(1), flat(2))
 
 
+def test_no_minute_is_filled_before_it_is_final() -> None:
+    found = read([row(0), row(3)], since=START, stop=START + 120, now=late(3))
+    assert found.bars == (bar(0), flat(1))
+
+
 def test_rows_before_the_first_missing_minute_only_tell_the_close() -> None:
     found = read([row(-3), row(1)], since=START, stop=START + 120, now=late(2))
     assert found.bars == (flat(0), bar(1))

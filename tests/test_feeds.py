@@ -78,13 +78,13 @@ async def binance(clock: SetClock) -> AsyncIterator[Scene]:
         yield opened
 
 
-async def open_scene(name: str, clock: SetClock, timeout: float = 20.0) -> AsyncIterator[Scene]:
+async def open_scene(name: str, clock: SetClock, patience: float = 20.0) -> AsyncIterator[Scene]:
     weather, trades = Weather(), Trades()
     clock.time += 20
     make = EXCHANGES[name]
     async with make(trades, SYMBOLS, clock.now, [middleware_of(weather)]) as server:
         exchanges = build_feeds(
-            [name], "usdt", clock, gateway=server.root, throttle=False, timeout=timeout, jitter=lambda: 0.5
+            [name], "usdt", clock, gateway=server.root, throttle=False, timeout=patience, jitter=lambda: 0.5
         )
         try:
             yield Scene(name, server, weather, trades, clock, exchanges)
@@ -123,6 +123,17 @@ async def test_final_minutes_arrive_live_without_a_hole_and_never_unfinished(sce
         scene.clock.time += 23
     assert since >= start + 6 * MINUTE
     assert tuple(got) == scene.trades.final("btc/usdt", start, since)
+
+
+async def test_looks_work_below_the_limits_of_the_exchange_too(clock: SetClock) -> None:
+    make = EXCHANGES["binance"]
+    async with make(Trades(), SYMBOLS, clock.now) as server:
+        exchanges = build_feeds(["binance"], "usdt", clock, gateway=server.root, throttle=True)
+        start = minute_of(clock.time)
+        clock.time += 2 * MINUTE
+        batch = await exchanges.feeds[0].poll([Want(BTC, start), Want(ETH, start)])
+        assert len(batch.prints) == len(batch.bars) == 2
+        await exchanges.close()
 
 
 async def test_an_outage_is_caught_up_across_pages_without_a_hole(scene: Scene) -> None:
@@ -222,6 +233,50 @@ async def test_an_impossible_candle_is_refused_and_asked_for_again(
     assert scene.feed.health().reason == ""
 
 
+def without_candles(answer: object) -> object:
+    """Empty the list of candles in an answer."""
+    rows_of(answer).clear()
+    return answer
+
+
+async def test_an_answer_without_candles_is_a_failed_look_where_every_minute_has_one(scene: Scene) -> None:
+    start = scene.minute
+    scene.clock.time += 2 * MINUTE
+    scene.weather.trouble = wire.rewritten(without_candles)
+    scene.weather.only = candle_path(scene)
+    batch = await scene.poll(Want(BTC, start))
+    assert not batch.bars
+    if scene.name == "coinbase":
+        assert batch.prints
+    else:
+        assert not batch.prints
+        assert scene.feed.health().reason == f"{scene.name} gives no candles"
+    scene.weather.clear()
+    scene.clock.time += 15
+    bars = delivered(await scene.poll(Want(BTC, start)))
+    assert tuple(bars) == scene.trades.final("btc/usdt", start, start + 2 * MINUTE)
+
+
+async def test_a_candle_that_had_to_be_refused_is_asked_for_again_at_once(binance: Scene) -> None:
+    start = binance.minute
+    binance.clock.time = start + 70
+
+    def spoil(answer: object) -> object:
+        for row in rows_of(answer):
+            if _opening(row) == start:
+                set_field(row, 2, "0")
+        return answer
+
+    binance.weather.trouble = wire.rewritten(spoil)
+    binance.weather.only = candle_path(binance)
+    assert not (await binance.poll(Want(BTC, start))).bars
+    binance.weather.clear()
+    binance.clock.time += 1
+    assert tuple(delivered(await binance.poll(Want(BTC, start)))) == binance.trades.final(
+        "btc/usdt", start, start + MINUTE
+    )
+
+
 async def test_a_hole_that_stays_is_given_up_and_not_filled(binance: Scene) -> None:
     start = binance.minute
     bad = start + MINUTE
@@ -300,7 +355,7 @@ async def test_a_spoilt_answer_is_a_failed_look_and_it_recovers_by_itself(
 
 @pytest.mark.parametrize("name", list(EXCHANGES))
 async def test_an_exchange_that_never_answers_is_given_up_in_time(clock: SetClock, name: str) -> None:
-    async for scene in open_scene(name, clock, timeout=1.0):
+    async for scene in open_scene(name, clock, patience=1.0):
         start = scene.minute
         await scene.poll(Want(BTC, start))
         scene.weather.trouble = wire.hang
@@ -442,6 +497,32 @@ async def test_the_clock_of_the_exchange_says_what_is_final(clock: SetClock) -> 
         assert not (await scene.poll(Want(BTC, start))).bars
         clock.time += 2
         assert len(delivered(await scene.poll(Want(BTC, start)))) == 1
+
+
+async def test_after_an_outage_the_clock_of_the_exchange_is_measured_again(binance: Scene) -> None:
+    start = binance.minute
+    await binance.poll(Want(BTC, start))
+    binance.weather.trouble = wire.status(503)
+    await binance.poll(Want(BTC, start))
+    binance.weather.clear()
+    binance.server.now = lambda: binance.clock.time - 40
+    binance.clock.time = start + 66
+    assert not (await binance.poll(Want(BTC, start))).bars
+    binance.clock.time = start + 106
+    assert len(delivered(await binance.poll(Want(BTC, start)))) == 1
+
+
+async def test_a_few_stumbles_after_a_good_look_are_looked_past(binance: Scene) -> None:
+    want = Want(BTC, binance.minute)
+    for _ in range(3):
+        await binance.poll(want)
+        binance.weather.trouble = wire.status(503)
+        for _ in range(2):
+            binance.clock.time += 1
+            await binance.poll(want)
+        binance.weather.clear()
+        binance.clock.time += 1
+        assert (await binance.poll(want)).prints
 
 
 async def test_an_exchange_with_an_absurd_clock_is_not_believed(binance: Scene) -> None:

@@ -107,11 +107,9 @@ class Door:
         """Ask for the one-minute candles of ``[start, stop)``, as they come; ``now`` is the exchange's."""
         about = self._about
         params: dict[str, object] = {}
-        if about.has_until:
-            params["until"] = stop * 1000 - 1
         if about.has_history_type:
             params["type"] = "HistoryCandles" if start < now - _HISTORY else "Candles"
-        limit = (stop - start) // MINUTE if about.has_until else about.rows
+        limit = about.rows if about.gives_newest else (stop - start) // MINUTE
         async with self._asking():
             found: Sequence[object] = await self._instance().fetch_ohlcv(
                 symbol, "1m", start * 1000, limit, params

@@ -89,7 +89,7 @@ async def catch_up(
         start = asked - OVERLAP
         size = exchange.old_rows if start < now - _OLD else exchange.rows
         # The running minute is asked for too: its candle shows that a quiet minute before it was answered.
-        end = min(start + size * MINUTE, stop + MINUTE) if exchange.has_until else stop
+        end = stop if exchange.gives_newest else min(start + size * MINUTE, stop + MINUTE)
         answer = await rows(start, end)
         page: Reading = read(answer, since=missing, stop=min(stop, end), now=now, close=close)
         good += page.good

@@ -18,11 +18,11 @@ class Exchange:
 
     ``sentinel`` is a symbol that is always listed: a list of markets without it is no list. ``options`` go to
     ccxt and keep it from asking for what is not watched (options, coin-margined contracts).
-    ``prices_call`` is ccxt's call for all prices at once, ``prices_params`` what it takes for each kind, and
-    a kind that is missing there is not traded. ``rows`` is how many one-minute candles one call may bring,
-    ``old_rows`` the same beyond the last day. ``has_until`` says whether a call can be bounded at its end;
-    an exchange that cannot gives its newest candles, whatever is asked. ``is_sparse`` says that a minute
-    without a trade has no candle there, so that an answer without any may be true.
+    ``prices_call`` is ccxt's call for all prices at once, ``prices_params`` what it takes for each kind.
+    ``rows`` is how many one-minute candles one call may bring, ``old_rows`` the same beyond the last day;
+    ``gives_newest`` says that these are its newest candles whatever is asked, and that no older ones are to
+    be had. ``is_sparse`` says that a minute without a trade has no candle there, so that an answer without
+    any may be true. ``has_history_type`` is OKX's second address for candles beyond its last 1,440.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Exchange:
     prices_params: Mapping[Kind, Mapping[str, str]] = field(default_factory=lambda: _OF_KIND)
     rows: int = 1000
     old_rows: int = 1000
-    has_until: bool = True
+    gives_newest: bool = False
     is_sparse: bool = False
     has_history_type: bool = False
     options: Mapping[str, object] = field(default_factory=dict)
@@ -47,7 +47,7 @@ FEEDS: Mapping[str, Exchange] = {
             prices_params={"spot": {"type": "spot"}, "swap": {"type": "swap", "subType": "linear"}},
             options={"fetchMarkets": {"types": ["spot", "linear"]}},
         ),
-        Exchange("kraken", "BTC/USD", prices_params={"spot": {}}, rows=720, old_rows=720, has_until=False),
+        Exchange("kraken", "BTC/USD", prices_params={"spot": {}}, rows=720, old_rows=720, gives_newest=True),
         Exchange(
             "okx",
             "BTC/USDT",
