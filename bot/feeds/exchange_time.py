@@ -33,12 +33,12 @@ class ExchangeTime:
         is_old = self._looks >= _LOOKS and ours - self._measured_at >= _SECONDS
         if self._offset is None or is_old:
             theirs = await self._door.time()
-            ours = self._clock.now()
-            if abs(theirs - ours) > _AT_MOST:
-                hours = abs(theirs - ours) / 3600
+            asked, ours = ours, self._clock.now()
+            apart = max(asked - theirs, theirs - ours)
+            if apart > _AT_MOST:
                 raise Fault(
                     Trouble.NONSENSE,
-                    f"{self._name} and this computer differ by {hours:,.1f} hours in their clocks",
+                    f"{self._name} and this computer differ by {apart / 3600:,.1f} hours in their clocks",
                 )
             self._offset, self._measured_at, self._looks = theirs - ours, ours, 0
         return self.estimate()
