@@ -135,10 +135,10 @@ async def _hold(connection: AsyncConnection, notification: Notification, reason:
     await connection.execute(
         update(chats).where(chats.c.id == chat).values(paused_reason=reason or "it cannot be written to")
     )
+    is_ours = and_(row, outbox.c.attempts == notification.attempts + 1)
+    await connection.execute(update(outbox).where(is_ours, is_waiting).values(leased_until=NEVER_LEASED))
     await connection.execute(
-        update(outbox)
-        .where(outbox.c.chat_id == chat, is_waiting)
-        .values(held_at=now, leased_until=NEVER_LEASED, error=reason)
+        update(outbox).where(outbox.c.chat_id == chat, is_waiting).values(held_at=now, error=reason)
     )
 
 

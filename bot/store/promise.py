@@ -55,6 +55,7 @@ def to_subscribers(
         select(*where, *_content(kind, dedupe, facts, at))
         .select_from(subscriptions.join(chats, subscriptions.c.chat_id == chats.c.id))
         .where(chats.c.paused_reason == "")
+        .order_by(subscriptions.c.id)
     )
 
 

@@ -63,9 +63,9 @@ def upgrade() -> None:
         sa.Column("deleted_at", sa.Float(), nullable=True),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
-            "(chat_id IS NULL) = (name IS NOT NULL AND key IS NOT NULL)", name="ck_alerts_owner"
+            "(chat_id IS NULL) = (name IS NOT NULL AND key IS NOT NULL)", name=op.f("ck_alerts_owner")
         ),
-        sa.CheckConstraint("(chat_id IS NULL) = (number IS NULL)", name="ck_alerts_number"),
+        sa.CheckConstraint("(chat_id IS NULL) = (number IS NULL)", name=op.f("ck_alerts_number")),
         sa.ForeignKeyConstraint(["chat_id"], ["chats.id"], name="fk_alerts_chat_id"),
         sa.PrimaryKeyConstraint("id", name="pk_alerts"),
         sa.UniqueConstraint("chat_id", "number", name="uq_alerts_chat_id_number"),
@@ -209,7 +209,9 @@ def upgrade() -> None:
         sa.Column("made_at", sa.Float(), nullable=False),
         sa.Column("paused_at", sa.Float(), nullable=True),
         sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("(arming_id IS NULL) = (paused_at IS NOT NULL)", name="ck_subscriptions_paused"),
+        sa.CheckConstraint(
+            "(arming_id IS NULL) = (paused_at IS NOT NULL)", name=op.f("ck_subscriptions_paused")
+        ),
         sa.ForeignKeyConstraint(["alert_id"], ["alerts.id"], name="fk_subscriptions_alert_id"),
         sa.ForeignKeyConstraint(["arming_id"], ["armings.id"], name="fk_subscriptions_arming_id"),
         sa.ForeignKeyConstraint(["chat_id"], ["chats.id"], name="fk_subscriptions_chat_id"),
