@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import select
 
 from bot.alerts.models import Level, Telling
 from bot.alerts.people import Caller, ChatKind, ChatRef
@@ -13,6 +14,7 @@ from bot.engine.state import AlertState, Early
 from bot.metrics import MetricKey, Seen, point
 from bot.ports import ChatGone, Conflict, Judgement, NewArming, StoreTrouble, Superseded
 from bot.store import SqlStore, open_store, upgrade
+from bot.store.tables import alert_states
 from tests.storing import (
     ANN,
     BOB,
@@ -469,6 +471,9 @@ async def test_a_retired_arming_is_neither_kept_nor_told(store: SqlStore) -> Non
     (listed,) = (await store.changes(0, 0)).made
     assert (listed.arming.id, listed.state) == (lives, rang())
     assert [one.facts["alert"] for one in await store.lease("telegram", NOON, 10)] == ["#2"]
+    async with store._database.reading() as connection:
+        kept = await connection.execute(select(alert_states.c.episode, alert_states.c.arming_id))
+        assert sorted(kept.all()) == [(0, gone), (1, lives)]
 
 
 async def test_a_ring_is_promised_once_to_every_chat_that_follows(store: SqlStore) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, Select, select
@@ -71,9 +72,15 @@ def _written_bar(bar: Bar) -> list[float]:
 def read_seen(document: list[list[Any]]) -> dict[MetricKey, Seen]:
     """Read back what was seen."""
     return {
-        MetricKey(metric, instrument, venue): Seen(at, Bar(*bar))
+        _key(metric, instrument, venue): Seen(at, Bar(*bar))
         for metric, instrument, venue, at, bar in document
     }
+
+
+@lru_cache(maxsize=10_000)
+def _key(metric: str, instrument: str, venue: str) -> MetricKey:
+    """Make a key once: a million armings read a few hundred series."""
+    return MetricKey(metric, instrument, venue)
 
 
 def written_levels(levels: Mapping[str, Decimal]) -> dict[str, str]:
