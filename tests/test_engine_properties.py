@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.engine.index import EVERYWHERE, NOWHERE, Gap, ThresholdIndex, gap_around
 from bot.engine.life import Life
-from bot.engine.partition import Partition
+from bot.engine.partition import PATIENCE, Partition
 from bot.engine.state import AlertState, Correction, Ended, Ring
 from bot.metrics import MINUTE, Bar, MetricKey, Print
 from tests.markets import BTC, ETH, START, batch, histories, life_of
@@ -98,12 +98,17 @@ def whole(series: dict[MetricKey, list[Bar]]) -> list[Look]:
 
 @st.composite
 def looks(draw: st.DrawFn, series: dict[MetricKey, list[Bar]]) -> list[Look]:
-    """Look at series at random moments, now and then at minutes again, with prints of the running minute."""
+    """Look at series at random moments, now and then at minutes again, with prints of the running minute.
+
+    No series stays behind another for as long as a rule of both would wait for it.
+    """
     taken, done = [], dict.fromkeys(series, 0)
     while any(done[key] < len(bars) for key, bars in series.items()):
         prints = []
         for key, bars in series.items():
             done[key] = min(len(bars), done[key] + draw(st.sampled_from([3, 1, 5, 0])))
+        for key, bars in series.items():
+            done[key] = max(done[key], max(done.values()) - PATIENCE // MINUTE)
             if done[key] < len(bars) and draw(st.booleans()):
                 running = bars[done[key]]
                 price = draw(st.sampled_from([running.open, running.high, running.low, running.close]))
