@@ -296,7 +296,10 @@ class Register(Protocol):
         """List the canonical rules that would follow a change of a level in a chat's or the whole scope."""
 
     async def make_alert(self, caller: Caller, rule: str, arming: NewArming, now: float) -> Alert:
-        """Make a personal alert of the caller's chat, with its arming and subscription."""
+        """Make a personal alert of the caller's chat, with its arming and subscription.
+
+        Raises Conflict if a level moved since the rule was filled.
+        """
 
     async def subscriptions(self, chat: ChatRef) -> list[Subscription]:
         """List what a chat is told: its own alerts by number, then the shared ones by name."""
@@ -308,7 +311,10 @@ class Register(Protocol):
         """Put one alert of a chat to rest: ``#3``, or the name of a shared one."""
 
     async def resume(self, chat: ChatRef, label: str, arming: NewArming, now: float) -> Alert | None:
-        """Take up a paused or spent alert again, with a new arming."""
+        """Take up a paused or spent alert again, with a new arming.
+
+        Raises Conflict as ``make_alert`` does.
+        """
 
     async def catalogue(self) -> list[SharedAlert]:
         """List the shared alerts by name, with their subscribers."""
@@ -322,7 +328,7 @@ class Register(Protocol):
     async def subscribe(self, caller: Caller, name: str, arming: NewArming, now: float) -> Alert | None:
         """Follow a shared alert; an equal filling shares the arming that exists.
 
-        ``None`` if no alert has that name.
+        ``None`` if no alert has that name. Raises Conflict as ``make_alert`` does.
         """
 
     async def unsubscribe(self, chat: ChatRef, name: str, now: float) -> Alert | None:

@@ -21,6 +21,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SourceError
 
+from bot.rules.words import QUOTES
+
 PREFIX = "TOCSIN_"
 ENV_FILE = Path(".env")
 SECRETS = (Path("/run/secrets"), Path("secrets"))
@@ -54,8 +56,8 @@ def _words(value: Any) -> Any:
 
 
 def _currency(value: Any) -> Any:
-    if isinstance(value, str) and not re.fullmatch(r"[a-z0-9]{2,10}", value := value.strip().lower()):
-        raise ValueError("is no currency")
+    if isinstance(value, str) and (value := value.strip().lower()) not in QUOTES:
+        raise ValueError("is no fiat or stable currency that prices are quoted in")
     return value
 
 

@@ -283,5 +283,6 @@ def test_the_bot_lives_while_the_world_is_away_and_ends_when_told_without_naming
     text = errors.read_text()
     assert "telegram" in text
     assert "discord" in text
+    assert "Traceback" not in text
     for secret in (TELEGRAM, DISCORD):
         assert secret not in text + titles

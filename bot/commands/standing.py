@@ -16,7 +16,7 @@ from bot.engine.life import compile_rule, key_of
 from bot.engine.partition import Partition
 from bot.metrics import MetricKey, Seen
 from bot.ports import Market, Unseeable
-from bot.rules import UnknownLevel, fill, instruments, parse, qualify
+from bot.rules import RuleError, fill, instruments, parse, qualify
 from bot.rules.tree import Instrument, Mode, Rule
 
 _HISTORY = 86400
@@ -144,7 +144,7 @@ def row_of(subscription: Subscription, quote: str) -> Row:
     if subscription.arming is not None:
         return Row(subscription, parse(subscription.arming.rule))
     rule = parse(subscription.alert.rule)
-    with suppress(UnknownLevel):  # its level is gone: then the name stands in the list
+    with suppress(RuleError):  # its level is gone, or senseless by now: then the name stands in the list
         rule = fill(rule, subscription.levels)
     return Row(subscription, qualify(rule, quote))
 
