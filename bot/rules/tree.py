@@ -18,6 +18,7 @@ from bot.rules.phrases import plain
 Op = Literal["<", "<=", ">", ">="]
 Side = Literal["", "above", "below"]
 Way = Literal["", "up", "down"]
+Sign = Literal["+", "-", "*", "/"]
 DurationUnit = Literal["m", "h", "d", "w"]
 
 _SECONDS: dict[DurationUnit, int] = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -104,7 +105,53 @@ class Instrument:
         return f"{name}@{self.venue}" if self.venue else name
 
 
-Value = Number | Percent | LevelRef | Instrument
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A name inside a function that is no instrument: a company, ``all``, ``long``, an operator's metric."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of the table with all its arguments written out, in the table's order."""
+
+    function: str
+    arguments: tuple[Argument, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.function}({', '.join(map(str, self.arguments))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """Two values joined by ``+ - * /``."""
+
+    left: Value
+    op: Sign
+    right: Value
+
+    def __str__(self) -> str:
+        left = _within(self.left, _RANK[self.op])
+        right = _within(self.right, _RANK[self.op] + 1)
+        return f"{left} {self.op} {right}"
+
+
+@dataclass(frozen=True, slots=True)
+class Negative:
+    """A value with its sign turned; a negative number is a Number or Percent by itself."""
+
+    value: Value
+
+    def __str__(self) -> str:
+        return f"-{_within(self.value, _RANK['*'] + 1)}"
+
+
+Value = Number | Percent | LevelRef | Instrument | Call | Arithmetic | Negative
+Argument = Value | Duration | Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +192,57 @@ class Moves:
 
 
 @dataclass(frozen=True, slots=True)
+class Zone:
+    """A pulse: the value comes into ``low .. high``, or goes out of it."""
+
+    value: Value
+    way: Literal["enters", "leaves"]
+    low: Value
+    high: Value
+
+    def __str__(self) -> str:
+        return f"{self.value} {self.way} {self.low} .. {self.high}"
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """A pulse at each step: a share of the value, or its round multiples."""
+
+    value: Value
+    step: Number | Percent
+    way: Way
+
+    def __str__(self) -> str:
+        return _spaced(self.value, "every", self.step, self.way)
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """A number of consecutive sessions of a metric's own calendar."""
+
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.count} sessions"
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """So many of several conditions at one time."""
+
+    count: int
+    parts: tuple[Condition, ...]
+
+    def __str__(self) -> str:
+        return f"{self.count} of ({', '.join(map(str, self.parts))})"
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
-    """A condition that has been true without a break for a time."""
+    """A condition that has been true without a break for a time, or through consecutive sessions."""
 
     condition: Condition
-    duration: Duration
+    duration: Duration | Sessions
 
     def __str__(self) -> str:
         return f"{_bracketed(self.condition, Held, Not, And, Or)} for {self.duration}"
@@ -197,7 +290,7 @@ class Or:
         return " or ".join(_bracketed(part, Held) for part in self.parts)
 
 
-Condition = Compare | Crosses | Moves | Held | Not | And | Or
+Condition = Compare | Crosses | Zone | Moves | Every | AtLeast | Held | Not | And | Or
 
 
 class Mode(StrEnum):
@@ -220,14 +313,24 @@ class Options:
 
     mode: Mode | None = None
     cooldown: Duration | None = None
+    rearm: Number | Percent | None = None
+    remind: Duration | None = None
     until: Until | None = None
+    resolve: bool = False
+    urgent: bool = False
+    provisional: bool = False
     note: str = ""
 
     def __str__(self) -> str:
         return _spaced(
             self.mode or "",
             f"cooldown {self.cooldown}" if self.cooldown else "",
+            f"rearm {self.rearm}" if self.rearm else "",
+            f"remind {self.remind}" if self.remind else "",
             f"until {_written(self.until)}" if self.until else "",
+            "resolve" if self.resolve else "",
+            "urgent" if self.urgent else "",
+            "provisional" if self.provisional else "",
             f"note {_quoted(self.note)}" if self.note else "",
         )
 
@@ -260,6 +363,15 @@ def is_interval(one: Condition, other: Condition) -> bool:
                 return low.value < high.value if op[0] == "<" else low.value > high.value
             return True
     return False
+
+
+_RANK = {"+": 1, "-": 1, "*": 2, "/": 2}
+
+
+def _within(value: Value, rank: int) -> str:
+    """Write a value as a part of another, in brackets where it binds less than ``rank``."""
+    needs_brackets = isinstance(value, Negative) or (isinstance(value, Arithmetic) and _RANK[value.op] < rank)
+    return f"({value})" if needs_brackets else str(value)
 
 
 def _chained(parts: tuple[Condition, ...]) -> Iterator[str]:
