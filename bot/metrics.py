@@ -7,16 +7,25 @@ stays with the rule.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 MINUTE = 60
 
+_WEEK = 604_800
+_FIRST_MONDAY = 345_600
+
 
 def minute_of(at: float) -> int:
     """Give the opening of the minute that holds the instant ``at``."""
     return int(at // MINUTE) * MINUTE
+
+
+def opening_of(at: float, span: int) -> int:
+    """Give the opening of the bar of ``span`` seconds that holds an instant: in UTC, weeks from Monday."""
+    phase = _FIRST_MONDAY if span % _WEEK == 0 else 0
+    return int((at - phase) // span) * span + phase
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -62,6 +71,41 @@ class Bar:
 def point(price: float, at: int) -> Bar:
     """Read a single price as a minute in which nothing else was traded."""
     return Bar(at, price, price, price, price)
+
+
+def runs(bars: Sequence[Bar]) -> list[tuple[Bar, ...]]:
+    """Split rising bars at their holes."""
+    if not bars:
+        return []
+    holes = (place for place, (before, after) in enumerate(pairwise(bars), 1) if before.end != after.at)
+    return [tuple(bars[start:end]) for start, end in pairwise((0, *holes, len(bars)))]
+
+
+def join(bars: Iterable[Bar], span: int, phase: int | None = None) -> Iterator[Bar]:
+    """Join rising bars into longer ones of ``span`` seconds; one that is not known throughout is left out.
+
+    They open where ``opening_of`` says, or at the instants that leave ``phase`` when divided by ``span``.
+    """
+    parts: list[Bar] = []
+    opening = 0
+    for bar in bars:
+        if parts and bar.at != parts[-1].end:
+            parts = []
+        if not parts:
+            opening = opening_of(bar.at, span) if phase is None else bar.at - (bar.at - phase) % span
+            if bar.at != opening:
+                continue
+        parts.append(bar)
+        if bar.end >= opening + span:
+            if bar.end == opening + span:
+                yield _joined(parts, span)
+            parts = []
+
+
+def _joined(parts: Sequence[Bar], span: int) -> Bar:
+    high, low = max(part.high for part in parts), min(part.low for part in parts)
+    volume = sum(part.volume for part in parts)
+    return Bar(parts[0].at, parts[0].open, high, low, parts[-1].close, volume, span)
 
 
 @dataclass(frozen=True, slots=True)

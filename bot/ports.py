@@ -16,7 +16,7 @@ from bot.alerts.message import Facts, Message
 from bot.alerts.models import Alert, Arming, Level, Notification, SharedAlert, Subscription
 from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.engine.state import AlertState, Transition
-from bot.metrics import Bar, Batch, Health, MetricKey, Seen, Want
+from bot.metrics import MINUTE, Bar, Batch, Health, MetricKey, Seen, Want
 from bot.rules.tree import Instrument
 
 
@@ -110,10 +110,12 @@ class Market(Protocol):
     async def seen(self, key: MetricKey) -> Seen:
         """Give the present price with the running minute so far. Raises Unseeable."""
 
-    async def bars(self, key: MetricKey, since: int, until: int) -> tuple[Bar, ...]:
-        """Give the final minutes of ``[since, until)``, rising, as far as they are to be had.
+    async def bars(self, key: MetricKey, since: int, until: int, span: int = MINUTE) -> tuple[Bar, ...]:
+        """Give the final bars of ``[since, until)``, rising and without a hole, as far as they are to be had.
 
-        Raises Unseeable.
+        ``span`` is the length of a bar in whole minutes, in seconds; the coarser, the further back an
+        exchange goes. The first bar is the one that holds ``since``; none reaches beyond ``until``. Where
+        not all is to be had, the newest is given. Raises Unseeable.
         """
 
     async def instruments(self, prefix: str, limit: int = 25) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from bot.metrics import Bar, Health, MetricKey, Seen, minute_of, point
+from bot.metrics import MINUTE, Bar, Health, MetricKey, Seen, join, minute_of, opening_of, point, runs
 from bot.ports import Clock, UnknownInstrument, Unseeable
 from bot.rules.tree import Instrument
 
@@ -24,6 +24,7 @@ class HandMarket:
         self._seen: dict[str, Seen] = {}
         self._bars: dict[str, list[Bar]] = {}
         self.listed: list[str] = []
+        self.asked: list[tuple[MetricKey, int, int, int]] = []
         for base, price in prices.items():
             self.set(f"{base}/{quote}", price)
 
@@ -39,7 +40,7 @@ class HandMarket:
         del self._seen[instrument]
 
     def feed(self, instrument: str, bars: Sequence[Bar]) -> None:
-        """Give an instrument final minutes of the past."""
+        """Give an instrument final bars of the past, rising; finer ones are joined where longer are asked."""
         self._bars.setdefault(instrument, []).extend(bars)
 
     async def resolve(self, instrument: Instrument) -> MetricKey:
@@ -56,9 +57,13 @@ class HandMarket:
             raise Unseeable(key.instrument)
         return self._seen[key.instrument]
 
-    async def bars(self, key: MetricKey, since: int, until: int) -> tuple[Bar, ...]:
+    async def bars(self, key: MetricKey, since: int, until: int, span: int = MINUTE) -> tuple[Bar, ...]:
         self._refuse_while_down()
-        return tuple(bar for bar in self._bars.get(key.instrument, ()) if since <= bar.at < until)
+        self.asked.append((key, since, until, span))
+        first = opening_of(since, span)
+        fed = [bar for bar in self._bars.get(key.instrument, ()) if bar.span <= span]
+        found = runs([bar for bar in join(fed, span) if first <= bar.at and bar.end <= until])
+        return found[-1] if found else ()
 
     async def instruments(self, prefix: str, limit: int = 25) -> list[str]:
         return [name for name in self.listed if name.startswith(prefix)][:limit]

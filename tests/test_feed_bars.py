@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.feeds.candles import PATIENCE, Refused, final_until, parse_row, read, runs
+from bot.feeds.candles import PATIENCE, Refused, final_until, parse_row, read
 from bot.feeds.faults import Fault, Pause, Trouble, fault_of_error, fault_of_status
 from bot.feeds.listing import by_prefix, listing_of, nearest
 from bot.feeds.minutes import catch_up
 from bot.feeds.table import FEEDS
-from bot.metrics import MINUTE, Bar, Bars, MetricKey
+from bot.metrics import MINUTE, Bar, Bars, MetricKey, join, opening_of, runs
 
 START = 1_762_948_800
 KEY = MetricKey("price", "btc/usdt")
@@ -266,6 +266,54 @@ async def test_a_page_of_the_past_that_came_empty_once_is_asked_for_again() -> N
         world.rows, FEEDS["coinbase"], START, 2**40, now=now + 5, pages=8, trail=first.trail
     )
     assert second.bars == tuple(bar(minute) for minute in range(902))
+
+
+def test_bars_are_joined_where_they_are_known_throughout() -> None:
+    minutes = [bar(0), bar(1), bar(2), bar(3, 90.0), bar(4), bar(5), bar(7), *(bar(n) for n in range(8, 15))]
+    assert list(join(minutes, 300)) == [
+        Bar(START, 100, 102, 88, 101, 15.0, 300),
+        Bar(START + 600, 100, 102, 98, 101, 15.0, 300),
+    ]
+    assert list(join(minutes, MINUTE)) == minutes
+    assert list(join([bar(2), bar(3)], 120, START + MINUTE)) == []
+    assert [one.at for one in join([bar(1), bar(2)], 120, START + MINUTE)] == [START + MINUTE]
+
+
+@given(st.sets(st.integers(0, 40)), st.sampled_from([2, 3, 5, 12]))
+def test_joining_keeps_the_extremes_and_the_volume_of_what_it_joins(known: set[int], count: int) -> None:
+    minutes = [bar(number, 100.0 + number % 7) for number in sorted(known)]
+    span = count * MINUTE
+    joined = {one.at: one for one in join(minutes, span)}
+    for opening in range(opening_of(START, span), START + 41 * MINUTE, span):
+        parts = [one for one in minutes if opening <= one.at < opening + span]
+        assert (opening in joined) == (len(parts) == count)
+        if opening in joined:
+            one = joined[opening]
+            assert one.high == max(part.high for part in parts)
+            assert one.low == min(part.low for part in parts)
+            assert (one.open, one.close) == (parts[0].open, parts[-1].close)
+            assert one.volume == pytest.approx(3.0 * count)
+
+
+def test_days_open_at_midnight_and_weeks_on_monday() -> None:
+    assert opening_of(START, 86_400) == 1_762_905_600
+    assert opening_of(START, 604_800) == 1_762_732_800
+    assert opening_of(1_762_732_800 - 1, 604_800) == 1_762_732_800 - 604_800
+
+
+def test_a_coarse_candle_stands_on_its_own_grid_and_is_final_after_its_end() -> None:
+    opening = START * 1000
+    assert parse_row([opening, 1, 2, 0.5, 1.5, 7], START + 1.0, 3600) == Bar(START, 1, 2, 0.5, 1.5, 7, 3600)
+    assert parse_row([opening + 60_000, 1, 2, 0.5, 1.5, 7], START + 1.0, 3600) == Refused(None)
+    assert final_until(START + 3604.9, 3600) == START
+    assert final_until(START + 3605.0, 3600) == START + 3600
+
+
+def test_an_hour_without_a_trade_is_flat_as_a_minute_is() -> None:
+    hours = [[(START + hour * 3600) * 1000, 100, 102, 98, 101, 3] for hour in (0, 2)]
+    found = read(hours, since=START, stop=START + 3 * 3600, now=START + 12_000.0, span=3600)
+    assert found.bars[1] == Bar(START + 3600, 101, 101, 101, 101, 0.0, 3600)
+    assert len(found.bars) == 3
 
 
 def test_a_pause_grows_with_failures_and_is_never_shorter_than_asked() -> None:

@@ -14,7 +14,7 @@ from bot.demo.exchange import LoopbackExchange
 from bot.feeds import FEEDS, Exchanges, build_feeds
 from bot.feeds.door import through
 from bot.feeds.feed import ExchangeFeed
-from bot.metrics import MINUTE, Bar, Batch, MetricKey, Want, minute_of
+from bot.metrics import MINUTE, Bar, Batch, MetricKey, Want, join, minute_of, opening_of
 from bot.ports import UnknownInstrument, Unseeable
 from bot.rules.tree import Instrument
 from tests.conftest import SetClock
@@ -165,6 +165,56 @@ async def test_a_gap_beyond_what_kraken_keeps_stays_unknown(clock: SetClock) -> 
         bars = delivered(await scene.poll(Want(BTC, since)))
         assert bars[0].at == scene.minute - 719 * MINUTE
         assert tuple(bars) == scene.trades.final("btc/usdt", bars[0].at, scene.minute)
+
+
+@pytest.mark.parametrize("span", [300, 900, 3600, 14_400, 86_400])
+async def test_coarser_bars_of_the_past_are_final_whole_and_without_a_hole(scene: Scene, span: int) -> None:
+    stop = opening_of(scene.clock.time, span)
+    bars = await scene.exchanges.market.bars(BTC, stop - 5 * span, int(scene.clock.time), span)
+    minutes = scene.trades.final("btc/usdt", stop - 5 * span, stop)
+    assert bars == tuple(join(minutes, span))
+    assert [bar.at for bar in bars] == list(range(stop - 5 * span, stop, span))
+
+
+async def test_weeks_begin_on_monday_on_every_exchange(scene: Scene) -> None:
+    monday = 1_762_732_800  # 10 November 2025
+    bars = await scene.exchanges.market.bars(BTC, monday - 7 * 86_400, monday, 604_800)
+    assert bars == tuple(join(scene.trades.final("btc/usdt", monday - 7 * 86_400, monday), 604_800))
+    assert [bar.at for bar in bars] == [monday - 7 * 86_400]
+
+
+async def test_months_of_coarse_bars_come_page_by_page_as_far_back_as_an_exchange_goes(scene: Scene) -> None:
+    stop = opening_of(scene.clock.time, 3600)
+    scene.weather.asked.clear()
+    bars = await scene.exchanges.market.bars(BTC, stop - 1500 * 3600, stop, 3600)
+    assert bars[-1].end == stop
+    assert bars[0].at == stop - (719 if scene.name == "kraken" else 1500) * 3600
+    for bar in (bars[0], bars[400], bars[-1]):
+        assert (bar,) == tuple(join(scene.trades.final("btc/usdt", bar.at, bar.end), 3600))
+    asked = [path for path in scene.weather.asked if candle_path(scene) in path]
+    assert len(asked) <= {"binance": 2, "kraken": 1, "okx": 8, "coinbase": 6, "bybit": 2}[scene.name]
+
+
+async def test_an_impossible_coarse_candle_leaves_a_hole_and_the_newest_run_is_given(scene: Scene) -> None:
+    stop = opening_of(scene.clock.time, 3600)
+    bad = stop - 4 * 3600
+
+    def spoil(answer: object) -> object:
+        for row in rows_of(answer):
+            if _opening(row) == bad:
+                set_field(row, 3, "999999")
+        return answer
+
+    scene.weather.trouble = wire.rewritten(spoil)
+    scene.weather.only = candle_path(scene)
+    bars = await scene.exchanges.market.bars(BTC, stop - 9 * 3600, stop, 3600)
+    assert [bar.at for bar in bars] == [stop - 3 * 3600, stop - 2 * 3600, stop - 3600]
+
+
+async def test_a_market_is_asked_for_whole_minutes_only(binance: Scene) -> None:
+    for span in (0, -60, 90):
+        with pytest.raises(ValueError, match="seconds long"):
+            await binance.exchanges.market.bars(BTC, 0, 600, span)
 
 
 async def test_minutes_without_a_trade_become_flat_bars_between_candles_only(scene: Scene) -> None:

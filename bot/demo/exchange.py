@@ -1,17 +1,17 @@
 """An exchange on loopback that speaks Binance's public wire format over a path of prices.
 
-Only what a reader of prices asks is there: markets, last prices, one-minute candles, the time. The shapes and
+Only what a reader of prices asks is there: markets, last prices, candles, the time. The shapes and
 error bodies are those of Binance's public documentation; what is not documented there is not promised here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import ClassVar, Protocol, Self
 
 from aiohttp import web
 
-from bot.metrics import MINUTE, Bar, minute_of, point
+from bot.metrics import MINUTE, Bar, minute_of, opening_of, point
 
 _DAY = 86400
 
@@ -29,11 +29,23 @@ class Path(Protocol):
 class LoopbackExchange:
     """A server on a free loopback port that answers ``ROOT/HOST/path`` as the exchange at HOST would.
 
-    Subclasses give the routes. ``now`` is the exchange's clock. ``middlewares`` may spoil answers.
+    Subclasses give the routes. ``now`` is the exchange's clock, ``opened_at`` the instant before which it has
+    no candles. ``middlewares`` may spoil answers.
     """
 
     fills_quiet_minutes: ClassVar[bool] = True
     """Whether a past minute without a trade has a candle at the price before it, as on most exchanges."""
+
+    spans: ClassVar[Mapping[str, int]] = {
+        "1m": 60,
+        "5m": 300,
+        "15m": 900,
+        "30m": 1800,
+        "1h": 3600,
+        "4h": 14_400,
+        "1d": 86_400,
+    }
+    """The lengths of candles, in seconds, by the exchange's names for them."""
 
     def __init__(
         self,
@@ -41,8 +53,10 @@ class LoopbackExchange:
         symbols: Sequence[str],
         now: Callable[[], float],
         middlewares: Iterable[Callable[..., object]] = (),
+        opened_at: float = 0.0,
     ) -> None:
         self.path = path
+        self.opened_at = opened_at
         self.symbols = list(symbols)
         self.now = now
         self.root = ""
@@ -85,12 +99,21 @@ class LoopbackExchange:
         """Name the perpetuals."""
         return [symbol for symbol in self.symbols if ":" in symbol]
 
-    def bars(self, symbol: str, start: int, stop: float) -> list[Bar]:
+    def bars(self, symbol: str, start: int, stop: float, span: int = MINUTE) -> list[Bar]:
         """Give the candles that open in ``[start, stop)``, the running one as far as it has come."""
         now = self.now()
-        last = min(stop, minute_of(now) + MINUTE)
-        minutes = range(-(-start // MINUTE) * MINUTE, int(-(-last // MINUTE) * MINUTE), MINUTE)
-        return [bar for minute in minutes if (bar := self._bar(symbol, minute, now)) is not None]
+        first, last = max(start, minute_of(self.opened_at)), min(stop, opening_of(now, span) + span)
+        openings = range(-(-first // span) * span, int(-(-last // span) * span), span)
+        return [bar for opening in openings if (bar := self._candle(symbol, opening, now, span)) is not None]
+
+    def _candle(self, symbol: str, opening: int, now: float, span: int) -> Bar | None:
+        minutes = range(opening, min(opening + span, minute_of(now) + MINUTE), MINUTE)
+        parts = [bar for minute in minutes if (bar := self._bar(symbol, minute, now)) is not None]
+        if not parts:
+            return None
+        high, low = max(part.high for part in parts), min(part.low for part in parts)
+        volume = sum(part.volume for part in parts)
+        return Bar(opening, parts[0].open, high, low, parts[-1].close, volume, span)
 
     def _bar(self, symbol: str, minute: int, now: float) -> Bar | None:
         bar = self.path.bar(symbol, minute, min(minute + MINUTE, now))
@@ -113,8 +136,6 @@ _INVALID_INTERVAL = (-1120, "Invalid interval.")
 
 class BinanceExchange(LoopbackExchange):
     """Binance: spot, the perpetuals in USDT, and no coin-margined contract at all."""
-
-    intervals: ClassVar[tuple[str, ...]] = ("1m",)
 
     def routes(self) -> list[web.RouteDef]:
         """Give the addresses of spot (api), linear (fapi) and coin-margined (dapi) contracts."""
@@ -255,18 +276,21 @@ class BinanceExchange(LoopbackExchange):
         if "symbol" not in ask.query:
             raise Refusal(*_missing("symbol"))
         (symbol,) = _asked(ask, symbols)
-        if ask.query["interval"] not in self.intervals:
+        span = self.spans.get(ask.query["interval"])
+        if span is None:
             raise Refusal(*_INVALID_INTERVAL)
         limit = min(_whole(ask, "limit", 500), most)
         stop = _whole(ask, "endTime", int(self.now() * 1000)) // 1000 + 1
         if "startTime" in ask.query:
             start = -(-_whole(ask, "startTime", 0) // 1000)
-            bars = self.bars(symbol, start, min(stop, start + (limit + 1) * MINUTE))
-            while len(bars) < limit and start + (limit + 1) * MINUTE < min(stop, self.now()):
-                start += (limit + 1) * MINUTE
-                bars += self.bars(symbol, start, min(stop, start + (limit + 1) * MINUTE))
+            start = max(start, minute_of(self.opened_at))
+            page = (limit + 1) * span
+            bars = self.bars(symbol, start, min(stop, start + page), span)
+            while len(bars) < limit and start + page < min(stop, self.now()):
+                start += page
+                bars += self.bars(symbol, start, min(stop, start + page), span)
             return [_kline(bar) for bar in bars[:limit]]
-        return [_kline(bar) for bar in self.bars(symbol, stop - limit * MINUTE, stop)[-limit:]]
+        return [_kline(bar) for bar in self.bars(symbol, stop - limit * span, stop, span)[-limit:]]
 
 
 def _kline(bar: Bar) -> list[object]:

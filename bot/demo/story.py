@@ -65,7 +65,7 @@ async def play(as_json: bool, out: TextIO) -> int:
     with TemporaryDirectory(prefix="tocsin-demo-") as folder:
         async with AsyncExitStack() as stack:
             with clock.still():  # nothing happens before everything is there
-                exchange = BinanceExchange(market, [SYMBOL], clock.now)
+                exchange = BinanceExchange(market, [SYMBOL], clock.now, opened_at=market.start)
                 await stack.enter_async_context(exchange)
                 settings = Settings(
                     database_url=f"sqlite:///{Path(folder) / 'demo.db'}",

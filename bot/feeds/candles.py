@@ -1,18 +1,18 @@
-"""Raw candle rows -> final minutes: the door that garbage does not pass.
+"""Raw candle rows -> final bars: the door that garbage does not pass.
 
-Pure. A row is refused unless it is a minute of positive, finite prices with ``low <= open, close <= high``.
+Pure. A row is refused unless it is a bar of positive, finite prices with ``low <= open, close <= high``.
 Minutes without a trade between two candles become flat bars at the close before them, but only where the
-exchange surely answered: a minute whose row was refused is unknown, not quiet.
+exchange surely answered: a minute whose row was refused is unknown, not quiet. What is said of minutes here
+holds for candles of any ``span``, in seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 from math import isfinite
 
-from bot.metrics import MINUTE, Bar, minute_of, point
+from bot.metrics import MINUTE, Bar, opening_of
 
 GRACE = 5
 """Seconds after a minute's end until its candle counts as final: late trades are still booked into it."""
@@ -49,19 +49,19 @@ class Reading:
     refused: int
 
 
-def final_until(now: float) -> int:
+def final_until(now: float, span: int = MINUTE) -> int:
     """Give the opening of the first minute that is not final at the exchange's instant ``now``."""
-    return minute_of(now - GRACE)
+    return opening_of(now - GRACE, span)
 
 
-def parse_row(row: object, now: float) -> Bar | Refused:
+def parse_row(row: object, now: float, span: int = MINUTE) -> Bar | Refused:
     """Read one ``[ms, open, high, low, close, volume]`` of one minute.
 
-    A time that is not on a minute, before 2009 or more than a minute ahead of ``now`` is no time.
+    A time at which no minute opens, before 2009 or more than a minute ahead of ``now`` is no time.
     """
     if not isinstance(row, list | tuple) or len(row) < 6:
         return Refused(None)
-    at = _opening(row[0], now)
+    at = _opening(row[0], now, span)
     if at is None:
         return Refused(None)
     prices = [_number(value) for value in row[1:5]]
@@ -71,7 +71,7 @@ def parse_row(row: object, now: float) -> Bar | Refused:
     opened, high, low, close = (price or 0.0 for price in prices)
     if not 0 < low <= min(opened, close) <= max(opened, close) <= high:
         return Refused(at)
-    return Bar(at, opened, high, low, close, volume)
+    return Bar(at, opened, high, low, close, volume, span)
 
 
 def read(
@@ -81,6 +81,7 @@ def read(
     stop: int,
     now: float,
     close: float | None = None,
+    span: int = MINUTE,
 ) -> Reading:
     """Turn the rows of one answer into the final minutes of ``[since, stop)``.
 
@@ -94,7 +95,7 @@ def read(
     has_lost_row = False
     refused = 0
     for row in rows:
-        match parse_row(row, now):
+        match parse_row(row, now, span):
             case Bar() as bar:
                 if good.setdefault(bar.at, bar) != bar:
                     doubtful.add(bar.at)
@@ -115,7 +116,8 @@ def read(
         if at > expected:
             doubt = has_lost_row or any(trusted <= minute < at for minute in doubtful)
             if known is not None and not doubt:
-                bars.extend(point(known, minute) for minute in range(expected, min(at, stop), MINUTE))
+                quiet = range(expected, min(at, stop), span)
+                bars.extend(Bar(minute, known, known, known, known, span=span) for minute in quiet)
             elif now < at + PATIENCE:
                 return Reading(tuple(bars), expected, known, len(good), refused)
         if at >= stop:
@@ -130,21 +132,9 @@ def read(
     return Reading(tuple(bars), None, known, len(good), refused)
 
 
-def runs(bars: Sequence[Bar]) -> list[tuple[Bar, ...]]:
-    """Split rising bars at their holes."""
-    if not bars:
-        return []
-    cuts = [
-        0,
-        *(place for place, (before, after) in enumerate(pairwise(bars), 1) if before.end != after.at),
-        len(bars),
-    ]
-    return [tuple(bars[start:end]) for start, end in pairwise(cuts)]
-
-
-def _opening(value: object, now: float) -> int | None:
+def _opening(value: object, now: float, span: int) -> int | None:
     stamp = _number(value)
-    if stamp is None or stamp % (MINUTE * _MILLISECONDS):
+    if stamp is None or stamp % (span * _MILLISECONDS):
         return None
     at = int(stamp) // _MILLISECONDS
     return at if EARLIEST <= at <= now + MINUTE else None

@@ -20,7 +20,7 @@ Answer = TypeVar("Answer")
 
 _AT_ONCE = 6
 _WAITING = 200
-_HISTORY = 1400 * MINUTE
+_RECENT_BARS = 1400
 """OKX keeps its last 1,440 candles at one address, and the older ones at another."""
 
 
@@ -103,16 +103,21 @@ class Door:
         field = "price" if call == "fetch_last_prices" else "last"
         return {symbol: Quote(one.get(field), one.get("timestamp")) for symbol, one in found.items()}
 
-    async def rows(self, symbol: str, start: int, stop: int, now: float) -> Sequence[object]:
-        """Ask for the one-minute candles of ``[start, stop)``, as they come; ``now`` is the exchange's."""
+    async def rows(
+        self, symbol: str, start: int, stop: int, now: float, span: int = MINUTE
+    ) -> Sequence[object]:
+        """Ask for the candles of ``[start, stop)``, as they come.
+
+        ``now`` is the exchange's instant, ``span`` one of the lengths that it offers.
+        """
         about = self._about
         params: dict[str, object] = {}
         if about.has_history_type:
-            params["type"] = "HistoryCandles" if start < now - _HISTORY else "Candles"
-        limit = about.rows if about.gives_newest else (stop - start) // MINUTE
+            params["type"] = "HistoryCandles" if start < now - _RECENT_BARS * span else "Candles"
+        limit = about.rows if about.gives_newest else (stop - start) // span
         async with self._asking():
             found: Sequence[object] = await self._instance().fetch_ohlcv(
-                symbol, "1m", start * 1000, limit, params
+                symbol, about.spans[span], start * 1000, limit, params
             )
         return found
 

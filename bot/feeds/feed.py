@@ -47,9 +47,9 @@ class ExchangeFeed:
         """Give the present price with the running minute so far. Raises Unseeable."""
         return await self._ask(lambda: self._lookout.see(listed))
 
-    async def bars(self, listed: Listed, since: int, until: int) -> tuple[Bar, ...]:
-        """Give the newest final minutes of ``[since, until)`` without a hole. Raises Unseeable."""
-        return await self._ask(lambda: self._lookout.page(listed, since, until))
+    async def bars(self, listed: Listed, since: int, until: int, span: int) -> tuple[Bar, ...]:
+        """Give the newest final bars of ``[since, until)`` without a hole. Raises Unseeable."""
+        return await self._ask(lambda: self._lookout.page(listed, since, until, span))
 
     def health(self) -> Health:
         """Say how the feed is."""

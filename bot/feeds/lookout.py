@@ -8,15 +8,30 @@ from math import isfinite
 
 import structlog
 
-from bot.feeds.candles import Refused, final_until, parse_row, runs
+from bot.feeds.candles import Refused, final_until, parse_row
 from bot.feeds.door import Door, Quote
 from bot.feeds.exchange_time import ExchangeTime
 from bot.feeds.faults import Fault, Pause, Trouble, fault_of_error
 from bot.feeds.listing import Listed, Listing, listing_of
-from bot.feeds.minutes import OVERLAP, Caught, Trail, catch_up
+from bot.feeds.minutes import OVERLAP, Caught, Rows, Trail, catch_up
 from bot.feeds.table import Exchange, Kind
 from bot.feeds.venues import Venues
-from bot.metrics import MINUTE, Bar, Bars, Batch, Health, MetricKey, Print, Seen, Want, minute_of, point
+from bot.metrics import (
+    MINUTE,
+    Bar,
+    Bars,
+    Batch,
+    Health,
+    MetricKey,
+    Print,
+    Seen,
+    Want,
+    join,
+    minute_of,
+    opening_of,
+    point,
+    runs,
+)
 from bot.ports import Clock
 
 _PAGES_A_LOOK = 8
@@ -116,14 +131,21 @@ class Lookout:
             bar = point(price, minute)
         return Seen(min(max(self._time.estimate(), bar.at), bar.end - 0.001), bar)
 
-    async def page(self, listed: Listed, since: int, until: int) -> tuple[Bar, ...]:
-        """Give the newest run without a hole of the final minutes in ``[since, until)``."""
+    async def page(self, listed: Listed, since: int, until: int, span: int) -> tuple[Bar, ...]:
+        """Give the newest run without a hole of the final bars in ``[since, until)``.
+
+        Those of a length that the exchange does not offer are joined from shorter ones.
+        """
         self._check_pause()
         await self.ready()
-        caught = await self._catch_up(
-            listed, minute_of(since), until, pages=_PAGES_OF_HISTORY, is_patient=False
+        offered = max(one for one in self._exchange.spans if span % one == 0)
+        first, stop = opening_of(since, span), opening_of(until, span)
+        now = await self._time.now()
+        rows, pages = self._asking(listed, now, offered), _PAGES_OF_HISTORY
+        caught = await catch_up(
+            rows, self._exchange, first, stop, now=now, pages=pages, span=offered, is_patient=False
         )
-        found = runs(caught.bars)
+        found = runs(caught.bars if offered == span else tuple(join(caught.bars, span)))
         return found[-1] if found else ()
 
     def health(self) -> Health:
@@ -232,7 +254,9 @@ class Lookout:
             and not trail.is_worth_asking(stop, now, self._exchange.is_sparse)
         ):
             return Caught()
-        caught = await self._catch_up(listed, since, stop, pages=_PAGES_A_LOOK, trail=trail)
+        now = await self._time.now()
+        rows = self._asking(listed, now)
+        caught = await catch_up(rows, self._exchange, since, stop, now=now, pages=_PAGES_A_LOOK, trail=trail)
         if caught.trail is None:
             self._trails.pop(listed.symbol, None)
         else:
@@ -241,24 +265,8 @@ class Lookout:
             raise self._nonsense("gives impossible candles" if caught.refused else "gives no candles")
         return caught
 
-    async def _catch_up(
-        self,
-        listed: Listed,
-        since: int,
-        until: int,
-        *,
-        pages: int,
-        trail: Trail | None = None,
-        is_patient: bool = True,
-    ) -> Caught:
-        now = await self._time.now()
-
-        async def rows(start: int, stop: int) -> Sequence[object]:
-            return await self._door.rows(listed.symbol, start, stop, now)
-
-        return await catch_up(
-            rows, self._exchange, since, until, now=now, pages=pages, trail=trail, is_patient=is_patient
-        )
+    def _asking(self, listed: Listed, now: float, span: int = MINUTE) -> Rows:
+        return lambda start, stop: self._door.rows(listed.symbol, start, stop, now, span)
 
     def _bars(
         self, wanted: Mapping[Listed, list[Want]], minutes: Mapping[Listed, tuple[Bar, ...]]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.feeds.feed import ExchangeFeed
 from bot.feeds.listing import Listed, by_prefix, nearest
 from bot.feeds.venues import PRICE, Venues
-from bot.metrics import Bar, Health, MetricKey, Seen
+from bot.metrics import MINUTE, Bar, Health, MetricKey, Seen
 from bot.ports import UnknownInstrument, Unseeable
 from bot.rules.tree import Instrument
 
@@ -57,13 +57,15 @@ class ExchangeMarket:
         feed, listed = await self._place(key)
         return await feed.seen(listed)
 
-    async def bars(self, key: MetricKey, since: int, until: int) -> tuple[Bar, ...]:
-        """Give the final minutes of ``[since, until)``, rising and without a hole, the newest if not all.
+    async def bars(self, key: MetricKey, since: int, until: int, span: int = MINUTE) -> tuple[Bar, ...]:
+        """Give the final bars of ``[since, until)``, rising and without a hole, the newest if not all.
 
-        Raises Unseeable.
+        ``span`` is their length in seconds, in whole minutes. Raises Unseeable.
         """
+        if span <= 0 or span % MINUTE:
+            raise ValueError(f"no bar is {span} seconds long")
         feed, listed = await self._place(key)
-        return await feed.bars(listed, since, until)
+        return await feed.bars(listed, since, until, span)
 
     async def instruments(self, prefix: str, limit: int = 25) -> list[str]:
         """Name instruments that begin with ``prefix``, the most usual quote first."""

@@ -1,4 +1,4 @@
-"""Page through an exchange's candles until the minutes are caught up."""
+"""Page through an exchange's candles until its minutes, or coarser bars, are caught up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ AGAIN = 15.0
 SOON = 4.0
 """Seconds after which to ask again where every minute has a candle, so that this one must be late."""
 
-_OLD = 1400 * MINUTE
+_OVERLAP_BARS = OVERLAP // MINUTE
+_RECENT_BARS = 1400
 
 Rows = Callable[[int, int], Awaitable[Sequence[object]]]
 """Ask for the candles of ``[start, stop)``, openings in epoch seconds."""
@@ -68,16 +69,18 @@ async def catch_up(
     *,
     now: float,
     pages: int,
+    span: int = MINUTE,
     trail: Trail | None = None,
     is_patient: bool = True,
 ) -> Caught:
     """Collect the final minutes of ``[since, until)``, in at most so many pages.
 
-    ``now`` is the exchange's instant before the first question. What a page does not bring, a later call
+    ``span`` is the length of a bar in seconds, where coarser ones than minutes are wanted. ``now`` is the
+    exchange's instant before the first question. What a page does not bring, a later call
     asks for again: a page of the past without a candle is believed, and passed, only when it was asked for
     over some time, unless the caller is not ``is_patient``.
     """
-    stop = min(until, final_until(now))
+    stop = min(until, final_until(now, span))
     missing, asked, close, began = since, since, None, now
     if trail is not None and trail.since == since:
         asked, close, began = trail.asked, trail.close, trail.began
@@ -86,12 +89,12 @@ async def catch_up(
     for _ in range(pages):
         if asked >= stop:
             break
-        start = asked - OVERLAP
-        size = exchange.old_rows if start < now - _OLD else exchange.rows
+        start = asked - _OVERLAP_BARS * span
+        size = exchange.old_rows if start < now - _RECENT_BARS * span else exchange.rows
         # The running minute is asked for too: its candle shows that a quiet minute before it was answered.
-        end = stop if exchange.gives_newest else min(start + size * MINUTE, stop + MINUTE)
+        end = stop if exchange.gives_newest else min(start + size * span, stop + span)
         answer = await rows(start, end)
-        page: Reading = read(answer, since=missing, stop=min(stop, end), now=now, close=close)
+        page: Reading = read(answer, since=missing, stop=min(stop, end), now=now, close=close, span=span)
         good += page.good
         refused += page.refused
         bars += page.bars

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ClassVar
 from zlib import crc32
 
 from aiohttp import web
 
 from bot.demo.exchange import BinanceExchange, LoopbackExchange
-from bot.metrics import MINUTE, Bar, minute_of
+from bot.metrics import MINUTE, Bar, minute_of, opening_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -205,6 +205,9 @@ class KrakenExchange(LoopbackExchange):
     """Kraken: its own names for assets, newest 720 candles whatever is asked, the unfinished one last."""
 
     most: ClassVar[int] = 720
+    spans: ClassVar[Mapping[str, int]] = {
+        str(minutes): minutes * MINUTE for minutes in (1, 5, 15, 30, 60, 240, 1440)
+    }
     _assets: ClassVar[dict[str, str]] = {
         "BTC": "XXBT",
         "ETH": "XETH",
@@ -291,11 +294,12 @@ class KrakenExchange(LoopbackExchange):
         found = [symbol for symbol in self.spot() if asked in {self.id_of(symbol), self._altname(symbol)}]
         if not found:
             return web.json_response({"error": ["EQuery:Unknown asset pair"]})
-        if request.query.get("interval", "1") != "1":
+        span = self.spans.get(request.query.get("interval", "1"))
+        if span is None:
             return web.json_response({"error": ["EGeneral:Invalid arguments"]})
         now = self.now()
-        start = minute_of(now) - (self.most - 1) * MINUTE
-        bars = self.bars(found[0], start, now)
+        start = opening_of(now, span) - (self.most - 1) * span
+        bars = self.bars(found[0], start, now, span)
         since = int(request.query.get("since", "0"))
         rows = [
             [
@@ -316,7 +320,20 @@ def _kraken(result: object) -> web.Response:
 
 
 class OkxExchange(LoopbackExchange):
-    """OKX: newest first, 1,440 candles at one address with 300 a call, the older ones at another with 100."""
+    """OKX: newest first, 1,440 candles at one address with 300 a call, the older ones at another with 100.
+
+    Its days begin at 16:00 UTC, but for those that are asked for by another name.
+    """
+
+    spans: ClassVar[Mapping[str, int]] = {
+        "1m": 60,
+        "5m": 300,
+        "15m": 900,
+        "30m": 1800,
+        "1H": 3600,
+        "4H": 14_400,
+        "1Dutc": 86_400,
+    }
 
     def routes(self) -> list[web.RouteDef]:
         root = "/www.okx.com/api/v5"
@@ -399,22 +416,26 @@ class OkxExchange(LoopbackExchange):
         return _okx(rows)
 
     async def _recent(self, request: web.Request) -> web.Response:
-        return self._candles(request, minute_of(self.now()) - 1439 * MINUTE, 300)
+        return self._candles(request, 1440, 300)
 
     async def _old(self, request: web.Request) -> web.Response:
-        return self._candles(request, 0, 100)
+        return self._candles(request, None, 100)
 
-    def _candles(self, request: web.Request, oldest: int, most: int) -> web.Response:
+    def _candles(self, request: web.Request, kept: int | None, most: int) -> web.Response:
         found = [symbol for symbol in self.symbols if self.id_of(symbol) == request.query.get("instId")]
         if not found:
             return web.json_response({"code": "51001", "msg": "Instrument ID doesn't exist.", "data": []})
-        if request.query.get("bar", "1m") != "1m":
+        span = self.spans.get(request.query.get("bar", "1m"))
+        if span is None:
             return web.json_response({"code": "51000", "msg": "Parameter bar error", "data": []})
         limit = min(int(request.query.get("limit", "100")), most)
         after = int(request.query.get("after", int(self.now() * 1000) + 1))
-        before = int(request.query.get("before", after - (limit * MINUTE + MINUTE) * 1000))
+        before = int(request.query.get("before", after - (limit * span + span) * 1000))
+        oldest = opening_of(self.now(), span) - (kept - 1) * span if kept else 0
         start = max(oldest, before // 1000 + 1)
-        bars = [bar for bar in self.bars(found[0], start, after / 1000) if before < bar.at * 1000 < after]
+        bars = [
+            bar for bar in self.bars(found[0], start, after / 1000, span) if before < bar.at * 1000 < after
+        ]
         is_swap = ":" in found[0]
         rows = []
         for bar in reversed(bars[-limit:]):
@@ -437,6 +458,15 @@ class CoinbaseExchange(LoopbackExchange):
 
     fills_quiet_minutes = False
     most: ClassVar[int] = 350
+    spans: ClassVar[Mapping[str, int]] = {
+        "ONE_MINUTE": 60,
+        "FIVE_MINUTE": 300,
+        "FIFTEEN_MINUTE": 900,
+        "THIRTY_MINUTE": 1800,
+        "ONE_HOUR": 3600,
+        "SIX_HOUR": 21_600,
+        "ONE_DAY": 86_400,
+    }
 
     def routes(self) -> list[web.RouteDef]:
         products = "/api.coinbase.com/api/v3/brokerage/market/products"
@@ -504,10 +534,11 @@ class CoinbaseExchange(LoopbackExchange):
         found = [symbol for symbol in self.spot() if self.id_of(symbol) == request.match_info["product_id"]]
         if not found:
             return _coinbase_error(404, "NOT_FOUND", "valid product_id is required")
-        if request.query.get("granularity") != "ONE_MINUTE":
+        span = self.spans.get(request.query.get("granularity", ""))
+        if span is None:
             return _coinbase_error(400, "INVALID_ARGUMENT", "unsupported granularity")
         start, end = int(request.query["start"]), int(request.query["end"])
-        if (end - start) // MINUTE >= self.most:
+        if (end - start) // span >= self.most:
             return _coinbase_error(
                 400, "INVALID_ARGUMENT", "number of candles requested should be less than 350"
             )
@@ -520,7 +551,7 @@ class CoinbaseExchange(LoopbackExchange):
                 "close": f"{bar.close:.2f}",
                 "volume": f"{bar.volume:.8f}",
             }
-            for bar in self.bars(found[0], start, end + 1)
+            for bar in self.bars(found[0], start, end + 1, span)
         ]
         return web.json_response({"candles": candles[::-1]})
 
@@ -532,6 +563,16 @@ def _coinbase_error(status: int, error: str, message: str) -> web.Response:
 
 class BybitExchange(LoopbackExchange):
     """Bybit: one id for spot and perpetual, told apart by a category; candles newest first."""
+
+    spans: ClassVar[Mapping[str, int]] = {
+        "1": 60,
+        "5": 300,
+        "15": 900,
+        "30": 1800,
+        "60": 3600,
+        "240": 14_400,
+        "D": 86_400,
+    }
 
     def routes(self) -> list[web.RouteDef]:
         root = "/api.bybit.com/v5/market"
@@ -616,13 +657,14 @@ class BybitExchange(LoopbackExchange):
     async def _kline(self, request: web.Request) -> web.Response:
         asked = request.query.get("symbol")
         found = [symbol for symbol in self._of_category(request) if self.id_of(symbol) == asked]
-        if not found or request.query.get("interval") != "1":
+        span = self.spans.get(request.query.get("interval", ""))
+        if not found or span is None:
             return self._answer({}, 10001, "params error: Symbol Is Invalid")
         limit = min(int(request.query.get("limit", "200")), 1000)
         start = int(request.query.get("start", "0")) / 1000
         end = int(request.query.get("end", int(self.now() * 1000))) / 1000
-        start = max(start, end - 2 * limit * MINUTE) if "end" in request.query else start
-        bars = self.bars(found[0], int(start), min(end + 0.001, start + 2 * limit * MINUTE))
+        start = max(start, end - 2 * limit * span) if "end" in request.query else start
+        bars = self.bars(found[0], int(start), min(end + 0.001, start + 2 * limit * span), span)
         kept = bars[-limit:] if "end" in request.query else bars[:limit]
         rows = [
             [
