@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot import gauges
-from bot.engine.judge import currency_of
-from bot.engine.life import Life, compile_rule
+from bot.engine.compiler import compile_rule
+from bot.engine.life import Life
 from bot.engine.partition import Partition, Plan
-from bot.engine.state import AlertState, Correction, Ended, Ring, Transition
+from bot.engine.state import AlertState, Correction, Ended, Reminder, Resolution, Ring, Transition
+from bot.engine.values import currency_of
 from bot.metrics import MINUTE, Batch, MetricKey, Want
 from bot.pacing import backoff
 from bot.ports import Armed, Judgement, StoreTrouble, Told, Unseeable
@@ -127,13 +128,13 @@ class Watch:
             del self._waiting[arming_id]
 
     async def _load(self, life: Life, state: AlertState | None) -> bool:
-        for key, since, until in self._armings.missing(life, state):
+        for stretch in self._armings.missing(life, state):
             try:
-                bars = await self.market.bars(key, since, until)
+                bars = await self.market.bars(*stretch)
             except Unseeable as trouble:
-                log.warning("no history yet", key=str(key), reason=str(trouble))
+                log.warning("no history yet", key=str(stretch.key), reason=str(trouble))
                 return False
-            self._armings.preload(key, bars)
+            self._armings.preload(life, stretch, bars)
         return True
 
     async def _commit(self, plan: Plan, batch: Batch) -> None:
@@ -175,7 +176,7 @@ class Watch:
                         for one in transition.evidence
                     ],
                 }
-            case Correction():
+            case Correction() | Reminder() | Resolution():
                 facts |= {"value": transition.value}
             case Ended():
                 pass

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.engine.index import EVERYWHERE, NOWHERE, Gap, ThresholdIndex, gap_around
+from bot.engine.candles import Candles
 from bot.engine.life import Life
 from bot.engine.partition import PATIENCE, Partition
 from bot.engine.state import AlertState, Correction, Ended, Ring
+from bot.engine.world import Stretch
 from bot.metrics import MINUTE, Bar, MetricKey, Print
 from tests.markets import BTC, ETH, START, batch, histories, life_of
 
@@ -53,8 +55,8 @@ def run(
             partition = Partition()
             for number, life in lives.items():
                 state = partition.resume_from(life, stored[number], judged_to)
-                for key, since, until in partition.missing(life, state):
-                    partition.preload(key, [bar for bar in one.known[key] if since <= bar.at < until])
+                for stretch in partition.missing(life, state):
+                    partition.preload(life, stretch, cut(one.known[stretch.key], stretch))
                 partition.add(number, life, state)
         wants = partition.wants()
         runs = {
@@ -81,6 +83,18 @@ def run(
         judged_to.update(plan.judged_to)
         partition.apply(plan)
     return partition
+
+
+def cut(bars: list[Bar], stretch: Stretch) -> list[Bar]:
+    """Give the bars of a stretch as an exchange would, put together where it asks for coarser ones."""
+    minutes = [bar for bar in bars if stretch.since <= bar.at < stretch.until]
+    if stretch.span == MINUTE:
+        return minutes
+    candles = Candles(stretch.span)
+    candles.put(minutes)
+    columns = candles.columns()
+    rows = zip(columns.ats, columns.opens, columns.highs, columns.lows, columns.closes, strict=True)
+    return [Bar(int(at), *prices, span=stretch.span) for at, *prices in rows]
 
 
 @dataclass
@@ -124,8 +138,6 @@ def fresh(rules: list[str], price: float) -> tuple[Partition, dict[int, Life]]:
     partition, lives = Partition(), {}
     for number, rule in enumerate(rules):
         lives[number] = life_of(rule, price)
-        for key, _since, _until in partition.missing(lives[number], None):
-            partition.preload(key, [])
         partition.add(number, lives[number], None)
     return partition, lives
 

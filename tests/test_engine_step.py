@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bot.engine.minute import Minute
-from bot.engine.series import Series
 from bot.engine.state import AlertState, Correction, Ended, Ring, Transition
 from bot.engine.step import begin, glance, step
+from bot.engine.world import World
 from bot.metrics import MINUTE, Bar, Seen, point
 from tests.markets import BTC, ETH, START, life_of, minutes, path
 
@@ -15,14 +15,15 @@ from tests.markets import BTC, ETH, START, life_of, minutes, path
 def live(rule: str, bars: list[Bar | None], price: float | None = None, is_shared: bool = False):
     """Fold minutes (``None`` is one that nobody saw) through an arming; gives what it told."""
     life = life_of(rule, price, is_shared)
-    state = begin(life)
-    series = {BTC: Series()}
+    world = World()
+    world.follow(BTC)
+    state = begin(life, world)
     told: list[Transition] = []
     for bar in bars:
         if bar is None:
             continue
-        series[BTC].extend([bar])
-        minute = Minute(bar.at, {BTC: bar}, series, max(0, bar.at - state.cursor), bar.span)
+        world.put(BTC, [bar])
+        minute = Minute(bar.at, {BTC: bar}, world, max(0, bar.at - state.cursor), bar.span)
         state, transitions = step(state, minute, life)
         told.extend(transitions)
     return state, told
@@ -100,7 +101,7 @@ def test_only_an_excess_over_what_was_seen_counts_in_the_minute_of_making() -> N
     seen = Seen(START + 30, Bar(START, 105, 106, 99, 103))
     made = life_of("btc/usdt < 100", made_at=START + 30)
     made = type(life)(**{name: getattr(made, name) for name in made.__slots__} | {"seen": {BTC: seen}})
-    state = begin(made)
+    state = begin(made, World())
     assert state.is_armed
     already = Minute(START, {BTC: Bar(START, 105, 106, 99, 104)})
     assert step(state, already, made).transitions == ()
@@ -111,13 +112,13 @@ def test_only_an_excess_over_what_was_seen_counts_in_the_minute_of_making() -> N
 
 def test_an_alert_made_blind_begins_with_the_next_whole_minute() -> None:
     life = life_of("btc/usdt < 100", made_at=START + 30)
-    state = begin(life)
+    state = begin(life, World())
     assert (state.cursor, state.is_armed) == (START + MINUTE, False)
 
 
 def test_unknown_minutes_ring_nothing_arm_nothing_and_end_nothing() -> None:
     life = life_of("btc/usdt < 100 repeat", price=105)
-    state, _ = step(begin(life), Minute(START, {BTC: Bar(START, 105, 105, 95, 95)}), life)
+    state, _ = step(begin(life, World()), Minute(START, {BTC: Bar(START, 105, 105, 95, 95)}), life)
     assert (state.is_firing, state.is_armed) == (True, False)
     after, told = step(state, Minute(START + MINUTE, {}), life)
     assert told == ()
@@ -227,7 +228,7 @@ def test_a_time_held_before_the_alert_was_made_counts() -> None:
     life = life_of("btc/usdt < 100 for 3m", price=95, made_at=START + 2 * MINUTE)
     assert life.warmup == 3 * MINUTE
     history = tuple(Minute(bar.at, {BTC: bar}) for bar in minutes(95, 95))
-    state = begin(life, history)
+    state = begin(life, World(), history)
     assert state.is_armed
     bar = Bar(START + 2 * MINUTE, 95, 95, 95, 95)
     (ring,) = step(state, Minute(bar.at, {BTC: bar}), life).transitions
@@ -243,7 +244,7 @@ def test_an_alert_rests_after_its_until() -> None:
 
 def test_two_instruments_are_joined_minute_by_minute() -> None:
     life = life_of("btc/usdt < 100 and eth/usdt < 10 repeat", price=105)
-    state = begin(life)
+    state = begin(life, World())
     only_one = Minute(START, {BTC: point(95, START), ETH: point(11, START)})
     state, told = step(state, only_one, life)
     assert told == ()
@@ -273,7 +274,7 @@ def early(price: float, at: float) -> tuple[Minute, float]:
 
 def test_a_print_tells_the_ring_early_and_moves_no_state() -> None:
     life = life_of("btc/usdt < 100", price=105)
-    state = begin(life)
+    state = begin(life, World())
     told = glance(state, *early(99, START + 20), life)
     (ring,) = told.transitions
     assert ring.is_early and ring.at == START + 20
@@ -283,7 +284,7 @@ def test_a_print_tells_the_ring_early_and_moves_no_state() -> None:
 
 def test_the_final_minute_confirms_what_was_told() -> None:
     life = life_of("btc/usdt < 100", price=105)
-    state = glance(begin(life), *early(99, START + 20), life).state
+    state = glance(begin(life, World()), *early(99, START + 20), life).state
     after, (ring,) = step(state, Minute(START, {BTC: Bar(START, 105, 105, 98, 101)}), life)
     assert ring.was_told and ring.episode == 1
     assert after.early is None and after.corrections == 0
@@ -291,7 +292,7 @@ def test_the_final_minute_confirms_what_was_told() -> None:
 
 def test_the_minute_after_may_confirm_it_too() -> None:
     life = life_of("btc/usdt < 100", price=105)
-    state = glance(begin(life), *early(99, START + 59), life).state
+    state = glance(begin(life, World()), *early(99, START + 59), life).state
     state, told = step(state, Minute(START, {BTC: Bar(START, 105, 105, 101, 101)}), life)
     assert told == ()
     _, (ring,) = step(state, Minute(START + MINUTE, {BTC: Bar(START + MINUTE, 101, 101, 99, 99)}), life)
@@ -300,7 +301,7 @@ def test_the_minute_after_may_confirm_it_too() -> None:
 
 def test_a_ring_that_the_final_minutes_do_not_bear_out_is_taken_back_once() -> None:
     life = life_of("btc/usdt < 100 repeat", price=105)
-    state = glance(begin(life), *early(99, START + 20), life).state
+    state = glance(begin(life, World()), *early(99, START + 20), life).state
     told: list[Transition] = []
     for place in range(4):
         at = START + place * MINUTE
@@ -314,9 +315,9 @@ def test_a_ring_that_the_final_minutes_do_not_bear_out_is_taken_back_once() -> N
 
 def test_nothing_is_told_early_that_has_to_be_held() -> None:
     life = life_of("btc/usdt < 100 for 1m", price=105)
-    assert glance(begin(life), *early(95, START + 20), life).transitions == ()
+    assert glance(begin(life, World()), *early(95, START + 20), life).transitions == ()
 
 
 def test_a_print_of_an_unarmed_alert_tells_nothing() -> None:
     life = life_of("btc/usdt < 100", price=95)
-    assert glance(begin(life), *early(94, START + 20), life).transitions == ()
+    assert glance(begin(life, World()), *early(94, START + 20), life).transitions == ()

@@ -92,6 +92,8 @@ class Telling(StrEnum):
 
     RING = "ring"
     CORRECTION = "correction"
+    REMINDER = "reminder"
+    RESOLUTION = "resolution"
     ENDED = "ended"
     LEVEL = "level"
     WITHDRAWN = "withdrawn"

@@ -34,6 +34,10 @@ def word(notification: Notification, tr: Translator, now: float, patience: float
             message = _ring(facts, tr, now)
         case Telling.CORRECTION:
             message = _correction(facts, tr, now)
+        case Telling.REMINDER:
+            message = _lasting(facts, tr, now)
+        case Telling.RESOLUTION:
+            message = _over(facts, tr, now)
         case Telling.ENDED:
             message = _ended(facts, tr, now)
         case Telling.LEVEL:
@@ -184,6 +188,34 @@ def _correction(facts: Facts, tr: Translator, now: float) -> Message:
             "because": because,
         },
     )
+
+
+def _lasting(facts: Facts, tr: Translator, now: float) -> Message:
+    title = tr("{label} still holds: {rule}, now {value}.", **_standing(facts, tr))
+    return Message(title=title, facts={"event": "reminder", **_event_facts(facts)})
+
+
+def _over(facts: Facts, tr: Translator, now: float) -> Message:
+    title = tr("{label} is over: {rule} no longer holds, now {value}.", **_standing(facts, tr))
+    return Message(title=title, facts={"event": "resolution", **_event_facts(facts)})
+
+
+def _standing(facts: Facts, tr: Translator) -> dict[str, str]:
+    armed, levels = _rules(facts)
+    rule = meaning(Rule(armed.condition), levels, tr) if armed else _text(facts, "rule")
+    value = _number(facts, "value")
+    shown = tr("unknown") if value is None else tr.price(value)
+    return {"label": _text(facts, "alert"), "rule": rule, "value": shown}
+
+
+def _event_facts(facts: Facts) -> Facts:
+    at = _number(facts, "at")
+    return {
+        "alert": _text(facts, "alert"),
+        "rule": _text(facts, "rule"),
+        "value": _number(facts, "value"),
+        "at": exact_utc(at) if at is not None else None,
+    }
 
 
 def _ended(facts: Facts, tr: Translator, now: float) -> Message:

@@ -12,7 +12,7 @@ from bot.alerts.sentences import filled_levels, instrument_name, meaning, thresh
 from bot.alerts.translator import Translator
 from bot.commands.reading import Prepared
 from bot.commands.request import Request
-from bot.engine.life import compile_rule, key_of
+from bot.engine.compiler import compile_rule, key_of
 from bot.engine.partition import Partition
 from bot.metrics import MetricKey, Seen
 from bot.ports import Market, Unseeable
@@ -40,11 +40,9 @@ async def stand(prepared: Prepared, is_shared: bool, now: float, market: Market)
     if not prepared.is_seen or life.warmup > _HISTORY:
         return Standing.OPEN
     alone = Partition()
-    for key in life.keys:
-        alone.preload(key, ())
     try:
-        for key, since, until in alone.missing(life, None):
-            alone.preload(key, await market.bars(key, since, until))
+        for stretch in alone.missing(life, None):
+            alone.preload(life, stretch, await market.bars(*stretch))
     except Unseeable:
         return Standing.OPEN
     if alone.add(0, life, None).is_armed:

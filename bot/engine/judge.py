@@ -7,17 +7,14 @@ the one that will be. Nothing else moves.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from bot.engine.minute import Minute
 from bot.engine.state import Evidence, Memory
-from bot.engine.truth import UNKNOWN, Truth, both, every, opposite, some
-from bot.metrics import Bar, MetricKey
-
-ABOVE, BELOW = 1.0, -1.0
+from bot.engine.truth import UNKNOWN, Tri, Truth, both, every, opposite, some
+from bot.metrics import MetricKey
 
 Slots = list[float | None]
 
@@ -34,202 +31,8 @@ class Node(Protocol):
     def instant(self, minute: Minute, memory: Memory) -> int:
         """Give the instant at which this came true: the opening for a touch, else the end."""
 
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """One end of an interval; ``is_open`` leaves the level itself out."""
-
-    level: float
-    is_open: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Within:
-    """A live price inside an interval: one comparison, or several of one instrument joined by *and*.
-
-    ``floor`` and ``ceiling`` may be missing; an interval that holds no price is never true.
-    """
-
-    key: MetricKey
-    floor: Limit | None
-    ceiling: Limit | None
-    term: str
-
-    def judge(self, minute: Minute, memory: Memory, out: Slots) -> Truth:
-        bar = minute.bars.get(self.key)
-        if bar is None:
-            return UNKNOWN
-        if self._is_empty():
-            return both(False)
-        may = self._reaches_up(bar.high) and self._reaches_down(bar.low)
-        must = self._reaches_up(bar.low) and self._reaches_down(bar.high)
-        return Truth(may, must)
-
-    def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
-        if self.judge(minute, memory, []).may:
-            yield Evidence(self.term, self._telling(minute.bars[self.key]), currency_of(self.key))
-
-    def instant(self, minute: Minute, memory: Memory) -> int:
-        return minute.at
-
-    def levels(self) -> Iterator[float]:
-        """Give the prices at which this may change."""
-        yield from (limit.level for limit in (self.floor, self.ceiling) if limit)
-
-    def _is_empty(self) -> bool:
-        if self.floor is None or self.ceiling is None:
-            return False
-        is_open = self.floor.is_open or self.ceiling.is_open
-        return self.floor.level > self.ceiling.level or (self.floor.level == self.ceiling.level and is_open)
-
-    def _reaches_up(self, price: float) -> bool:
-        floor = self.floor
-        return floor is None or price > floor.level or (price == floor.level and not floor.is_open)
-
-    def _reaches_down(self, price: float) -> bool:
-        ceiling = self.ceiling
-        return ceiling is None or price < ceiling.level or (price == ceiling.level and not ceiling.is_open)
-
-    def _telling(self, bar: Bar) -> float:
-        """Pick the price that shows it: the far extreme of a touch, the close inside a two-sided interval."""
-        if self.floor is None:
-            return bar.low
-        if self.ceiling is None:
-            return bar.high
-        return bar.close if self._reaches_up(bar.close) and self._reaches_down(bar.close) else bar.open
-
-
-@dataclass(frozen=True, slots=True)
-class Against:
-    """Two live prices compared: read at the minute's close, where both are known for the same instant."""
-
-    left: MetricKey
-    compare: Callable[[float, float], bool]
-    right: MetricKey
-    term: str
-
-    def judge(self, minute: Minute, memory: Memory, out: Slots) -> Truth:
-        left, right = minute.bars.get(self.left), minute.bars.get(self.right)
-        if left is None or right is None:
-            return UNKNOWN
-        return both(self.compare(left.close, right.close))
-
-    def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
-        if self.judge(minute, memory, []).may:
-            yield Evidence(self.term, minute.bars[self.left].close, currency_of(self.left))
-
-    def instant(self, minute: Minute, memory: Memory) -> int:
-        return minute.end
-
-
-@dataclass(frozen=True, slots=True)
-class Crossing:
-    """A pulse: the price reaches a level from its side (``side`` 0), or passes it upward or downward.
-
-    Remembers the side: that of the last price off the level. Of a minute's high and low only what is certain
-    in either order counts: the open comes first, the close last. A jump over the level counts.
-    """
-
-    slot: int
-    key: MetricKey
-    side: float
-    level: float
-    term: str
-
-    def judge(self, minute: Minute, memory: Memory, out: Slots) -> Truth:
-        bar = minute.bars.get(self.key)
-        if bar is None:
-            return Truth(None, False)
-        before = memory[self.slot]
-        if out:
-            out[self.slot] = self._side_after(bar, before)
-        return Truth(self._crosses(bar, before), False)
-
-    def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
-        if self.judge(minute, memory, []).may:
-            bar = minute.bars[self.key]
-            came_from_above = (memory[self.slot] or bar.open - self.level) > 0
-            is_down = self.side == BELOW or (self.side == 0 and came_from_above)
-            yield Evidence(self.term, bar.low if is_down else bar.high, currency_of(self.key))
-
-    def instant(self, minute: Minute, memory: Memory) -> int:
-        return minute.at
-
-    def _crosses(self, bar: Bar, before: float | None) -> bool:
-        level = self.level
-        began_below, began_above = before == BELOW or bar.open < level, before == ABOVE or bar.open > level
-        if self.side == ABOVE:
-            return (began_below and bar.high > level) or bar.low < level < bar.close
-        if self.side == BELOW:
-            return (began_above and bar.low < level) or bar.high > level > bar.close
-        reaches_up = (began_below and bar.high >= level) or bar.low < level <= bar.close
-        reaches_down = (began_above and bar.low <= level) or bar.high > level >= bar.close
-        return reaches_up or reaches_down
-
-    def _side_after(self, bar: Bar, before: float | None) -> float | None:
-        if bar.close != self.level:
-            return ABOVE if bar.close > self.level else BELOW
-        was_above, was_below = bar.high > self.level, bar.low < self.level
-        if was_above and was_below:
-            return None  # it closed on the level, and from which side nobody can say: the next open will
-        if was_above or was_below:
-            return ABOVE if was_above else BELOW
-        return before
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """The price stands a fraction away from an extreme of this minute and the window before it.
-
-    ``way`` is +1 for a rise from the lowest, -1 for a fall from the highest, 0 for either. In this minute the
-    open comes first and the close last, so only those orders of its prices count.
-    """
-
-    key: MetricKey
-    way: int
-    fraction: float
-    window: int
-    term: str
-
-    def judge(self, minute: Minute, memory: Memory, out: Slots) -> Truth:
-        bar = minute.bars.get(self.key)
-        if bar is None:
-            return UNKNOWN
-        ways = (self._judge_way(minute, bar, way) for way in ((self.way,) if self.way else (1, -1)))
-        truths = list(ways)
-        return Truth(some(truth.may for truth in truths), some(truth.must for truth in truths))
-
-    def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
-        bar = minute.bars.get(self.key)
-        if bar is None:
-            return
-        if self.way >= 0 and self._judge_way(minute, bar, 1).may:
-            yield Evidence(self.term, bar.high, currency_of(self.key))
-        elif self.way <= 0 and self._judge_way(minute, bar, -1).may:
-            yield Evidence(self.term, bar.low, currency_of(self.key))
-
-    def instant(self, minute: Minute, memory: Memory) -> int:
-        return minute.at
-
-    def _judge_way(self, minute: Minute, bar: Bar, way: int) -> Truth:
-        before = minute.before(self.key, self.window - minute.span)
-        is_whole = self.window <= minute.span or (before is not None and before.is_whole)
-        if way > 0:
-            extreme = bar.open if before is None else min(before.low, bar.open)
-            lowest = min(extreme, bar.low)
-            may = self._is_far(bar.high / extreme - 1) or self._is_far(bar.close / lowest - 1)
-            must = before is not None and self._is_far(bar.low / before.low - 1)
-        else:
-            extreme = bar.open if before is None else max(before.high, bar.open)
-            highest = max(extreme, bar.high)
-            may = self._is_far(1 - bar.low / extreme) or self._is_far(1 - bar.close / highest)
-            must = before is not None and self._is_far(1 - bar.high / before.high)
-        if is_whole:
-            return Truth(may, must)
-        return Truth(may or None, must or None)  # what the hidden part held could only add to it
-
-    def _is_far(self, change: float) -> bool:
-        return change >= self.fraction * (1 - 1e-12)  # 95 is 5% under 100, whatever binary fractions say
+    def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
+        """Give the prices at which this may change while nothing but prices moves, as of a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +62,9 @@ class Holding:
     def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
         if self.judge(minute, memory, []).may:
             yield from self.part.evidence(minute.at_close(), memory)
+
+    def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
+        return self.part.levels(minute)
 
     def instant(self, minute: Minute, memory: Memory) -> int:
         return minute.end
@@ -294,6 +100,9 @@ class Inverse:
     def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
         return iter(())
 
+    def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
+        return self.part.levels(minute)
+
     def instant(self, minute: Minute, memory: Memory) -> int:
         return self.part.instant(minute, memory)
 
@@ -311,6 +120,10 @@ class All:
     def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
         for part in self.parts:
             yield from part.evidence(minute, memory)
+
+    def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
+        for part in self.parts:
+            yield from part.levels(minute)
 
     def instant(self, minute: Minute, memory: Memory) -> int:
         return max(part.instant(minute, memory) for part in self.parts)
@@ -330,19 +143,39 @@ class Any:
         for part in self.parts:
             yield from part.evidence(minute, memory)
 
+    def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
+        for part in self.parts:
+            yield from part.levels(minute)
+
     def instant(self, minute: Minute, memory: Memory) -> int:
         true = [part for part in self.parts if part.judge(minute, memory, []).may]
         return min(part.instant(minute, memory) for part in true or self.parts)
 
 
-COMPARE: dict[str, Callable[[float, float], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+@dataclass(frozen=True, slots=True)
+class Several:
+    """At least so many of the parts."""
 
+    count: int
+    parts: tuple[Node, ...]
 
-def currency_of(key: MetricKey) -> str:
-    """Name the currency of a price: the quote of its instrument."""
-    return key.instrument.partition("/")[2].partition(":")[0]
+    def judge(self, minute: Minute, memory: Memory, out: Slots) -> Truth:
+        truths = [part.judge(minute, memory, out) for part in self.parts]
+        return Truth(self._enough([one.may for one in truths]), self._enough([one.must for one in truths]))
+
+    def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
+        for part in self.parts:
+            yield from part.evidence(minute, memory)
+
+    def instant(self, minute: Minute, memory: Memory) -> int:
+        true = [part for part in self.parts if part.judge(minute, memory, []).may]
+        return sorted(part.instant(minute, memory) for part in true or self.parts)[: self.count][-1]
+
+    def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
+        for part in self.parts:
+            yield from part.levels(minute)
+
+    def _enough(self, values: list[Tri]) -> Tri:
+        if values.count(True) >= self.count:
+            return True
+        return None if values.count(True) + values.count(None) >= self.count else False

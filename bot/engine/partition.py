@@ -7,23 +7,24 @@ minutes again.
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from bot.engine.candles import opening_of
 from bot.engine.index import EVERYWHERE, NOWHERE, Gap, ThresholdIndex, gap_around
 from bot.engine.life import Life
 from bot.engine.minute import Minute
-from bot.engine.series import Series
 from bot.engine.state import AlertState, Transition
 from bot.engine.step import begin, glance, is_finished, is_settled, step
+from bot.engine.world import CandleKey, Stretch, World
 from bot.metrics import MINUTE, Bar, Batch, MetricKey, Print, minute_of, point
 
 PATIENCE = 10 * MINUTE
 """How long, in seconds, a minute of one series waits for the same minute of the others in its rule."""
 
 _KEEP = 120 * MINUTE
+_HOUR = 60 * MINUTE
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class Plan:
     rests: dict[int, dict[MetricKey, Gap]] = field(default_factory=dict)
     behind: dict[int, int | None] = field(default_factory=dict)
     ends: dict[MetricKey, int] = field(default_factory=dict)
+    dues: dict[int, float] = field(default_factory=dict)
 
 
 class Partition:
@@ -50,13 +52,14 @@ class Partition:
     def __init__(self) -> None:
         self._lives: dict[int, Life] = {}
         self._states: dict[int, AlertState] = {}
-        self._series: dict[MetricKey, Series] = {}
+        self._world = World()
         self._index: dict[MetricKey, ThresholdIndex] = {}
         self._ends: dict[MetricKey, int] = {}
         self._behind: dict[int, int] = {}
         self._prints: dict[MetricKey, Print] = {}
-        self._untils: list[tuple[float, int]] = []
+        self._dues: dict[int, float] = {}
         self._lookback: dict[MetricKey, int] = {}
+        self._kept: dict[CandleKey, int] = {}
 
     def __len__(self) -> int:
         return len(self._lives)
@@ -75,7 +78,7 @@ class Partition:
 
     def latest(self, key: MetricKey) -> float | None:
         """Give the newest price that is known of a key."""
-        series, newest = self._series.get(key), self._prints.get(key)
+        series, newest = self._world.series.get(key), self._prints.get(key)
         last = series.last if series else None
         if newest and (last is None or newest.at >= last.end):
             return newest.value
@@ -83,38 +86,61 @@ class Partition:
 
     # --- who is here ----------------------------------------------------------------------------------------
 
-    def missing(self, life: Life, state: AlertState | None) -> list[tuple[MetricKey, int, int]]:
-        """Name the history that an arming needs before it can be added, as ``(key, since, until)``."""
+    def missing(self, life: Life, state: AlertState | None) -> list[Stretch]:
+        """Name the history that an arming needs before it can be added."""
         cursor = self._start(life, state)
-        since = cursor - (life.warmup if state is None else life.lookback)
+        back = life.warmup if state is None else life.lookback
         missing = []
         for key in life.keys:
-            series = self._series.get(key)
-            until = series.start if series and series.start is not None else cursor
-            if since < until:
-                missing.append((key, since, until))
+            series = self._world.series.get(key)
+            edge = series.start if series and series.start is not None else cursor
+            if back and cursor - back < edge:
+                missing.append(Stretch(key, cursor - back, edge))
+            for span, count in life.spans[key].items():
+                missing.extend(self._missing_candles(key, span, count, cursor))
         return missing
 
-    def preload(self, key: MetricKey, bars: Sequence[Bar]) -> None:
-        """Note history of a series from before it was followed here."""
-        self._series.setdefault(key, Series()).prepend(bars)
+    def _missing_candles(self, key: MetricKey, span: int, count: int, cursor: int) -> Iterator[Stretch]:
+        series, candles = self._world.series.get(key), self._world.candles.get((key, span))
+        end = series.end if series and series.end is not None else cursor
+        opening = opening_of(end, span)
+        since = opening - count * span
+        known = candles.start if candles else None
+        if known is None or known > since:
+            yield Stretch(key, since, opening if known is None else known, span)
+        if known is None and opening < end:
+            hour = max(opening, opening_of(end, _HOUR))
+            if span > _HOUR and opening < hour:
+                yield Stretch(key, opening, hour, _HOUR)
+            if hour < end:
+                yield Stretch(key, hour, end)
+
+    def preload(self, life: Life, stretch: Stretch, bars: Sequence[Bar]) -> None:
+        """Note history that was missing for an arming."""
+        for key in life.keys:
+            self._world.follow(key, life.spans[key])
+        self._world.preload(stretch, list(bars))
 
     def add(self, arming: int, life: Life, state: AlertState | None) -> AlertState:
         """Take an arming in, and begin its life if it has no state; gives the state it has."""
         for key in life.keys:
-            self._series.setdefault(key, Series())
+            self._world.follow(key, life.spans[key])
         if state is None:
             cursor = self._start(life, None)
-            state = begin(life, tuple(self._history(life, cursor - life.warmup, cursor)))
+            state = begin(life, self._world, self._history(life, cursor - life.warmup, cursor))
         self._lives[arming], self._states[arming] = life, state
+        self._dues[arming] = self._due(life, state.cursor)
         for key in life.keys:
-            self._index.setdefault(key, ThresholdIndex()).place(arming, NOWHERE)
+            self._index.setdefault(key, ThresholdIndex()).place(
+                arming, EVERYWHERE if life.is_still else NOWHERE
+            )
             self._lookback[key] = max(self._lookback.get(key, 0), life.lookback)
+            for span, count in life.spans[key].items():
+                kept = self._kept.setdefault((key, span), 0)
+                self._kept[key, span] = max(kept, count)
             followed_to = self._ends.setdefault(key, state.cursor)
             if state.cursor < followed_to:
                 self._behind[arming] = state.cursor
-        if life.until is not None:
-            heapq.heappush(self._untils, (life.until, arming))
         return state
 
     def resume_from(self, life: Life, state: AlertState, judged_to: Mapping[MetricKey, int]) -> AlertState:
@@ -129,10 +155,12 @@ class Partition:
             return
         del self._states[arming]
         self._behind.pop(arming, None)
+        del self._dues[arming]
         for key in life.keys:
             self._index[key].remove(arming)
             if not len(self._index[key]):
-                for kept in (self._index, self._series, self._ends, self._prints, self._lookback):
+                self._world.leave(key)
+                for kept in (self._index, self._ends, self._prints, self._lookback):
                     kept.pop(key, None)
 
     # --- what is seen ---------------------------------------------------------------------------------------
@@ -140,11 +168,11 @@ class Partition:
     def observe(self, batch: Batch) -> None:
         """Note the final minutes and the prints of a batch; what is known already is skipped."""
         for run in batch.bars:
-            if run.key in self._series:
+            if run.key in self._ends:
                 end = self._ends[run.key]
-                self._series[run.key].extend([bar for bar in run.bars if bar.at >= end])
+                self._world.put(run.key, [bar for bar in run.bars if bar.at >= end])
         for one in batch.prints:
-            if one.key in self._series:
+            if one.key in self._ends:
                 self._prints[one.key] = one
 
     def plan(self) -> Plan:
@@ -171,11 +199,11 @@ class Partition:
                 self._behind.pop(arming, None)
             else:
                 self._behind[arming] = cursor
-        newest = max(self._ends.values(), default=0)
-        while self._untils and self._untils[0][0] < newest - PATIENCE:
-            heapq.heappop(self._untils)
-        for key, series in self._series.items():
+        self._dues.update(plan.dues)
+        for key, series in self._world.series.items():
             series.forget(min(plan.judged_to.get(key, self._ends[key]), self._ends[key]) - self._keep(key))
+        for (key, span), candles in self._world.candles.items():
+            candles.forget(self._ends[key] - 2 * (self._kept.get((key, span), 0) + 2) * span)
 
     # --- how it is judged -----------------------------------------------------------------------------------
 
@@ -190,17 +218,23 @@ class Partition:
         return self._lookback.get(key, 0) + _KEEP
 
     def _end(self, key: MetricKey) -> int:
-        end = self._series[key].end
+        end = self._world.series[key].end
         return self._ends[key] if end is None else max(end, self._ends[key])
 
     def _concerned(self, ends: Mapping[MetricKey, int]) -> set[int]:
         concerned = set(self._behind)
         for key, end in ends.items():
-            if end > self._ends[key] and (range_ := self._series[key].extremes(self._ends[key], end)):
-                concerned.update(self._index[key].concerned(range_.low, range_.high))
+            reached = self._world.series[key].extremes(self._ends[key], end)
+            if end > self._ends[key] and reached:
+                concerned.update(self._index[key].concerned(reached.low, reached.high))
         newest = max(ends.values(), default=0)
-        concerned.update(arming for until, arming in self._untils if until < newest and arming in self._lives)
+        concerned.update(arming for arming, due in self._dues.items() if due <= newest)
         return concerned
+
+    def _due(self, life: Life, at: int) -> float:
+        """Find when an arming must be looked at whatever the prices do."""
+        change = life.next_change(at)
+        return change if life.until is None else min(change, max(life.until, at))
 
     def _judge(self, arming: int, plan: Plan) -> None:
         life, state = self._lives[arming], self._states[arming]
@@ -217,28 +251,39 @@ class Partition:
             plan.rests[arming] = rests
             at = self._next(life, state.cursor, stop, rests)
             if at is not None and rests[life.keys[0]] is not NOWHERE:
-                state = replace(state, cursor=at)  # what lies between was seen, and changed nothing
+                state = replace(state, cursor=max(at - life.is_still, state.cursor))
         state = replace(state, cursor=max(state.cursor, stop))
         plan.states[arming] = state
+        plan.dues[arming] = float("inf") if is_finished(state, life) else self._due(life, state.cursor)
         is_behind = any(stop < plan.ends[key] for key in life.keys)
         plan.behind[arming] = stop if is_behind else None
 
     def _next(self, life: Life, since: int, stop: int, rests: Mapping[MetricKey, Gap]) -> int | None:
-        """Find the next minute before ``stop`` in which something may change."""
+        """Find the next minute before ``stop`` (the next point up to it) in which something may change."""
+        if all(gap == EVERYWHERE for gap in rests.values()) and not life.is_still:
+            return None
+        change = self._due(life, since)
+        if life.is_still:
+            return int(change) if change <= stop else None
         found = [
-            self._series[key].next_outside(since, stop, gap.floor, gap.ceiling) for key, gap in rests.items()
+            self._world.series[key].next_outside(since, stop, gap.floor, gap.ceiling)
+            for key, gap in rests.items()
         ]
-        if life.until is not None and life.until < stop:
-            over = max(since, math.ceil(life.until))
-            found.extend(self._series[key].next_outside(over, stop, *NOWHERE) for key in life.keys)
+        if change < stop:
+            over = max(since, math.ceil(change))
+            found.extend(self._world.series[key].next_outside(over, stop, *NOWHERE) for key in life.keys)
         return min((at for at in found if at is not None), default=None)
 
     def _minute(self, life: Life, at: int, cursor: int) -> Minute:
-        bars = {key: bar for key in life.keys if (bar := self._series[key].at(at))}
+        if life.is_still:
+            return Minute(at, {}, self._world, span=0)
+        bars = {key: bar for key in life.keys if (bar := self._world.series[key].at(at))}
         span = max(bar.span for bar in bars.values())
-        return Minute(at, bars, self._series, max(0, at - cursor), span)
+        return Minute(at, bars, self._world, max(0, at - cursor), span)
 
     def _history(self, life: Life, since: int, until: int) -> Iterator[Minute]:
+        if life.is_still:
+            return
         nowhere = dict.fromkeys(life.keys, NOWHERE)
         cursor, at = since, self._next(life, since, until, nowhere)
         while at is not None and at < until:
@@ -263,7 +308,7 @@ class Partition:
                 prints = [self._prints[other] for other in life.keys if other in self._prints]
                 bars = {other.key: point(other.value, at) for other in prints if minute_of(other.at) == at}
                 newest = max(other.at for other in prints)
-                after, transitions = glance(state, Minute(at, bars, self._series), newest, life)
+                after, transitions = glance(state, Minute(at, bars, self._world), newest, life)
                 if transitions:
                     plan.states[arming] = after
                     plan.rests[arming] = dict.fromkeys(life.keys, NOWHERE)
@@ -280,8 +325,10 @@ class Partition:
 
 
 def _rests(state: AlertState, minute: Minute, life: Life) -> dict[MetricKey, Gap]:
-    if is_finished(state, life):
+    if life.is_still or is_finished(state, life):
         return dict.fromkeys(life.keys, EVERYWHERE)
-    if not is_settled(state, minute, life):
-        return dict.fromkeys(life.keys, NOWHERE)
-    return {key: gap_around(minute.bars[key].close, life.breaks[key]) for key in life.keys}
+    if is_settled(state, minute, life):
+        following = replace(minute, at=minute.end, bars={})
+        if (breaks := life.breaks(following)) is not None:
+            return {key: gap_around(minute.bars[key].close, breaks[key]) for key in life.keys}
+    return dict.fromkeys(life.keys, NOWHERE)

@@ -103,6 +103,12 @@ class Series:
         known = float(window[SPAN].sum())
         return Extremes(float(window[HIGH].max()), float(window[LOW].min()), known >= until - since)
 
+    def whole(self, column: int, since: int, until: int) -> NDArray[np.float64] | None:
+        """Give one column of ``[since, until)``, or ``None`` where some of it is not known."""
+        rows = self._rows[:, self._place(since) : self._place(until)]
+        is_whole = float(rows[SPAN].sum()) >= until - since
+        return rows[column] if is_whole else None
+
     def next_outside(self, since: int, until: int, floor: float, ceiling: float) -> int | None:
         """Find the opening of the first bar of ``[since, until)`` that reaches ``floor`` or ``ceiling``."""
         place, stop = self._place(since), self._place(until)

@@ -26,7 +26,8 @@ class AlertState:
     * ``is_armed``: the clear side has been shown since the last ring, so the next true minute may ring.
     * ``is_firing``: the episode that the last ring began is not over.
     * ``episode``: how many times it rang; 1, 2, 3 without a gap.
-    * ``rang_at``: ``at`` of the last ring, from which the cooldown runs.
+    * ``rang_at``: ``at`` of the last ring, from which the cooldown runs; ``told_at``: when this episode was
+      last told, from which its next reminder runs.
     * ``cursor``: the first minute that has not been judged.
     * ``memory``: one slot a node that remembers (sides, counters), in the order of the tree.
     * ``is_ended``: its ``until`` is over, and it rings no more.
@@ -42,6 +43,7 @@ class AlertState:
     early: Early | None = None
     corrections: int = 0
     is_ended: bool = False
+    told_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +91,22 @@ class Ended:
     episode: int
 
 
-Transition = Ring | Correction | Ended
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """A ring that was told some time ago still lasts at ``at``; ``value`` is where it stands."""
+
+    episode: int
+    at: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """An episode is over: at ``at`` the condition, with its levels moved outward, held no more."""
+
+    episode: int
+    at: float
+    value: float
+
+
+Transition = Ring | Correction | Reminder | Resolution | Ended

@@ -15,14 +15,26 @@ nothing but the mark that it was told.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
 from bot.engine.judge import Slots
 from bot.engine.life import Life
 from bot.engine.minute import Minute
-from bot.engine.state import AlertState, Correction, Early, Ended, Memory, Ring, Transition
+from bot.engine.state import (
+    AlertState,
+    Correction,
+    Early,
+    Ended,
+    Memory,
+    Reminder,
+    Resolution,
+    Ring,
+    Transition,
+)
 from bot.engine.truth import Truth
+from bot.engine.world import World
 from bot.metrics import MINUTE, Bar, MetricKey, minute_of, point
 
 
@@ -33,7 +45,7 @@ class Stepped(NamedTuple):
     transitions: tuple[Transition, ...] = ()
 
 
-def begin(life: Life, history: Minutes = ()) -> AlertState:
+def begin(life: Life, world: World, history: Iterable[Minute] = ()) -> AlertState:
     """Begin a life at the instant of its making.
 
     It is armed if it is clear at that moment. ``history`` is the final minutes before (for ``warmup``
@@ -46,11 +58,12 @@ def begin(life: Life, history: Minutes = ()) -> AlertState:
         return AlertState(cursor=minute_of(life.made_at) + MINUTE, memory=memory)
     cursor = max(seen.bar.at for seen in life.seen.values())
     bars = {key: point(life.seen[key].price, cursor) for key in life.keys}
-    series = history[-1].series if history else {}
-    truth, sided = _judged(life, Minute(cursor, bars, series, is_over=False), memory)
+    made = Minute(cursor, bars, world, is_over=False)
+    sided = _judged(life, made, memory)[1]
+    is_armed = _clarity(life, made, memory).must is False
     if not life.holdings:  # a running time counts whole minutes, and this one is not over
         memory = sided
-    return AlertState(cursor=cursor, is_armed=truth.must is False, memory=memory)
+    return AlertState(cursor=cursor, is_armed=is_armed, memory=memory)
 
 
 def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
@@ -66,21 +79,24 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
 
     minute = _excess(minute, life)
     truth, memory = _judged(life, minute, state.memory)
-    opening = _judged(life, minute.at_open(), state.memory)[0]
+    clarity = truth if life.clear is life.node else _clarity(life, minute, state.memory)
     may_ring = (
         truth.may is True
-        and (state.is_armed or opening.must is False)
+        and (state.is_armed or _clarity(life, minute.at_open(), state.memory).must is False)
         and not _is_spent(state, life)
         and not _is_cooling(state, life, minute.at)
     )
     if not may_ring:
-        is_firing = state.is_firing and truth.may is not False
-        is_armed = state.is_armed or truth.must is False
+        is_firing = state.is_firing and clarity.may is not False
+        is_armed = state.is_armed or clarity.must is False
         after = replace(state, cursor=minute.end, memory=memory, is_armed=is_armed, is_firing=is_firing)
         corrections = _overdue(state, minute.end)
-        return Stepped(_unmarked(after) if corrections else after, corrections)
+        if corrections:
+            after = _unmarked(after)
+        after, followed = _followed(after, state, minute, life)
+        return Stepped(after, (*corrections, *followed))
 
-    closing = _judged(life, minute.at_close(), memory)[0]
+    closing = _clarity(life, minute.at_close(), memory)
     at = max(float(life.node.instant(minute, state.memory)), life.made_at)
     evidence = tuple(life.node.evidence(minute, state.memory))
     was_told = state.early is not None and minute.at <= state.early.minute + MINUTE
@@ -101,6 +117,7 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
         rang_at=at,
         memory=memory,
         corrections=ring.corrections,
+        told_at=at,
     )
     return Stepped(after, (*late, ring))
 
@@ -139,21 +156,38 @@ def is_settled(state: AlertState, minute: Minute, life: Life) -> bool:
 
     The index may then leave the arming alone until a price reaches a break (or its ``until`` comes).
     """
-    if life.is_restless or state.early is not None:
+    if (life.is_restless and not life.is_still) or state.early is not None:
+        return False
+    if state.is_firing and life.remind:
         return False
     if any(holding.is_running(state.memory) for holding in life.holdings):
         return False
     if any(key not in minute.bars for key in life.keys):
         return False
     closes = {key: point(bar.close, minute.end) for key, bar in minute.bars.items()}
-    following = Minute(minute.end, closes, minute.series)
+    following = Minute(minute.end, closes, minute.world)
     after, transitions = step(state, following, life)
     if transitions or (state.is_armed and _judged(life, following, state.memory)[0].may is not False):
         return False
     return replace(after, cursor=state.cursor) == state
 
 
-Minutes = tuple[Minute, ...]
+def _followed(
+    after: AlertState, before: AlertState, minute: Minute, life: Life
+) -> tuple[AlertState, tuple[Transition, ...]]:
+    """Tell what follows a ring: that it still lasts, or that it is over."""
+    at = float(minute.end)
+    if before.is_firing and not after.is_firing and life.resolves:
+        return after, (Resolution(after.episode, at, _last_price(minute, life)),)
+    is_due = after.told_at is not None and life.remind and at >= after.told_at + life.remind
+    if after.is_firing and is_due:
+        return replace(after, told_at=at), (Reminder(after.episode, at, _last_price(minute, life)),)
+    return after, ()
+
+
+def _clarity(life: Life, minute: Minute, memory: Memory) -> Truth:
+    """Judge the condition with its levels moved outward: where it must be false, the alert is clear."""
+    return life.clear.judge(minute, memory, [])
 
 
 def _judged(life: Life, minute: Minute, memory: Memory) -> tuple[Truth, Memory]:

@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, bindparam, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.models import Arming, Telling
-from bot.engine.state import Correction, Ended, Ring
+from bot.engine.state import Correction, Ended, Reminder, Resolution, Ring
 from bot.metrics import MetricKey
 from bot.ports import Armed, Changes, Judgement, Superseded, Told
 from bot.store.database import Database
@@ -149,6 +149,15 @@ class SqlLedger:
                     return 0
                 dedupe = f"correction/{arming}/episode/{episode}/{corrections}"
                 chosen = to_told(Telling.CORRECTION, dedupe, facts, at, ring_id)
+            case Reminder(episode=episode, at=reminded_at):
+                dedupe = f"reminder/{arming}/episode/{episode}/{reminded_at:.0f}"
+                chosen = to_subscribers(Telling.REMINDER, dedupe, facts, at)
+                chosen = chosen.where(subscriptions.c.arming_id == arming)
+            case Resolution(episode=episode):
+                chosen = to_subscribers(
+                    Telling.RESOLUTION, f"resolution/{arming}/episode/{episode}", facts, at
+                )
+                chosen = chosen.where(subscriptions.c.arming_id == arming)
             case Ended():
                 chosen = to_subscribers(Telling.ENDED, f"ended/{arming}", facts, at)
                 chosen = chosen.where(subscriptions.c.arming_id == arming)

@@ -119,6 +119,7 @@ def read_state(row: Row[Any]) -> AlertState | None:
         early=Early(*row.early) if row.early else None,
         corrections=row.corrections,
         is_ended=row.is_ended,
+        told_at=row.told_at,
     )
 
 

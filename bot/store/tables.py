@@ -207,6 +207,7 @@ alert_states = Table(
     Column("early", _Document),
     Column("corrections", Integer, nullable=False),
     Column("is_ended", Boolean, nullable=False),
+    Column("told_at", Float),
 )
 
 rings = Table(

@@ -1,0 +1,385 @@
+"""Compile a rule's tree into the nodes that judge it, and sum up what they need."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+from bot.engine.comparisons import COMPARE, Against, Limit, Move, Within
+from bot.engine.indicators import candles_needed
+from bot.engine.judge import All, Any, Holding, Inverse, Node, Several
+from bot.engine.life import COOLDOWN, Life
+from bot.engine.pulses import ABOVE, BELOW, Crossing, Entry, RoundSteps, ShareSteps
+from bot.engine.values import (
+    COLUMNS,
+    DAY,
+    MINUTES_REACH,
+    CandleField,
+    Changed,
+    Constant,
+    Correlation,
+    DayVolume,
+    Extreme,
+    Indicator,
+    Joined,
+    LiveWindow,
+    PastExtreme,
+    PastWindow,
+    Price,
+    Shifted,
+    Value,
+    currency_of,
+    grain,
+)
+from bot.metrics import MINUTE, MetricKey, Seen
+from bot.rules import tree
+from bot.rules.tree import Condition, Duration, Instrument, Mode, Number, Op, Percent, Rule
+
+_ALL_DAYS = 5000
+_INDICATORS = frozenset(["sma", "ema", "rsi", "atr", "macd", "macd_signal", "bb_upper", "bb_lower", "vwap"])
+_TURNED: dict[Op, Op] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_SIDES = {"": 0.0, "above": ABOVE, "below": BELOW}
+_WAYS = {"": 0, "up": 1, "down": -1}
+_STATISTICS: dict[str, Callable[..., float | None]] = {}
+
+
+def key_of(instrument: Instrument) -> MetricKey:
+    """Name the series of a qualified instrument's price."""
+    return MetricKey("price", instrument.symbol, instrument.venue)
+
+
+def compile_rule(rule: Rule, is_shared: bool, made_at: float, seen: Mapping[MetricKey, Seen]) -> Life:
+    """Compile a rule whose levels are filled in and whose instruments are qualified.
+
+    ``is_shared`` decides what an option that is not given means: shared alerts repeat, personal ones ring
+    once, and whatever rings at steps repeats without a cooldown. Raises ValueError for what cannot be judged:
+    a name that is not filled in, an ``until`` that is no instant, a metric that nobody provides.
+    """
+    build = _Compiler()
+    node = build.node(rule.condition)
+    options = rule.options
+    clear = _Compiler(options.rearm).node(rule.condition) if options.rearm else node
+    mode = options.mode or (Mode.REPEAT if is_shared or build.has_steps else Mode.ONCE)
+    default = 0 if build.has_steps else COOLDOWN
+    return Life(
+        node=node,
+        clear=clear,
+        slots=build.slots,
+        keys=tuple(build.spans),
+        spans=build.spans,
+        is_restless=build.is_restless,
+        is_still=not build.is_live and not build.holdings,
+        tells_early=build.tells_early and build.is_live,
+        lookback=build.lookback,
+        warmup=max(build.lookback, sum(holding.seconds for holding in build.holdings)),
+        is_once=mode is Mode.ONCE,
+        cooldown=options.cooldown.seconds if options.cooldown else default,
+        remind=options.remind.seconds if options.remind else 0,
+        resolves=options.resolve,
+        until=_instant(options.until),
+        made_at=made_at,
+        seen=seen,
+        holdings=tuple(build.holdings),
+    )
+
+
+def _instant(until: object) -> float | None:
+    match until:
+        case None:
+            return None
+        case datetime():
+            return until.timestamp()
+        case _:
+            raise ValueError(f"until {until} is not fixed to an instant")
+
+
+class _Compiler:
+    """One compilation: nodes, and the running sums of what they need.
+
+    With a ``rearm`` the condition is compiled as it stands when every level is moved outward: what must be
+    false for the alert to be clear. That form has no memory.
+    """
+
+    def __init__(self, rearm: Number | Percent | None = None) -> None:
+        self.rearm = rearm
+        self.slots = 0
+        self.spans: dict[MetricKey, dict[int, int]] = {}
+        self.is_restless = False
+        self.is_live = False
+        self.tells_early = True
+        self.has_steps = False
+        self.lookback = 0
+        self.holdings: list[Holding] = []
+
+    # --- conditions -------------------------------------------------------------------------------------
+
+    def node(self, condition: Condition, outward: int = 1) -> Node:
+        """Compile a condition; ``outward`` is -1 under a *not*, where outward is inward."""
+        match condition:
+            case tree.Compare():
+                return self._comparison(condition, outward)
+            case tree.Crosses():
+                return self._crossing(condition, outward)
+            case tree.Zone():
+                return self._zone(condition, outward)
+            case tree.Moves(value=Instrument() as instrument):
+                return self._move(condition, self._key(instrument), outward)
+            case tree.Every():
+                return self._steps(condition)
+            case tree.Held(condition=part, duration=Duration() as duration):
+                if self.rearm:
+                    return self.node(part, outward)
+                slot = self._take(3)
+                holding = Holding(slot, self.node(part, outward), duration.seconds, str(condition))
+                self.tells_early = False
+                self.holdings.append(holding)
+                return holding
+            case tree.Not(condition=part):
+                return Inverse(self.node(part, -outward))
+            case tree.Or(parts=parts):
+                return Any(tuple(self.node(part, outward) for part in parts))
+            case tree.AtLeast(count=count, parts=parts):
+                return Several(count, tuple(self.node(part, outward) for part in parts))
+            case tree.And(parts=parts):
+                return _joined([self.node(part, outward) for part in parts])
+            case _:
+                raise ValueError(f"cannot judge {condition}")
+
+    def _comparison(self, condition: tree.Compare, outward: int) -> Node:
+        left, op, right = self.value(condition.left), condition.op, self.value(condition.right)
+        if isinstance(right, Price) and not isinstance(left, Price):
+            left, op, right = right, _TURNED[op], left
+        sign = outward if op in ("<", "<=") else -outward
+        right = self._moved(right, sign, is_percent=_is_percent(condition.left))
+        if isinstance(left, Price) and not right.is_live:
+            limit = Limit(right, is_open=op in ("<", ">"))
+            if op in (">", ">="):
+                return Within(left.key, (limit,), (), str(condition))
+            return Within(left.key, (), (limit,), str(condition))
+        if left.is_live or right.is_live:
+            self.is_restless, self.tells_early = True, False
+        return Against(left, COMPARE[op], right, str(condition), _currency(left))
+
+    def _crossing(self, condition: tree.Crosses, outward: int) -> Node:
+        value, level = self.value(condition.value), self.value(condition.level)
+        if level.is_live:  # two that both move cross where their difference passes nothing
+            value, level = Joined(value, "-", level), Constant(0.0)
+        is_percent = _is_percent(condition.value)
+        if self.rearm:
+            low = self._moved(level, -outward, is_percent)
+            high = self._moved(level, outward, is_percent)
+            floors = () if condition.side == "below" else (low,)
+            ceilings = () if condition.side == "above" else (high,)
+            return self._inside(value, floors, ceilings, str(condition))
+        self._note_pulse(value)
+        return Crossing(self._take(1), value, _SIDES[condition.side], level, str(condition), _currency(value))
+
+    def _zone(self, condition: tree.Zone, outward: int) -> Node:
+        value, low, high = (self.value(one) for one in (condition.value, condition.low, condition.high))
+        is_inward = condition.way == "enters"
+        if self.rearm:
+            sign = outward if is_inward else -outward
+            is_percent = _is_percent(condition.value)
+            floors = (self._moved(low, -sign, is_percent),)
+            ceilings = (self._moved(high, sign, is_percent),)
+            inside = self._inside(value, floors, ceilings, str(condition))
+            return inside if is_inward else Inverse(inside)
+        self._note_pulse(value)
+        return Entry(self._take(1), value, is_inward, low, high, str(condition), _currency(value))
+
+    def _inside(
+        self, value: Value, floors: tuple[Value, ...], ceilings: tuple[Value, ...], term: str
+    ) -> Node:
+        if isinstance(value, Price):
+            lows = tuple(Limit(floor, is_open=False) for floor in floors)
+            highs = tuple(Limit(ceiling, is_open=False) for ceiling in ceilings)
+            return Within(value.key, lows, highs, term)
+        parts: list[Node] = [Against(value, COMPARE[">="], floor, term) for floor in floors]
+        parts += [Against(value, COMPARE["<="], ceiling, term) for ceiling in ceilings]
+        return parts[0] if len(parts) == 1 else All(tuple(parts))
+
+    def _move(self, condition: tree.Moves, key: MetricKey, outward: int) -> Node:
+        self.is_restless = self.is_live = True
+        window = condition.window.seconds
+        self.lookback = max(self.lookback, window)
+        percent = float(condition.percent)
+        if self.rearm:
+            percent = max(0.0, percent - outward * float(self.rearm.value))
+        return Move(key, _WAYS[condition.way], percent / 100, window, str(condition))
+
+    def _steps(self, condition: tree.Every) -> Node:
+        value, way = self.value(condition.value), _WAYS[condition.way]
+        if self.rearm:
+            return Any(())  # a step is over as soon as it is made: it is always clear
+        self.has_steps = self.is_restless = True
+        self._note_pulse(value)
+        term, currency = str(condition), _currency(value)
+        if isinstance(condition.step, Percent):
+            fraction = float(condition.step.value) / 100
+            return ShareSteps(self._take(1), value, fraction, way, term, currency)
+        return RoundSteps(self._take(2), value, float(condition.step.value), way, term, currency)
+
+    def _note_pulse(self, value: Value) -> None:
+        if not isinstance(value, Price):
+            self.is_restless = True
+            self.tells_early = self.tells_early and not value.is_live
+
+    def _moved(self, value: Value, sign: int, is_percent: bool) -> Value:
+        """Move a level outward by ``rearm``: a share of it, or points where the value is in percent."""
+        match self.rearm:
+            case None:
+                return value
+            case Percent(value=share) if not is_percent:
+                return Shifted(value, share=sign * float(share) / 100)
+            case Percent(value=amount) | Number(value=amount):
+                return Shifted(value, amount=sign * float(amount))
+
+    # --- values -----------------------------------------------------------------------------------------
+
+    def value(self, value: tree.Value) -> Value:
+        """Compile a value. Raises ValueError for what nobody provides."""
+        match value:
+            case Number(value=number) | Percent(value=number):
+                return Constant(float(number))
+            case Instrument():
+                self.is_live = True
+                return Price(self._key(value))
+            case tree.Arithmetic(left=left, op=sign, right=right):
+                return Joined(self.value(left), sign, self.value(right))
+            case tree.Negative(value=part):
+                return Changed(self.value(part), operator.neg)
+            case tree.Call(function=name, arguments=arguments):
+                return self._call(name, arguments)
+            case _:
+                raise ValueError(f"{value} is not filled in")
+
+    def _call(self, name: str, arguments: tuple[tree.Argument, ...]) -> Value:
+        match arguments:
+            case (Instrument() as instrument,) if name == "price":
+                return self.value(instrument)
+            case (Instrument() as instrument,) if name == "volume_24h":
+                self.is_live = self.is_restless = True
+                self.lookback = max(self.lookback, DAY)
+                return DayVolume(self._key(instrument))
+            case (Instrument() as one, Instrument() as other) if name == "spread":
+                ratio = Joined(self.value(one), "/", self.value(other))
+                return Changed(ratio, lambda share: (share - 1) * 100)
+            case (Instrument() as instrument, Duration() as frame) if name in COLUMNS:
+                return self._candle(instrument, frame, name)
+            case (part,) if name == "abs":
+                return Changed(self.value(_as_value(part)), abs)
+            case (Instrument() as one, Instrument() as other, Duration() as window) if name == "corr":
+                days = window.seconds // DAY
+                keys = self._key(one), self._key(other)
+                for key in keys:
+                    self._need(key, DAY, 2 * days)
+                return Correlation(*keys, days, min)
+            case (of, window) if name in ("highest", "lowest"):
+                return self._extreme(_as_value(of), window, is_high=name == "highest")
+            case (of, Duration() as window) if name in _STATISTICS:
+                return self._window(_as_value(of), window.seconds, _STATISTICS[name])
+            case (Instrument() as instrument, *numbers, Duration() as frame) if name in _INDICATORS:
+                return self._indicator(name, instrument, numbers, frame)
+            case _:
+                raise ValueError(f"nobody provides {name} here")
+
+    def _candle(self, instrument: Instrument, frame: Duration, column: str, count: int = 1) -> CandleField:
+        key = self._key(instrument)
+        self._need(key, frame.seconds, count)
+        return CandleField(key, frame.seconds, column)
+
+    def _indicator(
+        self, name: str, instrument: Instrument, numbers: Iterable[tree.Argument], frame: Duration
+    ) -> Value:
+        arguments = tuple(float(one.value) for one in numbers if isinstance(one, Number))
+        key = self._key(instrument)
+        self._need(key, frame.seconds, candles_needed(name, arguments, frame.seconds))
+        return Indicator(key, frame.seconds, name, arguments)
+
+    def _extreme(self, of: tree.Value, window: tree.Argument, is_high: bool) -> Value:
+        seconds = window.seconds if isinstance(window, Duration) else 0
+        match of:
+            case Instrument():
+                key = self._key(of)
+                self.is_restless = True
+                if 0 < seconds <= MINUTES_REACH:
+                    self.lookback = max(self.lookback, seconds)
+                else:
+                    self.lookback = max(self.lookback, DAY)
+                    self._need(key, DAY, seconds // DAY + 1 if seconds else _ALL_DAYS)
+                return Extreme(key, is_high, seconds)
+            case tree.Call(function=column, arguments=(Instrument() as instrument, Duration() as frame)) if (
+                column in COLUMNS
+            ):
+                count = seconds // frame.seconds if seconds else _ALL_DAYS
+                return PastExtreme(self._candle(instrument, frame, column, count + 1), is_high, count)
+            case _:
+                raise ValueError(f"cannot look back over {of}")
+
+    def _window(self, of: tree.Value, seconds: int, statistic: Callable[..., float | None]) -> Value:
+        match of:
+            case Instrument():
+                key = self._key(of)
+                self.is_live = self.is_restless = True
+                step = grain(seconds)
+                if step == MINUTE:
+                    self.lookback = max(self.lookback, seconds)
+                else:
+                    self._need(key, step, seconds // step)
+                return LiveWindow(key, seconds, statistic)
+            case tree.Call(function=column, arguments=(Instrument() as instrument, Duration() as frame)) if (
+                column in COLUMNS
+            ):
+                count = max(1, seconds // frame.seconds)
+                return PastWindow(self._candle(instrument, frame, column, count), count, statistic)
+            case _:
+                raise ValueError(f"cannot look back over {of}")
+
+    def _key(self, instrument: Instrument) -> MetricKey:
+        key = key_of(instrument)
+        self.spans.setdefault(key, {})
+        return key
+
+    def _need(self, key: MetricKey, span: int, count: int) -> None:
+        self.spans[key][span] = max(self.spans[key].get(span, 0), count)
+
+    def _take(self, count: int) -> int:
+        slot, self.slots = self.slots, self.slots + count
+        return slot
+
+
+def _joined(nodes: list[Node]) -> Node:
+    """Join with *and*; comparisons of one instrument become one interval, so that both hold at one moment."""
+    intervals: dict[MetricKey, Within] = {}
+    others: list[Node] = []
+    for node in nodes:
+        if isinstance(node, Within):
+            known = intervals.get(node.key)
+            intervals[node.key] = _meet(known, node) if known else node
+        else:
+            others.append(node)
+    parts = (*intervals.values(), *others)
+    return parts[0] if len(parts) == 1 else All(parts)
+
+
+def _meet(one: Within, other: Within) -> Within:
+    floors, ceilings = one.floors + other.floors, one.ceilings + other.ceilings
+    return Within(one.key, floors, ceilings, f"{one.term} and {other.term}")
+
+
+def _as_value(argument: tree.Argument) -> tree.Value:
+    if isinstance(argument, Duration | tree.Word):
+        raise ValueError(f"{argument} is no value")
+    return argument
+
+
+def _currency(value: Value) -> str:
+    return currency_of(value.key) if isinstance(value, Price | CandleField) else ""
+
+
+_IN_PERCENT = frozenset(["change", "drawdown", "spread", "funding", "long_share", "basis", "rate_cut"])
+
+
+def _is_percent(value: tree.Value) -> bool:
+    return isinstance(value, tree.Call) and value.function in _IN_PERCENT

@@ -1,0 +1,250 @@
+"""Pulses: conditions that are true in the minute in which something happens, and never for longer.
+
+Of a minute's high and low only what is certain in either order counts: the open comes first, the close last.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bot.engine.judge import Slots
+from bot.engine.minute import Minute
+from bot.engine.state import Evidence, Memory
+from bot.engine.truth import Truth
+from bot.engine.values import Price, Value
+from bot.metrics import Bar, MetricKey, point
+
+ABOVE, BELOW = 1.0, -1.0
+
+
+def _path(value: Value, minute: Minute) -> Bar | None:
+    """Give the way of a value through a minute: a price's bar, or the one figure that anything else has."""
+    if isinstance(value, Price):
+        return minute.bars.get(value.key)
+    figure = value.read(minute)
+    return None if figure is None else point(figure, minute.at)
+
+
+def _moment(value: Value, minute: Minute) -> int:
+    return minute.end if value.is_live and not isinstance(value, Price) else minute.at
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A pulse: the value reaches a level from its side (``side`` 0), or passes it upward or downward.
+
+    Remembers the side: that of the last value off the level. Of a minute's high and low only what is certain
+    in either order counts: the open comes first, the close last. A jump over the level counts.
+    """
+
+    slot: int
+    value: Value
+    side: float
+    level: Value
+    term: str
+    currency: str = ""
+
+    def judge(self, minute: Minute, memory: Memory, out: Slots) -> Truth:
+        bar, level = _path(self.value, minute), self.level.read(minute)
+        if bar is None or level is None:
+            return Truth(None, False)
+        before = memory[self.slot]
+        if out:
+            out[self.slot] = _side_after(bar, level, before)
+        return Truth(self._crosses(bar, level, before), False)
+
+    def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
+        bar, level = _path(self.value, minute), self.level.read(minute)
+        if bar is not None and level is not None and self.judge(minute, memory, []).may:
+            came_from_above = (memory[self.slot] or bar.open - level) > 0
+            is_down = self.side == BELOW or (self.side == 0 and came_from_above)
+            yield Evidence(self.term, bar.low if is_down else bar.high, self.currency)
+
+    def instant(self, minute: Minute, memory: Memory) -> int:
+        return _moment(self.value, minute)
+
+    def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
+        if isinstance(self.value, Price):
+            yield self.value.key, self.level.read(minute)
+
+    def _crosses(self, bar: Bar, level: float, before: float | None) -> bool:
+        began_below, began_above = before == BELOW or bar.open < level, before == ABOVE or bar.open > level
+        if self.side == ABOVE:
+            return (began_below and bar.high > level) or bar.low < level < bar.close
+        if self.side == BELOW:
+            return (began_above and bar.low < level) or bar.high > level > bar.close
+        reaches_up = (began_below and bar.high >= level) or bar.low < level <= bar.close
+        reaches_down = (began_above and bar.low <= level) or bar.high > level >= bar.close
+        return reaches_up or reaches_down
+
+
+def _side_after(bar: Bar, level: float, before: float | None) -> float | None:
+    if bar.close != level:
+        return ABOVE if bar.close > level else BELOW
+    was_above, was_below = bar.high > level, bar.low < level
+    if was_above and was_below:
+        return None  # it closed on the level, and from which side nobody can say: the next open will
+    if was_above or was_below:
+        return ABOVE if was_above else BELOW
+    return before
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A pulse: the value comes into a zone (``is_inward``), or goes out of it.
+
+    Remembers whether the last value was inside; without an earlier one the open tells.
+    """
+
+    slot: int
+    value: Value
+    is_inward: bool
+    low: Value
+    high: Value
+    term: str
+    currency: str = ""
+
+    def judge(self, minute: Minute, memory: Memory, out: Slots) -> Truth:
+        bar, low, high = _path(self.value, minute), self.low.read(minute), self.high.read(minute)
+        if bar is None or low is None or high is None:
+            return Truth(None, False)
+        began_inside = low <= bar.open <= high if memory[self.slot] is None else bool(memory[self.slot])
+        ends_inside = low <= bar.close <= high
+        if out:
+            out[self.slot] = float(ends_inside)
+        opens_inside = low <= bar.open <= high
+        if self.is_inward:
+            was_out = not began_inside or not opens_inside or bar.low < low or bar.high > high
+            touches = bar.low <= high and bar.high >= low
+            is_certain = not began_inside or not opens_inside or ends_inside
+            return Truth(was_out and touches and is_certain, False)
+        leaves = bar.low < low or bar.high > high
+        is_certain = began_inside or opens_inside or not ends_inside
+        was_in = began_inside or opens_inside or (bar.low <= high and bar.high >= low)
+        return Truth(leaves and was_in and is_certain, False)
+
+    def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
+        bar = _path(self.value, minute)
+        if bar is not None and self.judge(minute, memory, []).may:
+            yield Evidence(self.term, bar.close, self.currency)
+
+    def instant(self, minute: Minute, memory: Memory) -> int:
+        return _moment(self.value, minute)
+
+    def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
+        if isinstance(self.value, Price):
+            yield self.value.key, self.low.read(minute)
+            yield self.value.key, self.high.read(minute)
+
+
+@dataclass(frozen=True, slots=True)
+class ShareSteps:
+    """A pulse at each step of a share of the value.
+
+    With a direction (``way`` +1 or -1) steps are counted from the best value since arming or the last step;
+    without (0), from the last step. Remembers that value. Steps passed in one minute are one pulse.
+    """
+
+    slot: int
+    value: Value
+    fraction: float
+    way: int
+    term: str
+    currency: str = ""
+
+    def judge(self, minute: Minute, memory: Memory, out: Slots) -> Truth:
+        bar = _path(self.value, minute)
+        if bar is None:
+            return Truth(None, False)
+        lines, anchor = self._walk(bar, memory[self.slot])
+        if out:
+            out[self.slot] = anchor
+        return Truth(bool(lines), False)
+
+    def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
+        if bar := _path(self.value, minute):
+            for line in self._walk(bar, memory[self.slot])[0]:
+                yield Evidence(self.term, line, self.currency)
+
+    def instant(self, minute: Minute, memory: Memory) -> int:
+        return _moment(self.value, minute)
+
+    def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
+        return iter(())
+
+    def _walk(self, bar: Bar, before: float | None) -> tuple[list[float], float]:
+        start = bar.open if before is None else before
+        if self.way == 0:
+            lines = [*self._lines(start, bar.high, 1), *self._lines(start, bar.low, -1)]
+            return lines, min(lines, key=lambda line: abs(line - bar.close)) if lines else start
+        better = max if self.way < 0 else min
+        best = better(start, bar.open)
+        lines = self._lines(best, bar.low if self.way < 0 else bar.high, self.way)
+        if not lines:
+            best = better(best, bar.high if self.way < 0 else bar.low)
+            lines = self._lines(best, bar.close, self.way)
+        return lines, better(lines[-1], bar.close) if lines else best
+
+    def _lines(self, start: float, reached: float, way: int) -> list[float]:
+        """List the steps between a value and the one that was reached, the nearest first."""
+        factor = 1 + way * self.fraction
+        if start <= 0 or reached <= 0 or (reached - start) * way <= 0:
+            return []
+        count = int(math.log(reached / start) / math.log(factor) + 1e-9)
+        return [start * factor**step for step in range(1, count + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class RoundSteps:
+    """A pulse at each round multiple of a step; the same line never rings twice running.
+
+    Remembers the last value and the last line. ``way`` +1 or -1 counts only lines that are reached upward or
+    downward.
+    """
+
+    slot: int
+    value: Value
+    step: float
+    way: int
+    term: str
+    currency: str = ""
+
+    def judge(self, minute: Minute, memory: Memory, out: Slots) -> Truth:
+        bar = _path(self.value, minute)
+        if bar is None:
+            return Truth(None, False)
+        lines = self._lines(bar, memory)
+        if out:
+            out[self.slot] = bar.close
+            if lines:
+                out[self.slot + 1] = min(lines, key=lambda line: abs(line - bar.close))
+            elif memory[self.slot] is None and bar.open % self.step == 0:
+                out[self.slot + 1] = bar.open
+        return Truth(bool(lines), False)
+
+    def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
+        if bar := _path(self.value, minute):
+            for line in self._lines(bar, memory):
+                yield Evidence(self.term, line, self.currency)
+
+    def instant(self, minute: Minute, memory: Memory) -> int:
+        return _moment(self.value, minute)
+
+    def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
+        return iter(())
+
+    def _lines(self, bar: Bar, memory: Memory) -> list[float]:
+        start = bar.open if memory[self.slot] is None else memory[self.slot] or 0.0
+        last = memory[self.slot + 1]
+        if last is None and start % self.step == 0:
+            last = start  # it stood on a line when it was first seen
+        low, high = min(bar.low, start), max(bar.high, start)
+        first, final = math.ceil(low / self.step), math.floor(high / self.step)
+        lines = [number * self.step for number in range(first, final + 1)]
+        if self.way > 0:
+            lines = [line for line in lines if min(start, bar.open) < line <= bar.high]
+        elif self.way < 0:
+            lines = [line for line in lines if bar.low <= line < max(start, bar.open)]
+        return [line for line in lines if line != last]

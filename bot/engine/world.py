@@ -1,0 +1,68 @@
+"""What is known of the world: minutes, candles, and what is computed of them.
+
+Everything is asked *as of* an instant, so that a catch-up over many minutes never looks into the future.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bot.engine.candles import Candles
+from bot.engine.indicators import Shelf
+from bot.engine.series import Series
+from bot.metrics import MINUTE, Bar, MetricKey
+
+CandleKey = tuple[MetricKey, int]
+"""A series and a span in seconds."""
+
+
+class Stretch(NamedTuple):
+    """History that is needed: final bars of ``span`` seconds of a key in ``[since, until)``."""
+
+    key: MetricKey
+    since: int
+    until: int
+    span: int = MINUTE
+
+
+@dataclass(slots=True)
+class World:
+    """All that has been seen, for as long as some rule needs it."""
+
+    series: dict[MetricKey, Series] = field(default_factory=dict)
+    candles: dict[CandleKey, Candles] = field(default_factory=dict)
+    shelf: Shelf = field(default_factory=Shelf)
+
+    def follow(self, key: MetricKey, spans: Iterable[int] = ()) -> None:
+        """Keep what comes of a key from now on, and its candles of some spans."""
+        self.series.setdefault(key, Series())
+        for span in spans:
+            self.candles.setdefault((key, span), Candles(span))
+
+    def leave(self, key: MetricKey) -> None:
+        """Forget a key."""
+        self.series.pop(key, None)
+        for known in [candle for candle in self.candles if candle[0] == key]:
+            del self.candles[known]
+        self.shelf.forget(key)
+
+    def put(self, key: MetricKey, bars: list[Bar]) -> None:
+        """Note final minutes in rising order."""
+        self.series[key].extend(bars)
+        for (owner, _), candles in self.candles.items():
+            if owner == key:
+                candles.put(bars)
+
+    def preload(self, stretch: Stretch, bars: list[Bar]) -> None:
+        """Note history that was asked for."""
+        if stretch.span == MINUTE:
+            self.series.setdefault(stretch.key, Series()).prepend(bars)
+        for (owner, span), candles in self.candles.items():
+            if owner != stretch.key:
+                continue
+            if span == stretch.span:
+                candles.preload(bars)
+            elif span > stretch.span:
+                candles.put(bars)
