@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -47,7 +48,9 @@ def schema_of(path: Path) -> dict[str, str]:
 
 def parts(sql: str) -> list[str]:
     """Cut a statement into its columns and constraints, whose order means nothing."""
-    return sorted(line.strip().rstrip(",") for line in sql.replace('"', "").splitlines() if line.strip())
+    # An added column stands in a line with others.
+    lines = re.split(r"\n|, (?=\w+ [A-Z]{3})", sql.replace('"', ""))
+    return sorted(line.strip().rstrip(",") for line in lines if line.strip())
 
 
 async def test_the_upgraded_schema_is_the_metadata(url: str) -> None:
@@ -146,9 +149,9 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
     before = schema_of(path)
     scripts = tmp_path / "migrations"
     shutil.copytree(ROOT / "migrations", scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "0002_half.py").write_text(
+    (scripts / "versions" / "9999_half.py").write_text(
         "from alembic import op\n"
-        'revision, down_revision = "0002", "0001"\n'
+        'revision, down_revision = "9999", "0002"\n'
         "def upgrade():\n"
         '    op.execute("CREATE TABLE half (id INTEGER)")\n'
         '    op.execute("DELETE FROM subscriptions")\n'
@@ -174,9 +177,9 @@ async def test_a_migration_that_tears_rows_apart_is_undone(
     await store.close()
     scripts = tmp_path / "migrations"
     shutil.copytree(ROOT / "migrations", scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "0002_torn.py").write_text(
+    (scripts / "versions" / "9999_torn.py").write_text(
         "from alembic import op\n"
-        'revision, down_revision = "0002", "0001"\n'
+        'revision, down_revision = "9999", "0002"\n'
         "def upgrade():\n"
         '    op.execute("DELETE FROM chats")\n'
     )

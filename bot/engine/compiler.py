@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from bot.engine import measures
 from bot.engine.comparisons import COMPARE, Against, Limit, Move, Within
 from bot.engine.indicators import candles_needed
 from bot.engine.judge import All, Any, Holding, Inverse, Node, Several
@@ -28,6 +29,7 @@ from bot.engine.values import (
     PastWindow,
     Price,
     Shifted,
+    Statistic,
     Value,
     currency_of,
     grain,
@@ -41,7 +43,13 @@ _INDICATORS = frozenset(["sma", "ema", "rsi", "atr", "macd", "macd_signal", "bb_
 _TURNED: dict[Op, Op] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _SIDES = {"": 0.0, "above": ABOVE, "below": BELOW}
 _WAYS = {"": 0, "up": 1, "down": -1}
-_STATISTICS: dict[str, Callable[..., float | None]] = {}
+_STATISTICS: dict[str, Statistic] = {
+    "change": measures.change,
+    "delta": measures.delta,
+    "average": measures.average,
+    "drawdown": measures.drawdown,
+    "zscore": measures.zscore,
+}
 
 
 def key_of(instrument: Instrument) -> MetricKey:
@@ -274,7 +282,7 @@ class _Compiler:
                 keys = self._key(one), self._key(other)
                 for key in keys:
                     self._need(key, DAY, 2 * days)
-                return Correlation(*keys, days, min)
+                return Correlation(*keys, days)
             case (of, window) if name in ("highest", "lowest"):
                 return self._extreme(_as_value(of), window, is_high=name == "highest")
             case (of, Duration() as window) if name in _STATISTICS:
@@ -317,7 +325,7 @@ class _Compiler:
             case _:
                 raise ValueError(f"cannot look back over {of}")
 
-    def _window(self, of: tree.Value, seconds: int, statistic: Callable[..., float | None]) -> Value:
+    def _window(self, of: tree.Value, seconds: int, statistic: Statistic) -> Value:
         match of:
             case Instrument():
                 key = self._key(of)

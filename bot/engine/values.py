@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.engine import measures
 from bot.engine.minute import Minute
 from bot.metrics import MINUTE, MetricKey
 
@@ -218,17 +219,17 @@ class Correlation:
     left: MetricKey
     right: MetricKey
     days: int
-    statistic: Callable[[Floats, Floats], float | None]
     is_live: bool = False
 
     def read(self, minute: Minute) -> float | None:
-        closes = []
+        runs = []
         for key in (self.left, self.right):
             candles = minute.world.candles[key, DAY]
-            closes.append(candles.columns(candles.asof(minute.at)).tail(self.days + 1).closes)
-        if min(map(len, closes)) <= self.days:
+            runs.append(candles.columns(candles.asof(minute.at)))
+        left, right = measures.shared(runs[0].ats, runs[0].closes, runs[1].ats, runs[1].closes)
+        if len(left) <= self.days:
             return None
-        return self.statistic(*closes)
+        return measures.corr(left[-self.days - 1 :], right[-self.days - 1 :])
 
 
 OPERATORS: dict[str, Callable[[float, float], float]] = {

@@ -15,7 +15,6 @@ from bot.alerts.models import Alert, Arming
 from bot.alerts.people import ChatRef
 from bot.engine.state import AlertState, Early
 from bot.metrics import Bar, MetricKey, Seen
-from bot.rules.tree import And, Compare, Condition, Crosses, Held, LevelRef, Moves, Not, Or, Value
 from bot.store.tables import alert_states, alerts, armings, chats, subscriptions
 
 STATE_COLUMNS = tuple(field.name for field in fields(AlertState))
@@ -24,28 +23,6 @@ STATE_COLUMNS = tuple(field.name for field in fields(AlertState))
 def key_of(name: str) -> str:
     """Give what names are compared by."""
     return name.casefold()
-
-
-# --- rules --------------------------------------------------------------------------------------------------
-
-
-def level_keys(condition: Condition) -> frozenset[str]:
-    """Name the levels that a condition refers to."""
-    match condition:
-        case Compare(left=left, right=right):
-            return _names(left) | _names(right)
-        case Crosses(value=value, level=level):
-            return _names(value) | _names(level)
-        case Moves(value=value):
-            return _names(value)
-        case Held(condition=part) | Not(condition=part):
-            return level_keys(part)
-        case And(parts=parts) | Or(parts=parts):
-            return frozenset().union(*map(level_keys, parts))
-
-
-def _names(value: Value) -> frozenset[str]:
-    return frozenset({key_of(value.name)}) if isinstance(value, LevelRef) else frozenset()
 
 
 # --- armings ------------------------------------------------------------------------------------------------
