@@ -137,6 +137,23 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
+class Observation:
+    """A value of a metric that comes now and then, such as a day's flow of funds.
+
+    ``as_of`` is what it is about: an instant, or the UTC midnight that begins a session's date. ``known_at``
+    is when it arrived. ``revision`` counts the words about one ``as_of``; one that is not final may change.
+    """
+
+    key: MetricKey
+    as_of: int
+    value: float
+    known_at: float
+    is_final: bool = True
+    revision: int = 0
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What was already seen of the running minute at an instant, so that only an excess counts later.
 
@@ -160,6 +177,7 @@ class Batch:
     at: float
     bars: tuple[Bars, ...] = ()
     prints: tuple[Print, ...] = ()
+    observations: tuple[Observation, ...] = ()
 
     def keys(self) -> Iterator[MetricKey]:
         """Name every key that the batch says something about; a key may come twice."""

@@ -9,7 +9,7 @@ from bot.alerts.message import say
 from bot.alerts.models import Level
 from bot.commands.reading import FAR, SURE, is_level_name, look, nearest, read_number, refused, split_sure
 from bot.commands.request import Refusal, Request
-from bot.engine.compiler import key_of
+from bot.engine.terms import key_of
 from bot.metrics import MetricKey, Seen
 from bot.ports import Replies
 from bot.rules import RuleError, fill, instruments, parse, qualify

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
-from bot.engine import measures
 from bot.engine.comparisons import COMPARE, Against, Limit, Move, Within
-from bot.engine.indicators import candles_needed
-from bot.engine.judge import All, Any, Holding, Inverse, Node, Several
+from bot.engine.judge import All, Any, Holding, Inverse, Node, SessionsHeld, Several
 from bot.engine.life import COOLDOWN, Life
 from bot.engine.pulses import ABOVE, BELOW, Crossing, Entry, RoundSteps, ShareSteps
+from bot.engine.terms import Terms
 from bot.engine.values import (
-    COLUMNS,
-    DAY,
-    MINUTES_REACH,
     CandleField,
-    Changed,
     Constant,
-    Correlation,
-    DayVolume,
-    Extreme,
-    Indicator,
     Joined,
-    LiveWindow,
-    PastExtreme,
-    PastWindow,
     Price,
     Shifted,
-    Statistic,
     Value,
     currency_of,
-    grain,
 )
-from bot.metrics import MINUTE, MetricKey, Seen
+from bot.metrics import MetricKey, Seen
 from bot.rules import tree
 from bot.rules.tree import Condition, Duration, Instrument, Mode, Number, Op, Percent, Rule
 
@@ -43,18 +28,6 @@ _INDICATORS = frozenset(["sma", "ema", "rsi", "atr", "macd", "macd_signal", "bb_
 _TURNED: dict[Op, Op] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _SIDES = {"": 0.0, "above": ABOVE, "below": BELOW}
 _WAYS = {"": 0, "up": 1, "down": -1}
-_STATISTICS: dict[str, Statistic] = {
-    "change": measures.change,
-    "delta": measures.delta,
-    "average": measures.average,
-    "drawdown": measures.drawdown,
-    "zscore": measures.zscore,
-}
-
-
-def key_of(instrument: Instrument) -> MetricKey:
-    """Name the series of a qualified instrument's price."""
-    return MetricKey("price", instrument.symbol, instrument.venue)
 
 
 def compile_rule(rule: Rule, is_shared: bool, made_at: float, seen: Mapping[MetricKey, Seen]) -> Life:
@@ -64,10 +37,10 @@ def compile_rule(rule: Rule, is_shared: bool, made_at: float, seen: Mapping[Metr
     once, and whatever rings at steps repeats without a cooldown. Raises ValueError for what cannot be judged:
     a name that is not filled in, an ``until`` that is no instant, a metric that nobody provides.
     """
-    build = _Compiler()
-    node = build.node(rule.condition)
     options = rule.options
-    clear = _Compiler(options.rearm).node(rule.condition) if options.rearm else node
+    build = _Compiler(options.provisional)
+    node = build.node(rule.condition)
+    clear = _Compiler(options.provisional, options.rearm).node(rule.condition) if options.rearm else node
     mode = options.mode or (Mode.REPEAT if is_shared or build.has_steps else Mode.ONCE)
     default = 0 if build.has_steps else COOLDOWN
     return Life(
@@ -76,6 +49,7 @@ def compile_rule(rule: Rule, is_shared: bool, made_at: float, seen: Mapping[Metr
         slots=build.slots,
         keys=tuple(build.spans),
         spans=build.spans,
+        calendars=build.calendars,
         is_restless=build.is_restless,
         is_still=not build.is_live and not build.holdings,
         tells_early=build.tells_early and build.is_live,
@@ -102,22 +76,19 @@ def _instant(until: object) -> float | None:
             raise ValueError(f"until {until} is not fixed to an instant")
 
 
-class _Compiler:
+class _Compiler(Terms):
     """One compilation: nodes, and the running sums of what they need.
 
     With a ``rearm`` the condition is compiled as it stands when every level is moved outward: what must be
     false for the alert to be clear. That form has no memory.
     """
 
-    def __init__(self, rearm: Number | Percent | None = None) -> None:
+    def __init__(self, provisional: bool, rearm: Number | Percent | None = None) -> None:
+        super().__init__(provisional)
         self.rearm = rearm
         self.slots = 0
-        self.spans: dict[MetricKey, dict[int, int]] = {}
-        self.is_restless = False
-        self.is_live = False
         self.tells_early = True
         self.has_steps = False
-        self.lookback = 0
         self.holdings: list[Holding] = []
 
     # --- conditions -------------------------------------------------------------------------------------
@@ -143,6 +114,8 @@ class _Compiler:
                 self.tells_early = False
                 self.holdings.append(holding)
                 return holding
+            case tree.Held(condition=part, duration=tree.Sessions(count=count)):
+                return SessionsHeld(self.node(part, outward), count, str(condition))
             case tree.Not(condition=part):
                 return Inverse(self.node(part, -outward))
             case tree.Or(parts=parts):
@@ -243,115 +216,6 @@ class _Compiler:
             case Percent(value=amount) | Number(value=amount):
                 return Shifted(value, amount=sign * float(amount))
 
-    # --- values -----------------------------------------------------------------------------------------
-
-    def value(self, value: tree.Value) -> Value:
-        """Compile a value. Raises ValueError for what nobody provides."""
-        match value:
-            case Number(value=number) | Percent(value=number):
-                return Constant(float(number))
-            case Instrument():
-                self.is_live = True
-                return Price(self._key(value))
-            case tree.Arithmetic(left=left, op=sign, right=right):
-                return Joined(self.value(left), sign, self.value(right))
-            case tree.Negative(value=part):
-                return Changed(self.value(part), operator.neg)
-            case tree.Call(function=name, arguments=arguments):
-                return self._call(name, arguments)
-            case _:
-                raise ValueError(f"{value} is not filled in")
-
-    def _call(self, name: str, arguments: tuple[tree.Argument, ...]) -> Value:
-        match arguments:
-            case (Instrument() as instrument,) if name == "price":
-                return self.value(instrument)
-            case (Instrument() as instrument,) if name == "volume_24h":
-                self.is_live = self.is_restless = True
-                self.lookback = max(self.lookback, DAY)
-                return DayVolume(self._key(instrument))
-            case (Instrument() as one, Instrument() as other) if name == "spread":
-                ratio = Joined(self.value(one), "/", self.value(other))
-                return Changed(ratio, lambda share: (share - 1) * 100)
-            case (Instrument() as instrument, Duration() as frame) if name in COLUMNS:
-                return self._candle(instrument, frame, name)
-            case (part,) if name == "abs":
-                return Changed(self.value(_as_value(part)), abs)
-            case (Instrument() as one, Instrument() as other, Duration() as window) if name == "corr":
-                days = window.seconds // DAY
-                keys = self._key(one), self._key(other)
-                for key in keys:
-                    self._need(key, DAY, 2 * days)
-                return Correlation(*keys, days)
-            case (of, window) if name in ("highest", "lowest"):
-                return self._extreme(_as_value(of), window, is_high=name == "highest")
-            case (of, Duration() as window) if name in _STATISTICS:
-                return self._window(_as_value(of), window.seconds, _STATISTICS[name])
-            case (Instrument() as instrument, *numbers, Duration() as frame) if name in _INDICATORS:
-                return self._indicator(name, instrument, numbers, frame)
-            case _:
-                raise ValueError(f"nobody provides {name} here")
-
-    def _candle(self, instrument: Instrument, frame: Duration, column: str, count: int = 1) -> CandleField:
-        key = self._key(instrument)
-        self._need(key, frame.seconds, count)
-        return CandleField(key, frame.seconds, column)
-
-    def _indicator(
-        self, name: str, instrument: Instrument, numbers: Iterable[tree.Argument], frame: Duration
-    ) -> Value:
-        arguments = tuple(float(one.value) for one in numbers if isinstance(one, Number))
-        key = self._key(instrument)
-        self._need(key, frame.seconds, candles_needed(name, arguments, frame.seconds))
-        return Indicator(key, frame.seconds, name, arguments)
-
-    def _extreme(self, of: tree.Value, window: tree.Argument, is_high: bool) -> Value:
-        seconds = window.seconds if isinstance(window, Duration) else 0
-        match of:
-            case Instrument():
-                key = self._key(of)
-                self.is_restless = True
-                if 0 < seconds <= MINUTES_REACH:
-                    self.lookback = max(self.lookback, seconds)
-                else:
-                    self.lookback = max(self.lookback, DAY)
-                    self._need(key, DAY, seconds // DAY + 1 if seconds else _ALL_DAYS)
-                return Extreme(key, is_high, seconds)
-            case tree.Call(function=column, arguments=(Instrument() as instrument, Duration() as frame)) if (
-                column in COLUMNS
-            ):
-                count = seconds // frame.seconds if seconds else _ALL_DAYS
-                return PastExtreme(self._candle(instrument, frame, column, count + 1), is_high, count)
-            case _:
-                raise ValueError(f"cannot look back over {of}")
-
-    def _window(self, of: tree.Value, seconds: int, statistic: Statistic) -> Value:
-        match of:
-            case Instrument():
-                key = self._key(of)
-                self.is_live = self.is_restless = True
-                step = grain(seconds)
-                if step == MINUTE:
-                    self.lookback = max(self.lookback, seconds)
-                else:
-                    self._need(key, step, seconds // step)
-                return LiveWindow(key, seconds, statistic)
-            case tree.Call(function=column, arguments=(Instrument() as instrument, Duration() as frame)) if (
-                column in COLUMNS
-            ):
-                count = max(1, seconds // frame.seconds)
-                return PastWindow(self._candle(instrument, frame, column, count), count, statistic)
-            case _:
-                raise ValueError(f"cannot look back over {of}")
-
-    def _key(self, instrument: Instrument) -> MetricKey:
-        key = key_of(instrument)
-        self.spans.setdefault(key, {})
-        return key
-
-    def _need(self, key: MetricKey, span: int, count: int) -> None:
-        self.spans[key][span] = max(self.spans[key].get(span, 0), count)
-
     def _take(self, count: int) -> int:
         slot, self.slots = self.slots, self.slots + count
         return slot
@@ -374,12 +238,6 @@ def _joined(nodes: list[Node]) -> Node:
 def _meet(one: Within, other: Within) -> Within:
     floors, ceilings = one.floors + other.floors, one.ceilings + other.ceilings
     return Within(one.key, floors, ceilings, f"{one.term} and {other.term}")
-
-
-def _as_value(argument: tree.Argument) -> tree.Value:
-    if isinstance(argument, Duration | tree.Word):
-        raise ValueError(f"{argument} is no value")
-    return argument
 
 
 def _currency(value: Value) -> str:

@@ -8,7 +8,7 @@ the one that will be. Nothing else moves.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bot.engine.minute import Minute
@@ -17,6 +17,8 @@ from bot.engine.truth import UNKNOWN, Tri, Truth, both, every, opposite, some
 from bot.metrics import MetricKey
 
 Slots = list[float | None]
+
+_MISSING_SESSIONS = 10
 
 
 class Node(Protocol):
@@ -86,6 +88,40 @@ class Holding:
         if since is None:
             return None, 0.0, 0.0
         return since, blind, (0.0 if held else dark)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionsHeld:
+    """A condition of a metric that was true in each of its last ``count`` sessions.
+
+    A session whose value is missing neither breaks the run nor counts.
+    """
+
+    part: Node
+    count: int
+    term: str
+
+    def judge(self, minute: Minute, memory: Memory, out: Slots) -> Truth:
+        latest = self.part.judge(minute, memory, [])
+        held, back = int(latest.may is True), 1
+        if latest.may is None:
+            return UNKNOWN
+        while latest.may and held < self.count and back < self.count + _MISSING_SESSIONS:
+            earlier = self.part.judge(replace(minute, back=back), memory, []).may
+            if earlier is False:
+                return both(False)
+            held, back = held + (earlier is True), back + 1
+        return both(held >= self.count)
+
+    def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
+        if self.judge(minute, memory, []).may:
+            yield from self.part.evidence(minute, memory)
+
+    def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
+        return iter(())
+
+    def instant(self, minute: Minute, memory: Memory) -> int:
+        return minute.at
 
 
 @dataclass(frozen=True, slots=True)

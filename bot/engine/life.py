@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.engine.judge import Holding, Node
 from bot.engine.minute import Minute
+from bot.engine.sessions import Calendar
 from bot.metrics import MINUTE, MetricKey, Seen
 
 COOLDOWN = 15 * MINUTE
@@ -19,6 +20,7 @@ class Life:
 
     * ``node``: the condition; ``clear``: the same with every level moved outward by ``rearm``.
     * ``keys``: the series that it reads; ``spans``: for each, the candles in seconds and how many of them.
+    * ``calendars``: those of the keys that are metrics, with the sessions that their values belong to.
     * ``is_restless``: some verdict depends on more than in which gap between its levels each price is.
     * ``is_still``: nothing in it moves within a minute, so it is judged where candles close, not in between.
     * ``tells_early``: a single print may tell its ring before the minute is final.
@@ -32,6 +34,7 @@ class Life:
     slots: int
     keys: tuple[MetricKey, ...]
     spans: Mapping[MetricKey, Mapping[int, int]]
+    calendars: Mapping[MetricKey, Calendar | None]
     is_restless: bool
     is_still: bool
     tells_early: bool
@@ -45,6 +48,11 @@ class Life:
     made_at: float
     seen: Mapping[MetricKey, Seen] = field(default_factory=dict)
     holdings: tuple[Holding, ...] = ()
+
+    @property
+    def priced(self) -> tuple[MetricKey, ...]:
+        """The keys that have prices, and so minutes."""
+        return tuple(key for key in self.keys if key not in self.calendars)
 
     def breaks(self, minute: Minute) -> dict[MetricKey, tuple[float, ...]] | None:
         """Give, for each key, the prices at which a verdict may change, as of a minute.

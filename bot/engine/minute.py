@@ -19,7 +19,7 @@ class Minute:
 
     ``blind`` is how many seconds just before it nobody could see. A minute that is not over counts for
     nothing yet where time is measured. A *point* has no span and no bars: an instant at which a candle closed
-    or a metric arrived.
+    or a metric arrived. ``back`` asks for metrics as they stood so many sessions before their latest.
     """
 
     at: int
@@ -28,6 +28,7 @@ class Minute:
     blind: int = 0
     span: int = MINUTE
     is_over: bool = True
+    back: int = 0
 
     @property
     def end(self) -> int:

@@ -60,6 +60,7 @@ class Partition:
         self._dues: dict[int, float] = {}
         self._lookback: dict[MetricKey, int] = {}
         self._kept: dict[CandleKey, int] = {}
+        self._seen_to = 0
 
     def __len__(self) -> int:
         return len(self._lives)
@@ -91,7 +92,7 @@ class Partition:
         cursor = self._start(life, state)
         back = life.warmup if state is None else life.lookback
         missing = []
-        for key in life.keys:
+        for key in life.priced:
             series = self._world.series.get(key)
             edge = series.start if series and series.start is not None else cursor
             if back and cursor - back < edge:
@@ -117,14 +118,12 @@ class Partition:
 
     def preload(self, life: Life, stretch: Stretch, bars: Sequence[Bar]) -> None:
         """Note history that was missing for an arming."""
-        for key in life.keys:
-            self._world.follow(key, life.spans[key])
+        self._follow(life)
         self._world.preload(stretch, list(bars))
 
     def add(self, arming: int, life: Life, state: AlertState | None) -> AlertState:
         """Take an arming in, and begin its life if it has no state; gives the state it has."""
-        for key in life.keys:
-            self._world.follow(key, life.spans[key])
+        self._follow(life)
         if state is None:
             cursor = self._start(life, None)
             state = begin(life, self._world, self._history(life, cursor - life.warmup, cursor))
@@ -142,6 +141,13 @@ class Partition:
             if state.cursor < followed_to:
                 self._behind[arming] = state.cursor
         return state
+
+    def _follow(self, life: Life) -> None:
+        for key in life.keys:
+            if key in life.calendars:
+                self._world.follow_metric(key, life.calendars[key])
+            else:
+                self._world.follow(key, life.spans[key])
 
     def resume_from(self, life: Life, state: AlertState, judged_to: Mapping[MetricKey, int]) -> AlertState:
         """Give a stored state the cursor from which it goes on: what its series were judged to."""
@@ -171,6 +177,10 @@ class Partition:
             if run.key in self._ends:
                 end = self._ends[run.key]
                 self._world.put(run.key, [bar for bar in run.bars if bar.at >= end])
+        self._seen_to = max(self._seen_to, int(batch.at))
+        for observation in batch.observations:
+            if observation.key in self._world.points:
+                self._world.note(observation)
         for one in batch.prints:
             if one.key in self._ends:
                 self._prints[one.key] = one
@@ -210,20 +220,26 @@ class Partition:
     def _start(self, life: Life, state: AlertState | None) -> int:
         if state is not None:
             return state.cursor
-        if any(key not in life.seen for key in life.keys):
+        if any(key not in life.seen for key in life.priced):
             return minute_of(life.made_at) + MINUTE
-        return max(seen.bar.at for seen in life.seen.values())
+        return max((seen.bar.at for seen in life.seen.values()), default=minute_of(life.made_at))
 
     def _keep(self, key: MetricKey) -> int:
         return self._lookback.get(key, 0) + _KEEP
 
     def _end(self, key: MetricKey) -> int:
+        if key in self._world.points:
+            return max(self._seen_to, self._ends[key])
         end = self._world.series[key].end
         return self._ends[key] if end is None else max(end, self._ends[key])
 
     def _concerned(self, ends: Mapping[MetricKey, int]) -> set[int]:
         concerned = set(self._behind)
         for key, end in ends.items():
+            if key in self._world.points:
+                if self._world.points[key].arrivals(self._ends[key], end + 1):
+                    concerned.update(arming for arming, life in self._lives.items() if key in life.calendars)
+                continue
             reached = self._world.series[key].extremes(self._ends[key], end)
             if end > self._ends[key] and reached:
                 concerned.update(self._index[key].concerned(reached.low, reached.high))
@@ -250,7 +266,7 @@ class Partition:
             rests = _rests(state, minute, life)
             plan.rests[arming] = rests
             at = self._next(life, state.cursor, stop, rests)
-            if at is not None and rests[life.keys[0]] is not NOWHERE:
+            if at is not None and NOWHERE not in rests.values():
                 state = replace(state, cursor=max(at - life.is_still, state.cursor))
         state = replace(state, cursor=max(state.cursor, stop))
         plan.states[arming] = state
@@ -264,20 +280,23 @@ class Partition:
             return None
         change = self._due(life, since)
         if life.is_still:
-            return int(change) if change <= stop else None
+            arrivals = [self._world.next_arrival(key, since, stop) for key in life.calendars]
+            change = min([change, *arrivals])
+            return math.ceil(change) if change <= stop else None
         found = [
             self._world.series[key].next_outside(since, stop, gap.floor, gap.ceiling)
             for key, gap in rests.items()
+            if key in self._world.series
         ]
         if change < stop:
             over = max(since, math.ceil(change))
-            found.extend(self._world.series[key].next_outside(over, stop, *NOWHERE) for key in life.keys)
+            found.extend(self._world.series[key].next_outside(over, stop, *NOWHERE) for key in life.priced)
         return min((at for at in found if at is not None), default=None)
 
     def _minute(self, life: Life, at: int, cursor: int) -> Minute:
         if life.is_still:
             return Minute(at, {}, self._world, span=0)
-        bars = {key: bar for key in life.keys if (bar := self._world.series[key].at(at))}
+        bars = {key: bar for key in life.priced if (bar := self._world.series[key].at(at))}
         span = max(bar.span for bar in bars.values())
         return Minute(at, bars, self._world, max(0, at - cursor), span)
 
@@ -330,5 +349,6 @@ def _rests(state: AlertState, minute: Minute, life: Life) -> dict[MetricKey, Gap
     if is_settled(state, minute, life):
         following = replace(minute, at=minute.end, bars={})
         if (breaks := life.breaks(following)) is not None:
-            return {key: gap_around(minute.bars[key].close, breaks[key]) for key in life.keys}
+            gaps = {key: gap_around(minute.bars[key].close, breaks[key]) for key in life.priced}
+            return dict.fromkeys(life.keys, EVERYWHERE) | gaps
     return dict.fromkeys(life.keys, NOWHERE)

@@ -54,10 +54,10 @@ def begin(life: Life, world: World, history: Iterable[Minute] = ()) -> AlertStat
     memory: Memory = (None,) * life.slots
     for minute in history:
         memory = _judged(life, minute, memory)[1]
-    if any(key not in life.seen for key in life.keys):
+    if any(key not in life.seen for key in life.priced):
         return AlertState(cursor=minute_of(life.made_at) + MINUTE, memory=memory)
-    cursor = max(seen.bar.at for seen in life.seen.values())
-    bars = {key: point(life.seen[key].price, cursor) for key in life.keys}
+    cursor = max((seen.bar.at for seen in life.seen.values()), default=minute_of(life.made_at))
+    bars = {key: point(life.seen[key].price, cursor) for key in life.priced}
     made = Minute(cursor, bars, world, is_over=False)
     sided = _judged(life, made, memory)[1]
     is_armed = _clarity(life, made, memory).must is False
@@ -162,7 +162,7 @@ def is_settled(state: AlertState, minute: Minute, life: Life) -> bool:
         return False
     if any(holding.is_running(state.memory) for holding in life.holdings):
         return False
-    if any(key not in minute.bars for key in life.keys):
+    if any(key not in minute.bars for key in life.priced):
         return False
     closes = {key: point(bar.close, minute.end) for key, bar in minute.bars.items()}
     following = Minute(minute.end, closes, minute.world)

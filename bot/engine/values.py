@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.engine import measures
+from bot.engine.history import streak
 from bot.engine.minute import Minute
 from bot.metrics import MINUTE, MetricKey
 
@@ -25,6 +26,8 @@ MINUTES_REACH = 2 * DAY
 """Windows up to this many seconds are read from minutes, longer ones from candles."""
 
 HOURS_REACH = 60 * DAY
+
+_LONGEST_STREAK = 500
 
 Floats = NDArray[np.float64]
 
@@ -216,20 +219,100 @@ class DayVolume:
 class Correlation:
     """Pearson's correlation of the log returns of two series over their last shared closed days."""
 
-    left: MetricKey
-    right: MetricKey
+    left: SharedDays
+    right: SharedDays
     days: int
     is_live: bool = False
 
     def read(self, minute: Minute) -> float | None:
-        runs = []
-        for key in (self.left, self.right):
-            candles = minute.world.candles[key, DAY]
-            runs.append(candles.columns(candles.asof(minute.at)))
-        left, right = measures.shared(runs[0].ats, runs[0].closes, runs[1].ats, runs[1].closes)
+        left, right = measures.shared(*self.left.read(minute), *self.right.read(minute))
         if len(left) <= self.days:
             return None
         return measures.corr(left[-self.days - 1 :], right[-self.days - 1 :])
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """The value of a metric that stands: its latest, and none once the next is overdue."""
+
+    key: MetricKey
+    provisional: bool = False
+    is_live: bool = False
+
+    def read(self, minute: Minute) -> float | None:
+        points = minute.world.points[self.key]
+        current = points.current(minute.at, self.provisional)
+        if current is None or not minute.back:
+            return None if current is None else current.value
+        values = points.values(minute.at, minute.back + 1, self.provisional)
+        if len(values) <= minute.back or np.isnan(values[0]):
+            return None
+        return float(values[0])
+
+
+@dataclass(frozen=True, slots=True)
+class MetricWindow:
+    """A figure of a metric's values in a window up to its latest.
+
+    ``count`` counts sessions (or other single values); where it is 0, ``seconds`` says how far back of the
+    latest a value may be. ``is_before`` leaves the latest itself out.
+    """
+
+    key: MetricKey
+    count: int
+    seconds: int
+    statistic: Statistic
+    is_before: bool = False
+    provisional: bool = False
+    is_live: bool = False
+
+    def read(self, minute: Minute) -> float | None:
+        points = minute.world.points[self.key]
+        current = points.current(minute.at, self.provisional)
+        if current is None:
+            return None
+        if self.count:
+            values = points.values(minute.at, self.count + 1, self.provisional)
+            if len(values) <= self.count:
+                return None
+        else:
+            past = points.since(minute.at, current.as_of - self.seconds, self.provisional)
+            values = np.array([point.value for point in past])
+        values = values[:-1] if self.is_before else values
+        return self.statistic(values[~np.isnan(values)])
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """How many sessions in a row had the latest's sign; negative below zero."""
+
+    key: MetricKey
+    provisional: bool = False
+    is_live: bool = False
+
+    def read(self, minute: Minute) -> float | None:
+        points = minute.world.points[self.key]
+        if points.current(minute.at, self.provisional) is None:
+            return None
+        return float(streak(points.values(minute.at, _LONGEST_STREAK, self.provisional)))
+
+
+@dataclass(frozen=True, slots=True)
+class SharedDays:
+    """The closes of a series by the day that they are of: closed candles, or a metric's sessions."""
+
+    key: MetricKey
+    is_metric: bool
+
+    def read(self, minute: Minute) -> tuple[Floats, Floats]:
+        """Give the openings of the days and the closes, rising."""
+        if self.is_metric:
+            points = minute.world.points[self.key].asof(minute.at)
+            ats = [float(point.as_of) for point in points]
+            return np.array(ats), np.array([point.value for point in points])
+        candles = minute.world.candles[self.key, DAY]
+        columns = candles.columns(candles.asof(minute.at))
+        return columns.ats, columns.closes
 
 
 OPERATORS: dict[str, Callable[[float, float], float]] = {

@@ -1,18 +1,21 @@
-"""What is known of the world: minutes, candles, and what is computed of them.
+"""What is known of the world: minutes, candles, metrics, and what is computed of them.
 
 Everything is asked *as of* an instant, so that a catch-up over many minutes never looks into the future.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bot.engine.candles import Candles
+from bot.engine.history import Point, Points
 from bot.engine.indicators import Shelf
 from bot.engine.series import Series
-from bot.metrics import MINUTE, Bar, MetricKey
+from bot.engine.sessions import Calendar
+from bot.metrics import MINUTE, Bar, MetricKey, Observation
 
 CandleKey = tuple[MetricKey, int]
 """A series and a span in seconds."""
@@ -33,7 +36,22 @@ class World:
 
     series: dict[MetricKey, Series] = field(default_factory=dict)
     candles: dict[CandleKey, Candles] = field(default_factory=dict)
+    points: dict[MetricKey, Points] = field(default_factory=dict)
     shelf: Shelf = field(default_factory=Shelf)
+
+    def follow_metric(self, key: MetricKey, calendar: Calendar | None) -> None:
+        """Keep what becomes known of a metric."""
+        self.points.setdefault(key, Points(calendar=calendar))
+
+    def note(self, one: Observation) -> None:
+        """Note a value of a metric."""
+        word = Point(one.as_of, one.known_at, one.value, one.is_final, one.revision)
+        self.points[one.key].put([word])
+
+    def next_arrival(self, key: MetricKey, after: float, until: float) -> float:
+        """Give when something next becomes known of a metric, after an instant and up to another."""
+        arrivals = self.points[key].arrivals(after, until + 1)
+        return min((one.known_at for one in arrivals if after < one.known_at <= until), default=math.inf)
 
     def follow(self, key: MetricKey, spans: Iterable[int] = ()) -> None:
         """Keep what comes of a key from now on, and its candles of some spans."""
@@ -44,6 +62,7 @@ class World:
     def leave(self, key: MetricKey) -> None:
         """Forget a key."""
         self.series.pop(key, None)
+        self.points.pop(key, None)
         for known in [candle for candle in self.candles if candle[0] == key]:
             del self.candles[known]
         self.shelf.forget(key)
