@@ -24,12 +24,12 @@ FAST, SLOW, SIGNAL = 12, 26, 9
 """The periods of ``macd`` and ``macd_signal``."""
 
 _EMA_RESIDUE = 1e-8
-_WILDER_RESIDUE = 1e-10
+_WILDER_RESIDUE = 1e-12
 _MACD_RESIDUE = 1e-14
 """What may be left of the start value in the newest one, as a share of it.
 
-A tenth of a millionth would do if prices stood still. The rest is room: for prices a hundredfold apart (ema),
-for a market that became ten thousand times quieter (rsi, atr), for two averages that nearly cancel (macd).
+A millionth would do if prices stood still. The rest is room: for prices a hundredfold apart (ema),
+for a market that became a million times quieter (rsi, atr), for two averages that nearly cancel (macd).
 """
 
 _LEAST = {"sma": 1, "ema": 1, "rsi": 2, "atr": 1, "bb_upper": 2, "bb_lower": 2}
