@@ -97,7 +97,7 @@ def test_a_line_becomes_the_tree_that_the_engine_reads() -> None:
     held = Held(Compare(Instrument("btc", "usdt", "", "kraken"), "<", LevelRef("floor")), Duration(4, "h"))
     moves = Moves(Instrument("eth"), "down", Decimal(5), Duration(1, "h"))
     assert rule.condition.parts == (held, moves)
-    assert rule.options == Options(Mode.ONCE, Duration(2, "h"), None, "x")
+    assert rule.options == Options(Mode.ONCE, Duration(2, "h"), note="x")
 
 
 def test_minutes_and_millions_are_told_apart_by_their_place() -> None:

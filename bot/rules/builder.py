@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import TypeVar
 
+from bot.rules.checks import Side, check_comparison, check_level, has_sessions_alone
 from bot.rules.errors import RuleError, show, suggest
-from bot.rules.grammar import Branch
+from bot.rules.grammar import Branch, branches, first, leaves, typed, walk
+from bot.rules.parts import is_moving
 from bot.rules.phrases import Phrase, Quantity
 from bot.rules.scanner import Token
+from bot.rules.terms import Terms
 from bot.rules.tree import (
     And,
+    AtLeast,
     Compare,
     Condition,
     Crosses,
-    Duration,
+    Every,
     Held,
     Instrument,
-    LevelRef,
     Mode,
     Moves,
     Not,
@@ -29,206 +32,191 @@ from bot.rules.tree import (
     Or,
     Percent,
     Rule,
-    Side,
+    Sessions,
     Value,
     Way,
+    Zone,
     is_interval,
 )
-from bot.rules.words import COMPARISONS, DOLLARS
+from bot.rules.tree import Side as CrossingSide
+from bot.rules.units import unit_of
+from bot.rules.words import COMPARISONS
 
-DEPTH, INPUTS, ATOMS = 20, 20, 64
-"""How deep a rule may be nested, how many instruments it may read, how many comparisons it may hold."""
+ATOMS = 64
+"""How many comparisons a rule may hold."""
 
-LONGEST = Duration(400, "d")
-"""The longest window."""
+MOST_SESSIONS = 260
+"""How many sessions may be counted: those of a year."""
 
 T = TypeVar("T")
 
+_WAYS: dict[str, Way] = {"UP": "up", "DOWN": "down"}
+_SIDES: dict[str, CrossingSide] = {"ABOVE": "above", "BELOW": "below"}
+_PULSES = {
+    "crossed": "Crossing a level is one moment",
+    "entered": "Entering or leaving a zone is one moment",
+    "stepped": "A step is one moment",
+}
 
-def build(text: str, branch: Branch) -> Rule:
-    """Build the rule that a line says. Raises RuleError at the place of what has no meaning."""
-    return _Builder(text).rule(branch)
+
+def build(text: str, branch: Branch) -> tuple[Rule, bool]:
+    """Build the rule that a line says, and say whether a word in it was read as another.
+
+    Raises RuleError at the place of what has no meaning.
+    """
+    builder = _Builder(text, branch)
+    return builder.rule(branch), builder.is_reread
 
 
 class _Builder:
     """The running counts of one rule."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, branch: Branch) -> None:
         self.text = text
-        self.inputs: set[Instrument] = set()
+        self.terms = Terms(text, branch)
         self.comparisons = 0
+        self.is_reread = False
 
     def rule(self, branch: Branch) -> Rule:
-        condition, *options = _branches(branch)
-        return Rule(self._condition(condition, 0), self._options(options))
+        condition, *options = branches(branch)
+        built = self._condition(condition, 0)
+        return Rule(built, self._options(options, condition))
 
     # --- conditions ---
 
     def _condition(self, branch: Branch, depth: int) -> Condition:
         while branch.data == "bracketed":
-            branch = _branches(branch)[0]
-        if depth > DEPTH:
-            reason = Phrase("The rule is nested more than {count} deep.", {"count": DEPTH})
-            raise self._error(_first(branch), reason)
-        parts, leaves = _branches(branch), _leaves(branch)
+            branch = branches(branch)[0]
+        self.terms.check_depth(branch, depth)
+        parts, tokens = branches(branch), leaves(branch)
         match branch.data:
             case "any":
                 return Or(tuple(self._condition(part, depth + 1) for part in parts))
             case "all":
                 return And(tuple(self._condition(part, depth + 1) for part in parts))
             case "negated":
-                self._refuse_pulse(
-                    parts[0], Phrase("Crossing a level is one moment: there is no opposite of it.")
-                )
+                self._refuse_pulse(parts[0], "{pulse}: there is no opposite of it.")
                 return Not(self._condition(parts[0], depth + 1))
             case "held":
-                self._refuse_pulse(parts[0], Phrase("Crossing a level is one moment: it cannot last."))
-                return Held(self._condition(parts[0], depth + 1), self._window(leaves[-1]))
+                self._refuse_pulse(parts[0], "{pulse}: it cannot last.")
+                return self._held(self._condition(parts[0], depth + 1), tokens[1:])
+            case "counted":
+                return self._counted(tokens[0], tuple(self._condition(part, depth + 1) for part in parts))
         self._count(branch)
+        sides = [Side(self.terms.value(part, depth), part) for part in parts]
         match branch.data:
             case "compared":
-                return self._comparison(parts[0], leaves[0], parts[1])
+                return self._comparison(sides[0], tokens[0], sides[1])
             case "chained":
-                return self._interval(parts, leaves)
+                return self._interval(sides, tokens)
             case "crossed":
-                return self._crossing(parts, leaves)
+                return self._crossing(sides, tokens)
+            case "entered":
+                return self._zone(sides, tokens[0])
+            case "moved":
+                return self._move(sides[0], tokens)
             case _:
-                return self._move(parts[0], leaves)
+                return self._steps(sides[0], tokens)
 
-    def _comparison(self, left: Branch, sign: Token, right: Branch) -> Compare:
-        one, other = self._value(left), self._value(right)
-        match one, other:
-            case (Instrument(), Instrument()):
-                self._check_pair(one, other, left, right)
-            case (Instrument(), _):
-                self._check_level(other, right, one)
-            case (_, Instrument()):
-                self._check_level(one, left, other)
-            case _:
-                reason = Phrase("Nothing here moves: one side must be an instrument.")
-                raise self._error(_first(left), reason, show("btc < 100k"))
-        return Compare(one, COMPARISONS[sign.text], other)
+    def _held(self, condition: Condition, tokens: Sequence[Token]) -> Held:
+        is_of_sessions = has_sessions_alone(condition)
+        if len(tokens) == 2:
+            count = _expect(tokens[0].value, Decimal)
+            if not is_of_sessions:
+                reason = Phrase("Only a metric with sessions is counted in sessions.")
+                raise self._error(tokens[1], reason, show("etf_flow(btc) > 0 for 3 sessions"))
+        else:
+            duration = self.terms.window(tokens[0])
+            if not is_of_sessions or duration.unit != "d":
+                return Held(condition, duration)
+            self.is_reread = True
+            count = Decimal(duration.count)
+        if count % 1 or not 1 <= count <= MOST_SESSIONS:
+            reason = Phrase(
+                "A count of sessions is from {least} to {most}.", {"least": 1, "most": MOST_SESSIONS}
+            )
+            raise self._error(tokens[0], reason)
+        return Held(condition, Sessions(int(count)))
 
-    def _interval(self, ends: Sequence[Branch], signs: Sequence[Token]) -> Condition:
-        one = self._comparison(ends[0], signs[0], ends[1])
-        other = self._comparison(ends[1], signs[1], ends[2])
+    def _counted(self, token: Token, parts: tuple[Condition, ...]) -> AtLeast:
+        count = _expect(token.value, Decimal)
+        if count % 1 or not 1 <= count <= len(parts):
+            reason = Phrase("These are {count} conditions.", {"count": len(parts)})
+            raise self._error(token, reason, show("2 of (btc < 100k, eth < 3k, sol < 100)"))
+        return AtLeast(int(count), parts)
+
+    def _comparison(self, left: Side, sign: Token, right: Side) -> Compare:
+        check_comparison(self.text, left, right)
+        return Compare(left.value, COMPARISONS[sign.text], right.value)
+
+    def _interval(self, sides: Sequence[Side], signs: Sequence[Token]) -> Condition:
+        one = self._comparison(sides[0], signs[0], sides[1])
+        other = self._comparison(sides[1], signs[1], sides[2])
         if one.op[0] != other.op[0]:
             reason = Phrase("Both signs must point the same way.")
             raise self._error(signs[1], reason, show("98k < btc < 105k"))
-        if isinstance(one.left, Number) and isinstance(other.right, Number) and not is_interval(one, other):
+        if _are_numbers(one.left, other.right) and not is_interval(one, other):
             turned = f"{other.right} {one.op} {one.right} {other.op} {one.left}"
-            raise self._error(
-                _first(ends[0]), Phrase("There is nothing between these two numbers."), suggest(turned)
-            )
+            reason = Phrase("There is nothing between these two numbers.")
+            raise self._error(first(sides[0].branch), reason, suggest(turned))
         return And((one, other))
 
-    def _crossing(self, ends: Sequence[Branch], leaves: Sequence[Token]) -> Crosses:
-        value, level = self._instrument(ends[0]), self._value(ends[1])
-        side: Side = ""
-        if len(leaves) > 1:
-            side = "above" if leaves[1].kind == "ABOVE" else "below"
-        if isinstance(level, Instrument):
-            reason = Phrase("A number or a level must follow.")
-            raise self._error(_first(ends[1]), reason, show(f"{value} {side or 'crosses'} 100k"))
-        self._check_level(level, ends[1], value)
-        return Crosses(value, side, level)
+    def _crossing(self, sides: Sequence[Side], tokens: Sequence[Token]) -> Crosses:
+        value, level = sides
+        self._check_moving(value, "btc crosses 100k")
+        check_level(self.text, value, level)
+        side = _SIDES[tokens[1].kind] if len(tokens) > 1 else ""
+        return Crosses(value.value, side, level.value)
 
-    def _move(self, subject: Branch, leaves: Sequence[Token]) -> Moves:
-        value = self._instrument(subject)
-        percent = next(leaf for leaf in leaves if leaf.kind == "PERCENT")
+    def _zone(self, sides: Sequence[Side], verb: Token) -> Zone:
+        value, low, high = sides
+        self._check_moving(value, "btc enters 98k .. 105k")
+        for end in (low, high):
+            check_level(self.text, value, end)
+        match low.value, high.value:
+            case (Number(value=one), Number(value=other)) | (Percent(value=one), Percent(value=other)) if (
+                one >= other
+            ):
+                turned = Zone(value.value, "enters", high.value, low.value)
+                reason = Phrase("There is nothing between these two numbers.")
+                raise self._error(first(low.branch), reason, suggest(str(turned)))
+        return Zone(value.value, "enters" if verb.kind == "ENTERS" else "leaves", low.value, high.value)
+
+    def _move(self, subject: Side, tokens: Sequence[Token]) -> Moves:
+        self._check_moving(subject, "btc crosses 100k")
+        percent = next(token for token in tokens if token.kind == "PERCENT")
+        way = _WAYS.get(tokens[1].kind, "")
+        share = self._share(subject, percent, way)
+        return Moves(subject.value, way, share, self.terms.window(tokens[-1]))
+
+    def _steps(self, subject: Side, tokens: Sequence[Token]) -> Every:
+        self._check_moving(subject, "btc every 1000")
+        step, way = tokens[1], _WAYS.get(tokens[-1].kind, "")
+        if step.kind == "PERCENT":
+            return Every(subject.value, Percent(self._share(subject, step, way)), way)
+        size = _number(step)
+        if size <= 0:
+            raise self._error(step, Phrase("A step must be more than 0."), show("btc every 1000"))
+        return Every(subject.value, Number(size), way)
+
+    def _share(self, subject: Side, percent: Token, way: Way) -> Decimal:
         share = _expect(percent.value, Decimal)
-        ways: dict[str, Way] = {"UP": "up", "DOWN": "down"}
-        way = ways.get(leaves[1].kind, "")
         if share <= 0:
             raise self._error(percent, Phrase("A move must be more than 0%."), show("btc moves 5% in 1h"))
         if way == "down" and share >= 100:
-            raise self._error(
-                percent, Phrase("A price cannot fall by {percent}.", {"percent": Quantity(share, "percent")})
-            )
-        return Moves(value, way, share, self._window(leaves[-1]))
+            said = {"percent": Quantity(share, "percent")}
+            raise self._error(percent, Phrase("A price cannot fall by {percent}.", {**said}))
+        if not isinstance(subject.value, Instrument) and unit_of(subject.value).name in {"percent", "index"}:
+            reason = Phrase("A share of what is in percent or an index says little: compare its difference.")
+            raise self._error(percent, reason, show(f"delta({subject.value}, 1d) > 5"))
+        return share
 
-    # --- values ---
+    # --- options ---
 
-    def _value(self, branch: Branch) -> Value:
-        *sign, token = _leaves(branch)
-        match token.kind, token.value:
-            case "NAME", Instrument() as instrument:
-                if sign:
-                    raise self._error(sign[0], Phrase("A price is never below zero."), show("btc < 100k"))
-                self._read(instrument, token)
-                return instrument
-            case "LEVEL", str() as name:
-                if sign:
-                    raise self._error(sign[0], Phrase("A level takes no sign."), suggest(token.text))
-                return LevelRef(name)
-            case "PERCENT", Decimal() as value:
-                return Percent(-value if sign else value)
-            case "MINUTES" | "MONTHS", Decimal() as value:
-                return Number(-value * 10**6 if sign else value * 10**6)
-        value = _expect(token.value, Decimal)
-        return Number(-value if sign else value)
-
-    def _instrument(self, branch: Branch) -> Instrument:
-        value = self._value(branch)
-        if not isinstance(value, Instrument):
-            raise self._error(
-                _first(branch), Phrase("An instrument must stand here."), show("btc crosses 100k")
-            )
-        return value
-
-    def _read(self, instrument: Instrument, token: Token) -> None:
-        self.inputs.add(instrument)
-        if len(self.inputs) > INPUTS:
-            reason = Phrase("A rule reads at most {count} instruments.", {"count": INPUTS})
-            raise self._error(token, reason)
-
-    def _check_level(self, value: Value, branch: Branch, of: Instrument) -> None:
-        name = str(of)
-        if isinstance(value, Percent):
-            arguments: dict[str, Phrase | Quantity | str | int] = {
-                "instrument": name.upper(),
-                "percent": Quantity(value.value, "percent"),
-            }
-            reason = Phrase("{instrument} is a price, and {percent} is none.", arguments)
-            raise self._error(_first(branch), reason, show(f"{name} moves 5% in 1h"))
-        if isinstance(value, Number) and value.value <= 0:
-            reason = Phrase("A price is always above zero.")
-            raise self._error(_first(branch), reason, show(f"{name} < 100k"))
-
-    def _check_pair(self, one: Instrument, other: Instrument, left: Branch, right: Branch) -> None:
-        if one == other:
-            raise self._error(_first(right), Phrase("Both sides are the same."), show(f"{one} < 100k"))
-        quotes = {one.quote, other.quote}
-        if "" not in quotes and len(quotes) == 2 and not quotes <= DOLLARS:
-            arguments: dict[str, Phrase | Quantity | str | int] = {
-                "one": one.quote.upper(),
-                "other": other.quote.upper(),
-            }
-            raise self._error(
-                _first(right), Phrase("A price in {one} cannot be compared with one in {other}.", arguments)
-            )
-
-    # --- durations and options ---
-
-    def _window(self, token: Token, shortest: int = 1) -> Duration:
-        if token.kind == "MONTHS":
-            count = int(_expect(token.value, Decimal))
-            reason = Phrase('"{word}" is no duration: M is a million.', {"word": f"{count}M"})
-            raise self._error(token, reason, suggest(f"{min(30 * max(count, 1), 360)}d"))
-        if isinstance(token.value, Duration):
-            duration = token.value
-        else:
-            duration = Duration(int(min(_expect(token.value, Decimal), Decimal(10**9))), "m")
-        if duration.count < shortest:
-            raise self._error(token, Phrase("A duration must be longer than nothing."), show("4h"))
-        if duration.seconds > LONGEST.seconds:
-            raise self._error(token, Phrase("A duration is at most {count} days.", {"count": LONGEST.count}))
-        return duration
-
-    def _options(self, branches: Sequence[Branch]) -> Options:
+    def _options(self, found: Sequence[Branch], condition: Branch) -> Options:
         options, given = Options(), set[str]()
-        for branch in branches:
-            word, *rest = _leaves(branch)
+        for branch in found:
+            word, *rest = leaves(branch)
             if {word.text, *given} >= {Mode.ONCE, Mode.REPEAT}:
                 reason = Phrase('"once" and "repeat" exclude each other.')
                 raise self._error(word, reason, Phrase("Leave one of them out."))
@@ -237,58 +225,71 @@ class _Builder:
             given.add(word.text)
             match word.text:
                 case "cooldown":
-                    options = replace(options, cooldown=self._window(rest[0], shortest=0))
+                    options = replace(options, cooldown=self.terms.window(rest[0], shortest=0))
+                case "rearm":
+                    options = replace(options, rearm=self._distance(rest[0]))
+                case "remind":
+                    options = replace(options, remind=self.terms.window(rest[0]))
                 case "until":
-                    until = _expect(rest[0].value, date) if rest[0].kind == "DATE" else self._window(rest[0])
+                    is_date = rest[0].kind == "DATE"
+                    until = _expect(rest[0].value, date) if is_date else self.terms.window(rest[0])
                     options = replace(options, until=until)
+                case "resolve":
+                    options = replace(options, resolve=True)
+                case "urgent":
+                    options = replace(options, urgent=True)
+                case "provisional":
+                    options = replace(options, provisional=True)
                 case "note":
                     options = replace(options, note=_expect(rest[0].value, str))
                 case mode:
                     options = replace(options, mode=Mode(mode))
         return options
 
+    def _distance(self, token: Token) -> Number | Percent:
+        distance = _number(token)
+        if distance <= 0:
+            raise self._error(token, Phrase("A distance must be more than 0."), show("rearm 0.5%"))
+        return Percent(distance) if token.kind == "PERCENT" else Number(distance)
+
     # --- checks ---
+
+    def _check_moving(self, side: Side, example: str) -> None:
+        if not is_moving(side.value):
+            raise self._error(first(side.branch), Phrase("An instrument must stand here."), show(example))
 
     def _count(self, branch: Branch) -> None:
         self.comparisons += 1
         if self.comparisons > ATOMS:
             reason = Phrase("A rule holds at most {count} comparisons.", {"count": ATOMS})
-            raise self._error(_first(branch), reason)
+            raise self._error(first(branch), reason)
 
-    def _refuse_pulse(self, branch: Branch, reason: Phrase) -> None:
-        for crossing in _all_branches(branch):
-            if crossing.data == "crossed":
-                value, level = (str(_leaves(end)[-1].text) for end in _branches(crossing))
-                raise self._error(_leaves(crossing)[0], reason, show(f"{value} > {level} for 4h"))
+    def _refuse_pulse(self, branch: Branch, template: str) -> None:
+        for found in walk(branch):
+            if found.data in _PULSES:
+                value, *levels = (typed(part) for part in branches(found))
+                match levels:
+                    case [level]:
+                        hint = f"{value} > {level} for 4h"
+                    case [low, high]:
+                        hint = f"{low} < {value} < {high} for 4h"
+                    case _:
+                        hint = f"{value} moves down 2% in 1h"
+                reason = Phrase(template, {"pulse": Phrase(_PULSES[found.data])})
+                raise self._error(leaves(found)[0], reason, show(hint))
 
     def _error(self, token: Token, reason: Phrase, hint: Phrase | None = None) -> RuleError:
-        return RuleError(self.text, token.at, reason, hint)
+        return self.terms.error(token, reason, hint)
 
 
-def _branches(branch: Branch) -> list[Branch]:
-    return [child for child in branch.children if not isinstance(child, str)]
+def _are_numbers(*values: Value) -> bool:
+    kinds = {type(value) for value in values}
+    return len(kinds) == 1 and kinds <= {Number, Percent}
 
 
-def _leaves(branch: Branch) -> list[Token]:
-    return [child.value for child in branch.children if isinstance(child, str)]
-
-
-def _first(branch: Branch) -> Token:
-    while True:
-        child = branch.children[0]
-        if isinstance(child, str):
-            token: Token = child.value
-            return token
-        branch = child
-
-
-def _all_branches(branch: Branch) -> Iterator[Branch]:
-    """Walk a branch without recursion, for brackets may be nested as deep as the line is long."""
-    waiting = [branch]
-    while waiting:
-        current = waiting.pop()
-        yield current
-        waiting += reversed(_branches(current))
+def _number(token: Token) -> Decimal:
+    value = _expect(token.value, Decimal)
+    return value * 10**6 if token.kind in {"MINUTES", "MONTHS"} else value
 
 
 def _expect(value: object, kind: type[T]) -> T:

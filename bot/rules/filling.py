@@ -5,42 +5,35 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from bot.rules.errors import RuleError, UnknownLevel, show
+from bot.rules.functions import FUNCTIONS
+from bot.rules.parts import values_in, with_values
 from bot.rules.phrases import Phrase
 from bot.rules.reading import parse
-from bot.rules.tree import (
-    And,
-    Compare,
-    Condition,
-    Crosses,
-    Duration,
-    Held,
-    Instrument,
-    LevelRef,
-    Moves,
-    Not,
-    Number,
-    Or,
-    Rule,
-    Value,
-)
+from bot.rules.tree import Call, Duration, Instrument, LevelRef, Number, Rule, Value
+from bot.rules.units import is_bare_macro
 
 
 def levels(rule: Rule) -> frozenset[str]:
     """Name the levels that a rule refers to, without the ``@``."""
-    return frozenset(value.name for value in _values(rule.condition) if isinstance(value, LevelRef))
+    return frozenset(value.name for value in values_in(rule.condition) if isinstance(value, LevelRef))
 
 
 def instruments(rule: Rule) -> tuple[Instrument, ...]:
     """List the instruments that a rule reads, each once, in the order in which they first appear."""
-    return tuple(dict.fromkeys(value for value in _values(rule.condition) if isinstance(value, Instrument)))
+    return tuple(dict.fromkeys(value for value in values_in(rule.condition) if isinstance(value, Instrument)))
+
+
+def metrics(rule: Rule) -> tuple[Call, ...]:
+    """List the metrics that a rule reads (``etf_flow(btc)``), each once, as ``instruments`` does."""
+    calls = (value for value in values_in(rule.condition) if isinstance(value, Call))
+    return tuple(dict.fromkeys(call for call in calls if FUNCTIONS[call.function].is_metric))
 
 
 def fill(rule: Rule, known: Mapping[str, Decimal]) -> Rule:
@@ -68,11 +61,12 @@ def fill(rule: Rule, known: Mapping[str, Decimal]) -> Rule:
 def qualify(rule: Rule, quote: str) -> Rule:
     """Give every instrument without a quote the default one; ``btc.perp`` becomes ``btc/usdt:usdt``.
 
-    Raises RuleError where two sides that looked different are then the same, or in unlike currencies.
+    Macro series (``spx``) and stocks (``$nvda``) have no quote and get none. Raises RuleError where two sides
+    that looked different are then the same, or in unlike currencies.
     """
 
     def qualified(value: Value) -> Value:
-        if not isinstance(value, Instrument) or value.quote:
+        if not isinstance(value, Instrument) or value.quote or is_bare_macro(value):
             return value
         currency = quote.lower()
         return Instrument(value.base, currency, currency if value.is_perpetual else "", value.venue)
@@ -104,39 +98,6 @@ def fix(rule: Rule, now: float, timezone: str) -> Rule:
     return rule.with_options(replace(rule.options, until=until))
 
 
-def _values(condition: Condition) -> Iterator[Value]:
-    match condition:
-        case Compare(left=left, right=right):
-            yield from (left, right)
-        case Crosses(value=value, level=level):
-            yield from (value, level)
-        case Moves(value=value):
-            yield value
-        case Held(condition=part) | Not(condition=part):
-            yield from _values(part)
-        case And(parts=parts) | Or(parts=parts):
-            for one in parts:
-                yield from _values(one)
-        case _:
-            assert_never(condition)
-
-
 def _changed(rule: Rule, change: Callable[[Value], Value]) -> Rule:
     """Change the values of a rule, and read it again: what it says now must be sound too."""
-    return parse(str(replace(rule, condition=_mapped(rule.condition, change))))
-
-
-def _mapped(condition: Condition, change: Callable[[Value], Value]) -> Condition:
-    match condition:
-        case Compare(left=left, right=right):
-            return replace(condition, left=change(left), right=change(right))
-        case Crosses(value=value, level=level):
-            return replace(condition, value=change(value), level=change(level))
-        case Moves(value=value):
-            return replace(condition, value=change(value))
-        case Held(condition=part) | Not(condition=part):
-            return replace(condition, condition=_mapped(part, change))
-        case And(parts=parts) | Or(parts=parts):
-            return replace(condition, parts=tuple(_mapped(part, change) for part in parts))
-        case _:
-            assert_never(condition)
+    return parse(str(replace(rule, condition=with_values(rule.condition, change))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from lark.tree import Tree
 from bot.rules.scanner import Token
 
 GRAMMAR = r"""
-start: condition option*
+start: [NAME COLON] condition option*
 
 ?condition: conjunction
     | conjunction (OR conjunction)+              -> any
@@ -25,24 +25,42 @@ start: condition option*
 ?negation: held
     | NOT negation                               -> negated
 ?held: atom
-    | held FOR duration                          -> held
+    | held FOR (duration | NUMBER SESSIONS)      -> held
 ?atom: LPAR condition RPAR                       -> bracketed
-    | value CMP value                            -> compared
-    | value CMP value CMP value                  -> chained
-    | value CROSSES [ABOVE | BELOW] value        -> crossed
-    | value MOVES [UP | DOWN] PERCENT IN duration -> moved
+    | sum CMP sum                                -> compared
+    | sum CMP sum CMP sum                        -> chained
+    | sum CROSSES [ABOVE | BELOW] sum            -> crossed
+    | sum (ENTERS | LEAVES) sum RANGE sum        -> entered
+    | sum MOVES [UP | DOWN] PERCENT IN duration  -> moved
+    | sum EVERY step [UP | DOWN]                 -> stepped
+    | NUMBER OF LPAR condition (COMMA condition)+ RPAR -> counted
 
-value: [MINUS] (NUMBER | MINUTES | MONTHS | PERCENT | LEVEL | NAME)
+?sum: product
+    | sum (PLUS | MINUS) product                 -> joined
+?product: sign
+    | product (STAR | SLASH) sign                -> joined
+?sign: term
+    | MINUS sign                                 -> negative
+?term: LPAR sum RPAR                             -> grouped
+    | (NUMBER | MINUTES | MONTHS | PERCENT | LEVEL | NAME) -> literal
+    | NAME LPAR [argument (COMMA argument)*] RPAR -> call
+?argument: sum
+    | (DURATION | ALL)                           -> literal
 ?duration: DURATION | MINUTES | MONTHS
+?step: PERCENT | NUMBER | MINUTES | MONTHS
 
-option: ONCE | REPEAT | COOLDOWN duration | UNTIL (DATE | duration) | NOTE STRING
+option: ONCE | REPEAT | COOLDOWN duration | REARM step | REMIND duration | UNTIL (DATE | duration)
+    | RESOLVE | URGENT | PROVISIONAL | NOTE STRING
 
-%declare OR AND NOT FOR LPAR RPAR CMP CROSSES ABOVE BELOW MOVES UP DOWN IN
-%declare MINUS NUMBER MINUTES MONTHS PERCENT LEVEL NAME DURATION
-%declare ONCE REPEAT COOLDOWN UNTIL DATE NOTE STRING
+%declare OR AND NOT FOR SESSIONS LPAR RPAR COMMA COLON CMP CROSSES ABOVE BELOW ENTERS LEAVES RANGE
+%declare MOVES UP DOWN IN EVERY OF PLUS MINUS STAR SLASH ALL
+%declare NUMBER MINUTES MONTHS PERCENT LEVEL NAME DURATION
+%declare ONCE REPEAT COOLDOWN REARM REMIND UNTIL RESOLVE URGENT PROVISIONAL DATE NOTE STRING
 """
 
 Branch = Tree[Leaf]
+
+_SPACED = {**dict.fromkeys(["PLUS", "MINUS", "STAR", "SLASH"], " {} "), "COMMA": "{} "}
 
 
 class Unexpected(Exception):
@@ -66,11 +84,54 @@ def read_tree(tokens: Sequence[Token]) -> Branch:
 
 def ends_open(branch: Branch) -> bool:
     """Whether a line of several conditions ends with a ``for`` that no brackets bind to the last of them."""
-    condition = branch.children[0]
-    if isinstance(condition, str) or condition.data not in {"all", "any"}:
-        return False
-    last = condition.children[-1]
-    return not isinstance(last, str) and last.data == "held"
+    condition = branches(branch)[0]
+    return condition.data in {"all", "any"} and branches(condition)[-1].data == "held"
+
+
+def branches(branch: Branch) -> list[Branch]:
+    """Give the branches right below one."""
+    return [child for child in branch.children if not isinstance(child, str)]
+
+
+def leaves(branch: Branch) -> list[Token]:
+    """Give the tokens right below a branch."""
+    return [child.value for child in branch.children if isinstance(child, str)]
+
+
+def first(branch: Branch) -> Token:
+    """Give the token that a branch begins with."""
+    while True:
+        child = branch.children[0]
+        if isinstance(child, str):
+            token: Token = child.value
+            return token
+        branch = child
+
+
+def walk(branch: Branch, is_entered: Callable[[Branch], bool] = lambda _: True) -> Iterator[Branch]:
+    """Give a branch and those below it in the order of the text; some need not be entered.
+
+    Without recursion, for brackets may be nested as deep as the line is long.
+    """
+    waiting = [branch]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        if is_entered(current):
+            waiting += reversed(branches(current))
+
+
+def typed(branch: Branch) -> str:
+    """Write a branch again as it was typed, with ordinary spaces."""
+    words: list[str] = []
+    waiting: list[Branch | Leaf] = [branch]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, str):
+            words.append(_SPACED.get(current.type, "{}").format(current.value.text))
+        else:
+            waiting += reversed(current.children)
+    return "".join(words)
 
 
 class _Tokens(Lexer):

@@ -18,6 +18,7 @@ class Numeral:
     """What a numeral says: its terminal, its value, and where in the line it ends.
 
     ``MINUTES`` (``1m``) and ``MONTHS`` (``1M``) hold the bare count: their place decides what it counts.
+    ``TIMES`` is ``2x``.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Slip(Exception):
 
 
 _NUMBER = re.compile(r"(\$ ?)?((?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)", re.ASCII)
+_UNGROUPED = re.compile(r"(\$ ?)?(\d+(?:\.\d+)?|\.\d+)", re.ASCII)
 _EXPONENT = re.compile(r"e[+-]?[0-9]{1,3}(?![a-z0-9_])")
 _UNIT = re.compile(r"%|万亿|万|亿|分钟|小时|天|周|[a-z_][a-z0-9_]*")
 _SPACED_UNIT = re.compile(r" +(%|[a-z]+(?![a-z0-9_/@.:(]))")
@@ -52,17 +54,18 @@ _LETTERS_FOR_DIGITS = str.maketrans("oil", "011")
 _LARGEST, _MOST_PLACES, _MOST_DIGITS = Decimal(10) ** 18, 18, 28
 
 
-def read_numeral(line: str, at: int) -> Numeral | None:
+def read_numeral(line: str, at: int, is_argument: bool = False) -> Numeral | None:
     """Read the numeral that begins at a place; ``None`` if it is a name that begins with digits.
 
-    ``line`` is in plain signs with its case kept: ``1M`` is a million, but no minute. Raises Slip.
+    ``line`` is in plain signs with its case kept: ``1M`` is a million, but no minute. Within the brackets of
+    a function (``is_argument``) a comma separates and never groups. Raises Slip.
     """
     typed, line = line, line.lower()
-    match = _NUMBER.match(line, at)
+    match = (_UNGROUPED if is_argument else _NUMBER).match(line, at)
     if match is None:
         return None
     digits, end, is_dollar = match[2].replace(",", ""), match.end(), match[1] is not None
-    if re.match(r"[.,][0-9]", line[end : end + 2]):
+    if re.match(r"\.[0-9]" if is_argument else r"[.,][0-9]", line[end : end + 2]):
         raise _no_number(run := _found(_GROUPED, line, at), _regrouped(run))
     if len(digits) > 2 * _MOST_DIGITS:
         raise _too_long()
@@ -80,6 +83,8 @@ def read_numeral(line: str, at: int) -> Numeral | None:
         raise _no_number(_found(_WORD, line, at))
     if unit in PERCENTS:
         return Numeral("PERCENT", count, after)
+    if unit == "x":
+        return Numeral("TIMES", count, after)
     if unit in DURATIONS:
         return _duration(line[at:after], count, DURATIONS[unit], after)
     if unit in OTHER_TIMES:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.rules.builder import build
+from bot.rules.checks import has_sessions_alone
 from bot.rules.complaints import complain
 from bot.rules.errors import RuleError
 from bot.rules.grammar import Unexpected, ends_open, read_tree
 from bot.rules.phrases import Phrase
 from bot.rules.scanner import scan
 from bot.rules.sugar import sweeten
-from bot.rules.tree import And, Crosses, Held, Or, Rule
+from bot.rules.tree import And, AtLeast, Crosses, Duration, Every, Held, Or, Rule, Zone
 
 TYPED, STORED = 500, 8000
 """Most characters of a line: of one that is typed, and of one that canonical text, filled in, may grow to."""
@@ -53,8 +54,8 @@ def _read(text: str, longest: int) -> Reading:
         branch = read_tree(tokens)
     except Unexpected as error:
         raise complain(text, tokens, error) from None
-    rule = build(text, branch)
-    return Reading(rule, is_sugared, _other(rule) if ends_open(branch) else None)
+    rule, is_reread = build(text, branch)
+    return Reading(rule, is_sugared or is_reread, _other(rule) if ends_open(branch) else None)
 
 
 def _other(rule: Rule) -> Rule | None:
@@ -62,8 +63,9 @@ def _other(rule: Rule) -> Rule | None:
     match rule.condition:
         case (And(parts=parts) | Or(parts=parts)) as joined:
             *before, last = parts
-            if isinstance(last, Held) and not any(
-                isinstance(part, (Held, Crosses, And, Or)) for part in before
-            ):
-                return Rule(Held(type(joined)((*before, last.condition)), last.duration), rule.options)
+            unlikely = (Held, Crosses, Zone, Every, AtLeast, And, Or)
+            if isinstance(last, Held) and not any(isinstance(one, unlikely) for one in before):
+                whole = type(joined)((*before, last.condition))
+                if isinstance(last.duration, Duration) or has_sessions_alone(whole):
+                    return Rule(Held(whole, last.duration), rule.options)
     return None

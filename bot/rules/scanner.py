@@ -27,7 +27,7 @@ Lexeme = Decimal | Duration | Instrument | date | str | None
 class Token:
     """A lexeme: its terminal, its text in lower case, where it begins and ends in the line, and what it says.
 
-    Kinds are the terminals of the grammar, with ``EQUALS`` and ``RESERVED`` beside them.
+    Kinds are the terminals of the grammar, with ``EQUALS``, ``TIMES`` and ``RESERVED`` beside them.
     """
 
     kind: str
@@ -42,12 +42,24 @@ _PAIR = re.compile(
     r"(?::(?P<settle>[a-z][a-z0-9]*)(?![a-z0-9_(]))?(?P<perp>\.perp)?(?:@(?P<venue>[a-z][a-z0-9]*))?"
 )
 _NAME = re.compile(r"(?P<base>[a-z0-9_]+)(?P<perp>\.perp(?![a-z0-9_]))?(?:@(?P<venue>[a-z][a-z0-9]*))?")
+_STOCK = re.compile(r"\$[a-z][a-z0-9]*(?:\.[a-z](?![a-z0-9_]))?")
+_CALLED = re.compile(r" *\(")
 _LEVEL = re.compile(r"@([a-z0-9_]{1,40})(?![a-z0-9_])")
 _SIGN = re.compile(r"<=|=<|>=|=>|!=|<>|==|\.\.|[<>=(),:+*/-]")
 _CHINESE = re.compile("|".join(CHINESE))
 _QUOTED = r'(?:\\["\\]|\\(?!["\\])|[^\\{closers}])*[{closers}]'
 _CLOSERS = {'"': '"', "“": "”", "„": "“”", "«": "»", "「": "」", "『": "』", "'": "'", "‘": "’"}
-_PUNCTUATION = {"(": "LPAR", ")": "RPAR", ",": "COMMA", ":": "COLON", "+": "PLUS", "-": "MINUS"}
+_PUNCTUATION = {
+    "(": "LPAR",
+    ")": "RPAR",
+    ",": "COMMA",
+    ":": "COLON",
+    "..": "RANGE",
+    "+": "PLUS",
+    "-": "MINUS",
+    "*": "STAR",
+    "/": "SLASH",
+}
 _UNPRINTED = frozenset(["Cc", "Cs", "Zl", "Zp"])
 
 
@@ -69,7 +81,8 @@ class _Scanner:
     """One pass over one line.
 
     ``cased`` is the line in plain signs, ``plain`` the same in lower case, ``columns`` where each sign was
-    typed, and ``at`` the place in them that is read next.
+    typed, ``at`` the place in them that is read next, ``brackets`` those that are open (whether each is that
+    of a function) and ``calls`` how many of these are.
     """
 
     def __init__(self, text: str) -> None:
@@ -80,6 +93,8 @@ class _Scanner:
         self.columns = [column for _, column in signs]
         self.columns.append(len(text))
         self.at = 0
+        self.brackets: list[bool] = []
+        self.calls = 0
 
     @property
     def column(self) -> int:
@@ -87,13 +102,18 @@ class _Scanner:
         return self.columns[self.at]
 
     def tokens(self) -> Iterator[Token]:
-        before = ""
+        before = Token("", "", 0, 0)
         while self.at < len(self.plain):
             if self.plain[self.at] == " ":
                 self.at += 1
                 continue
-            for token in self._next(before):
-                before = token.text
+            for token in self._next(before.text):
+                if token.kind == "LPAR":
+                    self.brackets.append(before.kind == "NAME")
+                    self.calls += self.brackets[-1]
+                elif token.kind == "RPAR" and self.brackets:
+                    self.calls -= self.brackets.pop()
+                before = token
                 yield token
 
     def _next(self, before: str) -> list[Token]:
@@ -107,7 +127,7 @@ class _Scanner:
             raise Slip(reason, show('btc < 100k note "cut the long"'))
         if pair := self._pair():
             return [pair]
-        if numeral := read_numeral(self.cased, self.at):
+        if numeral := read_numeral(self.cased, self.at, is_argument=self.calls > 0):
             return [self._numeral(numeral)]
         if name := _NAME.match(self.plain, self.at):
             return [self._word(name)]
@@ -117,6 +137,11 @@ class _Scanner:
             return [self._level()]
         if punctuation := _SIGN.match(self.plain, self.at):
             return [self._punctuation(punctuation)]
+        if stock := _STOCK.match(self.plain, self.at):
+            return [self._token("NAME", stock.end(), Instrument(stock.group()))]
+        if sign == "'" and self._is_possessive(before):
+            self.at += 2  # btc's
+            return []
         if sign == "$":
             raise Slip(Phrase("A number must follow the dollar sign."), show("btc < $100k"))
         raise Slip(Phrase('"{sign}" is no sign of the language.', {"sign": self.text[self.column]}))
@@ -130,29 +155,24 @@ class _Scanner:
             return None
         base, quote, settle, venue = match.group("base", "quote", "settle", "venue")
         if quote not in QUOTES and not settle and not venue:
-            if base.isdigit():
-                return None
-            pair = f"{base}/{quote}"
-            hint = Phrase(
-                "To watch that market, name its exchange: {example}", {"example": f"{pair}@binance"}
-            )
-            raise Slip(Phrase('"{pair}" is a ratio of two prices.', {"pair": pair}), hint)
+            return None  # a ratio of two prices
         if match["perp"]:
             raise Slip(Phrase('".perp" stands behind a bare name.'), suggest(f"{base}/{quote}:{quote}"))
         return self._token("NAME", match.end(), Instrument(base, quote, settle or "", venue or ""))
 
     def _word(self, match: re.Match[str]) -> Token:
         base, perpetual, venue = match.group("base", "perp", "venue")
-        if base in KEYWORDS or base in RESERVED:
-            return self._token(base.upper() if base in KEYWORDS else "RESERVED", match.end("base"))
+        is_called = base in RESERVED and _CALLED.match(self.plain, match.end("base"))
+        if (kind := _kind(base)) and not is_called:
+            return self._token(kind, match.end("base"))
         instrument = Instrument(base, venue=venue or "", is_perpetual=perpetual is not None)
         return self._token("NAME", match.end(), instrument)
 
     def _chinese(self, match: re.Match[str]) -> list[Token]:
         place = self._token("", match.end())
         return [
-            Token(word.upper(), word, place.at, place.end)
-            if word in KEYWORDS
+            Token(kind, word, place.at, place.end)
+            if (kind := _kind(word))
             else Token("NAME", word, place.at, place.end, Instrument(word))
             for word in CHINESE[match.group()].split()
         ]
@@ -191,9 +211,22 @@ class _Scanner:
             return self._token("EQUALS", match.end())
         return self._token(_PUNCTUATION.get(sign, "RESERVED"), match.end())
 
+    def _is_possessive(self, before: str) -> bool:
+        rest = self.plain[self.at + 1 : self.at + 3]
+        return before.isalnum() and self.plain[self.at - 1] != " " and rest in ("s", "s ")
+
     def _token(self, kind: str, end: int, value: Lexeme = None) -> Token:
         begin, self.at = self.at, end
         return Token(kind, self.plain[begin:end], self.columns[begin], self.columns[end - 1] + 1, value)
+
+
+def _kind(word: str) -> str:
+    """Give the terminal of a word that the language keeps, or nothing for a name."""
+    if word in KEYWORDS:
+        return word.upper()
+    if word == "session":
+        return "SESSIONS"
+    return "RESERVED" if word in RESERVED else ""
 
 
 def _plain(typed: str) -> str:

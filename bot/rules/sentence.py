@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import assert_never
 
+from bot.rules.naming import name, say_duration, say_value
+from bot.rules.parts import is_moving
 from bot.rules.phrases import Phrase, Quantity
 from bot.rules.tree import (
     And,
+    AtLeast,
+    Call,
     Compare,
     Condition,
     Crosses,
     Duration,
-    DurationUnit,
+    Every,
     Held,
-    Instrument,
-    LevelRef,
     Mode,
     Moves,
     Not,
     Number,
     Op,
+    Options,
     Or,
     Percent,
     Rule,
+    Sessions,
     Until,
     Value,
+    Zone,
     is_interval,
 )
+from bot.rules.units import Unit, unit_of
+
+__all__ = ["explain", "name"]
 
 _COMPARED: dict[Op, str] = {
     "<": "{value} below {level}",
@@ -46,50 +55,63 @@ _MOVED = {
     "up": "{value} up {percent} within {window}",
     "down": "{value} down {percent} within {window}",
 }
-_ONE: dict[DurationUnit, str] = {"m": "1 minute", "h": "1 hour", "d": "1 day", "w": "1 week"}
-_MANY: dict[DurationUnit, str] = {
-    "m": "{count} minutes",
-    "h": "{count} hours",
-    "d": "{count} days",
-    "w": "{count} weeks",
+_ZONES = {
+    "enters": "{value} entering {low} to {high}",
+    "leaves": "{value} leaving {low} to {high}",
+}
+_STEPS = {
+    "": "{value} at every step of {step}",
+    "up": "{value} at every step of {step} up",
+    "down": "{value} at every step of {step} down",
+}
+_FLOWS = {
+    True: "{coin} ETF net inflow",
+    False: "{coin} ETF net outflow",
 }
 
 
 def explain(rule: Rule) -> Phrase:
     """Say a rule in one sentence: *BTC/USDT above 70,000 for 5 minutes*."""
-    options, said = rule.options, _condition(rule.condition)
+    said = _condition(rule.condition)
+    for template, arguments in _options(rule.options):
+        said = Phrase(template, {"condition": said, **arguments})
+    return said
+
+
+def _options(options: Options) -> list[tuple[str, dict[str, Phrase | Quantity | str | int]]]:
+    """Word what is said behind the condition, in the order of the canonical text."""
+    said: list[tuple[str, dict[str, Phrase | Quantity | str | int]]] = []
     match options.mode:
         case Mode.ONCE:
-            said = Phrase("{condition}, once", {"condition": said})
+            said.append(("{condition}, once", {}))
         case Mode.REPEAT:
-            said = Phrase("{condition}, every time", {"condition": said})
+            said.append(("{condition}, every time", {}))
     if options.cooldown and options.cooldown.count:
-        cooldown = _duration(options.cooldown)
-        said = Phrase("{condition}, at most once in {duration}", {"condition": said, "duration": cooldown})
+        said.append(("{condition}, at most once in {duration}", {"duration": say_duration(options.cooldown)}))
     elif options.cooldown:
-        said = Phrase("{condition}, without a pause between rings", {"condition": said})
+        said.append(("{condition}, without a pause between rings", {}))
+    if options.rearm:
+        said.append(("{condition}, again only after {distance} away", {"distance": _distance(options.rearm)}))
+    if options.remind:
+        said.append(("{condition}, a reminder every {duration}", {"duration": say_duration(options.remind)}))
     match options.until:
         case None:
-            return said
+            pass
         case Duration() as duration:
-            return Phrase(
-                "{condition}, for the next {duration}", {"condition": said, "duration": _duration(duration)}
-            )
+            said.append(("{condition}, for the next {duration}", {"duration": say_duration(duration)}))
         case until:
-            return Phrase("{condition}, until {instant}", {"condition": said, "instant": _instant(until)})
-
-
-def name(instrument: Instrument) -> Phrase | str:
-    """Name an instrument for people: ``BTC/USDT``, ``BTC/USDT perpetual``, ``BTC on Kraken``."""
-    said: Phrase | str = f"{instrument.base}/{instrument.quote}".rstrip("/").upper()
-    if instrument.is_perpetual or instrument.settle == instrument.quote != "":
-        said = Phrase("{instrument} perpetual", {"instrument": said})
-    elif instrument.settle:
-        settle = instrument.settle.upper()
-        said = Phrase("{instrument} contract settled in {currency}", {"instrument": said, "currency": settle})
-    if instrument.venue:
-        said = Phrase("{instrument} on {venue}", {"instrument": said, "venue": _venue(instrument.venue)})
+            said.append(("{condition}, until {instant}", {"instant": _instant(until)}))
+    if options.resolve:
+        said.append(("{condition}, with word when it is over", {}))
+    if options.urgent:
+        said.append(("{condition}, urgent", {}))
+    if options.provisional:
+        said.append(("{condition}, unfinished sessions count too", {}))
     return said
+
+
+def _distance(distance: Number | Percent) -> Quantity:
+    return Quantity(distance.value, "percent" if isinstance(distance, Percent) else "")
 
 
 def _condition(condition: Condition) -> Phrase:
@@ -97,15 +119,22 @@ def _condition(condition: Condition) -> Phrase:
         case Compare():
             return _compared(condition)
         case Crosses(value=value, side=side, level=level):
-            return Phrase(_CROSSED[side], {"value": _value(value), "level": _value(level, value)})
+            return Phrase(_CROSSED[side], {"value": say_value(value), "level": _level(level, value)})
+        case Zone(value=value, way=zone, low=low, high=high):
+            ends = {"value": say_value(value), "low": _level(low, value), "high": _level(high, value)}
+            return Phrase(_ZONES[zone], {**ends})
         case Moves(value=value, way=way, percent=percent, window=window):
             share = Quantity(percent, "percent")
             return Phrase(
-                _MOVED[way], {"value": _value(value), "percent": share, "window": _duration(window)}
+                _MOVED[way], {"value": say_value(value), "percent": share, "window": say_duration(window)}
             )
+        case Every(value=value, step=step, way=way):
+            return Phrase(_STEPS[way], {"value": say_value(value), "step": _level(step, value)})
+        case AtLeast(count=count, parts=parts):
+            listed = _joined("{one}; {other}", [_condition(part) for part in parts])
+            return Phrase("at least {count} of ({conditions})", {"count": count, "conditions": listed})
         case Held(condition=part, duration=duration):
-            held = _part(part, Not, And, Or, Held)
-            return Phrase("{condition} for {duration}", {"condition": held, "duration": _duration(duration)})
+            return _held(_part(part, Not, And, Or, Held), duration)
         case Not(condition=part):
             return Phrase("not {condition}", {"condition": _part(part, And, Or, Held)})
         case And(parts=parts):
@@ -116,11 +145,37 @@ def _condition(condition: Condition) -> Phrase:
             assert_never(condition)
 
 
+def _held(said: Phrase, duration: Duration | Sessions) -> Phrase:
+    match duration:
+        case Duration():
+            return Phrase(
+                "{condition} for {duration}", {"condition": said, "duration": say_duration(duration)}
+            )
+        case Sessions(count=1):
+            return Phrase("{condition} for 1 session", {"condition": said})
+        case Sessions(count=count):
+            return Phrase("{condition} for {count} sessions in a row", {"condition": said, "count": count})
+
+
 def _compared(compare: Compare) -> Phrase:
     value, op, level = compare.left, compare.op, compare.right
-    if not isinstance(value, Instrument):
+    if not is_moving(value):
         value, op, level = level, _TURNED[op], value
-    return Phrase(_COMPARED[op], {"value": _value(value), "level": _value(level, value)})
+    match value, level:
+        case Call(function="etf_flow", arguments=(coin,)), Number(value=amount) if (
+            amount >= 0 if op[0] == ">" else amount <= 0
+        ):
+            return _flowing(str(coin), op, amount, unit_of(value))
+    return Phrase(_COMPARED[op], {"value": say_value(value), "level": _level(level, value)})
+
+
+def _flowing(coin: str, op: Op, amount: Decimal, unit: Unit) -> Phrase:
+    """Say a flow beyond a size as an inflow or an outflow: the sign goes into the word."""
+    flow = Phrase(_FLOWS[op[0] == ">"], {"coin": coin.upper()})
+    if not amount and op in ("<", ">"):
+        return flow
+    size = say_value(Number(abs(amount)), unit)
+    return Phrase(_COMPARED[">=" if op.endswith("=") else ">"], {"value": flow, "level": size})
 
 
 def _ends(parts: tuple[Condition, ...]) -> list[Phrase]:
@@ -132,7 +187,7 @@ def _ends(parts: tuple[Condition, ...]) -> list[Phrase]:
             case (Compare(op="<" | ">") as one, Compare(op="<" | ">") as other) if is_interval(one, other):
                 low, high = (one.left, other.right) if one.op == "<" else (other.right, one.left)
                 value = one.right
-                ends = {"value": _value(value), "low": _value(low, value), "high": _value(high, value)}
+                ends = {"value": say_value(value), "low": _level(low, value), "high": _level(high, value)}
                 said.append(Phrase("{value} between {low} and {high}", {**ends}))
                 at += 2
             case _:
@@ -153,26 +208,8 @@ def _part(condition: Condition, *bracketed: type[Condition]) -> Phrase:
     return Phrase("({condition})", {"condition": said}) if isinstance(condition, bracketed) else said
 
 
-def _value(value: Value, of: Value | None = None) -> Phrase | Quantity | str:
-    match value:
-        case Number(value=number):
-            if isinstance(of, Instrument):
-                return Quantity(number, "price", of.quote)
-            return Quantity(number)
-        case Percent(value=share):
-            return Quantity(share, "percent")
-        case LevelRef():
-            return str(value)
-        case Instrument():
-            return name(value)
-        case _:
-            assert_never(value)
-
-
-def _duration(duration: Duration) -> Phrase:
-    if duration.count == 1:
-        return Phrase(_ONE[duration.unit])
-    return Phrase(_MANY[duration.unit], {"count": duration.count})
+def _level(level: Value, of: Value) -> Phrase | Quantity | str:
+    return say_value(level, unit_of(of))
 
 
 def _instant(until: Until) -> Phrase | str:
@@ -181,8 +218,3 @@ def _instant(until: Until) -> Phrase | str:
     if until.tzinfo is None:
         return f"{until:%Y-%m-%d %H:%M}"
     return f"{until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _venue(venue: str) -> str:
-    """Write an exchange as it writes itself, as far as letters tell: short names are initials (OKX, HTX)."""
-    return venue.upper() if len(venue) <= 3 else venue.capitalize()

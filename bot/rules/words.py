@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from bot.rules.tree import DurationUnit, Op
+from bot.rules.tree import Duration, DurationUnit, Op
 
-_KEYWORDS = "and or not for crosses above below moves up down in once repeat cooldown until note"
-_RESERVED = "of enters leaves every sessions rearm remind resolve urgent provisional between within"
+_CONDITIONS = "and or not for crosses above below moves up down in enters leaves every of sessions all"
+_OPTIONS = "once repeat cooldown rearm remind until resolve urgent provisional note"
+_RESERVED = "between within session ath atl liquidations hashrate"
 _FIAT = """
     usd eur gbp jpy krw cny aud cad chf nzd sek nok dkk pln czk huf ron bgn try uah rub kzt inr idr php thb
     vnd myr sgd hkd twd brl mxn ars cop clp pen zar ngn kes egp aed sar ils pkr gel amd
@@ -15,13 +16,41 @@ _FIAT = """
 _DOLLAR_COINS = "usdt usdc busd tusd fdusd usdp gusd dai pyusd usde usds usd1 rlusd usdd usdg lusd"
 _OTHER_STABLE_COINS = "eurc euri eurt eurs aeur xsgd bidr gyen"
 
-KEYWORDS = frozenset(_KEYWORDS.split())
+OPTIONS = tuple(_OPTIONS.split())
+"""The words that begin an option, in canonical order."""
+
+KEYWORDS = frozenset([*_CONDITIONS.split(), *OPTIONS])
 """Words of the grammar; each is a terminal of its own, named by itself in capitals."""
 
 RESERVED = frozenset(_RESERVED.split())
-"""Words that the grammar keeps for itself, so that no rule reads them as an instrument."""
+"""Words that the language keeps for itself, so that no rule reads them as an instrument."""
 
-OPTIONS = ("once", "repeat", "cooldown", "until", "note")
+MACRO = {
+    "spx": "S&P 500",
+    "ndx": "Nasdaq 100",
+    "dxy": "US dollar index",
+    "gold": "Gold",
+    "silver": "Silver",
+    "oil": "Oil",
+    "vix": "VIX",
+    "us10y": "US 10-year yield",
+}
+"""Bare names that are no coins, with what they are called; as ``gold/usdt`` or ``gold@kraken`` they are."""
+
+POINTS = frozenset(["spx", "ndx", "dxy", "vix"])
+"""Those of them that are counted in points of their own, not in a currency."""
+
+NICKNAMES = {
+    "bitcoin": "btc",
+    "ethereum": "eth",
+    "ether": "eth",
+    "solana": "sol",
+    "dogecoin": "doge",
+    "sp500": "spx",
+    "nasdaq": "ndx",
+    "nasdaq100": "ndx",
+}
+"""What people call some instruments, and the names that they are traded under."""
 
 COMPARISONS: dict[str, Op] = {"<": "<", "<=": "<=", "=<": "<=", ">": ">", ">=": ">=", "=>": ">="}
 
@@ -41,9 +70,30 @@ DURATIONS: dict[str, DurationUnit] = {
     **dict.fromkeys(["min", "mins", "minute", "minutes", "分钟"], "m"),
     **dict.fromkeys(["h", "hr", "hrs", "hour", "hours", "小时"], "h"),
     **dict.fromkeys(["d", "day", "days", "天"], "d"),
-    **dict.fromkeys(["w", "week", "weeks", "周"], "w"),
+    **dict.fromkeys(["w", "wk", "wks", "week", "weeks", "周"], "w"),
 }
 """Units of time; ``m`` is not among them, for only its place says whether it is a minute or a million."""
+
+FRAMES = {
+    "hourly": Duration(1, "h"),
+    "daily": Duration(1, "d"),
+    "weekly": Duration(1, "w"),
+}
+"""What candles are called by their length."""
+
+COUNTS = {
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+}
+"""Numbers that are written as words, in front of a unit of time."""
 
 ARTICLES: dict[str, tuple[int, DurationUnit]] = {
     "minute": (1, "m"),
@@ -91,6 +141,14 @@ CHINESE = {
     "且": "and",
     "和": "and",
     "或": "or",
+    "连续": "consecutive",
+    "净流入": "net inflow",
+    "净流出": "net outflow",
+    "流入": "inflow",
+    "流出": "outflow",
+    "资金费率": "funding",
+    "爆仓": "liquidations",
+    "历史新高": "ath",
     "比特币": "btc",
     "以太坊": "eth",
 }
@@ -104,6 +162,9 @@ _LOOKALIKES = {
     **dict.fromkeys("≤⩽≦", "<="),
     **dict.fromkeys("≥⩾≧", ">="),
     "≠": "!=",
+    "…": "..",
+    "×": "*",
+    "÷": "/",
     "、": ",",
 }
 
