@@ -74,8 +74,8 @@ class Partition:
         return self._lives[arming]
 
     def wants(self) -> dict[MetricKey, int]:
-        """Name the series that are read here, each with the first minute that is needed of it."""
-        return dict(self._ends)
+        """Name the series of prices that are read here, each with the first minute that is needed of it."""
+        return {key: end for key, end in self._ends.items() if key not in self._world.points}
 
     def latest(self, key: MetricKey) -> float | None:
         """Give the newest price that is known of a key."""
