@@ -8,7 +8,7 @@ minutes again.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.engine.candles import opening_of
@@ -18,7 +18,7 @@ from bot.engine.minute import Minute
 from bot.engine.state import AlertState, Transition
 from bot.engine.step import begin, glance, is_finished, is_settled, step
 from bot.engine.world import CandleKey, Stretch, World
-from bot.metrics import MINUTE, Bar, Batch, MetricKey, Print, minute_of, point
+from bot.metrics import MINUTE, Bar, Batch, MetricKey, Observation, Print, minute_of, point
 
 PATIENCE = 10 * MINUTE
 """How long, in seconds, a minute of one series waits for the same minute of the others in its rule."""
@@ -120,6 +120,13 @@ class Partition:
         """Note history that was missing for an arming."""
         self._follow(life)
         self._world.preload(stretch, list(bars))
+
+    def recall(self, life: Life, words: Iterable[Observation]) -> None:
+        """Note what was known of the metrics of an arming before it is added."""
+        self._follow(life)
+        for word in words:
+            if word.key in life.calendars:
+                self._world.note(word)
 
     def add(self, arming: int, life: Life, state: AlertState | None) -> AlertState:
         """Take an arming in, and begin its life if it has no state; gives the state it has."""
