@@ -265,7 +265,17 @@ def test_a_run_is_the_full_history_only_where_that_is_known_to_begin() -> None:
     candles.begin_at(MONDAY + 2 * MINUTE)
     assert candles.is_full(candles.columns())
     assert not candles.is_full(candles.columns().tail(5))
+    candles.preload([bar(MONDAY, 1.0, span=FIVE)])  # the exchange's own first candle, of three minutes
+    assert candles.is_full(candles.columns())
     candles.forget(MONDAY + 3 * FIVE)
+    assert not candles.is_full(candles.columns())
+
+
+def test_an_older_candle_disproves_a_beginning() -> None:
+    candles = filled(FIVE, minutes(MONDAY, MONDAY + HOUR))
+    candles.begin_at(MONDAY)
+    assert candles.is_full(candles.columns())
+    candles.preload([bar(MONDAY - FIVE, 1.0, span=FIVE)])
     assert not candles.is_full(candles.columns())
 
 

@@ -82,9 +82,9 @@ class Candles:
     """
 
     __slots__ = (
+        "_beginning",
         "_building",
         "_calendar",
-        "_first_due",
         "_known_to",
         "_last_end",
         "_phase",
@@ -103,7 +103,7 @@ class Candles:
         self._last_end: float = math.inf
         self._building: _Building | None = None
         self._known_to: float = -math.inf
-        self._first_due: int | None = None
+        self._beginning: tuple[int, int] | None = None
         self.edition = object()
         self.span = span
 
@@ -184,9 +184,11 @@ class Candles:
     def begin_at(self, at: int) -> None:
         """Note that nothing exists before an instant: the listing, or the first line of a file.
 
-        A run that begins there is the full history, however short it is.
+        A run that begins there is the full history, however short it is. If an older candle turns up all the
+        same, it is not, and ``candles_needed`` decides again.
         """
-        self._first_due = self._due(opening_of(at + self.span - 1, self.span))
+        first = self._due(opening_of(at + self.span - 1, self.span))
+        self._beginning = opening_of(at, self.span), first
         self.edition = object()
 
     def forget(self, before: int) -> None:
@@ -217,9 +219,10 @@ class Candles:
 
     def is_full(self, columns: Columns) -> bool:
         """Whether a run reaches back to the beginning of all that exists (see ``begin_at``)."""
-        if self._first_due is None or not len(columns.ats):
+        if self._beginning is None or not len(columns.ats):
             return False
-        return bool(columns.ats[0] <= self._first_due)
+        earliest, latest = self._beginning
+        return bool(earliest <= columns.ats[0] <= latest)
 
     def closed_at(self, at: float) -> int | None:
         """Give the instant at which the candle closed that closed last; ``None`` if that one is not known.
