@@ -83,5 +83,7 @@ class World:
                 continue
             if span == stretch.span:
                 candles.preload(bars)
+                if bars and bars[0].at > stretch.since:  # there is no more: the history is whole
+                    candles.begin_at(bars[0].at)
             elif span > stretch.span:
                 candles.put(bars)
