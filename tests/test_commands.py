@@ -692,3 +692,17 @@ async def test_suggestions_keep_to_what_discord_takes(room: Room) -> None:
     choices = await room.desk.complete(ANN, "delete", "number", "")
     assert len(choices) == 25
     assert all(len(choice.shown) <= 100 for choice in choices)
+
+
+@pytest.mark.parametrize(
+    "rule", ["btc etf inflow 3 days", "etf_flow(btc) < -900m", "spx > 5000", "fear_greed() < 20"]
+)
+async def test_a_metric_that_nobody_provides_is_refused_and_not_armed(room: Room, rule: str) -> None:
+    assert "Nobody provides" in await room.say(f"/alert {rule}")
+    assert await room.store.subscriptions(ANN.chat) == []
+
+
+async def test_a_rule_over_candles_is_armed_with_its_sentence(room: Room) -> None:
+    answer = await room.say("/alert btc: rsi(14, 4h) < 30 and close(1d) > sma(200, 1d)")
+    assert answer.startswith("#1 armed")
+    assert "RSI(14)" in answer

@@ -8,12 +8,14 @@ from decimal import Decimal
 
 from bot.alerts.translator import Translator
 from bot.rules import explain
+from bot.rules.parts import values_in
 from bot.rules.sentence import name
 from bot.rules.tree import (
     And,
     Compare,
     Condition,
     Crosses,
+    Duration,
     Held,
     Instrument,
     LevelRef,
@@ -23,7 +25,6 @@ from bot.rules.tree import (
     Op,
     Or,
     Rule,
-    Value,
 )
 
 _TURNED: dict[Op, Op] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -83,7 +84,7 @@ def thresholds(condition: Condition) -> Iterator[Threshold]:
 
 def filled_levels(named: Rule, filled: Rule) -> dict[str, Decimal]:
     """Find what the levels of a rule stood at when it was filled in, by name."""
-    pairs = zip(_values(named.condition), _values(filled.condition), strict=False)
+    pairs = zip(values_in(named.condition), values_in(filled.condition), strict=False)
     return {
         reference.name: number.value
         for reference, number in pairs
@@ -105,7 +106,7 @@ def event(rule: Rule, levels: Mapping[str, Decimal], tr: Translator) -> Event | 
             return _against(instrument_name(one, tr), op, instrument_name(other, tr), tr)
         case Compare():
             return _compared(next(thresholds(rule.condition), None), levels, tr)
-        case Held(condition=Compare() as part, duration=duration):
+        case Held(condition=Compare() as part, duration=Duration() as duration):
             time = tr.stretch(duration.seconds, _UNITS[duration.unit])
             return _held(next(thresholds(part), None), time, levels, tr)
         case Crosses(value=Instrument() as instrument, side=side, level=Number(value=level)):
@@ -194,18 +195,3 @@ def _level_text(level: Decimal, levels: Mapping[str, Decimal], tr: Translator) -
     """Write a number, with the name it is kept under if it is a level."""
     kept = next((f" (@{one})" for one, value in levels.items() if value == level), "")
     return f"{tr.number(level)}{kept}"
-
-
-def _values(condition: Condition) -> Iterator[Value]:
-    match condition:
-        case Compare(left=left, right=right):
-            yield from (left, right)
-        case Crosses(value=value, level=level):
-            yield from (value, level)
-        case Moves(value=value):
-            yield value
-        case Held(condition=part) | Not(condition=part):
-            yield from _values(part)
-        case And(parts=parts) | Or(parts=parts):
-            for part in parts:
-                yield from _values(part)

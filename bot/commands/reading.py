@@ -13,9 +13,12 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import TypeVar
 
+import structlog
+
 from bot.alerts.sentences import filled_levels, instrument_name, meaning, thresholds
 from bot.alerts.translator import Translator
 from bot.commands.request import Refusal, Request
+from bot.engine.compiler import compile_rule
 from bot.metrics import MetricKey, Seen
 from bot.ports import Conflict, Market, NewArming, UnknownInstrument, Unseeable
 from bot.rules import (
@@ -25,7 +28,9 @@ from bot.rules import (
     fill,
     fix,
     instruments,
+    is_bare_macro,
     levels,
+    metrics,
     parse,
     picture,
     qualify,
@@ -34,6 +39,8 @@ from bot.rules import (
 from bot.rules.tree import Compare, Instrument, Number, Options, Rule
 
 T = TypeVar("T")
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 SURE = "sure"
 """The word that, put behind a rule or a level, confirms a number far from the price."""
@@ -106,9 +113,27 @@ async def prepare(request: Request, rule: Rule, values: Mapping[str, Decimal]) -
         raise _no_level(error, request.tr) from error
     except RuleError as error:  # a level may stand where its number makes no sense
         raise refused(error, request.tr) from error
+    _refuse_unwatchable(armed, request)
     found = instruments(armed)
     keys = await asyncio.gather(*(find(request, instrument) for instrument in found))
     return Prepared(rule, armed, dict(zip(found, keys, strict=True)), await look(office.market, keys))
+
+
+def _refuse_unwatchable(armed: Rule, request: Request) -> None:
+    """Refuse what nobody here has a source for, instead of arming it in silence."""
+    tr = request.tr
+    unprovided = [str(metric) for metric in metrics(armed)]
+    unprovided += [str(one) for one in instruments(armed) if is_bare_macro(one)]
+    if unprovided:
+        names = ", ".join(dict.fromkeys(unprovided))
+        raise Refusal(
+            tr("Nobody provides {names} to this bot: it has the prices of exchanges alone.", names=names)
+        )
+    try:
+        compile_rule(armed, False, request.now, {})
+    except ValueError as error:
+        log.warning("a rule of the language cannot be judged", reason=type(error).__name__)
+        raise Refusal(tr("I can read that, but I cannot watch it: {rule}.", rule=str(armed))) from error
 
 
 async def arm(request: Request, rule: Rule, write: Callable[[Prepared], Awaitable[T]]) -> tuple[Prepared, T]:

@@ -13,8 +13,8 @@ from bot.alerts.translator import Translator
 from bot.commands.reading import Prepared
 from bot.commands.request import Request
 from bot.engine.compiler import compile_rule
-from bot.engine.terms import key_of
 from bot.engine.partition import Partition
+from bot.engine.terms import key_of
 from bot.metrics import MetricKey, Seen
 from bot.ports import Market, Unseeable
 from bot.rules import RuleError, fill, instruments, parse, qualify
