@@ -6,11 +6,13 @@ those of a feed do, a piece at a time, so that memory does not grow with them. P
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from math import lcm
+from math import ceil, lcm
+from operator import attrgetter
 
 from bot.alerts.message import Facts
 from bot.alerts.models import Notification, Telling
@@ -21,19 +23,43 @@ from bot.alerts.wording import word
 from bot.engine.compiler import compile_rule
 from bot.engine.life import Life
 from bot.engine.partition import Partition
+from bot.engine.sessions import Calendar
 from bot.engine.state import Reminder, Resolution, Ring, Transition
 from bot.engine.world import Stretch
-from bot.metrics import MINUTE, Bar, Bars, Batch, MetricKey, Seen, join, point, runs
-from bot.rules import fix
-from bot.rules.tree import Rule
-
-History = Mapping[MetricKey, Iterable[Bar]]
-"""Rising bars of each series, all of one length in a series; a hole is unknown."""
+from bot.metrics import (
+    MINUTE,
+    Bar,
+    Bars,
+    Batch,
+    MetricKey,
+    Observation,
+    Seen,
+    join,
+    minute_of,
+    point,
+    runs,
+)
+from bot.rules import fix, parse, qualify
+from bot.rules.tree import Call, Compare, Instrument, Options, Rule
 
 _BARS_AT_ONCE = 1440
 """A day of minutes: enough that numpy pays, and little enough to be held."""
 
 _NOWHERE = ChatRef("backtest", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of the past.
+
+    ``bars`` are the rising bars of each price, all of one length in a series; a hole is unknown. ``values``
+    are those of metrics, in any order. ``candles`` are coarser bars, by their length in seconds, from before
+    the others begin: they only fill the memories.
+    """
+
+    bars: Mapping[MetricKey, Iterable[Bar]] = field(default_factory=dict)
+    values: Mapping[MetricKey, Iterable[Observation]] = field(default_factory=dict)
+    candles: Mapping[tuple[MetricKey, int], Iterable[Bar]] = field(default_factory=dict)
 
 
 class Unfit(ValueError):
@@ -70,7 +96,7 @@ class Report:
 
 def run(
     rule: Rule,
-    data: History,
+    past: Past,
     since: int | None = None,
     until: int | None = None,
     tr: Translator = ENGLISH,
@@ -81,11 +107,34 @@ def run(
     the range; what was before ``since`` only fills the memories. Raises Unfit, and RuleError where its
     ``until`` is over at the first moment.
     """
-    replay = Replay((rule,), data, since, until)
-    firings = tuple(
-        firing for _, transition in replay if (firing := firing_of(transition, rule, tr)) is not None
-    )
+    replay = Replay((rule,), past, since, until)
+    told = (firing_of(transition, rule, tr) for _, transition in replay)
+    firings = tuple(firing for firing in told if firing is not None)
     return Report(str(rule), firings, replay.since, replay.until, replay.unknown)
+
+
+def wanted(rule: Rule, at: int) -> list[Stretch]:
+    """Name the history of prices from before an instant, a whole minute, that judging from then on wants."""
+    life = _life(_endless(rule), at - MINUTE, {})
+    return Partition().missing(life, None)
+
+
+def series_of(text: str, quote: str) -> tuple[MetricKey, Calendar | None, bool]:
+    """Read the name of a series as rules name it: ``btc``, ``eth/usd@kraken``, ``etf_flow(btc)``.
+
+    Gives its key, the sessions to which its values belong, and whether it is a metric. Raises RuleError, and
+    Unfit for what is computed of a series and is none itself.
+    """
+    rule = qualify(parse(f"{text} > 1"), quote)
+    life = _life(rule, 0, {})
+    match rule:
+        case Rule(condition=Compare(left=Instrument() | Call() as named), options=options) if (
+            options == Options() and len(life.keys) == 1
+        ):
+            [key] = life.keys
+            if isinstance(named, Instrument) or (key in life.calendars and key.metric == named.function):
+                return key, life.calendars.get(key), key in life.calendars
+    raise Unfit(f"{text} is no series; write btc, eth/usd or etf_flow(btc).")
 
 
 def firing_of(transition: Transition, rule: Rule, tr: Translator = ENGLISH) -> Firing | None:
@@ -134,54 +183,77 @@ class Replay:
 
     Rules are qualified. All of them begin at the first bar that all of their series have, and end with the
     series that ends first; bars of unlike length are joined to one that all of them divide. ``since``,
-    ``until``, ``unknown`` (minutes) and ``step_seconds`` (the length of a bar) are known once it has run.
+    ``until`` and ``unknown`` (in minutes) are known once it has run.
     """
 
     rules: Sequence[Rule]
-    data: History
+    past: Past
     since_asked: int | None = None
     until_asked: int | None = None
     since: int = field(default=0, init=False)
     until: int = field(default=0, init=False)
     unknown: int = field(default=0, init=False)
-    step_seconds: int = field(default=MINUTE, init=False)
 
     def __iter__(self) -> Iterator[tuple[int, Transition]]:
-        lives = [_life(rule.with_options(replace(rule.options, until=None)), 0, {}) for rule in self.rules]
-        sources, self.step_seconds = _aligned({key for life in lives for key in life.keys}, self.data)
-        start = _begin(sources.values(), self.since_asked, max(map(_memory, lives)))
+        lives = [_life(_endless(rule), 0, {}) for rule in self.rules]
+        sources, span = _aligned({key for life in lives for key in life.priced}, self.past.bars)
+        words = _arrivals({key for life in lives for key in life.calendars}, self.past.values)
+        first = self.since_asked if self.since_asked is not None else _first_moment(sources, words)
+        start = _begin(sources.values(), first, max(map(_memory, lives)))
         if self.until_asked is not None and start >= self.until_asked:
             raise Unfit("Nothing is known of that time.")
         seen = {key: Seen(start, point(source.head.open, start)) for key, source in sources.items()}
+        known = [word for word in words if word.known_at <= start]
         partition = Partition()
         for place, rule in enumerate(self.rules):
             life = _life(fix(rule, start, "UTC"), start, seen)
+            partition.recall(life, known)
             for stretch in partition.missing(life, None):
-                partition.preload(life, stretch, sources[stretch.key].before(stretch))
+                partition.preload(life, stretch, self._before(stretch, sources[stretch.key]))
             partition.add(place, life, None)
         self.since = self.until = start
-        yield from self._fold(partition, sources)
+        yield from self._fold(partition, sources, span, words[len(known) :])
+
+    def _before(self, stretch: Stretch, source: _Source) -> list[Bar]:
+        """Give what is known of a stretch before the first moment: minutes in any bars, candles joined."""
+        aside = [bar for bar in source.history if stretch.since <= bar.at and bar.end <= stretch.until]
+        if stretch.span == MINUTE:
+            return aside
+        found = {bar.at: bar for bar in join(aside, stretch.span)}
+        for bar in self.past.candles.get((stretch.key, stretch.span), ()):
+            if stretch.since <= bar.at and bar.end <= stretch.until:
+                found.setdefault(bar.at, bar)
+        return [found[at] for at in sorted(found)]
 
     def _fold(
-        self, partition: Partition, sources: Mapping[MetricKey, _Source]
+        self, partition: Partition, sources: Mapping[MetricKey, _Source], span: int, words: list[Observation]
     ) -> Iterator[tuple[int, Transition]]:
         known, is_over = 0, False
         while not is_over:
-            stop = min(source.head.at for source in sources.values()) + self.step_seconds * _BARS_AT_ONCE
-            taken = {key: source.take(stop) for key, source in sources.items()}
-            ends = [source.end for source in sources.values() if source.is_over]
-            if self.until_asked is not None and self.until_asked <= stop:
-                ends.append(self.until_asked)
-            if is_over := bool(ends):
-                taken = {key: [bar for bar in bars if bar.end <= min(ends)] for key, bars in taken.items()}
-            known += len(set.intersection(*({bar.at for bar in bars} for bars in taken.values())))
-            self.until = max([self.until, *(bars[-1].end for bars in taken.values() if bars)])
+            ends = [] if self.until_asked is None else [self.until_asked]
+            if sources:
+                stop = min(source.head.at for source in sources.values()) + span * _BARS_AT_ONCE
+                taken = {key: source.take(stop) for key, source in sources.items()}
+                ends += [source.end for source in sources.values() if source.is_over]
+            else:
+                taken, stop = {}, max([self.since, *(ceil(word.known_at) for word in words)])
+                ends.append(stop)
+            until = min([stop, *ends])
+            is_over = until in ends
+            taken = {key: [bar for bar in bars if bar.end <= until] for key, bars in taken.items()}
+            if taken:
+                known += len(set.intersection(*({bar.at for bar in bars} for bars in taken.values())))
+                until = max([self.until, *(bars[-1].end for bars in taken.values() if bars)])
+            count = bisect_right(words, until, key=attrgetter("known_at"))
+            arrived, words = tuple(words[:count]), words[count:]
             found = tuple(Bars(key, whole) for key, bars in taken.items() for whole in runs(bars))
-            partition.observe(Batch("history", self.until, found))
+            partition.observe(Batch("history", until, found, observations=arrived))
             plan = partition.plan()
             partition.apply(plan)
+            self.until = until
             yield from plan.told
-        self.unknown = (self.until - self.since - known * self.step_seconds) // MINUTE
+        if sources:
+            self.unknown = (self.until - self.since - known * span) // MINUTE
 
 
 class _Source:
@@ -218,11 +290,6 @@ class _Source:
         while self.history and self.history[0].end <= until - keep:
             self.history.popleft()
 
-    def before(self, stretch: Stretch) -> list[Bar]:
-        """Give what was laid aside of a stretch; minutes of it in bars as they are, candles joined."""
-        bars = [bar for bar in self.history if stretch.since <= bar.at and bar.end <= stretch.until]
-        return bars if stretch.span == MINUTE else list(join(bars, stretch.span))
-
     def take(self, until: int) -> list[Bar]:
         """Take the bars that open before an instant."""
         taken: list[Bar] = []
@@ -244,7 +311,34 @@ def _memory(life: Life) -> int:
     return max([life.warmup, *candles])
 
 
-def _aligned(keys: Iterable[MetricKey], data: History) -> tuple[dict[MetricKey, _Source], int]:
+def _endless(rule: Rule) -> Rule:
+    return rule.with_options(replace(rule.options, until=None))
+
+
+def _arrivals(
+    keys: Iterable[MetricKey], values: Mapping[MetricKey, Iterable[Observation]]
+) -> list[Observation]:
+    """List the values of some metrics in the order in which they became known."""
+    found: list[Observation] = []
+    for key in sorted(keys):
+        if key not in values:
+            raise Unfit(f"There is no history of {key}.")
+        found.extend(values[key])
+    return sorted(found, key=lambda word: (word.known_at, word.as_of, word.revision))
+
+
+def _first_moment(sources: Mapping[MetricKey, _Source], words: Sequence[Observation]) -> int:
+    """Find where a backtest begins: with the bars; without any, when the first value becomes known."""
+    if sources:
+        return max(source.head.at for source in sources.values())
+    if not words:
+        raise Unfit("The history is empty.")
+    return minute_of(words[0].known_at)
+
+
+def _aligned(
+    keys: Iterable[MetricKey], data: Mapping[MetricKey, Iterable[Bar]]
+) -> tuple[dict[MetricKey, _Source], int]:
     """Open the series of some keys, joined to bars of one length, and give that length."""
     sources: dict[MetricKey, _Source] = {}
     for key in sorted(keys):
@@ -252,6 +346,8 @@ def _aligned(keys: Iterable[MetricKey], data: History) -> tuple[dict[MetricKey, 
             raise Unfit(f"There is no history of {key}.")
         sources[key] = _Source(key, data[key])
     heads = {key: source.head for key, source in sources.items()}
+    if not heads:
+        return sources, MINUTE
     span = lcm(*(head.span for head in heads.values()))
     coarsest = max(heads.values(), key=lambda head: head.span)
     for key, head in heads.items():
@@ -262,13 +358,13 @@ def _aligned(keys: Iterable[MetricKey], data: History) -> tuple[dict[MetricKey, 
     return {key: source.joined(span, coarsest.at) for key, source in sources.items()}, span
 
 
-def _begin(sources: Collection[_Source], since: int | None, keep: int) -> int:
-    """Find the first moment that all know, and leave each source there."""
-    start = max([since or 0, *(source.head.at for source in sources)])
+def _begin(sources: Collection[_Source], first: int, keep: int) -> int:
+    """Find the first moment from ``first`` on that all know, and leave each source there."""
+    start = first
     while True:
         for source in sources:
             source.skip(start, keep)
-        latest = max(source.head.at for source in sources)
+        latest = max((source.head.at for source in sources), default=start)
         if latest == start:
             return start
         start = latest

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.backtest import Firing, Replay, Report, Unfit, run
+from bot.backtest import Firing, Past, Replay, Report, Unfit, run, series_of, wanted
 from bot.demo.days import November
 from bot.engine.compiler import compile_rule
 from bot.engine.minute import Minute
 from bot.engine.state import Transition
 from bot.engine.step import begin, step
 from bot.engine.world import World
-from bot.metrics import MINUTE, Bar, Seen, join, point
+from bot.metrics import MINUTE, Bar, MetricKey, Observation, Seen, join, point
 from bot.rules import RuleError, parse
 from tests.markets import BTC, ETH, START, histories, minutes, path
 
@@ -31,7 +31,7 @@ def instant(text: str) -> int:
 
 def backtest(rule: str, **history: Iterable[Bar]) -> Report:
     keys = {"btc": BTC, "eth": ETH}
-    return run(parse(rule), {keys[name]: bars for name, bars in history.items()})
+    return run(parse(rule), Past({keys[name]: bars for name, bars in history.items()}))
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +42,13 @@ def november() -> list[Bar]:
 
 
 def days_of(report: Report) -> list[str]:
-    return [f"{datetime.fromtimestamp(firing.at, UTC):%d %H}" for firing in report.firings]
+    return [f"{datetime.fromtimestamp(firing.at, UTC):%d}" for firing in report.firings]
 
 
-def test_november_breaks_its_levels_in_the_hours_in_which_it_did(november: list[Bar]) -> None:
-    assert days_of(backtest("btc/usdt < 101300 once", btc=november)) == ["12 19"]
-    assert days_of(backtest("btc/usdt < 100000 once", btc=november)) == ["13 17"]
-    assert days_of(backtest("btc/usdt <= 82000 once", btc=november)) == ["21 12"]
+def test_november_breaks_its_levels_on_the_days_on_which_it_did(november: list[Bar]) -> None:
+    assert days_of(backtest("btc/usdt < 101300 once", btc=november)) == ["12"]
+    assert days_of(backtest("btc/usdt < 100000 once", btc=november)) == ["13"]
+    assert days_of(backtest("btc/usdt <= 82000 once", btc=november)) == ["21"]
 
 
 @pytest.mark.parametrize("span", [300, HOUR, 4 * HOUR, DAY])
@@ -149,19 +149,19 @@ def test_bars_that_open_beside_each_other_cannot_be_read_together() -> None:
 
 def test_history_before_the_range_fills_the_memories_and_rings_nothing() -> None:
     bars = minutes(99.0, *[101.0] * 20)
-    report = run(parse("btc/usdt > 100 for 5m"), {BTC: bars}, since=START + 3 * MINUTE)
+    report = run(parse("btc/usdt > 100 for 5m"), Past({BTC: bars}), since=START + 3 * MINUTE)
     assert report.since == START + 3 * MINUTE
     assert [firing.at for firing in report.firings] == [START + 6 * MINUTE]
     fall = minutes(*[110.0] * 9, 101.0, 99.0)
-    report = run(parse("btc/usdt moves down 10% in 5m"), {BTC: fall}, since=START + 9 * MINUTE)
+    report = run(parse("btc/usdt moves down 10% in 5m"), Past({BTC: fall}), since=START + 9 * MINUTE)
     assert [firing.at for firing in report.firings] == [START + 10 * MINUTE]
 
 
 def test_the_range_ends_before_its_end() -> None:
     bars = minutes(101.0, 101.0, 99.0, 101.0)
-    report = run(parse("btc/usdt < 100"), {BTC: bars}, until=START + 2 * MINUTE)
+    report = run(parse("btc/usdt < 100"), Past({BTC: bars}), until=START + 2 * MINUTE)
     assert (report.firings, report.until) == ((), START + 2 * MINUTE)
-    assert len(run(parse("btc/usdt < 100"), {BTC: bars}, until=START + 3 * MINUTE).firings) == 1
+    assert len(run(parse("btc/usdt < 100"), Past({BTC: bars}), until=START + 3 * MINUTE).firings) == 1
 
 
 def test_a_relative_until_counts_from_the_first_moment() -> None:
@@ -177,9 +177,132 @@ def test_what_cannot_be_judged_says_why_in_a_sentence() -> None:
     with pytest.raises(Unfit, match=r"Nothing is known of btc/usdt at that time\."):
         backtest("btc/usdt < 100", btc=[])
     with pytest.raises(Unfit, match="Nothing is known"):
-        run(parse("btc/usdt < 100"), {BTC: minutes(1.0)}, since=START + DAY)
+        run(parse("btc/usdt < 100"), Past({BTC: minutes(1.0)}), since=START + DAY)
     with pytest.raises(Unfit, match="Nothing is known"):
-        run(parse("btc/usdt < 100"), {BTC: minutes(1.0)}, until=START)
+        run(parse("btc/usdt < 100"), Past({BTC: minutes(1.0)}), until=START)
+
+
+FLOWS = MetricKey("etf_flow", "btc")
+
+
+def settled(*days: tuple[str, float]) -> list[Observation]:
+    """Make settled sessions of November 2025, known at 05:00 UTC of the next day."""
+    return [
+        Observation(FLOWS, instant(f"2025-11-{day}"), millions * 1e6, instant(f"2025-11-{day}") + 29 * HOUR)
+        for day, millions in days
+    ]
+
+
+LATE_NOVEMBER = settled(
+    ("18", -372.8),
+    ("19", 75.4),
+    ("20", -903.2),
+    ("21", 238.4),
+    ("24", -151.0),
+    ("25", 128.7),
+    ("26", 21.1),
+    ("28", 71.4),
+)
+
+
+def test_three_sessions_of_inflow_ring_when_the_third_is_known() -> None:
+    report = run(parse("etf_flow(btc) > 0 for 3 sessions"), Past(values={FLOWS: LATE_NOVEMBER}))
+    assert [firing.at for firing in report.firings] == [instant("2025-11-29T05:00")]
+    assert report.firings[0].kind == "ring"
+    assert (report.since, report.until) == (instant("2025-11-19T05:00"), instant("2025-11-29T05:00"))
+
+
+def test_a_day_of_outflow_rings_when_it_is_settled() -> None:
+    report = run(parse("etf_flow(btc) < -900m"), Past(values={FLOWS: LATE_NOVEMBER}))
+    assert [firing.at for firing in report.firings] == [instant("2025-11-21T05:00")]
+    assert report.firings[0].value == -903.2e6
+
+
+def test_values_before_the_range_are_remembered() -> None:
+    past = Past(values={FLOWS: LATE_NOVEMBER})
+    since = instant("2025-11-28T12:00")
+    report = run(parse("etf_flow(btc) > 0 for 3 sessions"), past, since=since)
+    assert (report.since, [firing.at for firing in report.firings]) == (since, [instant("2025-11-29T05:00")])
+    report = run(parse("etf_flow(btc) > 0 for 3 sessions"), past, until=instant("2025-11-28"))
+    assert report.firings == ()
+
+
+def test_a_price_and_a_metric_are_read_together(november: list[Bar]) -> None:
+    past = Past({BTC: november}, {FLOWS: LATE_NOVEMBER})
+    report = run(parse("etf_flow(btc) < -900m and btc/usdt < 84k"), past)
+    assert days_of(report) == ["21"]
+    assert report.firings[0].at > instant("2025-11-21T05:00")
+
+
+def test_a_metric_without_history_is_named() -> None:
+    with pytest.raises(Unfit, match=r"There is no history of etf_flow\(btc\)\."):
+        run(parse("etf_flow(btc) > 0"), Past())
+    with pytest.raises(Unfit, match="history is empty"):
+        run(parse("etf_flow(btc) > 0"), Past(values={FLOWS: []}))
+
+
+def test_an_indicator_is_known_as_soon_as_its_candles_are(november: list[Bar]) -> None:
+    rule = parse("btc/usdt < sma(btc/usdt, 5, 1d)")
+    closes = [bar.close for bar in join(november, DAY)]
+    report = run(rule, Past({BTC: november}))
+    assert report.firings
+    for firing in report.firings:
+        day = (int(firing.at) - november[0].at) // DAY
+        assert day >= 5
+        assert firing.value <= sum(closes[day - 5 : day]) / 5
+
+
+def test_candles_from_before_the_bars_fill_the_memories(november: list[Bar]) -> None:
+    rule = parse("btc/usdt < sma(btc/usdt, 3, 1d)")
+    since = november[0].at + 8 * DAY
+    whole = run(rule, Past({BTC: november}), since=since)
+    stretches = wanted(rule, since)
+    candles = {
+        (stretch.key, stretch.span): [
+            bar for bar in join(november, stretch.span) if stretch.since <= bar.at < stretch.until
+        ]
+        for stretch in stretches
+        if stretch.span != MINUTE
+    }
+    after = [bar for bar in november if bar.at >= since]
+    assert run(rule, Past({BTC: after}, candles=candles), since=since) == whole
+    assert whole.firings
+    assert run(rule, Past({BTC: after}), since=since) != whole
+
+
+def test_a_ring_that_ends_says_so_where_the_rule_asks(november: list[Bar]) -> None:
+    report = backtest("btc/usdt < 100000 once resolve", btc=minutes(101e3, 99e3, 101e3, 101e3))
+    assert [(firing.kind, firing.at) for firing in report.firings] == [
+        ("ring", START + MINUTE),
+        ("resolution", START + 3 * MINUTE),
+    ]
+    assert report.firings[1].because == "BTC/USDT below 100,000 is over: 101,000"
+    report = backtest("btc/usdt < 100 remind 5m", btc=minutes(101, *[99.0] * 12))
+    assert [firing.kind for firing in report.firings] == ["ring", "reminder", "reminder"]
+    assert report.firings[1].because == "BTC/USDT below 100 still holds: 99"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("btc", BTC),
+        ("BTC/USDT", BTC),
+        ("eth", ETH),
+        ("btc/usd@kraken", MetricKey("price", "btc/usd", "kraken")),
+        ("etf_flow(btc)", FLOWS),
+    ],
+)
+def test_a_series_is_named_as_in_rules(text: str, key: MetricKey) -> None:
+    found, _, is_metric = series_of(text, "usdt")
+    assert (found, is_metric) == (key, key == FLOWS)
+
+
+@pytest.mark.parametrize(
+    "text", ["rsi(btc, 14, 4h)", "btc > 5 and eth", "zec / btc", "streak(etf_flow(btc))"]
+)
+def test_what_is_computed_of_a_series_is_no_series(text: str) -> None:
+    with pytest.raises(Unfit, match="is no series"):
+        series_of(text, "usdt")
 
 
 def test_many_rules_in_one_pass_ring_as_each_alone(november: list[Bar]) -> None:
@@ -187,10 +310,10 @@ def test_many_rules_in_one_pass_ring_as_each_alone(november: list[Bar]) -> None:
     rules = [parse(f"btc/usdt < {level}") for level in range(80_000, 110_000, 500)]
     rules += [parse(f"btc/usdt crosses {level} cooldown 6h") for level in range(80_000, 110_000, 500)]
     together: dict[int, list[Transition]] = {place: [] for place in range(len(rules))}
-    for place, transition in Replay(rules, {BTC: hours}):
+    for place, transition in Replay(rules, Past({BTC: hours})):
         together[place].append(transition)
     for place, rule in enumerate(rules):
-        assert together[place] == [transition for _, transition in Replay([rule], {BTC: hours})]
+        assert together[place] == [transition for _, transition in Replay([rule], Past({BTC: hours}))]
     assert sum(map(len, together.values())) > 100
 
 
@@ -235,7 +358,7 @@ def test_a_backtest_is_step_folded_over_the_same_bars(
     kept = [bar for place, bar in enumerate(bars) if place not in holes]
     known = list(join(kept, count * MINUTE))
     if known:
-        found = [transition for _, transition in Replay([parse(rule)], {BTC: iter(known)})]
+        found = [transition for _, transition in Replay([parse(rule)], Past({BTC: iter(known)}))]
         assert found == by_hand(rule, known)
 
 
@@ -243,7 +366,7 @@ def test_a_backtest_is_step_folded_over_the_same_bars(
 def test_known_and_unknown_minutes_are_the_range(bars: list[Bar], holes: set[int]) -> None:
     known = [bar for place, bar in enumerate(bars) if place not in holes]
     if known:
-        report = run(parse("btc/usdt < 1"), {BTC: known})
+        report = run(parse("btc/usdt < 1"), Past({BTC: known}))
         assert (report.since, report.until) == (known[0].at, known[-1].end)
         assert report.unknown == (report.until - report.since) // MINUTE - len(known)
 
@@ -254,7 +377,7 @@ def test_memory_does_not_grow_with_the_bars() -> None:
     def peak(hours: int) -> int:
         bars = (Bar(START + hour * HOUR, *(100.0 + hour % 7,) * 4, 1.0, HOUR) for hour in range(hours))
         tracemalloc.start()
-        for _ in Replay(rules, {BTC: bars}):
+        for _ in Replay(rules, Past({BTC: bars})):
             pass
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
