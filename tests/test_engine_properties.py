@@ -11,7 +11,7 @@ from bot.engine.index import EVERYWHERE, NOWHERE, Gap, ThresholdIndex, gap_aroun
 from bot.engine.candles import Candles
 from bot.engine.life import Life
 from bot.engine.partition import PATIENCE, Partition
-from bot.engine.state import AlertState, Correction, Ended, Ring
+from bot.engine.state import AlertState, Correction, Ended, Reminder, Resolution, Ring
 from bot.engine.world import Stretch
 from bot.metrics import MINUTE, Bar, MetricKey, Print
 from tests.markets import BTC, ETH, START, batch, histories, life_of
@@ -28,9 +28,27 @@ SINGLE = st.one_of(
         st.integers(1, 5),
     ),
     st.builds("btc/usdt > {} and btc/usdt < {}".format, LEVELS, LEVELS),
+    st.builds("btc/usdt {} highest(btc/usdt, {}m)".format, st.sampled_from(["<", ">"]), st.integers(1, 4)),
+    st.builds(
+        "{}(btc/usdt, {}m) > {}".format, st.sampled_from(["close", "low"]), st.sampled_from([1, 3, 5]), LEVELS
+    ),
+    st.builds("btc/usdt {} sma(btc/usdt, 2, 3m)".format, st.sampled_from(["<", ">", "crosses"])),
+    st.builds("change(btc/usdt, {}m) > {}%".format, st.integers(1, 3), st.integers(-2, 2)),
+    st.builds("btc/usdt every {}".format, st.sampled_from(["1%", "2% down", "1% up", "2", "3 up"])),
+    st.builds("btc/usdt {} 99 .. 101".format, st.sampled_from(["enters", "leaves"])),
+    st.builds("2 of (btc/usdt > {}, btc/usdt < {}, btc/usdt > 99)".format, LEVELS, LEVELS),
     st.builds("not btc/usdt > {} or btc/usdt > {}".format, LEVELS, LEVELS),
 )
-LIVES = st.sampled_from(["", " repeat cooldown 1m", " repeat cooldown 3m", " repeat"])
+LIVES = st.sampled_from(
+    [
+        "",
+        " repeat cooldown 1m",
+        " repeat cooldown 3m rearm 1",
+        " repeat",
+        " remind 2m resolve",
+        " repeat rearm 1%",
+    ]
+)
 RULES = st.builds("{}{}".format, SINGLE, LIVES)
 
 
@@ -42,6 +60,7 @@ class Told:
     early: list[tuple[int, int, int]]
     confirmed: list[tuple[int, int, int]]
     corrected: list[tuple[int, int, int]]
+    followed: list[tuple[int, str, int, float]]
 
 
 def run(
@@ -76,6 +95,10 @@ def run(
                         told.confirmed.append((number, transition.episode, transition.corrections))
                 case Correction():
                     told.corrected.append((number, transition.episode, transition.corrections))
+                case Reminder() | Resolution():
+                    told.followed.append(
+                        (number, type(transition).__name__, transition.episode, transition.at)
+                    )
                 case Ended():
                     pass
         for number in plan.changed:
@@ -147,13 +170,14 @@ def fresh(rules: list[str], price: float) -> tuple[Partition, dict[int, Life]]:
 def test_batches_prints_and_restarts_change_no_ring(data: st.DataObject) -> None:
     bars = data.draw(histories())
     rules = data.draw(st.lists(RULES, min_size=1, max_size=5))
-    expected, actual = Told([], [], [], []), Told([], [], [], [])
+    expected, actual = Told([], [], [], [], []), Told([], [], [], [], [])
     partition, lives = fresh(rules, bars[0].open)
     run(partition, lives, whole({BTC: bars}), expected)
     partition, lives = fresh(rules, bars[0].open)
     steps = data.draw(looks({BTC: bars}))
     run(partition, lives, steps, actual, restart=lambda: data.draw(st.integers(0, 4)) == 0)
     assert sorted(actual.rings) == sorted(expected.rings)
+    assert sorted(actual.followed) == sorted(expected.followed)
     assert set(actual.confirmed) <= set(actual.early)
     assert set(actual.corrected) <= set(actual.early)
     assert not set(actual.corrected) & set(actual.confirmed)
@@ -190,7 +214,7 @@ def test_rules_of_two_instruments_ring_the_same_however_their_minutes_arrive(dat
         )
     )
     rules.append("btc/usdt > eth/usdt repeat cooldown 1m")
-    expected, actual = Told([], [], [], []), Told([], [], [], [])
+    expected, actual = Told([], [], [], [], []), Told([], [], [], [], [])
     partition, lives = fresh(rules, btc[0].open)
     run(partition, lives, whole(series), expected)
     partition, lives = fresh(rules, btc[0].open)
@@ -218,7 +242,7 @@ def test_a_loop_over_every_minute_agrees_on_every_ring(
             quiet_until, armed = bar.at + cooldown * MINUTE, closes_clear
         else:
             armed = armed or is_clear
-    told = Told([], [], [], [])
+    told = Told([], [], [], [], [])
     partition, lives = fresh([rule], bars[0].open)
     run(partition, lives, whole({BTC: bars}), told)
     assert [ring[2] for ring in told.rings] == expected
@@ -256,7 +280,7 @@ def test_a_price_rests_strictly_between_its_breaks_or_on_one(price: float, break
 @settings(max_examples=100, deadline=None)
 @given(bars=histories(), rule=RULES)
 def test_episodes_count_without_a_gap(bars: list[Bar], rule: str) -> None:
-    told = Told([], [], [], [])
+    told = Told([], [], [], [], [])
     partition, lives = fresh([rule], bars[0].open)
     run(partition, lives, whole({BTC: bars}), told)
     assert [ring[1] for ring in told.rings] == list(range(1, len(told.rings) + 1))

@@ -38,7 +38,7 @@ async def stand(prepared: Prepared, is_shared: bool, now: float, market: Market)
     ``OPEN`` where that cannot be said: a price that is not seen, or a history too long to ask for.
     """
     life = compile_rule(prepared.armed, is_shared, now, prepared.seen)
-    if not prepared.is_seen or life.warmup > _HISTORY:
+    if not prepared.is_seen or life.warmup > _HISTORY or any(life.spans.values()):
         return Standing.OPEN
     alone = Partition()
     try:
