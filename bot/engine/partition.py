@@ -112,7 +112,10 @@ class Partition:
             self._lookback[key] = max(self._lookback.get(key, 0), life.lookback)
             followed_to = self._ends.setdefault(key, state.cursor)
             if state.cursor < followed_to:
-                self._behind[arming] = state.cursor
+                if len(self._series[key]):
+                    self._behind[arming] = state.cursor
+                else:  # nothing came yet, so the feed can still be asked from this arming's minute on
+                    self._ends[key] = state.cursor
         if life.until is not None:
             heapq.heappush(self._untils, (life.until, arming))
         return state
@@ -172,7 +175,7 @@ class Partition:
             else:
                 self._behind[arming] = cursor
         newest = max(self._ends.values(), default=0)
-        while self._untils and self._untils[0][0] < newest - PATIENCE:
+        while self._untils and self._untils[0][0] < newest and self._is_over(self._untils[0][1]):
             heapq.heappop(self._untils)
         for key, series in self._series.items():
             series.forget(min(plan.judged_to.get(key, self._ends[key]), self._ends[key]) - self._keep(key))
@@ -185,6 +188,10 @@ class Partition:
         if any(key not in life.seen for key in life.keys):
             return minute_of(life.made_at) + MINUTE
         return max(seen.bar.at for seen in life.seen.values())
+
+    def _is_over(self, arming: int) -> bool:
+        state = self._states.get(arming)
+        return state is None or state.is_ended
 
     def _keep(self, key: MetricKey) -> int:
         return self._lookback.get(key, 0) + _KEEP
@@ -208,18 +215,20 @@ class Partition:
         state = replace(state, cursor=max(state.cursor, start))
         stop = self._ready(life, plan.ends)
         rests = dict.fromkeys(life.keys, NOWHERE)
-        at = self._next(life, state.cursor, stop, rests)
+        at = None if state.is_ended else self._next(life, state.cursor, stop, rests)
         while at is not None:
             minute = self._minute(life, at, state.cursor)
             state, transitions = step(state, minute, life)
             plan.told.extend((arming, transition) for transition in transitions)
             rests = _rests(state, minute, life)
             plan.rests[arming] = rests
-            at = self._next(life, state.cursor, stop, rests)
+            at = None if state.is_ended else self._next(life, state.cursor, stop, rests)
             if at is not None and rests[life.keys[0]] is not NOWHERE:
                 state = replace(state, cursor=at)  # what lies between was seen, and changed nothing
         state = replace(state, cursor=max(state.cursor, stop))
         plan.states[arming] = state
+        if state.is_ended:
+            plan.rests[arming] = dict.fromkeys(life.keys, EVERYWHERE)
         is_behind = any(stop < plan.ends[key] for key in life.keys)
         plan.behind[arming] = stop if is_behind else None
 
