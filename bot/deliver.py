@@ -97,7 +97,7 @@ class Courier:
         outcome: Outcome
         chat, is_group, now = notification.chat.chat, notification.is_group, self.clock.now()
         if (wait := self.pacer.ready_at(chat, is_group, now) - now) > _LONGEST_WAIT:
-            await self.outbox.settle(notification, RetryLater(wait, "paced"), now)
+            await self._settle(notification, RetryLater(wait, "paced"))
             return
         await self.clock.sleep(self.pacer.reserve(chat, is_group, now) - now)
         try:
@@ -105,9 +105,19 @@ class Courier:
                 outcome = await self.chat.send(notification.chat, message, notification.dedupe)
         except TimeoutError:
             outcome = RetryLater(backoff(notification.attempts), "no answer in time")
-        now = self.clock.now()
-        self._heed(notification, outcome, now)
-        await self.outbox.settle(notification, outcome, now)
+        self._heed(notification, outcome, self.clock.now())
+        await self._settle(notification, outcome)
+
+    async def _settle(self, notification: Notification, outcome: Outcome) -> None:
+        """Write down what became of a send, however long it takes: what is not written down is sent again."""
+        attempts = 0
+        while True:
+            try:
+                return await self.outbox.settle(notification, outcome, self.clock.now())
+            except StoreTrouble as trouble:
+                log.error("not settled yet", platform=self.chat.platform, reason=str(trouble))
+                await self.clock.sleep(backoff(attempts, first=0.5, most=30.0))
+                attempts += 1
 
     @property
     def pacer(self) -> Pacer:

@@ -194,6 +194,26 @@ async def test_a_message_that_was_refused_for_now_goes_out_later(scene: Scene) -
     assert len(scene.ear.texts()) == 1
 
 
+async def test_a_message_is_not_sent_again_because_its_receipt_could_not_be_kept_at_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle: Callable[..., Awaitable[None]] = scene.store.settle
+    failures = [StoreTrouble("the disk is full"), StoreTrouble("the disk is full")]
+
+    async def failing(*arguments: object) -> None:
+        if failures:
+            raise failures.pop()
+        await settle(*arguments)
+
+    monkeypatch.setattr(scene.store, "settle", failing)
+    await scene.arm("btc < 100", 105)
+    await scene.minute(105, 99)
+    scene.clock.time += 60
+    await scene.courier.drain()
+    assert failures == []
+    assert len(scene.ear.texts()) == 1
+
+
 async def test_a_chat_that_has_gone_is_told_nothing_until_it_speaks_again(scene: Scene) -> None:
     scene.ear.outcomes = [ChatGone("blocked by its user")]
     await scene.arm("btc < 100 repeat cooldown 1m", 105)
