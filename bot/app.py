@@ -44,6 +44,8 @@ log = structlog.get_logger(__name__)
 _TAPE_LENGTH = 64
 _SECONDS_TO_SETTLE = 8.0
 _POLLS_UNTIL_LATE = 2
+_POLLS_UNTIL_SILENT = 3
+_SECONDS_FOR_A_LOOK = 30.0
 _SECONDS_UNTIL_FINAL = 130.0
 """From a touch to the delivery of its final minute: the minute itself, its settling, and a margin."""
 
@@ -73,21 +75,25 @@ class OnClock(BaseTrigger):  # type: ignore[misc]  # apscheduler is not typed
 
     The inner trigger is asked and answers in the clock's time. Where the clock was held in between, a job
     comes a little early by its own clock; the next one is reckoned from the plan, so that none is lost.
+    APScheduler asks twice what follows one run; the answer to both is the same run.
     """
 
     def __init__(self, inner: BaseTrigger, clock: Clock) -> None:
         self._inner = inner
         self._clock = clock
-        self._due: datetime | None = None
+        self._planned: dict[datetime, datetime] = {}
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
         """Answer APScheduler: the real instant of the next run."""
         here = self._clock.now()
-        previous = self._due if previous_fire_time else None
-        self._due = self._inner.get_next_fire_time(previous, datetime.fromtimestamp(here, UTC))
-        if self._due is None:
+        previous = self._planned.get(previous_fire_time) if previous_fire_time else None
+        due = self._inner.get_next_fire_time(previous, datetime.fromtimestamp(here, UTC))
+        if due is None:
             return None
-        return now + timedelta(seconds=self._clock.real(self._due.timestamp() - here))
+        answer = now + timedelta(seconds=self._clock.real(due.timestamp() - here))
+        known = {previous_fire_time: previous} if previous_fire_time and previous else {}
+        self._planned = {**known, answer: due}
+        return answer
 
 
 class MemoryTape:
@@ -142,10 +148,11 @@ class House:
 
     def reasons(self) -> list[str]:
         """Say what keeps the bot from its work now, for ``/readyz``."""
+        oldest = self.clock.now() - _POLLS_UNTIL_SILENT * self.poll_seconds - _SECONDS_FOR_A_LOOK
         return [
             f"{health.source} brings no data: {health.reason or 'it was not asked yet'}"
             for health in self.exchanges.market.health()
-            if not health.is_well
+            if not health.is_well or (health.seen_at or 0) < oldest
         ]
 
     def _schedule(self) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot import gauges
+from bot.alerts.message import Message
 from bot.alerts.wording import PATIENCE, word
 from bot.pacing import LIMITS, Pacer, backoff
 from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLater, StoreTrouble
@@ -93,11 +94,15 @@ class Courier:
 
     async def _carry(self, notification: Notification) -> None:
         translator = self.translator(notification.language, notification.timezone)
-        message = word(notification, translator, self.clock.now(), self.patience)
+        try:
+            message = word(notification, translator, self.clock.now(), self.patience)
+        except Exception:  # a message that cannot be worded well is told all the same
+            log.exception("a message cannot be worded", notification=notification.id)
+            message = _plain(notification)
         outcome: Outcome
         chat, is_group, now = notification.chat.chat, notification.is_group, self.clock.now()
         if (wait := self.pacer.ready_at(chat, is_group, now) - now) > _LONGEST_WAIT:
-            await self.outbox.settle(notification, RetryLater(wait, "paced"), now)
+            await self._settle(notification, RetryLater(wait, "paced"))
             return
         await self.clock.sleep(self.pacer.reserve(chat, is_group, now) - now)
         try:
@@ -105,9 +110,19 @@ class Courier:
                 outcome = await self.chat.send(notification.chat, message, notification.dedupe)
         except TimeoutError:
             outcome = RetryLater(backoff(notification.attempts), "no answer in time")
-        now = self.clock.now()
-        self._heed(notification, outcome, now)
-        await self.outbox.settle(notification, outcome, now)
+        self._heed(notification, outcome, self.clock.now())
+        await self._settle(notification, outcome)
+
+    async def _settle(self, notification: Notification, outcome: Outcome) -> None:
+        """Write down what became of a send, however long it takes: what is not written down is sent again."""
+        attempts = 0
+        while True:
+            try:
+                return await self.outbox.settle(notification, outcome, self.clock.now())
+            except StoreTrouble as trouble:
+                log.error("not settled yet", platform=self.chat.platform, reason=str(trouble))
+                await self.clock.sleep(backoff(attempts, first=0.5, most=30.0))
+                attempts += 1
 
     @property
     def pacer(self) -> Pacer:
@@ -155,3 +170,8 @@ class Courier:
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
+
+
+def _plain(notification: Notification) -> Message:
+    label, rule = notification.facts.get("alert", ""), notification.facts.get("rule", "")
+    return Message(title=f"{label} {notification.kind}: {rule}", facts={"event": str(notification.kind)})

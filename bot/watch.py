@@ -7,7 +7,7 @@ fails drops the plan, and the batch is judged again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,18 @@ if TYPE_CHECKING:
     from bot.alerts.models import Arming
     from bot.ports import Clock, Ledger, Market, Tape
 
+_HISTORY_PAUSE = 15.0
+"""Seconds before history is asked for again: whoever cannot answer must not delay the rings of others."""
+
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """An arming that cannot be judged before its history is there."""
+
+    life: Life
+    state: AlertState | None
 
 
 @dataclass(slots=True)
@@ -49,9 +60,10 @@ class Watch:
     holder: str = ""
     _armings: Partition = field(default_factory=Partition)
     _rules: dict[int, Arming] = field(default_factory=dict)
-    _waiting: dict[int, Armed] = field(default_factory=dict)
+    _waiting: dict[int, _Waiting] = field(default_factory=dict)
     _begun: dict[int, AlertState] = field(default_factory=dict)
     _venues: dict[MetricKey, str] = field(default_factory=dict)
+    _history_at: float = 0.0
     _epoch: int = 0
     _revision: int = 0
     _quiet_since: float = 0.0
@@ -87,6 +99,8 @@ class Watch:
                 attempts += 1
             else:
                 self._armings.apply(plan)
+                for arming_id, reason in plan.broken.items():
+                    log.error("an arming cannot be judged, and is left out", arming=arming_id, reason=reason)
                 return
 
     async def _sync(self) -> None:
@@ -96,36 +110,36 @@ class Watch:
             self._rules.pop(arming_id, None)
             self._waiting.pop(arming_id, None)
             self._begun.pop(arming_id, None)
-        for armed in changes.made:
-            if armed.arming.id not in self._rules:
-                self._waiting[armed.arming.id] = armed
-        if self._waiting:
-            await self._take_in()
+        made = [armed for armed in changes.made if armed.arming.id not in self._rules]
+        if made:
+            judged_to = await self.ledger.judged_to(self.partition)
+            for armed in made:
+                self._await(armed, judged_to)
+        for arming_id, waiting in list(self._waiting.items()):
+            if self.clock.now() < self._history_at:
+                break
+            if await self._load(waiting.life, waiting.state):
+                begun = self._armings.add(arming_id, waiting.life, waiting.state)
+                if waiting.state is None:
+                    self._begun[arming_id] = begun
+                del self._waiting[arming_id]
         self._revision = changes.revision
 
-    async def _take_in(self) -> None:
-        """Begin or continue the lives of armings; one whose history cannot be had yet waits for it."""
-        judged_to: dict[MetricKey, int] | None = None
-        for arming_id, armed in list(self._waiting.items()):
-            arming, state = armed.arming, armed.state
-            try:
-                life = compile_rule(parse(arming.rule), arming.is_shared, arming.made_at, arming.seen)
-            except (RuleError, ValueError) as error:
-                log.error("an arming cannot be read, and is left out", arming=arming_id, reason=str(error))
-                self._rules[arming_id] = arming
-                del self._waiting[arming_id]
-                continue
-            if state is not None:
-                if judged_to is None:
-                    judged_to = await self.ledger.judged_to(self.partition)
-                state = self._armings.resume_from(life, state, judged_to)
-            if not await self._load(life, state):
-                continue
-            begun = self._armings.add(arming_id, life, state)
-            if state is None:
-                self._begun[arming_id] = begun
-            self._rules[arming_id] = arming
-            del self._waiting[arming_id]
+    def _await(self, armed: Armed, judged_to: Mapping[MetricKey, int]) -> None:
+        """Let an arming wait for its history; a state goes on from what its series were judged to now.
+
+        That is settled here, once: while it waits, others may judge the same series further.
+        """
+        arming, state = armed.arming, armed.state
+        self._rules[arming.id] = arming
+        try:
+            life = compile_rule(parse(arming.rule), arming.is_shared, arming.made_at, arming.seen)
+        except (RuleError, ValueError) as error:
+            log.error("an arming cannot be read, and is left out", arming=arming.id, reason=str(error))
+            return
+        if state is not None:
+            state = self._armings.resume_from(life, state, judged_to)
+        self._waiting[arming.id] = _Waiting(life, state)
 
     async def _load(self, life: Life, state: AlertState | None) -> bool:
         for stretch in self._armings.missing(life, state):
@@ -133,6 +147,7 @@ class Watch:
                 bars = await self.market.bars(*stretch)
             except Unseeable as trouble:
                 log.warning("no history yet", key=str(stretch.key), reason=str(trouble))
+                self._history_at = self.clock.now() + _HISTORY_PAUSE
                 return False
             self._armings.preload(life, stretch, bars)
         return True
@@ -143,7 +158,7 @@ class Watch:
         is_quiet = not states and not told
         if is_quiet and batch.at < self._quiet_since + MINUTE:
             return
-        judgement = Judgement(batch.at, states, plan.judged_to, told)
+        judgement = Judgement(batch.at, states, self._judged_to(plan), told)
         promised = await self.ledger.commit(self.partition, self._epoch, judgement)
         self._begun.clear()
         self._quiet_since = batch.at
@@ -151,6 +166,16 @@ class Watch:
             gauges.count_transition(type(transition).__name__.lower())
         if promised:
             self.wake()
+
+    def _judged_to(self, plan: Plan) -> dict[MetricKey, int]:
+        """Give what a restart may go on from: no further than who still waits for history has come."""
+        judged_to = dict(plan.judged_to)
+        for waiting in self._waiting.values():
+            cursor = self._armings.start_of(waiting.life, waiting.state)
+            for key in waiting.life.keys:
+                if key in judged_to:
+                    judged_to[key] = min(judged_to[key], cursor)
+        return judged_to
 
     def _tell(self, arming_id: int, transition: Transition, batch: Batch) -> Told:
         arming = self._rules[arming_id]

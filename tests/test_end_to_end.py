@@ -10,18 +10,20 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Protocol
 
 import pytest
+from apscheduler.triggers.interval import IntervalTrigger
 
-from bot.app import build_chats, open_house
+from bot.app import OnClock, build_chats, open_house
 from bot.chats.console import ConsoleChat
 from bot.demo.clock import FastClock
 from bot.demo.exchange import BinanceExchange
 from bot.ports import Chat
 from bot.settings import Settings
-from tests.conftest import NOON
+from tests.conftest import NOON, SetClock
 from tests.wire.discord import DiscordServer
 from tests.wire.prices import Ticks
 from tests.wire.telegram import TelegramServer
@@ -216,3 +218,17 @@ async def test_a_touch_while_the_bot_was_down_rings_late_and_says_so(
         await minutes_pass(fast, 2)
     (ring,) = rings(platform)
     assert "seen at" in ring and "101,000" in ring
+
+
+def test_a_look_is_due_every_interval_however_often_the_scheduler_asks() -> None:
+    clock = SetClock()
+    every = IntervalTrigger(seconds=5, start_date=datetime.fromtimestamp(NOON, UTC), timezone=UTC)
+    trigger = OnClock(every, clock)
+    run: datetime | None = datetime.fromtimestamp(NOON, UTC)
+    for number in range(1, 4):
+        now = datetime.fromtimestamp(clock.now() + 0.1, UTC)
+        clock.time += 0.1
+        answers = {trigger.get_next_fire_time(run, now) for _ in range(2)}
+        (run,) = answers
+        assert run == datetime.fromtimestamp(NOON, UTC) + timedelta(seconds=5 * number)
+        clock.time = run.timestamp()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.engine.index import EVERYWHERE, NOWHERE, Gap, ThresholdIndex, gap_around
 from bot.engine.candles import Candles
+from bot.engine.index import EVERYWHERE, NOWHERE, Gap, ThresholdIndex, gap_around
 from bot.engine.life import Life
-from bot.engine.partition import PATIENCE, Partition
+from bot.engine.partition import PATIENCE, Partition, Plan
 from bot.engine.state import AlertState, Correction, Ended, Reminder, Resolution, Ring
 from bot.engine.world import Stretch
 from bot.metrics import MINUTE, Bar, MetricKey, Print
-from tests.markets import BTC, ETH, START, batch, histories, life_of
+from tests.markets import BTC, ETH, START, batch, histories, life_of, minutes
 
 LEVELS = st.integers(97, 103)
 SINGLE = st.one_of(
@@ -302,3 +304,94 @@ def test_a_plan_that_was_dropped_is_planned_again_just_so() -> None:
     assert first == second
     partition.apply(second)
     assert partition.plan().told == []
+
+
+def judge(partition: Partition, bars: Mapping[MetricKey, Sequence[Bar]]) -> Plan:
+    """Bring minutes, judge them, and take the plan over."""
+    partition.observe(batch(bars))
+    plan = partition.plan()
+    partition.apply(plan)
+    return plan
+
+
+@pytest.mark.parametrize("at_once", [1, 5])
+def test_an_alert_whose_time_is_over_is_told_once_and_the_minutes_go_on(at_once: int) -> None:
+    partition = Partition()
+    partition.add(1, life_of("btc/usdt < 50 until 2025-11-12T12:02Z", 105), None)
+    told = []
+    for count in range(at_once, 11, at_once):
+        told += judge(partition, {BTC: minutes(*[105.0] * count)}).told
+    assert [type(transition) for _, transition in told] == [Ended]
+    state, life = partition.state(1), partition.life(1)
+    again = Partition()
+    again.add(1, life, state)
+    assert judge(again, {BTC: minutes(*[40.0] * 20)}).told == []
+
+
+def test_a_time_that_is_over_is_told_although_the_series_came_long_after_the_others() -> None:
+    partition = Partition()
+    partition.add(1, life_of("btc/usdt < 50 until 2025-11-12T12:02Z", 105), None)
+    partition.add(2, life_of("eth/usdt < 50", 105), None)
+    judge(partition, {BTC: minutes(105.0), ETH: minutes(105.0)})
+    assert judge(partition, {ETH: minutes(*[105.0] * 20)}).told == []
+    (told,) = judge(partition, {BTC: minutes(*[105.0] * 20)}).told
+    assert isinstance(told[1], Ended)
+
+
+def test_a_restart_reads_again_what_a_rule_of_two_instruments_had_not_judged() -> None:
+    lives = {1: life_of("btc/usdt < 10", 105), 2: life_of("btc/usdt < 100 and eth/usdt < 100", 105)}
+    partition = Partition()
+    stored = {number: partition.add(number, life, None) for number, life in lives.items()}
+    first = judge(partition, {BTC: minutes(99.0, 99.0), ETH: minutes(105.0, 105.0)})
+    plan = judge(partition, {BTC: minutes(99.0, 99.0, 99.0)})  # the third minute of eth is not there yet
+    for one in (first, plan):
+        stored |= {number: one.states[number] for number in one.changed}
+    again = Partition()
+    for number, life in lives.items():
+        state = again.resume_from(life, stored[number], plan.judged_to)
+        assert again.missing(life, state) == []
+        again.add(number, life, state)
+    wants = again.wants()
+    bars = {BTC: minutes(*[99.0] * 4), ETH: minutes(105.0, 105.0, (105.0, 105.0, 95.0, 105.0), 105.0)}
+    runs = {key: [bar for bar in run if bar.at >= wants[key]] for key, run in bars.items()}
+    ((number, ring),) = judge(again, runs).told
+    assert number == 2
+    assert isinstance(ring, Ring)
+
+
+def test_a_series_that_is_caught_up_a_batch_later_is_waited_for() -> None:
+    partition = Partition()
+    partition.add(1, life_of("btc/usdt < 100 and eth/usdt < 100", 105), None)
+    judge(partition, {BTC: minutes(105.0), ETH: minutes(105.0)})
+    fell = minutes(*[105.0] * 5, *[99.0] * 3, *[105.0] * 60)
+    assert judge(partition, {BTC: fell}).told == []
+    ((_, ring),) = judge(partition, {ETH: fell}).told
+    assert isinstance(ring, Ring)
+    assert ring.at == START + 5 * MINUTE
+
+
+def test_the_minutes_just_before_the_making_that_nobody_saw_do_not_count() -> None:
+    life = life_of("btc/usdt < 100 for 4m", 95, made_at=START + 3 * MINUTE)
+    partition = Partition()
+    for stretch in partition.missing(life, None):
+        partition.preload(life, stretch, minutes(95.0, 95.0))  # the third is not final yet
+    partition.add(1, life, None)
+    first = minutes(95.0, start=START + 3 * MINUTE)
+    assert judge(partition, {BTC: first}).told == []
+    ((_, ring),) = judge(partition, {BTC: [*first, *minutes(95.0, start=START + 4 * MINUTE)]}).told
+    assert ring.at == START + 5 * MINUTE
+
+
+def test_an_arming_that_cannot_be_judged_does_not_silence_the_others() -> None:
+    class Broken:
+        def judge(self, *_: object) -> object:
+            raise ZeroDivisionError
+
+    partition = Partition()
+    life = life_of("btc/usdt < 100", 105)
+    partition.add(1, replace(life, node=Broken(), clear=life.clear), AlertState(cursor=START))
+    partition.add(2, life, None)
+    plan = judge(partition, {BTC: minutes(99.0)})
+    assert list(plan.broken) == [1]
+    assert [number for number, _ in plan.told] == [2]
+    assert judge(partition, {BTC: minutes(99.0, 99.0)}).broken == {}

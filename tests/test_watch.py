@@ -78,8 +78,9 @@ class Scene:
         await self.courier.drain()
 
 
-async def opened(store: SqlStore, clock: SetClock, ear: Ear) -> Scene:
+async def opened(store: SqlStore, clock: SetClock, ear: Ear, is_down: bool = False) -> Scene:
     market = HandMarket(clock, btc=105.0)
+    market.is_down = is_down
     watch = Watch(store, market, clock, lambda: None, late_after=140)
     await watch.open()
     return Scene(store, clock, market, ear, watch, Courier(store, ear, clock, lambda *_: ENGLISH))
@@ -194,6 +195,26 @@ async def test_a_message_that_was_refused_for_now_goes_out_later(scene: Scene) -
     assert len(scene.ear.texts()) == 1
 
 
+async def test_a_message_is_not_sent_again_because_its_receipt_could_not_be_kept_at_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle: Callable[..., Awaitable[None]] = scene.store.settle
+    failures = [StoreTrouble("the disk is full"), StoreTrouble("the disk is full")]
+
+    async def failing(*arguments: object) -> None:
+        if failures:
+            raise failures.pop()
+        await settle(*arguments)
+
+    monkeypatch.setattr(scene.store, "settle", failing)
+    await scene.arm("btc < 100", 105)
+    await scene.minute(105, 99)
+    scene.clock.time += 60
+    await scene.courier.drain()
+    assert failures == []
+    assert len(scene.ear.texts()) == 1
+
+
 async def test_a_chat_that_has_gone_is_told_nothing_until_it_speaks_again(scene: Scene) -> None:
     scene.ear.outcomes = [ChatGone("blocked by its user")]
     await scene.arm("btc < 100 repeat cooldown 1m", 105)
@@ -215,6 +236,7 @@ async def test_history_that_cannot_be_had_yet_is_asked_for_again(scene: Scene) -
     await scene.watch.take(batch({}, at=now))
     assert scene.watch.wants() == []
     scene.market.is_down = False
+    scene.clock.time += 20
     await scene.watch.take(batch({}, at=now))
     await scene.minute(95, 95)
     (text,) = scene.ear.texts()
@@ -231,3 +253,41 @@ async def test_every_subscriber_of_a_shared_alert_hears_each_ring_once(scene: Sc
     await scene.minute(104, 99)
     await scene.courier.drain()
     assert sorted(chat.chat for chat, _ in scene.ear.heard) == sorted(one.chat.chat for one in followers)
+
+
+async def test_what_waits_for_history_at_a_restart_misses_nothing_that_others_judge_meanwhile(
+    scene: Scene,
+) -> None:
+    scene.market.feed(
+        "btc/usdt", [Bar(START - 3 * MINUTE + i * MINUTE, 100, 100, 100, 100) for i in range(3)]
+    )
+    await scene.arm("btc < 10", 100)
+    await scene.arm("btc moves down 5% in 4m", 100)
+    await scene.minute(100, 100)
+    again = await opened(scene.store, scene.clock, scene.ear, is_down=True)
+    past = [Bar(START - 3 * MINUTE + i * MINUTE, 100, 100, 100, 100) for i in range(4)]
+    await again.watch.take(batch({}, at=again.clock.now()))
+    await again.minute(100, 94, 100)
+    third = await opened(scene.store, scene.clock, scene.ear, is_down=True)  # it is killed once more
+    third.market.is_down = False
+    third.market.feed("btc/usdt", past)
+    scene.clock.time += 20
+    await third.watch.take(batch({}, at=third.clock.now()))
+    (want,) = third.watch.wants()
+    assert want.since == START + MINUTE
+    await third.watch.take(batch({BTC: [Bar(START + MINUTE, 100, 100, 94, 100)]}, at=third.clock.now()))
+    await third.courier.drain()
+    (text,) = scene.ear.texts()
+    assert "fell 5%" in text
+
+
+async def test_a_message_that_cannot_be_worded_is_told_in_plain_words(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> Message:
+        raise KeyError("facts of another version")
+
+    monkeypatch.setattr("bot.deliver.word", broken)
+    await scene.arm("btc < 100", 105)
+    await scene.minute(105, 99)
+    assert scene.ear.texts() == ["#1 ring: btc < 100"]

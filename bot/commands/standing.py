@@ -128,7 +128,7 @@ class Row:
         if self.subscription.arming is None:
             return tr("at rest, {line} arms it", line=again)
         if state is None:
-            return tr("armed")
+            return tr("armed") if self.subscription.arming.seen else tr("waits for its first price")
         if state.is_ended:
             return tr("its time is over")
         if state.rang_at is not None and self.is_at_rest:

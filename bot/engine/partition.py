@@ -1,5 +1,10 @@
 """A partition: armings in memory, judged batch by batch.
 
+How far things are: a *cursor* is the first minute that an arming has not judged. An arming at rest keeps an
+old one, for what it skipped changed nothing. An *end* is how far a series was judged by all who have it; who
+waits for another series is *behind*. ``judged_to`` is what a restart goes on from: the end of a series, or
+the cursor of whoever is furthest behind in it.
+
 ``observe`` notes what a batch brought; ``plan`` judges, and changes nothing; ``apply`` takes a plan over once
 it has been committed. A plan that could not be committed is dropped, and the next plan judges the same
 minutes again.
@@ -21,7 +26,7 @@ from bot.engine.world import CandleKey, Stretch, World
 from bot.metrics import MINUTE, Bar, Batch, MetricKey, Observation, Print, minute_of, point
 
 PATIENCE = 10 * MINUTE
-"""How long, in seconds, a minute of one series waits for the same minute of the others in its rule."""
+"""How long, in seconds, a rule of several series waits for the slowest before it is unknown to it."""
 
 _KEEP = 120 * MINUTE
 _HOUR = 60 * MINUTE
@@ -33,7 +38,7 @@ class Plan:
 
     ``states`` holds every arming that was judged, ``changed`` those whose state differs by more than its
     cursor, and so must be stored. ``judged_to`` is, for each series, the first minute that some arming has
-    not judged.
+    not judged. ``broken`` are the armings that could not be judged at all, and why.
     """
 
     states: dict[int, AlertState] = field(default_factory=dict)
@@ -44,6 +49,7 @@ class Plan:
     behind: dict[int, int | None] = field(default_factory=dict)
     ends: dict[MetricKey, int] = field(default_factory=dict)
     dues: dict[int, float] = field(default_factory=dict)
+    broken: dict[int, str] = field(default_factory=dict)
 
 
 class Partition:
@@ -60,6 +66,7 @@ class Partition:
         self._dues: dict[int, float] = {}
         self._lookback: dict[MetricKey, int] = {}
         self._kept: dict[CandleKey, int] = {}
+        self._waits: dict[int, int] = {}
         self._seen_to = 0
 
     def __len__(self) -> int:
@@ -89,13 +96,13 @@ class Partition:
 
     def missing(self, life: Life, state: AlertState | None) -> list[Stretch]:
         """Name the history that an arming needs before it can be added."""
-        cursor = self._start(life, state)
+        cursor = self.start_of(life, state)
         back = life.warmup if state is None else life.lookback
         missing = []
         for key in life.priced:
             series = self._world.series.get(key)
             edge = series.start if series and series.start is not None else cursor
-            if back and cursor - back < edge:
+            if cursor - back < edge:
                 missing.append(Stretch(key, cursor - back, edge))
             for span, count in life.spans[key].items():
                 missing.extend(self._missing_candles(key, span, count, cursor))
@@ -132,10 +139,11 @@ class Partition:
         """Take an arming in, and begin its life if it has no state; gives the state it has."""
         self._follow(life)
         if state is None:
-            cursor = self._start(life, None)
+            cursor = self.start_of(life, None)
             state = begin(life, self._world, self._history(life, cursor - life.warmup, cursor))
         self._lives[arming], self._states[arming] = life, state
-        self._dues[arming] = self._due(life, state.cursor)
+        if (due := self._due(life, state.cursor)) < math.inf:
+            self._dues[arming] = due
         for key in life.keys:
             self._index.setdefault(key, ThresholdIndex()).place(
                 arming, EVERYWHERE if life.is_still else NOWHERE
@@ -146,7 +154,10 @@ class Partition:
                 self._kept[key, span] = max(kept, count)
             followed_to = self._ends.setdefault(key, state.cursor)
             if state.cursor < followed_to:
-                self._behind[arming] = state.cursor
+                if self._is_fed(key):
+                    self._behind[arming] = state.cursor
+                else:  # nothing came yet, so the feed can still be asked from this arming's minute on
+                    self._ends[key] = state.cursor
         return state
 
     def _follow(self, life: Life) -> None:
@@ -168,7 +179,8 @@ class Partition:
             return
         del self._states[arming]
         self._behind.pop(arming, None)
-        del self._dues[arming]
+        self._waits.pop(arming, None)
+        self._dues.pop(arming, None)
         for key in life.keys:
             self._index[key].remove(arming)
             if not len(self._index[key]):
@@ -196,7 +208,12 @@ class Partition:
         """Judge every minute that is known and not judged, and glance at the newest prints."""
         plan = Plan(ends={key: self._end(key) for key in self._ends})
         for arming in sorted(self._concerned(plan.ends)):
-            self._judge(arming, plan)
+            try:
+                self._judge(arming, plan)
+            except Exception as error:  # one arming must not silence the others
+                plan.broken[arming] = f"{type(error).__name__}: {error}"
+                plan.told = [one for one in plan.told if one[0] != arming]
+                plan.rests.pop(arming, None)
         self._glance(plan)
         for arming, state in plan.states.items():
             if replace(state, cursor=0) != replace(self._states[arming], cursor=0):
@@ -205,7 +222,9 @@ class Partition:
         return plan
 
     def apply(self, plan: Plan) -> None:
-        """Take a committed plan over."""
+        """Take a committed plan over, and let go of what could not be judged."""
+        for arming in plan.broken:
+            self.remove(arming)
         self._states.update(plan.states)
         self._ends.update(plan.ends)
         for arming, rests in plan.rests.items():
@@ -214,9 +233,15 @@ class Partition:
         for arming, cursor in plan.behind.items():
             if cursor is None:
                 self._behind.pop(arming, None)
+                self._waits.pop(arming, None)
             else:
                 self._behind[arming] = cursor
-        self._dues.update(plan.dues)
+                self._waits.setdefault(arming, self._seen_to)
+        for arming, due in plan.dues.items():
+            if due < math.inf:
+                self._dues[arming] = due
+            else:
+                self._dues.pop(arming, None)
         for key, series in self._world.series.items():
             series.forget(min(plan.judged_to.get(key, self._ends[key]), self._ends[key]) - self._keep(key))
         for (key, span), candles in self._world.candles.items():
@@ -224,12 +249,17 @@ class Partition:
 
     # --- how it is judged -----------------------------------------------------------------------------------
 
-    def _start(self, life: Life, state: AlertState | None) -> int:
+    def start_of(self, life: Life, state: AlertState | None) -> int:
+        """Give the first minute that an arming has to judge."""
         if state is not None:
             return state.cursor
         if any(key not in life.seen for key in life.priced):
             return minute_of(life.made_at) + MINUTE
         return max((seen.bar.at for seen in life.seen.values()), default=minute_of(life.made_at))
+
+    def _is_fed(self, key: MetricKey) -> bool:
+        series = self._world.series.get(key)
+        return series is None or len(series) > 0
 
     def _keep(self, key: MetricKey) -> int:
         return self._lookback.get(key, 0) + _KEEP
@@ -263,21 +293,24 @@ class Partition:
         life, state = self._lives[arming], self._states[arming]
         start = self._behind.get(arming, min(self._ends[key] for key in life.keys))
         state = replace(state, cursor=max(state.cursor, start))
-        stop = self._ready(life, plan.ends)
+        stop = self._ready(arming, life, plan.ends)
         rests = dict.fromkeys(life.keys, NOWHERE)
-        at = self._next(life, state.cursor, stop, rests)
+        at = None if state.is_ended else self._next(life, state.cursor, stop, rests)
         while at is not None:
             minute = self._minute(life, at, state.cursor)
             state, transitions = step(state, minute, life)
             plan.told.extend((arming, transition) for transition in transitions)
             rests = _rests(state, minute, life)
             plan.rests[arming] = rests
-            at = self._next(life, state.cursor, stop, rests)
+            at = None if state.is_ended else self._next(life, state.cursor, stop, rests)
             if at is not None and NOWHERE not in rests.values():
                 state = replace(state, cursor=max(at - life.is_still, state.cursor))
         state = replace(state, cursor=max(state.cursor, stop))
         plan.states[arming] = state
-        plan.dues[arming] = float("inf") if is_finished(state, life) else self._due(life, state.cursor)
+        is_over = is_finished(state, life)
+        plan.dues[arming] = math.inf if is_over else self._due(life, state.cursor)
+        if is_over:
+            plan.rests[arming] = dict.fromkeys(life.keys, EVERYWHERE)
         is_behind = any(stop < plan.ends[key] for key in life.keys)
         plan.behind[arming] = stop if is_behind else None
 
@@ -318,9 +351,11 @@ class Partition:
             cursor = minute.end
             at = self._next(life, cursor, until, nowhere)
 
-    def _ready(self, life: Life, ends: Mapping[MetricKey, int]) -> int:
+    def _ready(self, arming: int, life: Life, ends: Mapping[MetricKey, int]) -> int:
         """Find how far an arming can be judged: to where all its series are, or patience is at an end."""
         reached = [ends[key] for key in life.keys]
+        if self._seen_to - self._waits.get(arming, self._seen_to) < PATIENCE:
+            return min(reached)
         return max(min(reached), max(reached) - PATIENCE)
 
     def _glance(self, plan: Plan) -> None:

@@ -52,11 +52,15 @@ def begin(life: Life, world: World, history: Iterable[Minute] = ()) -> AlertStat
     seconds, rising), which fill the memories: a condition held before the alert was made counts.
     """
     memory: Memory = (None,) * life.slots
+    known_to: int | None = None
     for minute in history:
-        memory = _judged(life, minute, memory)[1]
+        memory, known_to = _judged(life, minute, memory)[1], minute.end
     if any(key not in life.seen for key in life.priced):
         return AlertState(cursor=minute_of(life.made_at) + MINUTE, memory=memory)
     cursor = max((seen.bar.at for seen in life.seen.values()), default=minute_of(life.made_at))
+    if known_to is not None and known_to < cursor:  # minutes that are not final yet: nobody saw them
+        unseen = Minute(known_to, {}, world, span=cursor - known_to)
+        memory = _judged(life, unseen, memory)[1]
     bars = {key: point(life.seen[key].price, cursor) for key in life.priced}
     made = Minute(cursor, bars, world, is_over=False)
     sided = _judged(life, made, memory)[1]
