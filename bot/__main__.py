@@ -18,6 +18,7 @@ import typer
 
 if TYPE_CHECKING:
     from bot.logs import Redaction
+    from bot.rules import RuleError
     from bot.settings import Settings
 
 T = TypeVar("T")
@@ -90,7 +91,7 @@ def check(
 
     Nothing is armed, and nothing is asked of the network.
     """
-    from bot.rules import RuleError, english, explain, picture, read
+    from bot.rules import RuleError, english, explain, read
 
     if rule == ["-"]:
         if not json:
@@ -108,9 +109,67 @@ def check(
     try:
         parsed = read(text).rule
     except RuleError as error:
-        said = (error.reason, error.hint) if error.hint else (error.reason,)
-        _refuse(f"{picture(error)}\n{' '.join(map(english, said))}")
+        _refuse(_drawn(error))
     typer.echo(f"{parsed}\n{english(explain(parsed))}.")
+
+
+@app.command()
+def backtest(
+    rule: Annotated[list[str], typer.Argument(metavar="RULE", help="A rule as in chat.")],
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=FILE.csv",
+            help="History of what the rule reads: candles, or values of a metric. Else exchanges are asked.",
+        ),
+    ] = None,
+    since: Annotated[
+        str, typer.Option("--from", metavar="TIME", help="Where to begin: 2025-11-10, 2025-11-10T12:00Z.")
+    ] = "",
+    until: Annotated[
+        str, typer.Option("--to", metavar="TIME", help="Where to end; a day is taken in whole.")
+    ] = "",
+    json: Json = False,
+) -> None:
+    """Say when a rule would have rung.
+
+    A line for each ring, from files of history or from the exchange.
+    """
+    from bot.backtest import Unfit, run
+    from bot.feeds.files import BadFile, read_history
+    from bot.rules import RuleError, fill, qualify, read
+
+    settings = _settings()
+    first, last = _instant("--from", since), _instant("--to", until, is_end=True)
+    try:
+        written = read(" ".join(rule)).rule
+        armed = qualify(fill(written, {}), settings.quote)
+        if data:
+            past = read_history(data, settings.quote)
+        else:
+            from bot.app import fetch_history
+
+            past, first = _finish(fetch_history(settings, armed, first, last), _log("WARNING", settings))
+        report = run(armed, past, first, last, canonical=str(written))
+    except RuleError as error:
+        if json:
+            print_json(_mistake(error), sys.stdout)
+        _refuse(_drawn(error))
+    except (BadFile, Unfit) as error:
+        if json:
+            print_json({"ok": False, "error": str(error)}, sys.stdout)
+        _refuse(str(error))
+    found = report.facts()
+    if json:
+        print_json({"ok": True, **found}, sys.stdout)
+        return
+    for firing in found["firings"]:
+        typer.echo("  ".join(firing[name] for name in ("at", "kind", "rule", "because")))
+    told, unknown = len(report.firings), report.unknown
+    typer.echo(
+        f"{told} in all; {unknown:,} of {(report.until - report.since) // 60:,} minutes are unknown.",
+        err=True,
+    )
 
 
 @database.command("upgrade")
@@ -170,8 +229,7 @@ def _reading(text: str, quote: str) -> dict[str, Any]:
     try:
         rule = read(text).rule
     except RuleError as error:
-        hint = english(error.hint) if error.hint else None
-        return {"ok": False, "error": english(error.reason), "column": error.column, "hint": hint}
+        return _mistake(error)
     options = rule.options
     until = options.until.isoformat() if isinstance(options.until, date) else options.until
     given = {"mode": options.mode, "cooldown": options.cooldown, "until": until, "note": options.note}
@@ -183,6 +241,35 @@ def _reading(text: str, quote: str) -> dict[str, Any]:
         "inputs": [str(key) for key in inputs],
         "options": {name: str(value) for name, value in given.items() if value},
     }
+
+
+def _mistake(error: RuleError) -> dict[str, Any]:
+    """Say for a program what is wrong with a rule."""
+    from bot.rules import english
+
+    hint = english(error.hint) if error.hint else None
+    return {"ok": False, "error": english(error.reason), "column": error.column, "hint": hint}
+
+
+def _drawn(error: RuleError) -> str:
+    """Draw a mistake in a rule with its caret, and say what it is."""
+    from bot.rules import english, picture
+
+    said = (error.reason, error.hint) if error.hint else (error.reason,)
+    return f"{picture(error)}\n{' '.join(map(english, said))}"
+
+
+def _instant(option: str, text: str, is_end: bool = False) -> int | None:
+    """Read the time of an option, down to the minute; a day that ends something is taken in whole."""
+    from bot.feeds.files import read_time
+
+    if not text:
+        return None
+    at = read_time(text)
+    if at is None:
+        _refuse(f'{option} is "{text}", which is no time: write 2025-11-10 or 2025-11-10T12:00Z.')
+    is_whole_day = is_end and len(text) == len("2025-11-10") and "-" in text
+    return (int(at) + 86_400 * is_whole_day) // 60 * 60
 
 
 def _settings() -> Settings:

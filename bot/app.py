@@ -28,11 +28,15 @@ from bot import gauges, web
 from bot.alerts.people import Caller, ChatRef
 from bot.alerts.translator import ENGLISH, Translator
 from bot.alerts.wording import PATIENCE
+from bot.backtest import Past, Unfit
 from bot.commands import COMMANDS, Office, make_desk
+from bot.commands.preview import fetch
 from bot.deliver import Courier
 from bot.feeds import Exchanges, build_feeds
-from bot.metrics import Batch
-from bot.ports import Chat, Choice, Clock, Desk, Feed, Replies
+from bot.metrics import Batch, minute_of
+from bot.ports import Chat, Choice, Clock, Desk, Feed, Replies, UnknownInstrument
+from bot.rules import instruments
+from bot.rules.tree import Rule
 from bot.store import open_store, upgrade
 from bot.watch import Watch
 
@@ -46,6 +50,7 @@ _SECONDS_TO_SETTLE = 8.0
 _POLLS_UNTIL_LATE = 2
 _POLLS_UNTIL_SILENT = 3
 _SECONDS_FOR_A_LOOK = 30.0
+_MONTH = 30 * 86_400
 _SECONDS_UNTIL_FINAL = 130.0
 """From a touch to the delivery of its final minute: the minute itself, its settling, and a margin."""
 
@@ -240,6 +245,27 @@ async def run(settings: Settings) -> None:
         log.info("started", chats=[chat.platform for chat in chats], exchanges=list(settings.exchanges))
         await house.run(stop)
     log.info("stopped")
+
+
+async def fetch_history(
+    settings: Settings, rule: Rule, since: int | None, until: int | None
+) -> tuple[Past, int]:
+    """Fetch the history for a backtest of a qualified rule from the exchanges, else of the last 30 days.
+
+    Gives it with its first moment. Raises Unfit for what no exchange has, and Unseeable.
+    """
+    clock = SystemClock()
+    exchanges = build_feeds(settings.exchanges, settings.quote, clock, gateway=settings.exchange_api)
+    last = until if until is not None else minute_of(clock.now())
+    try:
+        for instrument in instruments(rule):
+            await exchanges.market.resolve(instrument)
+        return await fetch(exchanges.market, rule, since if since is not None else last - _MONTH, last)
+    except UnknownInstrument as error:
+        nearest = f" Nearest: {', '.join(error.nearest)}." if error.nearest else ""
+        raise Unfit(f"No exchange that I watch lists {error.name}.{nearest}") from error
+    finally:
+        await exchanges.close()
 
 
 def build_chats(settings: Settings, clock: Clock) -> list[Chat]:

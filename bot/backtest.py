@@ -9,21 +9,21 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from math import ceil, lcm
 from operator import attrgetter
+from typing import Any
 
 from bot.alerts.message import Facts
 from bot.alerts.models import Notification, Telling
 from bot.alerts.people import ChatRef
 from bot.alerts.sentences import meaning
-from bot.alerts.translator import ENGLISH, Translator
+from bot.alerts.translator import ENGLISH, Translator, exact_utc
 from bot.alerts.wording import word
 from bot.engine.compiler import compile_rule
 from bot.engine.life import Life
 from bot.engine.partition import Partition
-from bot.engine.sessions import Calendar
 from bot.engine.state import Reminder, Resolution, Ring, Transition
 from bot.engine.world import Stretch
 from bot.metrics import (
@@ -39,8 +39,8 @@ from bot.metrics import (
     point,
     runs,
 )
-from bot.rules import fix, parse, qualify
-from bot.rules.tree import Call, Compare, Instrument, Options, Rule
+from bot.rules import fix
+from bot.rules.tree import Rule
 
 _BARS_AT_ONCE = 1440
 """A day of minutes: enough that numpy pays, and little enough to be held."""
@@ -93,52 +93,63 @@ class Report:
     until: int
     unknown: int
 
+    def facts(self) -> dict[str, Any]:
+        """Give the same for programs: times in ISO 8601, and an object for each firing."""
+        return {
+            "canonical": self.rule,
+            "from": exact_utc(self.since),
+            "to": exact_utc(self.until),
+            "unknown_minutes": self.unknown,
+            "firings": [asdict(firing) | {"at": exact_utc(firing.at)} for firing in self.firings],
+        }
+
 
 def run(
     rule: Rule,
     past: Past,
     since: int | None = None,
     until: int | None = None,
+    *,
+    canonical: str = "",
     tr: Translator = ENGLISH,
 ) -> Report:
     """Judge a rule over history as if it had been made at the first moment that all of its series know.
 
     ``rule`` is filled in and qualified, and repeats unless it says otherwise. ``since`` and ``until`` narrow
-    the range; what was before ``since`` only fills the memories. Raises Unfit, and RuleError where its
+    the range; what was before ``since`` only fills the memories. ``canonical`` is the rule as it is to be
+    named, if that is not the qualified one. Raises Unfit, and RuleError where its
     ``until`` is over at the first moment.
     """
     replay = Replay((rule,), past, since, until)
-    told = (firing_of(transition, rule, tr) for _, transition in replay)
+    named = canonical or str(rule)
+    told = (firing_of(transition, rule, named, tr) for _, transition in replay)
     firings = tuple(firing for firing in told if firing is not None)
-    return Report(str(rule), firings, replay.since, replay.until, replay.unknown)
+    return Report(named, firings, replay.since, replay.until, replay.unknown)
 
 
-def wanted(rule: Rule, at: int) -> list[Stretch]:
-    """Name the history of prices from before an instant, a whole minute, that judging from then on wants."""
-    life = _life(_endless(rule), at - MINUTE, {})
-    return Partition().missing(life, None)
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a rule reads: the series of ``prices`` and of ``metrics``, and ``stretches`` of earlier prices."""
+
+    prices: tuple[MetricKey, ...]
+    metrics: tuple[MetricKey, ...]
+    stretches: tuple[Stretch, ...]
 
 
-def series_of(text: str, quote: str) -> tuple[MetricKey, Calendar | None, bool]:
-    """Read the name of a series as rules name it: ``btc``, ``eth/usd@kraken``, ``etf_flow(btc)``.
+def needs_of(rule: Rule, at: int) -> Needs:
+    """Name what a qualified rule reads, and the history that judging it from an instant on wants.
 
-    Gives its key, the sessions to which its values belong, and whether it is a metric. Raises RuleError, and
-    Unfit for what is computed of a series and is none itself.
+    ``at`` is a whole minute.
     """
-    rule = qualify(parse(f"{text} > 1"), quote)
-    life = _life(rule, 0, {})
-    match rule:
-        case Rule(condition=Compare(left=Instrument() | Call() as named), options=options) if (
-            options == Options() and len(life.keys) == 1
-        ):
-            [key] = life.keys
-            if isinstance(named, Instrument) or (key in life.calendars and key.metric == named.function):
-                return key, life.calendars.get(key), key in life.calendars
-    raise Unfit(f"{text} is no series; write btc, eth/usd or etf_flow(btc).")
+    life = _life(_endless(rule), at - MINUTE, {})
+    return Needs(life.priced, tuple(life.calendars), tuple(Partition().missing(life, None)))
 
 
-def firing_of(transition: Transition, rule: Rule, tr: Translator = ENGLISH) -> Firing | None:
-    """Word a transition as the live message does; ``None`` for what is no news of the market."""
+def firing_of(transition: Transition, rule: Rule, named: str, tr: Translator) -> Firing | None:
+    """Word a transition as the live message does; ``None`` for what is no news of the market.
+
+    ``named`` is the rule as it is to be named.
+    """
     match transition:
         case Ring():
             because = _reason(transition, rule, tr)
@@ -153,7 +164,7 @@ def firing_of(transition: Transition, rule: Rule, tr: Translator = ENGLISH) -> F
         case _:
             return None
     kind = type(transition).__name__.lower()
-    return Firing(transition.at, kind, transition.value, str(rule), because)
+    return Firing(transition.at, kind, transition.value, named, because)
 
 
 def _reason(ring: Ring, rule: Rule, tr: Translator) -> str:
@@ -302,7 +313,10 @@ class _Source:
 
 
 def _life(rule: Rule, made_at: float, seen: Mapping[MetricKey, Seen]) -> Life:
-    return compile_rule(rule, True, made_at, seen)
+    try:
+        return compile_rule(rule, True, made_at, seen)
+    except ValueError as error:
+        raise Unfit(f"This cannot be tested: {error}.") from error
 
 
 def _memory(life: Life) -> int:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.backtest import Firing, Past, Replay, Report, Unfit, run, series_of, wanted
+from bot.backtest import Firing, Past, Replay, Report, Unfit, needs_of, run
 from bot.demo.days import November
 from bot.engine.compiler import compile_rule
 from bot.engine.minute import Minute
@@ -256,7 +256,7 @@ def test_candles_from_before_the_bars_fill_the_memories(november: list[Bar]) -> 
     rule = parse("btc/usdt < sma(btc/usdt, 3, 1d)")
     since = november[0].at + 8 * DAY
     whole = run(rule, Past({BTC: november}), since=since)
-    stretches = wanted(rule, since)
+    stretches = needs_of(rule, since).stretches
     candles = {
         (stretch.key, stretch.span): [
             bar for bar in join(november, stretch.span) if stretch.since <= bar.at < stretch.until
@@ -280,29 +280,6 @@ def test_a_ring_that_ends_says_so_where_the_rule_asks(november: list[Bar]) -> No
     report = backtest("btc/usdt < 100 remind 5m", btc=minutes(101, *[99.0] * 12))
     assert [firing.kind for firing in report.firings] == ["ring", "reminder", "reminder"]
     assert report.firings[1].because == "BTC/USDT below 100 still holds: 99"
-
-
-@pytest.mark.parametrize(
-    ("text", "key"),
-    [
-        ("btc", BTC),
-        ("BTC/USDT", BTC),
-        ("eth", ETH),
-        ("btc/usd@kraken", MetricKey("price", "btc/usd", "kraken")),
-        ("etf_flow(btc)", FLOWS),
-    ],
-)
-def test_a_series_is_named_as_in_rules(text: str, key: MetricKey) -> None:
-    found, _, is_metric = series_of(text, "usdt")
-    assert (found, is_metric) == (key, key == FLOWS)
-
-
-@pytest.mark.parametrize(
-    "text", ["rsi(btc, 14, 4h)", "btc > 5 and eth", "zec / btc", "streak(etf_flow(btc))"]
-)
-def test_what_is_computed_of_a_series_is_no_series(text: str) -> None:
-    with pytest.raises(Unfit, match="is no series"):
-        series_of(text, "usdt")
 
 
 def test_many_rules_in_one_pass_ring_as_each_alone(november: list[Bar]) -> None:

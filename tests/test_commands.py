@@ -226,8 +226,8 @@ async def test_every_example_of_the_table_works(room: Room) -> None:
     order = {"publish": 0, "subscribe": 1, "delete": 3}
     for command in sorted(COMMANDS, key=lambda command: order.get(command.name, 2)):
         for example in command.examples:
-            [message] = await room.replies(f"/{command.name} {example}".strip(), OPERATOR)
-            assert not message.is_private, message  # no refusal
+            for message in await room.replies(f"/{command.name} {example}".strip(), OPERATOR):
+                assert not message.is_private, message  # no refusal
 
 
 # --- what a chat has ----------------------------------------------------------------------------------------

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.backtest import Unfit
 from bot.engine.sessions import XNYS
-from bot.feeds.files import BadFile, CandleFile, read_candles, read_metric
+from bot.feeds.files import BadFile, CandleFile, read_candles, read_history, read_metric, series_of
 from bot.metrics import MINUTE, Bar, MetricKey, Observation
-from tests.markets import START
+from tests.markets import BTC, ETH, START
 
 HOUR, DAY = 3600, 86_400
 HEAD = "time,open,high,low,close,volume\n"
@@ -235,3 +236,55 @@ def test_a_bad_metric_is_refused_in_one_sentence(written: Write, text: str, what
     with pytest.raises(BadFile) as refused:
         read_metric(written(text), FLOWS)
     assert str(refused.value).startswith(what)
+
+
+# --- both ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("btc", BTC),
+        ("BTC/USDT", BTC),
+        ("eth", ETH),
+        ("btc/usd@kraken", MetricKey("price", "btc/usd", "kraken")),
+        ("etf_flow(btc)", FLOWS),
+    ],
+)
+def test_a_series_is_named_as_in_rules(text: str, key: MetricKey) -> None:
+    found, _, is_metric = series_of(text, "usdt")
+    assert (found, is_metric) == (key, key == FLOWS)
+
+
+@pytest.mark.parametrize(
+    "text", ["rsi(btc, 14, 4h)", "btc > 5 and eth", "zec / btc", "streak(etf_flow(btc))"]
+)
+def test_what_is_computed_of_a_series_is_no_series(text: str) -> None:
+    with pytest.raises(Unfit, match="is no series"):
+        series_of(text, "usdt")
+
+
+def test_files_are_given_by_the_series_that_they_hold(tmp_path: Path) -> None:
+    candles, flows = tmp_path / "c=d.csv", tmp_path / "flows.csv"
+    candles.write_text(hours(0, 1))
+    flows.write_text("as_of,value\n2025-11-20,1\n")
+    past = read_history([f"btc={candles}", f"etf_flow(btc)={flows}"], "usdt")
+    assert list(past.bars) == [BTC]
+    assert list(past.bars[BTC]) == [bar(0), bar(1)]
+    assert [one.known_at for one in past.values[FLOWS]] == [(TWENTIETH + 1) * DAY + 5 * HOUR]
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        (["x.csv"], "Data is given as KEY=FILE.csv"),
+        (["btc=c.csv", "btc/usdt=c.csv"], "Data for btc/usdt is given twice"),
+    ],
+)
+def test_data_that_is_not_given_as_it_should_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: list[str], what: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.csv").write_text(hours(0, 1))
+    with pytest.raises(Unfit, match=what):
+        read_history(given, "usdt")

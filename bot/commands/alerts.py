@@ -6,6 +6,7 @@ from datetime import datetime
 
 from bot.alerts.message import say
 from bot.alerts.models import Alert
+from bot.commands.preview import preview
 from bot.commands.reading import SURE, Prepared, arm, ask_if_far, look, nearest, read_rule, split_sure
 from bot.commands.request import Refusal, Request
 from bot.commands.standing import Row, made_lines, row_of
@@ -36,6 +37,8 @@ async def make(request: Request) -> Replies:
     if reading.other is not None:
         lines.append(tr("If all of it is to hold that long, write: {rule}", rule=str(reading.other)))
     yield say(*lines)
+    if would_have := await preview(prepared, request):
+        yield say(*lines, would_have)
 
 
 async def show(request: Request) -> Replies:

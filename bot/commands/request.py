@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -10,6 +11,8 @@ from bot.alerts.message import Message
 from bot.alerts.people import Caller, ChatKind, ChatRef, Role
 from bot.alerts.translator import Translator
 from bot.ports import ChatSettings, Clock, Market, Register
+
+_PREVIEWS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,7 @@ class Office:
     * ``is_admin``: asks a platform whether a person administers a chat now.
     * ``translator_for``: gives the words of a (language, time zone).
     * ``late_after``: seconds after which what a feed last saw counts as late.
+    * ``previews``: the places for those who look through history, which costs calls and time.
     """
 
     register: Register
@@ -32,6 +36,7 @@ class Office:
     translator_for: Callable[[str, str], Translator]
     version: str = ""
     late_after: float = 120.0
+    previews: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PREVIEWS), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.alerts.people import Role
-from bot.commands import alerts, levels, manual, market, shared
+from bot.commands import alerts, levels, manual, market, preview, shared
 from bot.commands.table import Command, Option
 
 _RULE = Option("rule", "The rule, such as: btc < 100k for 5m", completes="rule")
@@ -29,6 +29,14 @@ COMMANDS: tuple[Command, ...] = (
         alerts.make,
         changes=True,
         examples=("btc < 100k", "btc > 70k for 5m", "btc -5% in 1h", "btc breaks 100k repeat cooldown 1h"),
+    ),
+    Command(
+        "test",
+        "Say how often a rule would have rung in the last 30 days",
+        Role.MEMBER,
+        (_RULE,),
+        preview.test,
+        examples=("btc < 100k", "btc -5% in 1h"),
     ),
     Command(
         "alerts",

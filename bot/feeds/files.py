@@ -19,10 +19,14 @@ from math import isfinite
 from pathlib import Path
 from typing import NoReturn
 
+from bot.backtest import Past, Unfit
+from bot.engine.compiler import compile_rule
 from bot.engine.sessions import DAILY, Calendar, day_of
 from bot.feeds.candles import EARLIEST
 from bot.metrics import MINUTE, Bar, MetricKey, Observation
 from bot.ports import TocsinError
+from bot.rules import parse, qualify
+from bot.rules.tree import Call, Compare, Instrument, Options, Rule
 
 _DAY = 86_400
 _CANDLE = ("time", "open", "high", "low", "close", "volume")
@@ -96,20 +100,67 @@ class _Line:
 
     def time_of(self, column: str) -> float:
         """Read an instant, in epoch seconds."""
-        text = self.values[column]
-        try:
-            stamp = float(text)
-        except ValueError:
-            try:
-                moment = datetime.fromisoformat(text)
-                stamp = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
-            except (ValueError, OverflowError):
-                self.refuse(f"{self.shown(column)}, which is no time; write 2025-11-12T19:00Z or an epoch")
-        else:
-            stamp = stamp / 1000 if abs(stamp) >= _MILLISECONDS_FROM else stamp
+        stamp = read_time(self.values[column])
+        if stamp is None:
+            self.refuse(f"{self.shown(column)}, which is no time; write 2025-11-12T19:00Z or an epoch")
         if not EARLIEST <= stamp < _LATEST:
             self.refuse(f"{self.shown(column)}, which is not between 2009 and 2099")
         return stamp
+
+
+def read_time(text: str) -> float | None:
+    """Read an instant as these files write it, in epoch seconds; ``None`` if it is none."""
+    try:
+        stamp = float(text)
+    except ValueError:
+        try:
+            moment = datetime.fromisoformat(text)
+            return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+        except (ValueError, OverflowError):
+            return None
+    return stamp / 1000 if abs(stamp) >= _MILLISECONDS_FROM else stamp
+
+
+def read_history(given: Iterable[str], quote: str) -> Past:
+    """Read the files of a backtest, each written as KEY=FILE.csv; ``quote`` is that of ``btc`` alone.
+
+    Raises BadFile, Unfit for a key that is no series, and RuleError for one that cannot be read.
+    """
+    bars: dict[MetricKey, CandleFile] = {}
+    values: dict[MetricKey, list[Observation]] = {}
+    for one in given:
+        name, equals, file = one.partition("=")
+        if not equals:
+            raise Unfit(f"Data is given as KEY=FILE.csv, such as btc/usdt=btc.csv, and not as {one}.")
+        key, calendar, is_metric = series_of(name, quote)
+        if key in bars or key in values:
+            raise Unfit(f"Data for {key} is given twice.")
+        if is_metric:
+            values[key] = read_metric(Path(file), key, calendar)
+        else:
+            bars[key] = read_candles(Path(file))
+    return Past(bars, values)
+
+
+def series_of(text: str, quote: str) -> tuple[MetricKey, Calendar | None, bool]:
+    """Read the name of a series as rules name it: ``btc``, ``eth/usd@kraken``, ``etf_flow(btc)``.
+
+    Gives its key, the sessions to which its values belong, and whether it is a metric. Raises RuleError, and
+    Unfit for what is computed of a series and is none itself.
+    """
+    rule = qualify(parse(f"{text} > 1"), quote)
+    try:
+        life = compile_rule(rule, True, 0, {})
+    except ValueError as error:
+        raise Unfit(f"{text} cannot be read from a file: {error}.") from error
+    match rule:
+        case Rule(condition=Compare(left=Instrument() | Call() as named), options=options) if (
+            options == Options() and len(life.keys) == 1
+        ):
+            [key] = life.keys
+            if isinstance(named, Instrument) or (key in life.calendars and key.metric == named.function):
+                return key, life.calendars.get(key), key in life.calendars
+    raise Unfit(f"{text} is no series; write btc, eth/usd or etf_flow(btc).")
 
 
 def read_candles(path: Path) -> CandleFile:

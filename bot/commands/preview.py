@@ -1,0 +1,141 @@
+"""What an alert would have done: the live engine over the last days, from the history of the market."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import structlog
+
+from bot.alerts.message import say
+from bot.alerts.translator import Translator
+from bot.backtest import Needs, Past, Replay, Unfit, needs_of
+from bot.commands.reading import Prepared, prepare, read_rule
+from bot.commands.request import Request
+from bot.commands.standing import distance
+from bot.engine.state import Ring
+from bot.metrics import MINUTE, Bar, MetricKey, opening_of
+from bot.ports import Market, Replies
+from bot.rules.tree import Mode, Rule
+
+log = structlog.get_logger(__name__)
+
+_DAY = 86_400
+_DAYS = 30
+_SPANS = (60, 300, 900, 3600, 14_400, 86_400)
+_MOST_BARS = 10_000
+"""How many bars of a series are asked for: thirty days in five minutes are 8,640, in nine calls of most."""
+
+_NEAR_ENOUGH = 0.05
+"""The share of the time that may be missing at its beginning before coarser bars are asked for."""
+
+_PATIENCE = 25.0
+"""Real seconds after which an answer goes without its preview."""
+
+
+async def test(request: Request) -> Replies:
+    """Say how often a rule would have rung, when last, and how far it is now; nothing is armed."""
+    tr, reading = request.tr, read_rule(request, request.given("rule"))
+    prepared = await prepare(request, reading.rule, await request.levels())
+    meaning = prepared.meaning(tr)
+    if where := distance(prepared.armed, prepared.keys, prepared.seen, tr):
+        first = tr("{rule}. Now {where}.", rule=meaning, where=where)
+    else:
+        first = tr("{rule}. The price cannot be seen just now.", rule=meaning)
+    arm = tr("To arm it, send: {line}", line=f"/alert {reading.rule}")
+    yield say(first, arm)
+    yield say(first, await preview(prepared, request) or tr("There is no history to test it on."), arm)
+
+
+async def preview(prepared: Prepared, request: Request) -> str:
+    """Say how often an alert would have rung in the last days, and when last; nothing where nobody can say.
+
+    Never raises for what may go wrong on the way: a preview is an extra, and the answer stands without it.
+    """
+    until = int(request.instant // MINUTE) * MINUTE
+    since = opening_of(until, _DAY) - _DAYS * _DAY
+    options = replace(prepared.armed.options, mode=Mode.REPEAT, until=None)
+    rule = prepared.armed.with_options(options)
+    try:
+        async with asyncio.timeout(_PATIENCE), request.office.previews:
+            past, since = await fetch(request.office.market, rule, since, until)
+            replay = Replay((rule,), past, since)
+            rings = await asyncio.to_thread(_rings, replay)
+    except Unfit:
+        return ""
+    except Exception as error:  # whatever it is: the alert was made, and its answer given
+        log.info("no_preview", error=type(error).__name__)
+        return ""
+    return _sentence(rings, replay, request.tr, request.now)
+
+
+async def fetch(market: Market, rule: Rule, since: int, until: int) -> tuple[Past, int]:
+    """Fetch the prices that a backtest of a qualified rule over ``[since, until)`` reads, and some before.
+
+    They come in the finest bars that reach back so far without being too many, else in those that reach
+    furthest; gives the history and the first moment, which is later where that many bars do not suffice.
+    Raises Unfit for metrics, whose history no exchange has, and Unseeable.
+    """
+    needs = needs_of(rule, since)
+    if needs.metrics:
+        raise Unfit(f"The exchanges have no history of {needs.metrics[0]}.")
+    frames = {stretch.span for stretch in needs.stretches if stretch.span > MINUTE}
+    fitting = [span for span in _SPANS if all(frame % span == 0 for frame in frames)]
+    spans = [span for span in fitting if until - since <= span * _MOST_BARS] or fitting[-1:]
+    since = max(since, until - spans[0] * _MOST_BARS)
+    needs = needs_of(rule, since)
+    first = min((stretch.since for stretch in needs.stretches if stretch.span == MINUTE), default=since)
+    bars: dict[MetricKey, tuple[Bar, ...]] = {}
+    for span in spans:
+        found = await _bars(market, needs, first, until, span)
+        if found and (not bars or _reach(found) < _reach(bars) - span):
+            bars = found
+        elif bars:
+            break  # coarser bars reach no further: there is no more
+        if bars and _reach(bars) - first <= (until - first) * _NEAR_ENOUGH:
+            break
+    candles = {
+        (stretch.key, stretch.span): await market.bars(
+            stretch.key, stretch.since, stretch.until, stretch.span
+        )
+        for stretch in needs.stretches
+        if stretch.span > MINUTE and bars
+    }
+    return Past(bars, candles=candles), since
+
+
+async def _bars(
+    market: Market, needs: Needs, since: int, until: int, span: int
+) -> dict[MetricKey, tuple[Bar, ...]]:
+    """Ask for the bars of all series; nothing where one of them has none."""
+    found = await asyncio.gather(*(market.bars(key, since, until, span) for key in needs.prices))
+    return dict(zip(needs.prices, found, strict=True)) if all(found) else {}
+
+
+def _reach(bars: dict[MetricKey, tuple[Bar, ...]]) -> int:
+    return max(run[0].at for run in bars.values())
+
+
+def _rings(replay: Replay) -> list[float]:
+    return [transition.at for _, transition in replay if isinstance(transition, Ring)]
+
+
+def _sentence(rings: list[float], replay: Replay, tr: Translator, now: float) -> str:
+    days = round((replay.until - replay.since) / _DAY)
+    if days < 1:
+        return ""
+    if days >= _DAYS - 1:
+        period = tr("the last {days} days", days=_DAYS)
+    else:
+        period = tr.many("the {count} day known", "the {count} days known", days)
+    if not rings:
+        return tr("It would not have rung in {period}.", period=period)
+    last = tr.instant(rings[-1], now)
+    if len(rings) == 1:
+        return tr("It would have rung once in {period}: {last}.", period=period, last=last)
+    return tr(
+        "It would have rung {count} times in {period}, last {last}.",
+        count=len(rings),
+        period=period,
+        last=last,
+    )
