@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TypeVar
 
-from bot.rules.checks import Side, check_comparison, check_level, has_sessions_alone
+from bot.rules.checks import Side, check_comparison, check_level, has_sessions_alone, has_zero_level
 from bot.rules.errors import RuleError, show, suggest
 from bot.rules.grammar import Branch, branches, first, leaves, typed, walk
 from bot.rules.parts import is_moving
@@ -80,7 +80,8 @@ class _Builder:
     def rule(self, branch: Branch) -> Rule:
         condition, *options = branches(branch)
         built = self._condition(condition, 0)
-        return Rule(built, self._options(options, condition))
+        self.terms.check_subject()
+        return Rule(built, self._options(options, built))
 
     # --- conditions ---
 
@@ -213,7 +214,7 @@ class _Builder:
 
     # --- options ---
 
-    def _options(self, found: Sequence[Branch], condition: Branch) -> Options:
+    def _options(self, found: Sequence[Branch], condition: Condition) -> Options:
         options, given = Options(), set[str]()
         for branch in found:
             word, *rest = leaves(branch)
@@ -227,7 +228,7 @@ class _Builder:
                 case "cooldown":
                     options = replace(options, cooldown=self.terms.window(rest[0], shortest=0))
                 case "rearm":
-                    options = replace(options, rearm=self._distance(rest[0]))
+                    options = replace(options, rearm=self._distance(rest[0], condition))
                 case "remind":
                     options = replace(options, remind=self.terms.window(rest[0]))
                 case "until":
@@ -246,8 +247,11 @@ class _Builder:
                     options = replace(options, mode=Mode(mode))
         return options
 
-    def _distance(self, token: Token) -> Number | Percent:
+    def _distance(self, token: Token, condition: Condition) -> Number | Percent:
         distance = _number(token)
+        if token.kind == "PERCENT" and has_zero_level(condition):
+            reason = Phrase("A share of zero is nothing: the distance from it is a number.")
+            raise self._error(token, reason, show("etf_flow(btc) crosses above 0 rearm 50m"))
         if distance <= 0:
             raise self._error(token, Phrase("A distance must be more than 0."), show("rearm 0.5%"))
         return Percent(distance) if token.kind == "PERCENT" else Number(distance)

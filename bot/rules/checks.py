@@ -8,10 +8,11 @@ from decimal import Decimal
 from bot.rules.errors import RuleError, show, suggest
 from bot.rules.functions import FUNCTIONS
 from bot.rules.grammar import Branch, first, typed
-from bot.rules.parts import is_moving, values_in
+from bot.rules.parts import atoms_in, is_moving, values_in
 from bot.rules.phrases import Phrase, Quantity, plain
-from bot.rules.tree import Condition
+from bot.rules.tree import Compare, Condition, Crosses, Zone
 from bot.rules.units import (
+    PERCENT,
     Unit,
     are_alike,
     bounds_of,
@@ -63,6 +64,26 @@ def has_sessions_alone(condition: Condition) -> bool:
     """Whether all that a condition reads are metrics with sessions."""
     moving = [value for value in values_in(condition) if isinstance(value, Instrument | Call)]
     return bool(moving) and all(map(_is_of_sessions, moving))
+
+
+def has_zero_level(condition: Condition) -> bool:
+    """Whether something is compared with zero that is not in percent, so that a share of it is nothing."""
+    for atom in atoms_in(condition):
+        match atom:
+            case (
+                Compare(left=value, right=Number(value=level))
+                | Compare(left=Number(value=level), right=value)
+            ):
+                levels = [level]
+            case Crosses(value=value, level=Number(value=level)):
+                levels = [level]
+            case Zone(value=value, low=low, high=high):
+                levels = [end.value for end in (low, high) if isinstance(end, Number)]
+            case _:
+                continue
+        if not all(levels) and unit_of(value) != PERCENT:
+            return True
+    return False
 
 
 def _is_of_sessions(value: Value) -> bool:

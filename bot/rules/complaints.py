@@ -11,7 +11,7 @@ from bot.rules.grammar import Unexpected
 from bot.rules.phrases import Phrase, plain
 from bot.rules.scanner import Token
 from bot.rules.sugar import VERBS
-from bot.rules.words import KEYWORDS, OPTIONS, QUOTES
+from bot.rules.words import KEYWORDS, OPTIONS, QUOTES, RESERVED
 
 EXAMPLE = show("btc < 100k")
 
@@ -23,11 +23,14 @@ _MISSING = (
     ("NUMBER", "A number or a level must follow.", "btc < 100k"),
     ("PERCENT", "A percentage must follow.", "btc moves 5% in 1h"),
     ("IN", "In what time?", "btc moves 5% in 1h"),
+    ("RANGE", "To what level?", "btc enters 98k .. 105k"),
+    ("LPAR", "Conditions in brackets must follow.", "2 of (btc < 100k, eth < 3k)"),
     ("RPAR", "This bracket is never closed.", ""),
 )
 """What is said where a line ends too early, by what could have followed; the first that fits counts."""
 
-_BEFORE_LEVELS = frozenset(["CMP", "CROSSES", "ABOVE", "BELOW", "MINUS"])
+_SIGNS = frozenset(["PLUS", "MINUS", "STAR", "SLASH"])
+_BEFORE_LEVELS = frozenset(["CMP", "CROSSES", "ABOVE", "BELOW", "ENTERS", "LEAVES", "RANGE", *_SIGNS])
 
 
 def complain(text: str, tokens: Sequence[Token], error: Unexpected) -> RuleError:
@@ -49,10 +52,18 @@ def _ended(text: str, tokens: Sequence[Token], expected: frozenset[str]) -> Rule
     if not tokens:
         return RuleError(text, 0, Phrase("There is no rule here."), EXAMPLE)
     end, last = tokens[-1].end, tokens[-1]
+    if "SESSIONS" in expected:
+        return RuleError(text, last.at, *_no_duration(last))
+    if _is_step(expected):
+        return RuleError(text, end, *_no_step(last))
+    if "CMP" in expected and last.kind == "NUMBER" and len(tokens) > 1 and tokens[-2].text in ("+", "-"):
+        sign = tokens[-2]
+        hint = show(f"{tokens[0].text} {sign.text}5% in 1h")
+        return RuleError(text, sign.at, Phrase('"{word}" does not fit here.', {"word": sign.text}), hint)
     if "NAME" in expected and last.kind not in _BEFORE_LEVELS:
         return RuleError(text, end, Phrase("An instrument must follow."), EXAMPLE)
     for kind, reason, example in _MISSING:
-        if kind not in expected:
+        if kind not in expected or (kind == "LPAR" and "CMP" in expected):
             continue
         if kind == "RPAR":
             return RuleError(text, _open_bracket(tokens), Phrase(reason))
@@ -80,19 +91,21 @@ def _reason(
     kind_before, kind_after = before.kind if before else "", after.kind if after else ""
     is_after_value = "CMP" in expected
     is_after_condition = bool({"AND", "ONCE"} & expected)
+    if "SESSIONS" in expected and before:
+        return _no_duration(before)
+    if _is_step(expected):
+        return _no_step(before)
+    if {"COMMA", "RPAR"} <= expected and token.kind in {"CMP", "CROSSES", "MOVES", "EVERY"}:
+        return Phrase("A closing bracket is missing before this."), None
     match token.kind:
+        case "RPAR" if "COMMA" in expected and "RPAR" not in expected:
+            return Phrase("Another condition must follow."), show("2 of (btc < 100k, eth < 3k)")
         case "RPAR" if is_after_condition:
             return Phrase("This bracket was never opened."), None
-        case "LPAR" if before and kind_before == "NAME":
-            return Phrase("There is no function {name}.", {"name": before.text}), EXAMPLE
         case "CMP" | "EQUALS" | "MOVES" | "CROSSES" if before and before.text in KEYWORDS:
             return misfit, Phrase("The instrument is {name}", {"name": f"{before.text}/usdt"})
-        case "RESERVED" | "UP" | "DOWN" | "IN" | "ONCE" | "FOR" | "AND" | "OR" if kind_after in {
-            "CMP",
-            "MOVES",
-        }:
-            if "NAME" in expected and word.isalpha():
-                return misfit, Phrase("The instrument is {name}", {"name": f"{word}/usdt"})
+        case _ if word in KEYWORDS | RESERVED and kind_after in {"CMP", "MOVES"} and "NAME" in expected:
+            return misfit, Phrase("The instrument is {name}", {"name": f"{word}/usdt"})
         case "MINUS" | "RESERVED" if before and after and kind_before == kind_after == "NAME":
             if after.text in QUOTES:
                 return misfit, suggest(f"{before.text}/{after.text}")
@@ -101,12 +114,12 @@ def _reason(
         case "DURATION" | "MINUTES" if "FOR" in expected:
             return misfit, suggest(f"for {word}")
         case "NUMBER" if "DURATION" in expected:
-            return Phrase('"{word}" is no duration.', {"word": word}), _with_unit(token)
+            return _no_duration(token)
         case "NUMBER" if before and kind_before == "NUMBER" and word.isdigit():
             return misfit, suggest(f"{int(before.text + word):,}") if before.text.isdigit() else None
         case "NAME" if before and word in QUOTES and kind_before == "NAME":
             return misfit, suggest(f"{before.text}/{word}")
-        case "RESERVED" if word == "between":
+        case "RESERVED" if word in {"between", "within"}:
             return misfit, show("98k < btc < 105k")
         case "NAME" if before and word in QUOTES and kind_before in {"NUMBER", "MINUTES", "MONTHS"}:
             hint = Phrase(
@@ -118,7 +131,7 @@ def _reason(
     if "NAME" in expected and kind_before not in _BEFORE_LEVELS:
         return Phrase("An instrument must stand here."), EXAMPLE
     for kind, reason, example in _MISSING:
-        if kind in expected and kind not in {"CMP", "RPAR"} and not is_after_condition:
+        if kind in expected and kind not in {"CMP", "RPAR"} and not (is_after_condition or is_after_value):
             return Phrase(reason), show(example.format(before=before.text if before else ""))
     return _unknown(token, before, is_after_value, is_after_condition) or (misfit, EXAMPLE)
 
@@ -134,12 +147,22 @@ def _unknown(
     if is_after_condition:
         choices = {*OPTIONS, "and", "or", "for"}
     elif is_after_value:
-        choices = {*VERBS, "crosses"}
+        choices = {*VERBS, "crosses", "enters", "leaves", "every"}
     like = nearest(token.text, choices)
     hint = suggest(like) if like else EXAMPLE
     return Phrase('"{word}" is no word that fits here.', {"word": token.text}), hint
 
 
-def _with_unit(token: Token) -> Phrase | None:
+def _is_step(expected: frozenset[str]) -> bool:
+    return {"NUMBER", "PERCENT"} <= expected and "NAME" not in expected
+
+
+def _no_step(before: Token | None) -> tuple[Phrase, Phrase | None]:
+    example = "rearm 0.5%" if before and before.kind == "REARM" else "btc every 2% down"
+    return Phrase("A number or a percentage must follow."), show(example)
+
+
+def _no_duration(token: Token) -> tuple[Phrase, Phrase | None]:
     value = token.value
-    return suggest(f"{plain(value)}m") if isinstance(value, Decimal) and not value % 1 else None
+    hint = suggest(f"{plain(value)}m") if isinstance(value, Decimal) and not value % 1 else None
+    return Phrase('"{word}" is no duration.', {"word": token.text}), hint

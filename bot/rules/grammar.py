@@ -60,8 +60,6 @@ option: ONCE | REPEAT | COOLDOWN duration | REARM step | REMIND duration | UNTIL
 
 Branch = Tree[Leaf]
 
-_SPACED = {**dict.fromkeys(["PLUS", "MINUS", "STAR", "SLASH"], " {} "), "COMMA": "{} "}
-
 
 class Unexpected(Exception):
     """A token that cannot stand where it stands: its index (past the last at the end), and what could."""
@@ -124,13 +122,16 @@ def walk(branch: Branch, is_entered: Callable[[Branch], bool] = lambda _: True) 
 def typed(branch: Branch) -> str:
     """Write a branch again as it was typed, with ordinary spaces."""
     words: list[str] = []
-    waiting: list[Branch | Leaf] = [branch]
+    waiting: list[tuple[Branch | Leaf, str]] = [(branch, "")]
     while waiting:
-        current = waiting.pop()
-        if isinstance(current, str):
-            words.append(_SPACED.get(current.type, "{}").format(current.value.text))
+        current, within = waiting.pop()
+        if not isinstance(current, str):
+            waiting += [(child, current.data) for child in reversed(current.children)]
+        elif current.type == "COMMA":
+            words.append(", ")
         else:
-            waiting += reversed(current.children)
+            word = current.value.text
+            words.append(f" {word} " if within == "joined" else word)
     return "".join(words)
 
 

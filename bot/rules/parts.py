@@ -56,6 +56,18 @@ def values_in(condition: Condition) -> Iterator[Value]:
             assert_never(condition)
 
 
+def atoms_in(condition: Condition) -> Iterator[Condition]:
+    """Give every condition of a condition that holds no other."""
+    match condition:
+        case Held(condition=part) | Not(condition=part):
+            yield from atoms_in(part)
+        case And(parts=parts) | Or(parts=parts) | AtLeast(parts=parts):
+            for one in parts:
+                yield from atoms_in(one)
+        case _:
+            yield condition
+
+
 def values_within(value: Value) -> Iterator[Value]:
     """Give a value and those that it is made of."""
     yield value

@@ -91,7 +91,9 @@ def _options(options: Options) -> list[tuple[str, dict[str, Phrase | Quantity | 
     elif options.cooldown:
         said.append(("{condition}, without a pause between rings", {}))
     if options.rearm:
-        said.append(("{condition}, again only after {distance} away", {"distance": _distance(options.rearm)}))
+        said.append(
+            ("{condition}, again after a retreat of {distance}", {"distance": _distance(options.rearm)})
+        )
     if options.remind:
         said.append(("{condition}, a reminder every {duration}", {"duration": say_duration(options.remind)}))
     match options.until:

@@ -1,41 +1,36 @@
 """What people also type, rewritten into what the grammar reads.
 
-A pass over tokens before the grammar. It looks only at a subject at the head of a clause and the few tokens
-behind it, so a bare *and* never splits anything, and what it does not know it leaves to the grammar.
+A pass over tokens before the grammar. It looks only at the head of a clause and the tokens behind it, so a
+bare *and* never splits anything, and what it does not know it leaves to the grammar.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal, localcontext
-from typing import NoReturn
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
 
-from bot.rules.errors import RuleError, show
-from bot.rules.numerals import Slip, check_number
+from bot.rules.errors import RuleError, suggest
+from bot.rules.functions import FUNCTIONS
+from bot.rules.idioms import ENDS, Found, Idioms
 from bot.rules.phrases import Phrase
 from bot.rules.scanner import Token
-from bot.rules.tree import Duration, Op, Way
-from bot.rules.words import ARTICLES, COMPARISONS
+from bot.rules.tree import Duration, Instrument
+from bot.rules.verbs import LEVELS, TURNED, VERBS, Verb, Verbs
+from bot.rules.words import ARTICLES, COMPARISONS, COUNTS, DURATIONS, NICKNAMES, QUOTES
 
-ABOVE = frozenset(["above", "over"])
-BELOW = frozenset(["below", "under"])
-RISES = frozenset(["rises", "gains", "pumps", "jumps", "climbs", "rallies", "surges", "up"])
-FALLS = frozenset(
-    ["falls", "drops", "loses", "dumps", "crashes", "dips", "sinks", "slides", "plunges", "down"]
-)
-GOES = frozenset(["is", "goes", "gets", "trades", "breaks", "moves"])
-REACHES = frozenset(["breaks", "hits", "reaches", "touches"])
-VERBS = RISES | FALLS | GOES | REACHES | ABOVE | BELOW
-"""Words that may follow an instrument; a misspelt one is compared with them."""
+__all__ = ["VERBS", "sweeten"]
 
-_NUMBERS = frozenset(["NUMBER", "MINUTES", "MONTHS"])
-_LEVELS = _NUMBERS | {"LEVEL"}
-_DURATIONS = frozenset(["DURATION", "MINUTES", "MONTHS"])
 _HEADS = frozenset(["AND", "OR", "NOT", "LPAR", "COMMA"])
-_ENDS = frozenset(["AND", "OR", "RPAR", "COMMA", "FOR", "ONCE", "REPEAT", "COOLDOWN", "UNTIL", "NOTE", "END"])
-_TURNED: dict[Op, Op] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_END = Token("END", "", 0, 0)
+_BEFORE_LEVELS = frozenset(["CMP", "CROSSES", "ABOVE", "BELOW"])
+_SIGNS = frozenset(["PLUS", "MINUS", "STAR", "SLASH"])
+_NAMED = frozenset(["metric", "treasury"])
+"""Functions whose argument is a name as it stands."""
+
+LONGEST_SUBJECT = 24
+"""Most tokens of a subject that may be left out in later clauses, so that a line cannot grow without end."""
+
+_MONEY = frozenset(["dollar", "dollars", "bucks"])
 
 
 def sweeten(text: str, tokens: Sequence[Token]) -> tuple[list[Token], bool]:
@@ -44,213 +39,266 @@ def sweeten(text: str, tokens: Sequence[Token]) -> tuple[list[Token], bool]:
     *above* for ``>`` is only spelling; *breaks* for ``crosses`` is an interpretation that people should see.
     Raises RuleError where a word is known and what it needs is missing.
     """
-    return _Pass(text, _with_articles(tokens)).run()
-
-
-@dataclass(frozen=True, slots=True)
-class _Verb:
-    """A verb phrase: how many tokens it took, and the canonical tokens that stand for it."""
-
-    length: int
-    tokens: tuple[Token, ...]
-    is_plain: bool = False
+    plain = list(_plain(tokens))
+    is_renamed = _nicknames(tokens) > _nicknames(plain)
+    out, is_sugared = _Pass(text, plain).run()
+    return out, is_sugared or is_renamed
 
 
 class _Pass:
-    """One pass from left to right; ``out`` is what the grammar will read."""
+    """One pass from left to right; ``out`` is what the grammar will read.
+
+    ``owner`` is the instrument that the clauses are about, ``subject`` the tokens of the value that a verb
+    follows; ``bound`` is what was read last, if it was the subject, a comparison and a level.
+    """
 
     def __init__(self, text: str, tokens: Sequence[Token]) -> None:
         self.text = text
         self.tokens = tokens
+        self.idioms = Idioms(text, tokens)
+        self.verbs = Verbs(text, tokens, self.idioms)
+        self.closing = _closing(tokens)
         self.out: list[Token] = []
+        self.owner: Token | None = None
+        self.subject: list[Token] = []
         self.is_sugared = False
 
     def run(self) -> tuple[list[Token], bool]:
-        subject: Token | None = None
-        at = 0
+        at = self._prefix()
         while at < len(self.tokens):
-            is_head = not self.out or self.out[-1].kind in _HEADS
-            token = self.tokens[at]
-            if is_head and subject and self.out and (verb := self._verb(at, subject, is_elided=True)):
-                at += self._put_elided(at, subject, verb)
-            elif is_head and token.kind == "NAME":
-                subject = token
-                self.out.append(token)
-                at += 1
-                if verb := self._verb(at, subject):
-                    at += self._put(verb)
+            kind = self.out[-1].kind if self.out else "AND"
+            if kind in _HEADS or (kind == "COLON" and len(self.out) == 2):
+                at = self._head(at)
+            elif kind in _BEFORE_LEVELS and (level := self.verbs.level(at, self.owner)):
+                at += self._put_found(level)
             else:
-                self.out.append(token)
-                at += 1
+                at = self._copy(at)
         return self.out, self.is_sugared
 
-    def _put(self, verb: _Verb) -> int:
-        self.out.extend(verb.tokens)
+    def _prefix(self) -> int:
+        """Read ``btc:`` in front of a phrase as ``btc``; before the grammar's own conditions it stays."""
+        first, second = self._token(0), self._token(1)
+        if first.kind != "NAME" or second.kind != "COLON":
+            return self.idioms.spelling(0)
+        self.owner = first
+        at = 2 + self.idioms.spelling(2)
+        self.subject = [first]
+        if self.idioms.noun(at, first, is_adjacent=self._token(at + 1).kind != "LPAR") or self.verbs.find(
+            at, first, first
+        ):
+            self.is_sugared = True
+            return self._named(first, at)
+        self.out += [first, second]
+        return at
+
+    def _head(self, at: int) -> int:
+        """Read what may stand at the head of a clause; give the place behind it."""
+        if 0 < len(self.subject) <= LONGEST_SUBJECT and self.out and (verb := self._elided(at)):
+            return at + self._put_elided(at, verb)
+        if clause := self.idioms.clause(at, self.owner):
+            self.owner = clause.subject or self.owner
+            self.subject = [self.owner] if self.owner else []
+            return at + self._put_found(clause)
+        if noun := self.idioms.noun(at, self.owner):
+            self.owner = noun.subject or self.owner
+            return self._valued(noun, at + noun.length)
+        token = self._token(at)
+        if token.kind == "NAME" and self._token(at + 1).kind != "LPAR":
+            self.owner = token
+            return self._named(token, at + 1)
+        begin = len(self.out)
+        at = self._copy(at)
+        if token.kind == "NAME":
+            return self._followed(begin, at)
+        return at
+
+    def _elided(self, at: int) -> Verb | None:
+        return self.verbs.find(at, self.owner or self.subject[0], self.owner, is_elided=True)
+
+    def _named(self, name: Token, at: int) -> int:
+        """Read what follows a bare name: a phrase for a value of it, or a verb."""
+        begin = len(self.out)
+        if self._is_function(at):
+            self.is_sugared = True
+            return self._followed(begin, self._copy_call(name, at))
+        noun = self.idioms.noun(at, name, is_adjacent=True)
+        if noun and not self._is_level_alone(noun, at):
+            return self._valued(noun, at + noun.length)
+        self.out.append(name)
+        return self._followed(begin, at)
+
+    def _is_level_alone(self, noun: Found, at: int) -> bool:
+        return noun.role in {"level", "extreme"} and self._token(at + noun.length).kind in ENDS
+
+    def _valued(self, noun: Found, at: int) -> int:
+        begin = len(self.out)
+        self._put_found(noun)
+        return self._followed(begin, at)
+
+    def _followed(self, begin: int, at: int) -> int:
+        """Read the arithmetic and the verb behind a value that begins at a place of ``out``."""
+        while self._token(at).kind in _SIGNS and self._is_factor(at):
+            at = self._copy(self._copy(at))
+        self.subject = self.out[begin:]
+        name = self.subject[0]
+        if len(self.subject) > 1:
+            name = replace(name, text=" ".join(token.text for token in self.subject))
+        if verb := self.verbs.find(at, name, self.owner):
+            return at + self._put(verb)
+        return at
+
+    def _is_factor(self, at: int) -> bool:
+        """Whether a sign joins a value to the one before it, so that both are the subject."""
+        sign, after = self._token(at), self._token(at + 1)
+        if (
+            sign.kind == "MINUS"
+            and after.kind == "NAME"
+            and after.text in QUOTES
+            and sign.at == self._token(at - 1).end
+        ):
+            pair = suggest(f"{self._token(at - 1).text}/{after.text}")
+            raise RuleError(
+                self.text, sign.at, Phrase('"{word}" does not fit here.', {"word": sign.text}), pair
+            )
+        if after.kind == "NAME":
+            return True
+        return after.kind in LEVELS and self._token(at + 2).kind not in ENDS | {"RANGE"}
+
+    def _put_found(self, found: Found) -> int:
+        self.out += found.tokens
+        self.is_sugared = True
+        return found.length
+
+    def _put(self, verb: Verb) -> int:
+        if verb.before:
+            self.out[len(self.out) - len(self.subject) :] = [*verb.before, *self.subject]
+        self.out += verb.tokens
         self.is_sugared = self.is_sugared or not verb.is_plain
         return verb.length
 
-    def _put_elided(self, at: int, subject: Token, verb: _Verb) -> int:
+    def _put_elided(self, at: int, verb: Verb) -> int:
         """Repeat the subject that was left out; two ends joined by *and* become one interval."""
         self.is_sugared = True
         level = self._token(at + verb.length)
-        if self._is_interval(subject, verb, level):
+        if self._is_interval(verb, level, self._token(at + verb.length + 1)):
             _, first, bound, _ = self.out[-4:]
             del self.out[-4:]
+            subject = self.subject[0]
             low, high = (bound, first), (level, verb.tokens[0])
             if first.text[0] == "<":
                 low, high = high, low
-            self.out += [low[0], _sign(low[1], _TURNED[COMPARISONS[low[1].text]]), subject, high[1], high[0]]
+            self.out += [low[0], _turned(low[1]), subject, high[1], high[0]]
             return verb.length + 1
-        self.out += [replace(subject, at=verb.tokens[0].at, end=verb.tokens[0].end), *verb.tokens]
+        place = verb.tokens[0]
+        self.subject = [replace(token, at=place.at, end=place.end) for token in self.subject]
+        self.out += [*verb.before, *self.subject, *verb.tokens]
         return verb.length
 
-    def _is_interval(self, subject: Token, verb: _Verb, level: Token) -> bool:
+    def _is_interval(self, verb: Verb, level: Token, after: Token) -> bool:
         """Whether what stands last is ``subject > bound and``, and the other end comes next."""
         before = self.out[-5].kind if len(self.out) > 4 else ""
-        match self.out[-4:], verb.tokens:
-            case [thing, Token(kind="CMP") as first, bound, Token(kind="AND")], [Token(kind="CMP") as second]:
-                is_simple = bound.kind in _LEVELS and level.kind in _LEVELS
+        match self.out[-4:], verb.tokens, self.subject:
+            case (
+                [thing, Token(kind="CMP") as first, bound, Token(kind="AND")],
+                [Token(kind="CMP") as second],
+                [subject],
+            ):
+                is_simple = bound.kind in LEVELS and level.kind in LEVELS and after.kind not in _SIGNS
                 return thing is subject and before != "NOT" and is_simple and first.text[0] != second.text[0]
         return False
 
-    # --- verb phrases ---
+    # --- copying ---
 
-    def _verb(self, at: int, subject: Token, is_elided: bool = False) -> _Verb | None:
-        """Recognize a verb phrase whose subject stands before ``at``, or was left out there."""
-        first = self._token(at)
-        if is_elided:
-            known = first.kind == "CMP" or first.text in VERBS
-            if not known or self._token(at + 1).kind in {"CMP", "CROSSES", "MOVES", "EQUALS"}:
-                return None
-        return self._comparison(at) or self._move(at, subject) or self._reach(at, is_elided)
+    def _copy(self, at: int) -> int:
+        """Copy a token, and with the name of a function all its arguments."""
+        end = at + 1
+        if self._token(at).kind == "NAME" and self._token(at + 1).kind == "LPAR":
+            end = self.closing.get(at + 1, at + 1) + 1
+        self.out += self.tokens[at:end]
+        return end
 
-    def _comparison(self, at: int) -> _Verb | None:
-        first, second = self._token(at), self._token(at + 1)
-        if first.kind == "CMP" and self._is_level(at + 1):
-            return _Verb(1, (first,), is_plain=True)
-        if first.text in ABOVE | BELOW and self._is_level(at + 1):
-            return _Verb(1, (_sign(first, ">" if first.text in ABOVE else "<"),), is_plain=True)
-        if first.text in RISES | FALLS | GOES and second.text in ABOVE | BELOW and self._is_level(at + 2):
-            return _Verb(2, (_sign(first, ">" if second.text in ABOVE else "<"),), first.text == "is")
-        if first.text in RISES | FALLS and second.text == "to" and self._is_level(at + 2):
-            return _Verb(2, (_sign(first, ">=" if first.text in RISES else "<="),))
-        if first.text == "loses" and self._is_level(at + 1):
-            return _Verb(1, (_sign(first, "<"),))
-        return None
+    def _copy_call(self, owner: Token, at: int) -> int:
+        """Copy a function whose instrument stands before it: ``btc rsi(14, 4h)``."""
+        end = self.closing.get(at + 1, at + 1) + 1
+        name, bracket, *rest = self.tokens[at:end]
+        comma = [] if rest and rest[0].kind == "RPAR" else [Token("COMMA", ",", owner.at, owner.end)]
+        self.out += [name, bracket, owner, *comma, *rest]
+        return end
 
-    def _reach(self, at: int, is_elided: bool) -> _Verb | None:
-        first = self._token(at)
-        second = self._token(at + 1)
-        if (first.kind == "EQUALS" or first.text in {*REACHES, "is"}) and self._is_level(at + 1):
-            return _Verb(1, (_word(first, "crosses"),))
-        if first.text in {"goes", "gets"} and second.text == "to" and self._is_level(at + 2):
-            return _Verb(2, (_word(first, "crosses"),))
-        if first.kind == "CROSSES" and second.text in {"over", "under"} and self._is_level(at + 2):
-            side = _word(second, "above" if second.text in ABOVE else "below")
-            return _Verb(2, (first, side), is_plain=True)
-        if first.kind in _LEVELS and second.kind in _ENDS and not is_elided:
-            return _Verb(1, (_word(first, "crosses"), first))
-        return None
-
-    def _move(self, at: int, subject: Token) -> _Verb | None:
-        start = at
-        at += self._token(at).text in {"is", "goes", "gets", "moves"}
-        ways: list[Way] = []
-        if self._token(at).text in RISES | FALLS:
-            ways.append("up" if self._token(at).text in RISES else "down")
-            at += 1
-        at += self._token(at).text == "by"
-        if self._token(at).kind in {"PLUS", "MINUS"} and self._token(at + 1).kind == "PERCENT":
-            ways.append("up" if self._token(at).kind == "PLUS" else "down")
-            at += 1
-        percent = self._token(at)
-        if percent.kind != "PERCENT":
-            if ways and percent.kind in _NUMBERS:
-                self._refuse_distance(self._token(at - 1), percent, subject)
-            return None
-        if len(set(ways)) > 1:
-            return None
-        return self._rest_of_move(start, ways[0] if ways else "", at, subject)
-
-    def _rest_of_move(self, start: int, way: Way, at: int, subject: Token) -> _Verb | None:
-        begin, percent, after = self._token(start), self._token(at), at + 1
-        if self._token(after).text == "from" and self._token(after + 1).kind in _LEVELS:
-            level = self._distant(percent, way, self._token(after + 1), subject)
-            return _Verb(after + 2 - start, (_sign(begin, ">=" if way == "up" else "<="), level))
-        if self._token(after).text in {"in", "within"}:
-            after += 1
-            after += self._token(after).text == "the"
-            after += self._token(after).text in {"last", "past"}
-        window = self._token(after)
-        if window.kind not in _DURATIONS:
-            if self._token(at + 1).kind in _ENDS:
-                self._refuse_endless(percent, way, subject)
-            return None
-        verb = replace(begin, kind="MOVES", text="moves")
-        direction = (_word(begin, way),) if way else ()
-        inside = replace(window, kind="IN", text="in", end=window.at)
-        tokens = (verb, *direction, percent, inside, window)
-        typed = self.tokens[start : after + 1]
-        is_canonical = [token.text for token in tokens] == [token.text for token in typed]
-        return _Verb(len(typed), tokens, is_canonical)
-
-    def _distant(self, percent: Token, way: Way, level: Token, subject: Token) -> Token:
-        """Take a share off a number: 5% down from 98k is 93100."""
-        if level.kind == "LEVEL" or not way or not isinstance(level.value, Decimal):
-            reason = Phrase("A share can be taken only of a number, with + or - before it.")
-            raise RuleError(self.text, percent.at, reason, show(f"{subject.text} -5% from 98k"))
-        share = percent.value if isinstance(percent.value, Decimal) else Decimal(0)
-        with localcontext() as context:
-            context.prec = 80  # more than two numbers of the language have together, so nothing is rounded
-            base = level.value if level.kind == "NUMBER" else level.value * 10**6
-            value = (base * (100 + share if way == "up" else 100 - share) / 100).normalize()
-        try:
-            return replace(level, kind="NUMBER", value=check_number(value))
-        except Slip as slip:
-            raise RuleError(self.text, percent.at, slip.reason, slip.hint) from None
-
-    def _refuse_endless(self, percent: Token, way: Way, subject: Token) -> NoReturn:
-        example = f"{subject.text} moves {way + ' ' if way else ''}{percent.text} in 24h"
-        reason = Phrase("{percent} in what time?", {"percent": percent.text})
-        raise RuleError(self.text, percent.end, reason, show(example))
-
-    def _refuse_distance(self, verb: Token, number: Token, subject: Token) -> NoReturn:
-        reason = Phrase('"{verb}" needs a level or a percentage.', {"verb": verb.text})
-        to, way = (
-            ("to", verb.text) if verb.kind == "NAME" else ("", "above" if verb.text == "up" else "below")
-        )
-        level = " ".join(part for part in (subject.text, way, to, number.text) if part)
-        hint = Phrase(
-            "Type {level} or {move}", {"level": level, "move": f"{subject.text} {verb.text} 5% in 1h"}
-        )
-        raise RuleError(self.text, number.at, reason, hint)
-
-    def _is_level(self, at: int) -> bool:
-        token = self._token(at)
-        if token.kind == "MINUS":
-            return self._token(at + 1).kind in _NUMBERS
-        return token.kind in _LEVELS or token.kind in {"NAME", "LPAR"}
+    def _is_function(self, at: int) -> bool:
+        """Whether a function stands there whole, and not a phrase: ``rsi(14, 4h)``, but ``rsi(14) on 4h``."""
+        function = FUNCTIONS.get(self._token(at).text)
+        if function is None or at + 1 not in self.closing or not function.parameters:
+            return False
+        if self._token(self.closing[at + 1] + 1).kind in {"DURATION", "MINUTES"}:
+            return False
+        return function.parameters[0].kind in {"instrument", "value", "coin"}
 
     def _token(self, at: int) -> Token:
-        return self.tokens[at] if at < len(self.tokens) else _END
+        return self.verbs.token(at)
 
 
-def _with_articles(tokens: Sequence[Token]) -> list[Token]:
-    """Read *a day*, *an hour* as the durations they are."""
-    out: list[Token] = []
-    for token in tokens:
-        if out and out[-1].text in {"a", "an"} and token.kind == "NAME" and token.text in ARTICLES:
-            count, unit = ARTICLES[token.text]
-            duration = Duration(count, unit)
-            out[-1] = Token("DURATION", f"{out[-1].text} {token.text}", out[-1].at, token.end, duration)
+def _nicknames(tokens: Sequence[Token]) -> int:
+    return sum(token.text in NICKNAMES for token in tokens)
+
+
+def _closing(tokens: Sequence[Token]) -> dict[int, int]:
+    """Find the bracket that closes each bracket."""
+    closing: dict[int, int] = {}
+    opened: list[int] = []
+    for at, token in enumerate(tokens):
+        if token.kind == "LPAR":
+            opened.append(at)
+        elif token.kind == "RPAR" and opened:
+            closing[opened.pop()] = at
+    return closing
+
+
+def _plain(tokens: Sequence[Token]) -> Iterator[Token]:
+    """Read small words in their plain form: *an hour*, *three days*, *52-week*, *bitcoin*, *1000 dollars*."""
+    at = 0
+    while at < len(tokens):
+        row = tokens[at : at + 3]
+        token = _duration(row)
+        if token is not None:
+            at += 3 if len(row) > 2 and row[1].kind == "MINUS" else 2
         else:
-            out.append(token)
-    return out
+            token = row[0]
+            at += 1
+            is_name = token.kind == "NAME" and token.value == Instrument(token.text)
+            is_argument = at > 2 and tokens[at - 2].kind == "LPAR" and tokens[at - 3].text in _NAMED
+            if is_name and token.text in NICKNAMES and not is_argument:
+                token = replace(token, text=NICKNAMES[token.text], value=Instrument(NICKNAMES[token.text]))
+            if token.text in _MONEY and at > 1 and tokens[at - 2].kind == "NUMBER":
+                continue
+        yield token
 
 
-def _sign(place: Token, op: Op) -> Token:
-    return Token("CMP", op, place.at, place.end)
+def _duration(row: Sequence[Token]) -> Token | None:
+    """Read a duration of several tokens."""
+    match row:
+        case [
+            Token(text="a" | "an" | "last" | "past") as article,
+            Token(kind="NAME", text=word) as noun,
+            *_,
+        ] if word in ARTICLES:
+            return _lasting(article, noun, Duration(*ARTICLES[word]))
+        case [Token(kind="NAME", text=count) as first, Token(kind="NAME", text=word) as noun, *_] if (
+            count in COUNTS and word in DURATIONS
+        ):
+            return _lasting(first, noun, Duration(COUNTS[count], DURATIONS[word]))
+        case [
+            Token(kind="NUMBER", value=Decimal() as number) as first,
+            Token(kind="MINUS") as dash,
+            Token(kind="NAME", text=word) as noun,
+        ] if word in DURATIONS and first.end == dash.at and dash.end == noun.at and not number % 1:
+            return _lasting(first, noun, Duration(int(number), DURATIONS[word]))
+    return None
 
 
-def _word(place: Token, word: str) -> Token:
-    return Token(word.upper(), word, place.at, place.end)
+def _lasting(first: Token, last: Token, duration: Duration) -> Token:
+    return Token("DURATION", f"{first.text} {last.text}", first.at, last.end, duration)
+
+
+def _turned(sign: Token) -> Token:
+    return replace(sign, text=TURNED[COMPARISONS[sign.text]])

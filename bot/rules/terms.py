@@ -75,6 +75,7 @@ class Terms:
         self.root = rule
         head = leaves(rule)
         self.subject = _expect(head[0].value, Instrument) if head else None
+        self.is_subject_used = False
         self.inputs: set[Instrument | Call] = set()
 
     def value(self, branch: Branch, depth: int) -> Value:
@@ -90,6 +91,13 @@ class Terms:
                 return self._joined(branch, depth)
             case _:
                 return self._call(branch, depth)
+
+    def check_subject(self) -> None:
+        """Refuse a leading ``btc:`` that nothing in the rule is about."""
+        head = leaves(self.root)
+        if head and not self.is_subject_used and self.subject not in self.inputs:
+            reason = Phrase("Nothing in this rule is about {name}.", {"name": head[0].text.upper()})
+            raise self.error(head[0], reason, show(f"{head[0].text}: rsi(14, 4h) < 30"))
 
     def window(self, token: Token, shortest: int = 1) -> Duration:
         """Read a duration that is neither nothing nor too long."""
@@ -205,6 +213,7 @@ class Terms:
             if self.subject is None:
                 self.subject = next(_subjects(self.root), None)
             if self.subject is not None:
+                self.is_subject_used = True
                 if parameter.kind == "coin":
                     return Word(self.subject.base.removeprefix("$"))
                 return self._read(self.subject, token)
