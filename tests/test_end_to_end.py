@@ -220,6 +220,17 @@ async def test_a_touch_while_the_bot_was_down_rings_late_and_says_so(
     assert "seen at" in ring and "101,000" in ring
 
 
+async def test_a_rule_over_closed_candles_fetches_its_history_and_rings_at_a_close(
+    market: Market, database: str, fast: FastClock
+) -> None:
+    console = OnConsole()
+    async with running(console, market, database, fast):
+        await arm(console, "rsi(btc, 2, 5m) < 40 and close(btc, 5m) < sma(btc, 3, 5m)")
+        market.ticks.set(103_000, 102_000)
+        await until(lambda: any("RSI(2)" in text for text in console.texts()[1:]), console)
+    assert len(console.texts()) == 2
+
+
 def test_a_look_is_due_every_interval_however_often_the_scheduler_asks() -> None:
     clock = SetClock()
     every = IntervalTrigger(seconds=5, start_date=datetime.fromtimestamp(NOON, UTC), timezone=UTC)
