@@ -129,10 +129,14 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a rule reads: the series of ``prices`` and of ``metrics``, and ``stretches`` of earlier prices."""
+    """What a rule reads: the series of ``prices`` and of ``metrics``, and ``stretches`` of earlier prices.
+
+    ``frames`` are the lengths of its candles in seconds.
+    """
 
     prices: tuple[MetricKey, ...]
     metrics: tuple[MetricKey, ...]
+    frames: frozenset[int]
     stretches: tuple[Stretch, ...]
 
 
@@ -142,7 +146,8 @@ def needs_of(rule: Rule, at: int) -> Needs:
     ``at`` is a whole minute.
     """
     life = _life(_endless(rule), at - MINUTE, {})
-    return Needs(life.priced, tuple(life.calendars), tuple(Partition().missing(life, None)))
+    stretches = Partition().missing(life, None)
+    return Needs(life.priced, tuple(life.calendars), _frames([life]), tuple(stretches))
 
 
 def firing_of(transition: Transition, rule: Rule, named: str, tr: Translator) -> Firing | None:
@@ -208,6 +213,9 @@ class Replay:
     def __iter__(self) -> Iterator[tuple[int, Transition]]:
         lives = [_life(_endless(rule), 0, {}) for rule in self.rules]
         sources, span = _aligned({key for life in lives for key in life.priced}, self.past.bars)
+        for frame in sorted(_frames(lives)):
+            if frame % span:
+                raise Unfit(f"Candles of {frame:,} seconds cannot be made of bars of {span:,}.")
         words = _arrivals({key for life in lives for key in life.calendars}, self.past.values)
         first = self.since_asked if self.since_asked is not None else _first_moment(sources, words)
         start = _begin(sources.values(), first, max(map(_memory, lives)))
@@ -317,6 +325,10 @@ def _life(rule: Rule, made_at: float, seen: Mapping[MetricKey, Seen]) -> Life:
         return compile_rule(rule, True, made_at, seen)
     except ValueError as error:
         raise Unfit(f"This cannot be tested: {error}.") from error
+
+
+def _frames(lives: Iterable[Life]) -> frozenset[int]:
+    return frozenset(span for life in lives for spans in life.spans.values() for span in spans)
 
 
 def _memory(life: Life) -> int:

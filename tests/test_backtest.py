@@ -252,6 +252,12 @@ def test_an_indicator_is_known_as_soon_as_its_candles_are(november: list[Bar]) -
         assert firing.value <= sum(closes[day - 5 : day]) / 5
 
 
+def test_candles_are_not_made_of_longer_bars(november: list[Bar]) -> None:
+    hours = list(join(november, HOUR))
+    with pytest.raises(Unfit, match="Candles of 900 seconds cannot be made of bars of 3,600"):
+        backtest("btc/usdt > sma(btc/usdt, 5, 15m)", btc=hours)
+
+
 def test_candles_from_before_the_bars_fill_the_memories(november: list[Bar]) -> None:
     rule = parse("btc/usdt < sma(btc/usdt, 3, 1d)")
     since = november[0].at + 8 * DAY

@@ -74,6 +74,29 @@ async def test_a_transcript_shows_the_time_who_said_it_and_aligned_answers() -> 
     ]
 
 
+async def test_an_answer_that_is_gone_on_with_shows_only_what_is_new() -> None:
+    async def dispatch(caller: Caller, words: str) -> AsyncIterator[Message]:
+        yield say("armed", "read as")
+        yield say("armed", "would have rung twice", "read as")
+        yield say("something else")
+
+    async def complete(caller: Caller, command: str, option: str, prefix: str) -> list[Choice]:
+        return []
+
+    for as_json, shown in (
+        (False, ["< armed", "  read as", "< would have rung twice", "< something else"]),
+        (True, ["armed\nread as", "armed\nwould have rung twice\nread as", "something else"]),
+    ):
+        out = io.StringIO()
+        chat = ConsoleChat(SetClock(), io.StringIO("/alert\n"), out, as_json=as_json, ends_at_eof=True)
+        await chat.run(Desk(dispatch, complete))
+        lines = out.getvalue().splitlines()
+        if as_json:
+            assert [json.loads(line)["text"] for line in lines[1:]] == shown
+        else:
+            assert [line[18:] for line in lines[2:]] == shown
+
+
 async def test_the_person_at_the_console_is_alone_in_a_private_chat_of_their_own() -> None:
     echo = Echo()
     await run(io.StringIO("hello\n"), io.StringIO(), echo)

@@ -13,6 +13,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from typing import TextIO
 from zoneinfo import ZoneInfo
@@ -99,8 +100,10 @@ class ConsoleChat:
                 self._write_json({"event": "said", "text": text})
             elif is_echoed:
                 self._write("you", ">", [text])
+            shown: Message | None = None
             async for reply in desk.dispatch(caller, text):
-                self._show(reply)
+                self._show(reply if shown is None or self._as_json else _added(reply, shown))
+                shown = reply
         except OSError:  # nobody reads any more: what was said is done all the same
             return
 
@@ -170,6 +173,14 @@ async def _lines(source: TextIO) -> AsyncIterator[str]:
         loop.remove_reader(descriptor)
     if rest:
         yield rest
+
+
+def _added(reply: Message, shown: Message) -> Message:
+    """Leave out what stands there already: on a terminal an answer cannot be replaced, only gone on with."""
+    lines = tuple(line for line in reply.lines if line not in shown.lines)
+    if not lines or (reply.title, reply.code) != (shown.title, shown.code):
+        return reply
+    return replace(reply, title="", lines=lines, code="")
 
 
 def _printable(line: str) -> str:

@@ -79,8 +79,7 @@ async def fetch(market: Market, rule: Rule, since: int, until: int) -> tuple[Pas
     needs = needs_of(rule, since)
     if needs.metrics:
         raise Unfit(f"The exchanges have no history of {needs.metrics[0]}.")
-    frames = {stretch.span for stretch in needs.stretches if stretch.span > MINUTE}
-    fitting = [span for span in _SPANS if all(frame % span == 0 for frame in frames)]
+    fitting = [span for span in _SPANS if all(frame % span == 0 for frame in needs.frames)]
     spans = [span for span in fitting if until - since <= span * _MOST_BARS] or fitting[-1:]
     since = max(since, until - spans[0] * _MOST_BARS)
     needs = needs_of(rule, since)
