@@ -8,8 +8,8 @@ from itertools import pairwise
 from hypothesis import strategies as st
 
 from bot.engine.compiler import compile_rule
-from bot.engine.terms import key_of
 from bot.engine.life import Life
+from bot.engine.terms import key_of
 from bot.metrics import MINUTE, Bar, Bars, Batch, MetricKey, Print, Seen
 from bot.rules import parse
 from bot.rules.tree import Rule
