@@ -135,7 +135,8 @@ def backtest(
 
     A line for each ring, from files of history or from the exchange.
     """
-    from bot.backtest import Unfit, run
+    from bot.backtest import run
+    from bot.engine.past import Unfit
     from bot.feeds.files import BadFile, read_history
     from bot.rules import RuleError, fill, qualify, read
 

@@ -28,10 +28,10 @@ from bot import gauges, web
 from bot.alerts.people import Caller, ChatRef
 from bot.alerts.translator import ENGLISH, Translator
 from bot.alerts.wording import PATIENCE
-from bot.backtest import Past, Unfit
 from bot.commands import COMMANDS, Office, make_desk
 from bot.commands.preview import fetch
 from bot.deliver import Courier
+from bot.engine.past import Past, Unfit
 from bot.feeds import Exchanges, build_feeds
 from bot.metrics import Batch, minute_of
 from bot.ports import Chat, Choice, Clock, Desk, Feed, Replies, UnknownInstrument

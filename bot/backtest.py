@@ -7,11 +7,9 @@ those of a feed do, a piece at a time, so that memory does not grow with them. P
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import chain
-from math import ceil, lcm
+from math import ceil
 from operator import attrgetter
 from typing import Any
 
@@ -24,6 +22,7 @@ from bot.alerts.wording import word
 from bot.engine.compiler import compile_rule
 from bot.engine.life import Life
 from bot.engine.partition import Partition
+from bot.engine.past import Past, Source, Unfit, align, arrivals, begin
 from bot.engine.state import Reminder, Resolution, Ring, Transition
 from bot.engine.world import Stretch
 from bot.metrics import (
@@ -46,24 +45,6 @@ _BARS_AT_ONCE = 1440
 """A day of minutes: enough that numpy pays, and little enough to be held."""
 
 _NOWHERE = ChatRef("backtest", "")
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What is known of the past.
-
-    ``bars`` are the rising bars of each price, all of one length in a series; a hole is unknown. ``values``
-    are those of metrics, in any order. ``candles`` are coarser bars, by their length in seconds, from before
-    the others begin: they only fill the memories.
-    """
-
-    bars: Mapping[MetricKey, Iterable[Bar]] = field(default_factory=dict)
-    values: Mapping[MetricKey, Iterable[Observation]] = field(default_factory=dict)
-    candles: Mapping[tuple[MetricKey, int], Iterable[Bar]] = field(default_factory=dict)
-
-
-class Unfit(ValueError):
-    """History on which a rule cannot be judged; the text is one sentence that says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +193,13 @@ class Replay:
 
     def __iter__(self) -> Iterator[tuple[int, Transition]]:
         lives = [_life(_endless(rule), 0, {}) for rule in self.rules]
-        sources, span = _aligned({key for life in lives for key in life.priced}, self.past.bars)
+        sources, span = align({key for life in lives for key in life.priced}, self.past.bars)
         for frame in sorted(_frames(lives)):
             if frame % span:
                 raise Unfit(f"Candles of {frame:,} seconds cannot be made of bars of {span:,}.")
-        words = _arrivals({key for life in lives for key in life.calendars}, self.past.values)
+        words = arrivals({key for life in lives for key in life.calendars}, self.past.values)
         first = self.since_asked if self.since_asked is not None else _first_moment(sources, words)
-        start = _begin(sources.values(), first, max(map(_memory, lives)))
+        start = begin(sources.values(), first, max(map(_memory, lives)))
         if self.until_asked is not None and start >= self.until_asked:
             raise Unfit("Nothing is known of that time.")
         seen = {key: Seen(start, point(source.head.open, start)) for key, source in sources.items()}
@@ -233,7 +214,7 @@ class Replay:
         self.since = self.until = start
         yield from self._fold(partition, sources, span, words[len(known) :])
 
-    def _before(self, stretch: Stretch, source: _Source) -> list[Bar]:
+    def _before(self, stretch: Stretch, source: Source) -> list[Bar]:
         """Give what is known of a stretch before the first moment: minutes in any bars, candles joined."""
         aside = [bar for bar in source.history if stretch.since <= bar.at and bar.end <= stretch.until]
         if stretch.span == MINUTE:
@@ -245,7 +226,7 @@ class Replay:
         return [found[at] for at in sorted(found)]
 
     def _fold(
-        self, partition: Partition, sources: Mapping[MetricKey, _Source], span: int, words: list[Observation]
+        self, partition: Partition, sources: Mapping[MetricKey, Source], span: int, words: list[Observation]
     ) -> Iterator[tuple[int, Transition]]:
         known, is_over = 0, False
         while not is_over:
@@ -275,51 +256,6 @@ class Replay:
             self.unknown = (self.until - self.since - known * span) // MINUTE
 
 
-class _Source:
-    """The bars of one series, taken off piece by piece; ``history`` is what was before the first moment."""
-
-    def __init__(self, key: MetricKey, bars: Iterable[Bar]) -> None:
-        self._key = key
-        self._rest = iter(bars)
-        self._head = next(self._rest, None)
-        self.history: deque[Bar] = deque()
-        self.end = self.head.at
-
-    @property
-    def is_over(self) -> bool:
-        """Whether every bar was taken."""
-        return self._head is None
-
-    @property
-    def head(self) -> Bar:
-        """The next bar. Raises Unfit if there is none."""
-        if self._head is None:
-            raise Unfit(f"Nothing is known of {self._key} at that time.")
-        return self._head
-
-    def joined(self, span: int, phase: int) -> _Source:
-        """Give what is left, joined to longer bars."""
-        return _Source(self._key, join(chain([self.head], self._rest), span, phase))
-
-    def skip(self, until: int, keep: int) -> None:
-        """Lay the bars that open before an instant aside, and keep ``keep`` seconds of them."""
-        while self.head.at < until:
-            self.history.append(self.head)
-            self._head = next(self._rest, None)
-        while self.history and self.history[0].end <= until - keep:
-            self.history.popleft()
-
-    def take(self, until: int) -> list[Bar]:
-        """Take the bars that open before an instant."""
-        taken: list[Bar] = []
-        while self._head is not None and self._head.at < until:
-            taken.append(self._head)
-            self._head = next(self._rest, None)
-        if taken:
-            self.end = taken[-1].end
-        return taken
-
-
 def _life(rule: Rule, made_at: float, seen: Mapping[MetricKey, Seen]) -> Life:
     try:
         return compile_rule(rule, True, made_at, seen)
@@ -341,56 +277,10 @@ def _endless(rule: Rule) -> Rule:
     return rule.with_options(replace(rule.options, until=None))
 
 
-def _arrivals(
-    keys: Iterable[MetricKey], values: Mapping[MetricKey, Iterable[Observation]]
-) -> list[Observation]:
-    """List the values of some metrics in the order in which they became known."""
-    found: list[Observation] = []
-    for key in sorted(keys):
-        if key not in values:
-            raise Unfit(f"There is no history of {key}.")
-        found.extend(values[key])
-    return sorted(found, key=lambda word: (word.known_at, word.as_of, word.revision))
-
-
-def _first_moment(sources: Mapping[MetricKey, _Source], words: Sequence[Observation]) -> int:
+def _first_moment(sources: Mapping[MetricKey, Source], words: Sequence[Observation]) -> int:
     """Find where a backtest begins: with the bars; without any, when the first value becomes known."""
     if sources:
         return max(source.head.at for source in sources.values())
     if not words:
         raise Unfit("The history is empty.")
     return minute_of(words[0].known_at)
-
-
-def _aligned(
-    keys: Iterable[MetricKey], data: Mapping[MetricKey, Iterable[Bar]]
-) -> tuple[dict[MetricKey, _Source], int]:
-    """Open the series of some keys, joined to bars of one length, and give that length."""
-    sources: dict[MetricKey, _Source] = {}
-    for key in sorted(keys):
-        if key not in data:
-            raise Unfit(f"There is no history of {key}.")
-        sources[key] = _Source(key, data[key])
-    heads = {key: source.head for key, source in sources.items()}
-    if not heads:
-        return sources, MINUTE
-    span = lcm(*(head.span for head in heads.values()))
-    coarsest = max(heads.values(), key=lambda head: head.span)
-    for key, head in heads.items():
-        if (head.at - coarsest.at) % head.span:
-            raise Unfit(f"The bars of {key} open at other times than those of the series beside it.")
-    if all(head.span == span for head in heads.values()):
-        return sources, span
-    return {key: source.joined(span, coarsest.at) for key, source in sources.items()}, span
-
-
-def _begin(sources: Collection[_Source], first: int, keep: int) -> int:
-    """Find the first moment from ``first`` on that all know, and leave each source there."""
-    start = first
-    while True:
-        for source in sources:
-            source.skip(start, keep)
-        latest = max((source.head.at for source in sources), default=start)
-        if latest == start:
-            return start
-        start = latest

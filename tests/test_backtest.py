@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.backtest import Firing, Past, Replay, Report, Unfit, needs_of, run
+from bot.backtest import Firing, Replay, Report, needs_of, run
 from bot.demo.days import November
 from bot.engine.compiler import compile_rule
 from bot.engine.minute import Minute
+from bot.engine.past import Past, Unfit
 from bot.engine.state import Transition
 from bot.engine.step import begin, step
 from bot.engine.world import World

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import json
 import os
 import re
@@ -13,12 +15,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from bot.__main__ import app
+from bot.demo.days import November
+from bot.demo.exchange import BinanceExchange
+from bot.metrics import Bar, join
 
 ROOT = Path(__file__).parent.parent
 TELEGRAM = "123456789:AAE-x_yz0123456789abcdefghijklmnop"
@@ -93,7 +99,7 @@ def test_version_and_help_answer_without_loading_the_rooms(tocsin: Tocsin) -> No
 def test_help_names_every_command(tocsin: Tocsin) -> None:
     ended = tocsin("--help")
     assert ended.returncode == 0
-    for word in ("run", "demo", "check", "db", "--version"):
+    for word in ("run", "demo", "check", "backtest", "db", "--version"):
         assert word in ended.stdout
     assert "..." not in ended.stdout.partition("Commands:")[2]
 
@@ -164,6 +170,168 @@ def test_check_of_stdin_asks_for_json(check: Tocsin) -> None:
     ended = check("-", given=b"btc < 100k\n")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == "check - answers in JSON: write check - --json.\n"
+
+
+@pytest.fixture
+def backtest(check: Tocsin) -> Tocsin:
+    """Call ``tocsin backtest`` in this process, in a folder of its own."""
+
+    def call(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        ended = CliRunner().invoke(app, ["backtest", *words], env=variables, catch_exceptions=False)
+        return subprocess.CompletedProcess(words, ended.exit_code, ended.stdout, ended.stderr)
+
+    return call
+
+
+@pytest.fixture
+def november(tmp_path: Path) -> dict[int, str]:
+    """Write November 2025 in minutes, hours and days, each with a gap; gives the names by length."""
+    days = November()
+    minutes = [days.bar("btc/usdt", at, days.end) for at in range(int(days.start), int(days.end), 60)]
+    known = [bar for bar in minutes if bar is not None]
+    for span in (60, 3600, 86_400):
+        bars = [bar for place, bar in enumerate(join(known, span)) if place != 7]
+        rows = (f"{bar.at},{bar.open},{bar.high},{bar.low},{bar.close},{bar.volume}\n" for bar in bars)
+        (tmp_path / f"{span}.csv").write_text("time,open,high,low,close,volume\n" + "".join(rows))
+    return {span: f"{span}.csv" for span in (60, 3600, 86_400)}
+
+
+@pytest.mark.parametrize(
+    ("span", "at", "value"),
+    [
+        (60, "2025-11-13T17:22:00Z", 99_995.47),
+        (3600, "2025-11-13T17:00:00Z", 99_740.31),
+        (86_400, "2025-11-13T00:00:00Z", 98_000.0),
+    ],
+)
+def test_a_backtest_of_files_gives_programs_time_value_and_reason(
+    backtest: Tocsin, november: dict[int, str], span: int, at: str, value: float
+) -> None:
+    rule = "btc < 100k repeat cooldown 1h rearm 0.5%"
+    ended = backtest(rule, "--data", f"btc/usdt={november[span]}", "--json")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.isascii()
+    found = json.loads(ended.stdout)
+    [firing] = found.pop("firings")
+    assert found == {
+        "ok": True,
+        "canonical": "btc < 100000 repeat cooldown 1h rearm 0.5%",
+        "from": "2025-11-10T00:00:00Z",
+        "to": "2025-11-30T00:00:00Z",
+        "unknown_minutes": span // 60,
+    }
+    assert firing.pop("because").startswith("BTC/USDT fell below 100,000: touched ")
+    assert firing == {
+        "at": at,
+        "kind": "ring",
+        "value": value,
+        "rule": "btc < 100000 repeat cooldown 1h rearm 0.5%",
+    }
+
+
+def test_a_backtest_writes_a_line_for_each_ring(backtest: Tocsin, november: dict[int, str]) -> None:
+    ended = backtest("btc", "breaks", "above", "90k", "--data", f"btc={november[3600]}")
+    assert ended.returncode == 0
+    lines = ended.stdout.splitlines()
+    assert [line[:10] for line in lines] == ["2025-11-18", "2025-11-19", "2025-11-26"]
+    assert lines[0].startswith(
+        "2025-11-18T06:00:00Z  ring  btc > 90000  BTC/USDT rose above 90,000: touched "
+    )
+    assert ended.stderr == "3 in all; 60 of 28,800 minutes are unknown.\n"
+
+
+def test_a_backtest_takes_a_range_and_a_last_day_in_whole(backtest: Tocsin, november: dict[int, str]) -> None:
+    words = ("btc > 90k", "--data", f"btc={november[3600]}", "--json", "--from")
+    found = json.loads(backtest(*words, "2025-11-19", "--to", "2025-11-19").stdout)
+    assert (found["from"], found["to"]) == ("2025-11-19T00:00:00Z", "2025-11-20T00:00:00Z")
+    assert [firing["at"] for firing in found["firings"]] == ["2025-11-19T22:00:00Z"]
+    found = json.loads(backtest(*words, "2025-11-19T12:00Z", "--to", "1763586000").stdout)
+    assert (found["from"], found["to"]) == ("2025-11-19T12:00:00Z", "2025-11-19T21:00:00Z")
+    assert found["firings"] == []
+
+
+def test_a_backtest_reads_a_metric_beside_a_price(
+    backtest: Tocsin, november: dict[int, str], tmp_path: Path
+) -> None:
+    flows = "2025-11-19,75.4e6\n2025-11-20,-903.2e6\n2025-11-21,238.4e6\n"
+    (tmp_path / "flows.csv").write_text("as_of,value\n" + flows)
+    data = ("--data", f"btc={november[60]}", "--data", "etf_flow(btc)=flows.csv")
+    found = json.loads(backtest("btc etf outflow 900m", *data, "--json").stdout)
+    assert found["canonical"] == "etf_flow(btc) < -900000000"
+    [firing] = found["firings"]
+    assert (firing["at"], firing["value"]) == ("2025-11-21T05:00:00Z", -903.2e6)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ("btc < 1", "--data", "none.csv"),
+            "Data is given as KEY=FILE.csv, such as btc/usdt=btc.csv, and not as none.csv.",
+        ),
+        (("btc < 1", "--data", "btc=none.csv"), "none.csv cannot be read: No such file or directory."),
+        (("btc < 1", "--data", "btc=bad.csv"), 'bad.csv, line 3: low is "x", which is no number.'),
+        (("eth < 1", "--data", "btc=3600.csv"), "There is no history of eth/usdt."),
+        (
+            ("btc < 1", "--data", "btc=3600.csv", "--from", "2026-01-01"),
+            "Nothing is known of btc/usdt at that time.",
+        ),
+        (
+            ("btc < 1", "--data", "btc=3600.csv", "--to", "yesterday"),
+            '--to is "yesterday", which is no time: write 2025-11-10 or 2025-11-10T12:00Z.',
+        ),
+    ],
+)
+def test_what_cannot_be_tested_is_refused_in_one_sentence(
+    backtest: Tocsin, november: dict[int, str], tmp_path: Path, words: tuple[str, ...], sentence: str
+) -> None:
+    (tmp_path / "bad.csv").write_text(
+        "time,open,high,low,close,volume\n1762948800,1,1,1,1,1\n1762952400,1,1,x,1,1\n"
+    )
+    ended = backtest(*words)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", sentence + "\n")
+
+
+def test_a_backtest_of_a_bad_rule_is_drawn_and_told_to_programs(backtest: Tocsin) -> None:
+    ended = backtest("btc < 10o k", "--json")
+    assert ended.returncode == 2
+    assert "      ^" in ended.stderr.splitlines()
+    assert json.loads(ended.stdout) == {
+        "ok": False,
+        "error": '"10o" is no number.',
+        "column": 6,
+        "hint": "Did you mean 100k?",
+    }
+    ended = backtest("btc < @etf_cost")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "@etf_cost" in ended.stderr
+
+
+async def test_without_files_the_exchange_is_asked(tocsin: Tocsin) -> None:
+    now = time.time()
+
+    class Saw:
+        """A price that rises from 100 to 130 with each day and falls back at midnight."""
+
+        def price(self, symbol: str, at: float) -> float:
+            return 100.0 + at % 86_400 / 86_400 * 30
+
+        def bar(self, symbol: str, minute: int, until: float) -> Bar | None:
+            price = self.price(symbol, minute)
+            return Bar(minute, price, price, price, price, 1.0) if until > minute else None
+
+    async with BinanceExchange(Saw(), ["btc/usdt"], lambda: now) as server:
+        call = functools.partial(tocsin, "backtest", TOCSIN_EXCHANGE_API=server.root)
+        day = datetime.fromtimestamp(now - 3 * 86_400, UTC)
+        words = ("btc > 115", "--from", f"{day:%Y-%m-%d}", "--json")
+        found = json.loads((await asyncio.to_thread(call, *words)).stdout)
+        assert [firing["at"][11:] for firing in found["firings"]][:3] == ["12:01:00Z"] * 3
+        assert found["unknown_minutes"] == 0
+        ended = await asyncio.to_thread(call, "btx > 115")
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr.startswith("No exchange that I watch lists btx/usdt. Nearest: btc/usdt.")
+        ended = await asyncio.to_thread(call, "etf_flow(btc) > 0")
+        assert (ended.returncode, ended.stderr) == (2, "The exchanges have no history of etf_flow(btc).\n")
 
 
 @pytest.mark.parametrize("command", [["run"], ["db", "check"], ["db", "upgrade"]])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.backtest import Unfit
+from bot.engine.past import Unfit
 from bot.engine.sessions import XNYS
 from bot.feeds.files import BadFile, CandleFile, read_candles, read_history, read_metric, series_of
 from bot.metrics import MINUTE, Bar, MetricKey, Observation

@@ -9,10 +9,11 @@ import structlog
 
 from bot.alerts.message import say
 from bot.alerts.translator import Translator
-from bot.backtest import Needs, Past, Replay, Unfit, needs_of
+from bot.backtest import Needs, Replay, needs_of
 from bot.commands.reading import Prepared, prepare, read_rule
 from bot.commands.request import Request
 from bot.commands.standing import distance
+from bot.engine.past import Past, Unfit
 from bot.engine.state import Ring
 from bot.metrics import MINUTE, Bar, MetricKey, opening_of
 from bot.ports import Market, Replies

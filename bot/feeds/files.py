@@ -19,8 +19,8 @@ from math import isfinite
 from pathlib import Path
 from typing import NoReturn
 
-from bot.backtest import Past, Unfit
 from bot.engine.compiler import compile_rule
+from bot.engine.past import Past, Unfit
 from bot.engine.sessions import DAILY, Calendar, day_of
 from bot.feeds.candles import EARLIEST
 from bot.metrics import MINUTE, Bar, MetricKey, Observation
