@@ -164,6 +164,14 @@ async def test_a_rule_that_cannot_be_read_is_answered_with_its_picture_and_store
     assert await room.store.subscriptions(ANN.chat) == []
 
 
+async def test_a_wrong_rule_is_answered_with_an_example_that_fits(room: Room) -> None:
+    [message] = await room.replies("/alert btc drops 5%%")
+    assert message.lines[-1] == "For instance: btc -5% in 1h"
+    assert (await room.say("/alert btc rsi 4h <")).count("btc rsi 4h < 30") == 1
+    [message] = await room.replies("/alert }")
+    assert message.lines[-1] == "For instance: btc < 100k"
+
+
 async def test_an_unknown_instrument_is_answered_with_the_nearest_that_exist(room: Room) -> None:
     answer = await room.say("/alert btx > 1")
     assert answer == "No exchange that I watch lists BTX/USDT.\nNearest: btc/usdt, eth/usdt."

@@ -17,6 +17,7 @@ import structlog
 
 from bot.alerts.sentences import filled_levels, instrument_name, meaning, thresholds
 from bot.alerts.translator import Translator
+from bot.commands.examples import PLAIN, fitting
 from bot.commands.request import Refusal, Request
 from bot.engine.compiler import compile_rule
 from bot.metrics import MetricKey, Seen
@@ -84,20 +85,26 @@ class Prepared:
 
 
 def read_rule(request: Request, text: str) -> Reading:
-    """Read a rule as people type it, its ``until`` fixed. Raises Refusal with the picture of the error."""
+    """Read a rule as people type it, its ``until`` fixed.
+
+    Raises Refusal with the picture of the error, and with examples of what seems to be wanted.
+    """
     try:
         reading = read(text)
         fixed = fix(reading.rule, request.now, request.settings.timezone)
     except RuleError as error:
-        raise refused(error, request.tr) from error
+        examples = fitting(text) or ([] if error.hint else [PLAIN])
+        raise refused(error, request.tr, examples) from error
     return replace(reading, rule=fixed)
 
 
-def refused(error: RuleError, tr: Translator) -> Refusal:
-    """Word an error of the language: where, why, and the nearest valid thing."""
+def refused(error: RuleError, tr: Translator, examples: Sequence[str] = ()) -> Refusal:
+    """Word an error of the language: where, why, the nearest valid thing, and what works."""
     lines = [tr.render(error.reason)]
     if error.hint is not None:
         lines.append(tr.render(error.hint))
+    shown = " ".join(lines)
+    lines.extend(tr("For instance: {rule}", rule=one) for one in examples if one not in shown)
     return Refusal(*lines, code=picture(error))
 
 

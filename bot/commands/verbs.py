@@ -28,7 +28,14 @@ COMMANDS: tuple[Command, ...] = (
         (_RULE,),
         alerts.make,
         changes=True,
-        examples=("btc < 100k", "btc > 70k for 5m", "btc -5% in 1h", "btc breaks 100k repeat cooldown 1h"),
+        examples=(
+            "btc < 100k",
+            "btc > 70k for 5m",
+            "btc -5% in 1h",
+            "btc every 2% drop",
+            "btc rsi 4h < 30",
+            "btc breaks 100k repeat cooldown 1h",
+        ),
     ),
     Command(
         "test",
