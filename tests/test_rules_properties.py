@@ -7,40 +7,60 @@ import tomllib
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from bot.rules import (
+    FUNCTIONS,
     And,
+    Arithmetic,
+    AtLeast,
+    Call,
     Compare,
     Condition,
     Crosses,
     Duration,
+    Every,
     Held,
     Instrument,
     LevelRef,
     Mode,
     Moves,
+    Negative,
     Not,
     Number,
     Options,
     Or,
+    Percent,
     Rule,
     RuleError,
+    Sessions,
+    Value,
+    Word,
+    Zone,
     english,
     explain,
     fill,
     instruments,
+    is_bare_macro,
     levels,
+    metrics,
     parse,
     picture,
     qualify,
     read,
 )
-from bot.rules.builder import ATOMS, DEPTH, INPUTS
-from bot.rules.sugar import VERBS
-from bot.rules.words import DOLLARS, KEYWORDS, QUOTES, RESERVED
+from bot.rules.builder import ATOMS
+from bot.rules.functions import TIMEFRAMES
+from bot.rules.idioms import _vocabulary
+from bot.rules.naming import name
+from bot.rules.terms import DEPTH, INPUTS
+from bot.rules.verbs import VERBS
+from bot.rules.words import DOLLARS, KEYWORDS, MACRO, NICKNAMES, QUOTES, RESERVED
+
+T = TypeVar("T")
 
 law = settings(
     max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -51,15 +71,45 @@ CASES = Path(__file__).parent / "rules"
 LINES = [case["text"] for case in tomllib.loads((CASES / "good.toml").read_text(encoding="utf-8"))["rule"]]
 LINES += [case["text"] for case in tomllib.loads((CASES / "bad.toml").read_text(encoding="utf-8"))["bad"]]
 
-# --- random trees -------------------------------------------------------------------------------------------
+# --- random values ------------------------------------------------------------------------------------------
 
+
+def short(strategy: st.SearchStrategy[T]) -> st.SearchStrategy[T]:
+    """Keep the description of a strategy short: hypothesis writes them out, one within the other."""
+
+    @st.composite
+    def drawn(draw: st.DrawFn) -> T:
+        return draw(strategy)
+
+    return drawn()
+
+
+KEPT = KEYWORDS | RESERVED | set(NICKNAMES)
 words = st.text(string.ascii_lowercase + string.digits + "_", min_size=1, max_size=6)
 names = st.one_of(
-    words.filter(lambda word: not word[0].isdigit() and word not in KEYWORDS | RESERVED),
+    words.filter(lambda word: not word[0].isdigit()),
     st.sampled_from(
-        ["1inch", "1000pepe", "k", "m", "h", "a", "day", "to", "by", "from", "usdt", "e5", *VERBS]
-    ).filter(lambda word: word not in KEYWORDS | RESERVED),
-)
+        [
+            "1inch",
+            "1000pepe",
+            "k",
+            "m",
+            "h",
+            "a",
+            "day",
+            "to",
+            "by",
+            "from",
+            "usdt",
+            "e5",
+            "the",
+            "when",
+            *VERBS,
+        ]
+    ),
+    st.sampled_from(sorted(_vocabulary())),
+    st.sampled_from(sorted(FUNCTIONS)),
+).filter(lambda word: word not in KEPT)
 venues = st.sampled_from(["", "", "kraken", "binance"])
 quotes = st.sampled_from(sorted(QUOTES))
 bare = st.builds(
@@ -68,43 +118,156 @@ bare = st.builds(
 any_base = words | st.sampled_from(sorted(KEYWORDS))
 paired = st.builds(Instrument, any_base, quotes, st.sampled_from(["", "", "usdt", "btc"]), venues)
 exotic = st.builds(Instrument, any_base, st.sampled_from(["btc", "eth"]), st.just(""), st.just("okx"))
-things = bare | paired | exotic
+macro = st.sampled_from(sorted({*MACRO, "$nvda", "$brk.b"} - {"us10y"})).map(Instrument)
+coins = bare.filter(lambda one: one.base not in MACRO or bool(one.venue or one.is_perpetual))
+things = short(coins | paired | exotic | macro)
 
 positive = st.decimals("0.000000000001", "999999999999", places=12) | st.integers(1, 10**17).map(Decimal)
 numbers = positive.map(Number)
+any_numbers = numbers | positive.map(lambda value: Number(-value))
 level_refs = st.text(string.ascii_lowercase + string.digits + "_", min_size=1, max_size=8).map(LevelRef)
 bounds = numbers | level_refs
+any_bounds = any_numbers | level_refs | level_refs.map(Negative)
+percents = st.decimals("0.01", "99.99", places=2).map(Percent)
+shares = (
+    percents | percents.map(lambda share: Percent(-share.value)) | st.integers(1, 99).map(Decimal).map(Number)
+)
 durations = st.one_of(
     st.builds(Duration, st.integers(1, 9600), st.just("h")),
     st.builds(Duration, st.integers(1, 576000), st.just("m")),
     st.builds(Duration, st.integers(1, 400), st.just("d")),
     st.builds(Duration, st.integers(1, 57), st.just("w")),
 )
+frames = st.sampled_from(TIMEFRAMES)
+lengths = st.integers(2, 400).map(Decimal).map(Number)
+spans = durations | st.just(Word("all"))
+plain_words = names.map(Word)
 signs = st.sampled_from(["<", "<=", ">", ">="])
+
+
+def calls(function: str, *arguments: st.SearchStrategy[object]) -> st.SearchStrategy[Call]:
+    return short(st.tuples(*arguments).map(lambda given: Call(function, given)))  # type: ignore[arg-type]
+
+
+def of_prices(values: st.SearchStrategy[Instrument]) -> st.SearchStrategy[Value]:
+    """Functions that give a price of what they are of."""
+    return st.one_of(
+        *(calls(name, values, frames) for name in ("open", "high", "low", "close", "vwap")),
+        *(calls(name, values, lengths, frames) for name in ("sma", "ema", "atr")),
+        *(calls(name, values, spans) for name in ("highest", "lowest")),
+        calls("average", values, durations),
+        *(
+            calls(name, values, lengths, st.decimals("0.1", "10", places=1).map(Number), frames)
+            for name in ("bb_upper", "bb_lower")
+        ),
+    )
+
+
+def grown_values(values: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
+    """Arithmetic that keeps a unit."""
+    return st.one_of(
+        st.builds(Arithmetic, values, st.sampled_from("+-"), values | bounds),
+        st.builds(Arithmetic, numbers, st.just("*"), values),
+        st.builds(Arithmetic, values, st.sampled_from("*/"), numbers | level_refs),
+        st.builds(Negative, values),
+        calls("abs", values),
+        calls("delta", values, durations),
+    )
+
+
+def family(values: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
+    return short(st.recursive(values, grown_values, max_leaves=4))
+
+
+prices = short(of_prices(coins) | coins)
+moving_percents = short(
+    st.one_of(
+        calls("change", things | prices, durations),
+        *(calls(name, things) for name in ("funding", "basis")),
+    )
+)
+flows = st.one_of(*(calls(name, plain_words) for name in ("etf_flow", "etf_flow_total")))
+amounts = short(
+    st.one_of(
+        flows,
+        calls("open_interest", things),
+        calls("liquidations", plain_words | st.just(Word("all")), durations),
+        calls("liquidations", plain_words, durations, st.sampled_from(["long", "short"]).map(Word)),
+        *(calls(name) for name in ("stablecoin_supply", "exchange_stablecoins")),
+    )
+)
+indices = calls("rsi", things, lengths, frames) | calls("fear_greed")
+ratios = st.builds(Arithmetic, things, st.just("/"), things) | calls("zscore", things, durations)
+counts = calls("streak", flows) | calls("hashrate") | calls("fees") | calls("metric", plain_words)
+whole = st.integers(0, 100).map(Decimal).map(Number)
+
+# --- random conditions --------------------------------------------------------------------------------------
 
 
 def comparable(compare: Compare) -> bool:
     one, other = compare.left, compare.right
+    if one == other:
+        return False
     if not (isinstance(one, Instrument) and isinstance(other, Instrument)):
         return True
+    if is_bare_macro(one) or is_bare_macro(other):
+        return not (one.quote or other.quote) and not (is_bare_macro(one) and is_bare_macro(other))
     known = {one.quote, other.quote} - {""}
-    return one != other and (len(known) < 2 or known <= DOLLARS)
+    return len(known) < 2 or known <= DOLLARS
 
 
-compares = st.one_of(
-    st.builds(Compare, things, signs, bounds),
-    st.builds(Compare, bounds, signs, things),
-    st.builds(Compare, things, signs, things).filter(comparable),
+def compared(
+    values: st.SearchStrategy[Value], against: st.SearchStrategy[Value]
+) -> st.SearchStrategy[Compare]:
+    turned = st.builds(Compare, against, signs, values)
+    both = st.builds(Compare, values, signs, against) | turned
+    return short(both.filter(lambda one: one.left != one.right))
+
+
+compares = short(
+    st.one_of(
+        compared(things, bounds),
+        st.builds(Compare, things, signs, things).filter(comparable),
+        compared(prices, prices),
+        compared(family(prices), level_refs | family(prices)),
+        compared(family(moving_percents), shares | family(moving_percents)),
+        compared(family(amounts), any_bounds | family(amounts)),
+        compared(indices, whole | indices),
+        compared(ratios, bounds),
+        compared(family(counts), any_bounds),
+        compared(calls("corr", things, prices, durations), st.decimals("-1", "1", places=2).map(Number)),
+        compared(
+            calls("drawdown", things, durations) | calls("long_share", things) | calls("rate_cut"), percents
+        ),
+        compared(calls("volume", things, frames) | calls("volume_24h", things), numbers),
+    )
 )
 moves = st.builds(
     Moves,
-    things,
+    things | prices,
     st.sampled_from(["", "up", "down"]),
     st.decimals("0.01", "99.99", places=2),
     durations,
 )
-steady = compares | moves
-crosses = st.builds(Crosses, things, st.sampled_from(["", "above", "below"]), bounds)
+steady = short(compares | moves)
+crosses = short(
+    st.one_of(
+        st.builds(Crosses, things, st.sampled_from(["", "above", "below"]), bounds),
+        st.builds(Crosses, family(prices), st.sampled_from(["", "above", "below"]), level_refs),
+        st.builds(Crosses, family(amounts), st.sampled_from(["", "above", "below"]), any_bounds),
+    )
+).filter(lambda one: one.value != one.level)
+zones = st.builds(
+    Zone, things, st.sampled_from(["enters", "leaves"]), level_refs, level_refs | numbers
+) | st.builds(
+    lambda value, way, low, more: Zone(value, way, Number(Decimal(low)), Number(Decimal(low + more))),
+    things,
+    st.sampled_from(["enters", "leaves"]),
+    st.integers(1, 10**9),
+    st.integers(1, 10**9),
+)
+steps = st.builds(Every, things | prices, percents | numbers, st.sampled_from(["", "up", "down"]))
+pulses = short(crosses | zones | steps)
 
 
 @st.composite
@@ -117,15 +280,28 @@ def intervals(draw: st.DrawFn) -> And:
 
 def grown(parts: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
     several = st.lists(parts, min_size=2, max_size=4).map(tuple)
-    return several.map(And) | several.map(Or)
+    return several.map(And) | several.map(Or) | several.map(lambda some: AtLeast(len(some) // 2, some))
+
+
+def has_sessions_alone(condition: Condition) -> bool:
+    """Whether a day of it is a session, so that its days are read as sessions."""
+    rule = Rule(condition)
+    read_metrics = {call.function for call in metrics(rule)}
+    return not instruments(rule) and read_metrics <= {"etf_flow", "etf_flow_total"}
+
+
+def held(condition: Condition, duration: Duration) -> Held:
+    is_in_sessions = duration.unit == "d" and has_sessions_alone(condition)
+    return Held(condition, Duration(duration.count, "h") if is_in_sessions else duration)
 
 
 def wrapped(parts: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
-    return grown(parts) | parts.map(Not) | st.builds(Held, parts, durations)
+    return grown(parts) | parts.map(Not) | st.builds(held, parts, durations)
 
 
-lasting = st.recursive(steady | intervals(), wrapped, max_leaves=6)
-conditions = st.recursive(lasting | crosses, grown, max_leaves=4)
+of_sessions = st.builds(Held, compared(flows, any_bounds), st.integers(1, 260).map(Sessions))
+lasting = short(st.recursive(steady | intervals() | of_sessions, wrapped, max_leaves=6))
+conditions = short(st.recursive(lasting | pulses, grown, max_leaves=4))
 untils = st.one_of(
     durations,
     st.dates(date(2000, 1, 1), date(2199, 12, 31)),
@@ -139,10 +315,17 @@ options = st.builds(
     Options,
     st.sampled_from([None, *Mode]),
     st.none() | durations | st.just(Duration(0, "m")),
+    st.none() | percents | numbers,
+    st.none() | durations,
     st.none() | untils,
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
     st.just("") | notes,
 )
-rules = st.builds(Rule, conditions, options).filter(lambda rule: len(instruments(rule)) <= INPUTS)
+rules = st.builds(Rule, conditions, options).filter(
+    lambda rule: len(instruments(rule)) + len(metrics(rule)) <= INPUTS
+)
 
 
 @given(rules)
@@ -166,7 +349,9 @@ def test_canonical_text_is_never_taken_for_sugar(rule: Rule) -> None:
 def test_any_tree_has_a_sentence(rule: Rule) -> None:
     sentence = english(explain(rule))
     assert "{" not in sentence
-    assert all(instrument.base.upper() in sentence for instrument in instruments(rule))
+    for instrument in instruments(rule):
+        said = name(instrument)
+        assert (said if isinstance(said, str) else english(said)) in sentence
     assert all(f"@{level}" in sentence for level in levels(rule))
 
 
@@ -179,7 +364,7 @@ def test_a_filled_and_qualified_rule_has_no_names_left_and_reads_back(rule: Rule
         assume(False)
         return
     assert not levels(filled)
-    assert all(instrument.quote for instrument in instruments(filled))
+    assert all(instrument.quote or is_bare_macro(instrument) for instrument in instruments(filled))
     assert parse(str(filled)) == filled
 
 
@@ -208,21 +393,29 @@ def check(line: str) -> None:
         assert error.hint is None or english(error.hint)
         return
     rule = reading.rule
+    again = read(str(rule)) if len(str(rule)) <= 500 else None
     assert parse(str(rule)) == rule
+    assert again is None or not again.is_sugared
     assert english(explain(rule))
-    assert len(instruments(rule)) <= INPUTS
+    assert len(instruments(rule)) + len(metrics(rule)) <= INPUTS
     assert depth(rule.condition) <= DEPTH
     assert str(rule).count(" < ") <= 2 * ATOMS
     if reading.other:
         assert parse(str(reading.other)) == reading.other
 
 
-def depth(condition: Condition) -> int:
-    match condition:
-        case Not(condition=part) | Held(condition=part):
-            return 1 + depth(part)
-        case And(parts=parts) | Or(parts=parts):
-            return 1 + max(map(depth, parts))
+def depth(part: object) -> int:
+    match part:
+        case Not(condition=inner) | Held(condition=inner) | Negative(value=inner):
+            return 1 + depth(inner)
+        case And(parts=parts) | Or(parts=parts) | AtLeast(parts=parts) | Call(arguments=parts):
+            return 1 + max(map(depth, parts), default=0)
+        case Arithmetic(left=one, right=other):
+            return 1 + max(depth(one), depth(other))
+        case Compare(left=one, right=other) | Crosses(value=one, level=other):
+            return max(depth(one), depth(other))
+        case Moves(value=value) | Every(value=value) | Zone(value=value):
+            return depth(value)
     return 0
 
 
@@ -253,9 +446,11 @@ def test_any_slip_of_the_thumb_is_a_rule_or_an_error_of_the_language(
 
 
 _WORDS = (
-    "to from by a an day hour the last btc eth/usdt 100k 1m 1M 5% 4h @floor < >= = - + ( ) , : 2026-12-31"
+    "to from by a an day hour the last btc eth/usdt 100k 1m 1M 5% 4h @floor < >= = - + * / .. ( ) , :"
+    " 2026-12-31 200dma 2x rsi( close( highest( 14 $1000 3 days $nvda spx and and"
 )
 VOCABULARY = [*sorted(KEYWORDS | RESERVED | VERBS), *_WORDS.split(), '"x"']
+PHRASES = [*sorted(_vocabulary()), *VOCABULARY]
 
 
 @given(st.lists(st.sampled_from(VOCABULARY), max_size=14), st.sampled_from([" ", " ", ""]))
@@ -268,3 +463,21 @@ def test_any_row_of_known_words_is_a_rule_or_an_error_of_the_language(row: list[
 @often
 def test_whatever_follows_a_subject_is_a_rule_or_an_error_of_the_language(row: list[str]) -> None:
     check(" ".join(["btc", *row]))
+
+
+@given(st.lists(st.sampled_from(PHRASES), max_size=8), st.booleans())
+@often
+def test_any_row_of_words_of_the_phrasebook_is_a_rule_or_an_error_of_the_language(
+    row: list[str], is_about_btc: bool
+) -> None:
+    check(" ".join(["btc", *row] if is_about_btc else row))
+
+
+@given(st.sampled_from(LINES), st.sampled_from(LINES), st.data())
+@often
+def test_any_two_halves_of_lines_are_a_rule_or_an_error_of_the_language(
+    one: str, other: str, data: st.DataObject
+) -> None:
+    ends, begins = one.split(" "), other.split(" ")
+    first = data.draw(st.integers(0, len(ends)))
+    check(" ".join([*ends[:first], *begins[data.draw(st.integers(0, len(begins))) :]])[:500])

@@ -56,7 +56,7 @@ PARTS = {
     "ma": "(?:[se]?ma|(?:simple |exponential )?(?:moving )?average)",
     "dma": r"\d+[dwh]?[se]?ma",
     "frame": "[dwh][se]?ma",
-    "times": r"X|[NBM] (?:x|times|\*)|twice|double|triple",
+    "times": "X|[NBM] (?:x|times)|twice|double|triple",
     "side": "long|short",
     "to": "above|below|over|under|[<>]=?",
     "way": (

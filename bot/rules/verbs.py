@@ -27,6 +27,9 @@ TURNED: dict[Op, Op] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 NUMBERS = frozenset(["NUMBER", "MINUTES", "MONTHS"])
 LEVELS = NUMBERS | {"LEVEL"}
 _DURATIONS = frozenset(["DURATION", "MINUTES", "MONTHS"])
+_BEHIND_NAMES = frozenset(
+    ["CMP", "CROSSES", "MOVES", "ENTERS", "LEAVES", "EVERY", "EQUALS", "STAR", "SLASH", "COLON"]
+)
 _END = Token("END", "", 0, 0)
 _SPELLED: tuple[tuple[str, Op], ...] = (
     ("at or above", ">="),
@@ -79,10 +82,8 @@ class Verbs:
         Raises RuleError where a word is known and what it needs is missing.
         """
         first = self.token(at)
-        if is_elided:
-            known = first.kind == "CMP" or first.text in VERBS
-            if not known or self.token(at + 1).kind in {"CMP", "CROSSES", "MOVES", "EQUALS", "SLASH", "STAR"}:
-                return None
+        if is_elided and ((first.kind != "CMP" and first.text not in VERBS) or self._is_subject(at)):
+            return None
         return (
             self._extreme(at, owner)
             or self._comparison(at, owner)
@@ -104,6 +105,13 @@ class Verbs:
     def token(self, at: int) -> Token:
         """Give a token, or one that ends the line."""
         return self.tokens[at] if at < len(self.tokens) else _END
+
+    def _is_subject(self, at: int) -> bool:
+        """Whether a word that may be a verb is a name: ``falls < 5``."""
+        after = self.token(at + 1)
+        if after.kind in {"PLUS", "MINUS"}:
+            return self.token(at + 2).kind != "PERCENT"
+        return after.kind in _BEHIND_NAMES
 
     # --- levels ---
 
@@ -191,6 +199,8 @@ class Verbs:
         at += self.token(at).text == "of"
         bounds = self._bounds(at)
         if bounds is None or (word in {"enters", "leaves"} and self.token(at + 1).kind == "RANGE"):
+            return None
+        if self.token(at + 3).kind not in ENDS:
             return None
         if is_inside and (lasts or self.token(at + 3).kind == "FOR"):
             low, high = bounds
