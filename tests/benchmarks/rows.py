@@ -1,0 +1,171 @@
+"""The rows: each measures one thing, and beside it the least that anybody could do for the same."""
+
+from __future__ import annotations
+
+import json
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import talib
+
+from bot.backtest import Replay, run
+from bot.engine.past import Past
+from bot.metrics import MINUTE, Bar, MetricKey, join
+from bot.rules import Rule, parse
+
+BTC = MetricKey("price", "btc/usdt")
+START = 1_704_067_200
+"""1 January 2024, a Monday."""
+
+HOUR, DAY = 3600, 86_400
+ORDINARY = 'btc < @etf_cost for 4h repeat cooldown 1h rearm 0.5% note "cut the long"'
+PRICE = "btc/usdt < 95000"
+INDICATORS = "rsi(btc/usdt, 14, 4h) < 30 and close(btc/usdt, 1d) > sma(btc/usdt, 200, 1d)"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure with its baseline, both in the unit that the name gives.
+
+    ``goal`` bounds the figure, or the ratio where ``is_of_ratio``.
+    """
+
+    name: str
+    figure: float
+    baseline: float
+    goal: float
+    is_of_ratio: bool = False
+    rings: int = 0
+
+    @property
+    def ratio(self) -> float:
+        """How many times the baseline the figure is."""
+        return self.figure / self.baseline
+
+    @property
+    def reached(self) -> bool:
+        """Whether the goal is reached."""
+        return (self.ratio if self.is_of_ratio else self.figure) <= self.goal
+
+    def facts(self) -> dict[str, object]:
+        """Give the row for programs."""
+        names = ("name", "figure", "baseline", "ratio", "goal", "reached")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much of everything is measured."""
+
+    parses: int = 2000
+    minutes: int = 525_600
+    rules: int = 10_000
+    hours: int = 720
+
+
+def rows(sizes: Sizes) -> Iterator[Row]:
+    """Measure every row, one after the other."""
+    yield parsing(sizes.parses)
+    minutes = list(walk(sizes.minutes, MINUTE))
+    yield price_rule(minutes)
+    yield indicator_rule(minutes)
+    del minutes
+    yield many_rules(sizes.rules, sizes.hours)
+    yield memory(sizes.rules, sizes.hours)
+
+
+def walk(count: int, span: int, seed: int = 7) -> Iterator[Bar]:
+    """Make bars of a price that walks at random from 100,000 on, upward in the long run: always the same."""
+    draws = np.random.default_rng(seed)
+    steps = draws.normal(0.2 * span / (365 * DAY), 0.6 * (span / (365 * DAY)) ** 0.5, count)
+    closes = 100_000 * np.exp(np.cumsum(steps))
+    opens = np.concatenate(([100_000.0], closes[:-1]))
+    highs = np.maximum(opens, closes) * (1 + np.abs(draws.normal(0, 2e-4, count)))
+    lows = np.minimum(opens, closes) * (1 - np.abs(draws.normal(0, 2e-4, count)))
+    rows = zip(opens.tolist(), highs.tolist(), lows.tolist(), closes.tolist(), strict=True)
+    for place, (opened, high, low, close) in enumerate(rows):
+        yield Bar(START + place * span, opened, high, low, close, 1.0, span)
+
+
+def parsing(count: int) -> Row:
+    """Read an ordinary rule, against JSON of as many bytes."""
+    document = json.dumps({"rule": "x" * (len(ORDINARY) - len('{"rule": ""}'))})
+    figure = _seconds(lambda: [parse(ORDINARY) for _ in range(count)]) / count
+    baseline = _seconds(lambda: [json.loads(document) for _ in range(count)]) / count
+    return Row("read an ordinary rule (ms)", 1000 * figure, 1000 * baseline, 0.5)
+
+
+def price_rule(bars: Sequence[Bar]) -> Row:
+    """Run minutes through one price rule, against one comparison of an array."""
+    lows = np.array([bar.low for bar in bars])
+    return _backtested(
+        f"{len(bars):,} minutes through a price rule (s)", PRICE, bars, 5.0, lambda: lows < 95e3
+    )
+
+
+def indicator_rule(bars: Sequence[Bar]) -> Row:
+    """Run minutes through a rule of two indicators, against TA-Lib over candles that are there already."""
+    fours = np.array([bar.close for bar in join(bars, 4 * HOUR)])
+    days = np.array([bar.close for bar in join(bars, DAY)])
+
+    def bare() -> object:
+        return talib.RSI(fours, 14) < 30, days > talib.SMA(days, 200)
+
+    return _backtested(f"{len(bars):,} minutes through two indicators (s)", INDICATORS, bars, 15.0, bare)
+
+
+def many_rules(count: int, hours: int) -> Row:
+    """Run hours through many rules at once, against as many comparisons of an array."""
+    bars = list(walk(hours, HOUR))
+    lows = np.array([bar.low for bar in bars])
+    rules = _rules(count)
+    rings = 0
+
+    def replayed() -> None:
+        nonlocal rings
+        rings = sum(1 for _ in Replay(rules, Past({BTC: bars})))
+
+    figure = _seconds(replayed)
+    baseline = _seconds(lambda: [lows < level for level in range(count)])
+    return Row(f"{hours} hours through {count:,} rules (s)", figure, baseline, 60.0, rings=rings)
+
+
+def memory(count: int, hours: int) -> Row:
+    """See that many rules take no more memory over all hours than over half of them."""
+    rules = _rules(count)
+
+    def peak(some: int) -> float:
+        tracemalloc.start()
+        for _ in Replay(rules, Past({BTC: walk(some, HOUR)})):
+            pass
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most / 1e6
+
+    baseline = peak(hours // 2)
+    name = f"memory of {count:,} rules over {hours} hours, against half of them (MB)"
+    return Row(name, peak(hours), baseline, 1.25, is_of_ratio=True)
+
+
+def _rules(count: int) -> list[Rule]:
+    return [parse(f"btc/usdt < {90_000 + 20_000 * place // count}.5") for place in range(count)]
+
+
+def _backtested(name: str, rule: str, bars: Sequence[Bar], goal: float, bare: Callable[[], object]) -> Row:
+    parsed = parse(rule)
+    rings = 0
+
+    def replayed() -> None:
+        nonlocal rings
+        rings = len(run(parsed, Past({BTC: bars})).firings)
+
+    return Row(name, _seconds(replayed), _seconds(bare), goal, rings=rings)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
