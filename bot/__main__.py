@@ -225,7 +225,7 @@ def print_json(answer: dict[str, Any], out: TextIO) -> None:
 def _reading(text: str, quote: str) -> dict[str, Any]:
     """Read one rule for a program; ``quote`` is the currency of prices where none is named."""
     from bot.metrics import MetricKey
-    from bot.rules import RuleError, english, explain, instruments, qualify, read
+    from bot.rules import RuleError, english, explain, instruments, metrics, qualify, read
 
     try:
         rule = read(text).rule
@@ -233,13 +233,25 @@ def _reading(text: str, quote: str) -> dict[str, Any]:
         return _mistake(error)
     options = rule.options
     until = options.until.isoformat() if isinstance(options.until, date) else options.until
-    given = {"mode": options.mode, "cooldown": options.cooldown, "until": until, "note": options.note}
-    inputs = (MetricKey("price", one.symbol, one.venue) for one in instruments(qualify(rule, quote)))
+    given = {
+        "mode": options.mode,
+        "cooldown": options.cooldown,
+        "rearm": options.rearm,
+        "remind": options.remind,
+        "until": until,
+        "resolve": options.resolve,
+        "urgent": options.urgent,
+        "provisional": options.provisional,
+        "note": options.note,
+    }
+    named = qualify(rule, quote)
+    inputs = [str(MetricKey("price", one.symbol, one.venue)) for one in instruments(named)]
+    inputs += [str(metric) for metric in metrics(named)]
     return {
         "ok": True,
         "canonical": str(rule),
         "explain": english(explain(rule)),
-        "inputs": [str(key) for key in inputs],
+        "inputs": inputs,
         "options": {name: str(value) for name, value in given.items() if value},
     }
 

@@ -454,3 +454,10 @@ def test_the_bot_lives_while_the_world_is_away_and_ends_when_told_without_naming
     assert "Traceback" not in text
     for secret in (TELEGRAM, DISCORD):
         assert secret not in text + titles
+
+
+def test_check_names_the_metrics_that_a_rule_reads_and_all_its_options(check: Tocsin) -> None:
+    ended = check("btc etf inflow 3 days rearm 5 remind 1h resolve", "--json")
+    answer = json.loads(ended.stdout)
+    assert answer["inputs"] == ["etf_flow(btc)"]
+    assert answer["options"] == {"rearm": "5", "remind": "1h", "resolve": "True"}
