@@ -274,6 +274,46 @@ def test_files_are_given_by_the_series_that_they_hold(tmp_path: Path) -> None:
     assert [one.known_at for one in past.values[FLOWS]] == [(TWENTIETH + 1) * DAY + 5 * HOUR]
 
 
+def test_an_index_may_be_given_in_candles(tmp_path: Path) -> None:
+    file = tmp_path / "spx.csv"
+    rows = (f"{TWENTIETH * DAY + place * HOUR},1,{place + 1},1,{place + 1},0\n" for place in (22, 23, 24, 25))
+    file.write_text(HEAD + "".join(rows))
+    past = read_history([f"spx={file}"], "usdt")
+    assert past.bars == {}
+    [(key, values)] = past.values.items()
+    assert key == MetricKey("price", "spx")
+    assert [(one.as_of, one.value, one.known_at) for one in values] == [
+        (TWENTIETH * DAY, 24.0, (TWENTIETH + 1) * DAY),
+        ((TWENTIETH + 1) * DAY, 26.0, (TWENTIETH + 1) * DAY + 2 * HOUR),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "spx",
+        "$nvda",
+        "long_share(btc)",
+        "basis(btc)",
+        "funding(btc)",
+        "open_interest(btc)",
+        "liquidations(all, 24h)",
+        "stablecoin_supply()",
+        "exchange_stablecoins()",
+        "fear_greed()",
+        "hashrate()",
+        "fees()",
+        "rate_cut()",
+        "treasury(sqns)",
+        "metric(whale_btc)",
+        "etf_flow_total(btc)",
+    ],
+)
+def test_every_metric_of_the_language_may_be_given(text: str) -> None:
+    _, _, is_metric = series_of(text, "usdt")
+    assert is_metric
+
+
 @pytest.mark.parametrize(
     ("given", "what"),
     [

@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from bot.engine.compiler import compile_rule
 from bot.engine.past import Past, Unfit
-from bot.engine.sessions import DAILY, Calendar, day_of
+from bot.engine.sessions import DAILY, Calendar, day_of, midnight_of
 from bot.feeds.candles import EARLIEST
 from bot.metrics import MINUTE, Bar, MetricKey, Observation
 from bot.ports import TocsinError
@@ -124,6 +124,7 @@ def read_time(text: str) -> float | None:
 def read_history(given: Iterable[str], quote: str) -> Past:
     """Read the files of a backtest, each written as KEY=FILE.csv; ``quote`` is that of ``btc`` alone.
 
+    A metric may be given as candles too (the index of a stock market): then its values are each day's close.
     Raises BadFile, Unfit for a key that is no series, and RuleError for one that cannot be read.
     """
     bars: dict[MetricKey, CandleFile] = {}
@@ -135,7 +136,9 @@ def read_history(given: Iterable[str], quote: str) -> Past:
         key, calendar, is_metric = series_of(name, quote)
         if key in bars or key in values:
             raise Unfit(f"Data for {key} is given twice.")
-        if is_metric:
+        if is_metric and _has_candles(Path(file)):
+            values[key] = _closes(read_candles(Path(file)), key, file)
+        elif is_metric:
             values[key] = read_metric(Path(file), key, calendar)
         else:
             bars[key] = read_candles(Path(file))
@@ -228,6 +231,19 @@ def read_metric(path: Path, key: MetricKey, calendar: Calendar | None = None) ->
     if not words:
         raise BadFile(f"{path.name} holds no values.")
     return words
+
+
+def _has_candles(path: Path) -> bool:
+    """Whether the first line of a file names the columns of candles."""
+    with _readable(path), path.open(encoding="utf-8-sig", newline="") as file:
+        columns = {column.strip().lower() for column in next(csv.reader(file), [])}
+    return columns.issuperset(_CANDLE)
+
+
+def _closes(candles: Iterable[Bar], key: MetricKey, name: str) -> list[Observation]:
+    """Take the last close of each UTC day, known when its bar ends."""
+    last = {midnight_of(day_of(bar.at)): bar for bar in candles}
+    return [Observation(key, at, bar.close, float(bar.end), source=name) for at, bar in last.items()]
 
 
 def _span(name: str, ats: array[int], lines: array[int]) -> int:
