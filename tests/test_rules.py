@@ -15,20 +15,30 @@ from lark import Lark
 from lark.exceptions import GrammarError
 
 from bot.rules import (
+    FUNCTIONS,
     And,
+    Arithmetic,
+    AtLeast,
+    Call,
     Compare,
     Crosses,
     Duration,
+    Every,
     Held,
     Instrument,
     LevelRef,
     Mode,
     Moves,
+    Negative,
     Number,
     Options,
+    Percent,
     Rule,
     RuleError,
+    Sessions,
     UnknownLevel,
+    Word,
+    Zone,
     english,
     explain,
     fill,
@@ -36,10 +46,12 @@ from bot.rules import (
     instruments,
     is_level_name,
     levels,
+    metrics,
     parse,
     picture,
     qualify,
     read,
+    unit_of,
 )
 from bot.rules.grammar import GRAMMAR, _Tokens
 
@@ -100,6 +112,56 @@ def test_a_line_becomes_the_tree_that_the_engine_reads() -> None:
     assert rule.options == Options(Mode.ONCE, Duration(2, "h"), note="x")
 
 
+def test_a_function_stands_in_the_tree_with_all_its_arguments() -> None:
+    btc, rsi = Instrument("btc"), Call("rsi", (BTC, number("14"), Duration(4, "h")))
+    assert parse("btc: rsi(14, 4h) < 30").condition == Compare(rsi, "<", number("30"))
+    assert (
+        parse("rsi(btc, 4h) < 30")
+        == parse("rsi(btc, 14, 240m) < 30")
+        == Rule(Compare(rsi, "<", number("30")))
+    )
+    assert parse("btc > highest(all)").condition.right == Call("highest", (btc, Word("all")))
+    assert parse("etf_flow(btc) > 0").condition.left == Call("etf_flow", (Word("btc"),))
+    assert parse("liquidations(all, 24h, long) > 1").condition.left == Call(
+        "liquidations", (Word("all"), Duration(24, "h"), Word("long"))
+    )
+    assert parse("metric(whale_btc) > 1").condition.left == Call("metric", (Word("whale_btc"),))
+    assert parse("fear_greed() < 20").condition.left == Call("fear_greed")
+    assert parse("btc > bb_upper(4h)").condition.right == Call(
+        "bb_upper", (btc, number("20"), number("2"), Duration(4, "h"))
+    )
+
+
+def test_a_bare_instrument_is_what_price_means() -> None:
+    assert parse("price(btc) < 5") == parse("btc < 5")
+
+
+def test_arithmetic_binds_as_in_every_language() -> None:
+    eth, sol = Instrument("eth"), Instrument("sol")
+    product = Arithmetic(number("2"), "*", Negative(sol))
+    assert parse("btc - eth - 2 * -sol > 5").condition.left == Arithmetic(
+        Arithmetic(BTC, "-", eth), "-", product
+    )
+    assert str(parse("btc - (eth - sol) / 2 > 5")) == "btc - (eth - sol) / 2 > 5"
+    assert parse("zec/btc > 1").condition.left == Arithmetic(Instrument("zec"), "/", BTC)
+    assert parse("zec/btc@okx > 1").condition.left == Instrument("zec", "btc", "", "okx")
+
+
+def test_zones_steps_sessions_and_so_many_of_several_are_nodes_of_their_own() -> None:
+    assert parse("btc enters 1 .. 2").condition == Zone(BTC, "enters", number("1"), number("2"))
+    assert parse("btc every 2% down").condition == Every(BTC, Percent(Decimal(2)), "down")
+    flow = Compare(Call("etf_flow", (Word("btc"),)), ">", number("0"))
+    assert parse("etf_flow(btc) > 0 for 3 sessions").condition == Held(flow, Sessions(3))
+    both = (Compare(BTC, "<", number("1")), flow)
+    assert parse("2 of (btc < 1, etf_flow(btc) > 0)").condition == AtLeast(2, both)
+
+
+def test_a_comma_groups_digits_only_outside_of_functions() -> None:
+    assert str(parse("btc > 100,000 and sma(btc,200,1d) > 100,000")) == (
+        "btc > 100000 and sma(btc, 200, 1d) > 100000"
+    )
+
+
 def test_minutes_and_millions_are_told_apart_by_their_place() -> None:
     assert parse("btc < 1m for 1m").condition == Held(Compare(BTC, "<", number("1000000")), Duration(1, "m"))
 
@@ -143,6 +205,50 @@ def test_a_bare_and_never_splits_what_belongs_together() -> None:
     assert str(parse("btc above 98k and eth below 3k")) == "btc > 98000 and eth < 3000"
 
 
+# --- functions and units ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_has_an_example_that_is_canonical_and_a_sentence(name: str) -> None:
+    function = FUNCTIONS[name]
+    rule = parse(f"{function.example} > 1" if name != "corr" else f"{function.example} > 0.5")
+    if name != "price":
+        assert str(rule).startswith(function.example)
+    assert function.summary
+    assert english(explain(rule))
+    assert any(f"{name}(" in case["canonical"] for case in GOOD) or name == "price"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "of"),
+    [
+        ("btc/usdt", "price", "usdt"),
+        ("sma(btc/eur, 200, 1d)", "price", "eur"),
+        ("gold", "price", "usd"),
+        ("us10y", "percent", ""),
+        ("change(btc, 1d)", "percent", ""),
+        ("delta(change(btc, 1d), 1d)", "percent", ""),
+        ("zec / btc", "ratio", ""),
+        ("volume(btc, 1h)", "coin", "btc"),
+        ("2 * average(volume(btc, 1h), 20h)", "coin", "btc"),
+        ("volume(btc, 1h) * btc", "usd", ""),
+        ("open_interest(btc) / btc", "coin", ""),
+        ("etf_flow(btc) + 5", "usd", ""),
+        ("rsi(btc, 14, 4h) - 5", "index", ""),
+        ("streak(etf_flow(btc))", "count", ""),
+        ("metric(x) * 2", "", ""),
+        ("btc/eur * 2 - 5", "price", "eur"),
+    ],
+)
+def test_every_value_has_a_unit(value: str, unit: str, of: str) -> None:
+    found = unit_of(parse(f"{value} > 1").condition.left)
+    assert (found.name, found.of) == (unit, of)
+
+
+def test_an_operators_metric_takes_the_unit_of_the_other_side() -> None:
+    assert all(parse(f"metric(x) > {other}") for other in ("5%", "100k", "btc", "rsi(btc, 14, 4h)"))
+
+
 # --- bounds -------------------------------------------------------------------------------------------------
 
 
@@ -167,8 +273,13 @@ def test_stored_text_may_be_longer_than_what_was_typed() -> None:
         "not " * 21 + "btc < 1",
         "btc < 1" + " for 1m" * 21,
         "".join("(btc < 1 and (btc < 2 or " for _ in range(11)) + "btc < 3" + "))" * 11,
+        "abs(" * 21 + "btc" + ")" * 21 + " > 1",
+        "btc > eth" + " + eth" * 21,
+        "btc > " + "-(" * 21 + "eth" + ")" * 21,
+        "not " * 10 + "btc > " + "-(" * 11 + "eth" + ")" * 11,
+        "2 of (btc < 1, " * 21 + "btc < 2" + ")" * 21,
     ],
-    ids=["not", "for", "brackets"],
+    ids=["not", "for", "brackets", "functions", "sums", "signs", "both", "of"],
 )
 def test_a_rule_is_nested_at_most_20_deep(line: str) -> None:
     with pytest.raises(RuleError) as caught:
@@ -178,7 +289,9 @@ def test_a_rule_is_nested_at_most_20_deep(line: str) -> None:
 
 def test_brackets_that_say_nothing_do_not_count_as_depth() -> None:
     assert parse("(" * 200 + "btc < 1" + ")" * 200) == parse("btc < 1")
+    assert parse("btc > " + "(" * 200 + "eth" + ")" * 200) == parse("btc > eth")
     assert parse("not " * 20 + "btc < 1").condition
+    assert parse("abs(" * 20 + "btc" + ")" * 20 + " > 1").condition
 
 
 def test_a_rule_reads_at_most_20_instruments() -> None:
@@ -187,6 +300,13 @@ def test_a_rule_reads_at_most_20_instruments() -> None:
     with pytest.raises(RuleError) as caught:
         parse(" or ".join(f"{name} < 1" for name in names))
     assert caught.value.text[caught.value.column :] == "coin20 < 1"
+
+
+def test_metrics_and_instruments_inside_functions_count_as_inputs() -> None:
+    parts = [f"rsi(coin{number}, 14, 4h) < 30 or etf_flow(coin{number}) > 0" for number in range(11)]
+    assert parse(" or ".join(parts[:10]))
+    with pytest.raises(RuleError, match=r"at most \{count\} prices and metrics"):
+        parse(" or ".join(parts))
 
 
 def test_a_rule_holds_at_most_64_comparisons() -> None:
@@ -218,6 +338,20 @@ def test_a_rule_holds_at_most_64_comparisons() -> None:
         "万" * 8000,
         "\u200b" * 8000,
         "@" * 8000,
+        "a(" * 4000,
+        "abs(" * 2000,
+        "btc > " + "-" * 7000 + "1 eth",
+        "btc > 1" + "+1" * 3900,
+        "btc > 1" + "*(1" * 2600,
+        "2 of (" * 1300,
+        "btc etf inflow " + "above " * 1300,
+        "the " * 2000,
+        "btc 3 " + "trading " * 900,
+        "a+" * 3000 + "a > 1 and > 2 and > 3 and " * 50,
+        "btc > 200 " * 800,
+        "btc every 2% drop and " * 360,
+        "5% drop in " * 720,
+        "btc volume > 2x " * 500,
     ],
     ids=lambda line: line[:16] + line[-6:],
 )
@@ -253,6 +387,17 @@ def test_the_cost_of_a_line_grows_with_its_length_and_no_faster() -> None:
         "btc above 1 and below 2 or ",
         "btc drops 5% in 1h or ",
         "1,000 ",
+        "a(",
+        "btc > 1 + (",
+        "btc > rsi(btc, 14, 4h) and ",
+        "btc volume above twice ",
+        "btc etf inflow above 3 trading days and ",
+        "btc 200dma and ",
+        "the price of ",
+        "btc between 98k and 105k and ",
+        "every 5 dollars drop in ",
+        "liquidations of ",
+        "btc + 1 > 2 and ",
     ]:
         short, long = (calls(pattern * (length // len(pattern))) for length in (1500, 6000))
         assert long < 5 * short + 1000, pattern
@@ -274,6 +419,47 @@ def test_a_filled_and_qualified_rule_says_exactly_what_is_watched() -> None:
     assert str(filled) == text
     assert parse(text) == filled
     assert levels(filled) == frozenset()
+
+
+def test_what_stands_inside_functions_is_listed_too() -> None:
+    rule = parse(
+        "btc: close(1d) > sma(eth, 200, 1d) and etf_flow(sol) > 0 and delta(metric(x), 1d) > 0 or btc < 1"
+    )
+    assert instruments(rule) == (BTC, Instrument("eth"))
+    assert metrics(rule) == (Call("etf_flow", (Word("sol"),)), Call("metric", (Word("x"),)))
+    assert metrics(parse("volume_24h(btc) > 1")) == ()
+
+
+def test_levels_are_filled_in_wherever_they_stand() -> None:
+    rule = parse("btc > 0.95 * (@a - @b) and etf_flow(btc) < -@c and btc enters @b .. @a")
+    assert levels(rule) == {"a", "b", "c"}
+    filled = fill(rule, {"a": Decimal(100), "b": Decimal(5), "c": Decimal(-900)})
+    assert str(filled) == "btc > 0.95 * (100 - 5) and etf_flow(btc) < 900 and btc enters 5 .. 100"
+    with pytest.raises(RuleError, match="nothing between"):
+        fill(rule, {"a": Decimal(5), "b": Decimal(100), "c": Decimal(1)})
+
+
+def test_a_share_of_a_level_that_became_zero_is_refused() -> None:
+    rule = parse("etf_flow(btc) > @a rearm 1%")
+    assert fill(rule, {"a": Decimal(1)})
+    with pytest.raises(RuleError, match="share of zero"):
+        fill(rule, {"a": Decimal(0)})
+
+
+def test_macro_series_and_stocks_get_no_quote() -> None:
+    rule = parse(
+        "spx > 6000 and $nvda < 150 and gold/eur > 1 and gold@okx > 1 and nvda < 5 and rsi(btc, 14, 4h) < 30"
+    )
+    assert str(qualify(rule, "usdt")) == (
+        "spx > 6000 and $nvda < 150 and gold/eur > 1 and gold/usdt@okx > 1 and nvda/usdt < 5"
+        " and rsi(btc/usdt, 14, 4h) < 30"
+    )
+
+
+def test_two_currencies_that_the_default_quote_shows_are_refused() -> None:
+    assert qualify(parse("btc > gold"), "usdt")
+    with pytest.raises(RuleError, match="cannot be compared"):
+        qualify(parse("btc > gold"), "eur")
 
 
 def test_an_unknown_level_is_named_with_the_nearest_ones() -> None:

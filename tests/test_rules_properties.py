@@ -199,7 +199,7 @@ amounts = short(
 indices = calls("rsi", things, lengths, frames) | calls("fear_greed")
 ratios = st.builds(Arithmetic, things, st.just("/"), things) | calls("zscore", things, durations)
 counts = calls("streak", flows) | calls("hashrate") | calls("fees") | calls("metric", plain_words)
-whole = st.integers(0, 100).map(Decimal).map(Number)
+whole = st.integers(1, 100).map(Decimal).map(Number)
 
 # --- random conditions --------------------------------------------------------------------------------------
 
@@ -235,7 +235,7 @@ compares = short(
         compared(indices, whole | indices),
         compared(ratios, bounds),
         compared(family(counts), any_bounds),
-        compared(calls("corr", things, prices, durations), st.decimals("-1", "1", places=2).map(Number)),
+        compared(calls("corr", things, prices, durations), st.decimals("0.01", "1", places=2).map(Number)),
         compared(
             calls("drawdown", things, durations) | calls("long_share", things) | calls("rate_cut"), percents
         ),

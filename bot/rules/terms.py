@@ -215,7 +215,7 @@ class Terms:
             if self.subject is not None:
                 self.is_subject_used = True
                 if parameter.kind == "coin":
-                    return Word(self.subject.base.removeprefix("$"))
+                    return self._bare(Instrument(self.subject.base), token, None)
                 return self._read(self.subject, token)
         return parameter.default
 
@@ -278,10 +278,13 @@ class Terms:
     def _word(self, token: Token, function: Function) -> Word:
         if token.kind == "ALL":
             return Word("all")
-        name = _expect(token.value, Instrument)
-        if str(name) != name.base:
-            reason = Phrase('"{word}" must be a bare name here.', {"word": token.text})
-            raise self.error(token, reason, show(function.example))
+        return self._bare(_expect(token.value, Instrument), token, show(function.example))
+
+    def _bare(self, name: Instrument, token: Token, hint: Phrase | None) -> Word:
+        """Take an instrument for a name alone."""
+        if str(name) != name.base or "." in name.base:
+            reason = Phrase('"{word}" must be a bare name here.', {"word": str(name)})
+            raise self.error(token, reason, hint)
         return Word(name.base.removeprefix("$"))
 
 
