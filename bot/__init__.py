@@ -6,8 +6,9 @@ The house, from the ground up; a name imports only from storeys below its own:
     rules                       the alert language: text <-> tree
     engine                      observations -> transitions: series, truth, step(), the threshold index
     alerts                      what people own, and how it is worded
+    backtest                    the live engine, fed with history
     ports                       the sockets between the rooms: Feed, Market, Tape, Store, Chat, Clock
-    watch, deliver, agenda, commands   the ways of the data: judge, send, what is due, what people may say
-    feeds, store, chats, web, settings the world outside, one folder or file a kind
+    watch, deliver, commands    the ways of the data: judge, send, what people may say
+    feeds, store, chats, web, settings, logs   the world outside, one folder or file a kind
     app, demo, __main__         the one builder, the demonstration, the command line
 """
