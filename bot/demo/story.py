@@ -29,7 +29,7 @@ RATE = 28_800
 
 POLL_SECONDS = 900.0
 _REST = 86_400.0
-_PAUSE = 0.6
+_PAUSE = 0.35
 """Real seconds between two lines that are said, so that a person can follow."""
 
 
