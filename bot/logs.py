@@ -22,8 +22,11 @@ TOKENS = re.compile(r"(?<!\d)\d{6,}:[\w-]{10,}")
 PASSWORDS = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 """The user and password in an address."""
 
-CHATTY = ("httpx", "httpcore", "telegram", "discord", "apscheduler", "aiohttp.access", "alembic", "aiosqlite")
-"""Libraries that tell each request or job at INFO."""
+CHATTY = ("httpx", "httpcore", "telegram", "discord", "aiohttp.access", "alembic", "aiosqlite")
+"""Libraries that tell each request at INFO."""
+
+SCHEDULER = "apscheduler"
+"""It warns of every look that is left out because the one before still runs, which is as it should be."""
 
 
 class Redaction:
@@ -85,6 +88,7 @@ def configure_logging(
     logging.raiseExceptions = False
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger(SCHEDULER).setLevel(logging.ERROR)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
