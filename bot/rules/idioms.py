@@ -32,6 +32,9 @@ _MOVING = re.compile("move|swing|change")
 _DMA = re.compile(r"(\d+)?([dwh])?([se])?ma")
 _DAYS: dict[str, DurationUnit] = {"h": "h", "d": "d", "w": "w"}
 _SIGNS = {"above": ">", "over": ">", "below": "<", "under": "<"}
+_UNCALLED = r"(?!\()"
+"""What follows no phrase: then its last word is the name of a function."""
+
 _TIMES = {"twice": 2, "double": 2, "triple": 3}
 _END = Token("END", "", 0, 0)
 
@@ -80,7 +83,7 @@ class Idioms:
         Elsewhere a single word is the name of an instrument. Raises RuleError for a value whose candles are
         missing.
         """
-        if not self.is_spoken:
+        if not self.is_spoken or not _any_noun().match(self.line, self.starts[at]):
             return None
         for row in NOUNS:
             match = _pattern(row.pattern).match(self.line, self.starts[at])
@@ -107,7 +110,7 @@ class Idioms:
 
     def clause(self, at: int, owner: Token | None) -> Found | None:
         """Recognize a whole condition, of the owner if it names no other."""
-        if not self.is_spoken:
+        if not self.is_spoken or not _any_clause().match(self.line, self.starts[at]):
             return None
         for row in CLAUSES:
             match = _pattern(row.pattern).match(self.line, self.starts[at])
@@ -289,7 +292,25 @@ def _scanned(text: str) -> tuple[Token, ...]:
 @cache
 def _pattern(pattern: str) -> re.Pattern[str]:
     parts = re.sub(r"<(\w+)>", lambda part: f"(?P<{part[1]}>{PARTS[part[1]]})", pattern)
-    return re.compile(f"(?:{parts}) ")
+    return re.compile(f"(?:{parts}) {_UNCALLED}")
+
+
+@cache
+def _any_noun() -> re.Pattern[str]:
+    """One look that says whether any row can match: most places of most lines hold no phrase."""
+    return _any(noun.pattern for noun in NOUNS)
+
+
+@cache
+def _any_clause() -> re.Pattern[str]:
+    return _any(clause.pattern for clause in CLAUSES)
+
+
+def _any(patterns: Iterable[str]) -> re.Pattern[str]:
+    either = "|".join(f"(?:{pattern})" for pattern in patterns)
+    return re.compile(
+        "(?:" + re.sub(r"<(\w+)>", lambda part: f"(?:{PARTS[part[1]]})", either) + f") {_UNCALLED}"
+    )
 
 
 @cache
