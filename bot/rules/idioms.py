@@ -18,10 +18,11 @@ from bot.rules.words import FRAMES, KEYWORDS, OPTIONS
 ENDS = frozenset(["AND", "OR", "RPAR", "COMMA", "FOR", "END", *(word.upper() for word in OPTIONS)])
 """What a clause may be followed by."""
 
-RISES = frozenset(["rises", "gains", "pumps", "jumps", "climbs", "rallies", "surges", "reclaims", "up"])
-FALLS = frozenset(
-    ["falls", "drops", "loses", "dumps", "crashes", "dips", "sinks", "slides", "plunges", "down"]
-)
+_RISES = "rises gains pumps jumps climbs rallies surges reclaims up rose gained jumped"
+_FALLS = "falls drops loses dumps crashes dips sinks slides plunges down drop fall fell dropped crashed"
+
+RISES = frozenset(_RISES.split())
+FALLS = frozenset(_FALLS.split())
 
 _KINDS = {
     "NUMBER": "N", "MINUTES": "B", "MONTHS": "M", "DURATION": "D", "PERCENT": "P", "LEVEL": "L", "TIMES": "X",
