@@ -18,10 +18,11 @@ from bot.rules.words import FRAMES, KEYWORDS, OPTIONS
 ENDS = frozenset(["AND", "OR", "RPAR", "COMMA", "FOR", "END", *(word.upper() for word in OPTIONS)])
 """What a clause may be followed by."""
 
-RISES = frozenset(["rises", "gains", "pumps", "jumps", "climbs", "rallies", "surges", "reclaims", "up"])
-FALLS = frozenset(
-    ["falls", "drops", "loses", "dumps", "crashes", "dips", "sinks", "slides", "plunges", "down"]
-)
+_RISES = "rises gains pumps jumps climbs rallies surges reclaims up rose gained jumped"
+_FALLS = "falls drops loses dumps crashes dips sinks slides plunges down drop fall fell dropped crashed"
+
+RISES = frozenset(_RISES.split())
+FALLS = frozenset(_FALLS.split())
 
 _KINDS = {
     "NUMBER": "N", "MINUTES": "B", "MONTHS": "M", "DURATION": "D", "PERCENT": "P", "LEVEL": "L", "TIMES": "X",
@@ -32,6 +33,9 @@ _MOVING = re.compile("move|swing|change")
 _DMA = re.compile(r"(\d+)?([dwh])?([se])?ma")
 _DAYS: dict[str, DurationUnit] = {"h": "h", "d": "d", "w": "w"}
 _SIGNS = {"above": ">", "over": ">", "below": "<", "under": "<"}
+_UNCALLED = r"(?!\()"
+"""What follows no phrase: then its last word is the name of a function."""
+
 _TIMES = {"twice": 2, "double": 2, "triple": 3}
 _END = Token("END", "", 0, 0)
 
@@ -80,7 +84,7 @@ class Idioms:
         Elsewhere a single word is the name of an instrument. Raises RuleError for a value whose candles are
         missing.
         """
-        if not self.is_spoken:
+        if not self.is_spoken or not _any_noun().match(self.line, self.starts[at]):
             return None
         for row in NOUNS:
             match = _pattern(row.pattern).match(self.line, self.starts[at])
@@ -107,7 +111,7 @@ class Idioms:
 
     def clause(self, at: int, owner: Token | None) -> Found | None:
         """Recognize a whole condition, of the owner if it names no other."""
-        if not self.is_spoken:
+        if not self.is_spoken or not _any_clause().match(self.line, self.starts[at]):
             return None
         for row in CLAUSES:
             match = _pattern(row.pattern).match(self.line, self.starts[at])
@@ -289,7 +293,25 @@ def _scanned(text: str) -> tuple[Token, ...]:
 @cache
 def _pattern(pattern: str) -> re.Pattern[str]:
     parts = re.sub(r"<(\w+)>", lambda part: f"(?P<{part[1]}>{PARTS[part[1]]})", pattern)
-    return re.compile(f"(?:{parts}) ")
+    return re.compile(f"(?:{parts}) {_UNCALLED}")
+
+
+@cache
+def _any_noun() -> re.Pattern[str]:
+    """One look that says whether any row can match: most places of most lines hold no phrase."""
+    return _any(noun.pattern for noun in NOUNS)
+
+
+@cache
+def _any_clause() -> re.Pattern[str]:
+    return _any(clause.pattern for clause in CLAUSES)
+
+
+def _any(patterns: Iterable[str]) -> re.Pattern[str]:
+    either = "|".join(f"(?:{pattern})" for pattern in patterns)
+    return re.compile(
+        "(?:" + re.sub(r"<(\w+)>", lambda part: f"(?:{PARTS[part[1]]})", either) + f") {_UNCALLED}"
+    )
 
 
 @cache

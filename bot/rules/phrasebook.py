@@ -183,8 +183,11 @@ def _clauses() -> Iterator[Clause]:
     )
     yield Clause(rf"<days>(?: of)? <thing> {_ETF} {_FLOW}", streak)
     yield Clause(rf"<days>(?: of)? {_FLOW} {_INTO} (?:the )?<thing> {_ETF}", streak)
+    into = rf"{_FLOW} {_INTO} (?:the )?<thing> {_ETF}"
+    yield Clause(rf"{into}(?: for| in)?(?: the)?(?: last| past)? <days>(?: in a row)?", streak)
     yield Clause(rf"<thing> {_ETF}(?: consecutive)? <days>(?: of)? {_FLOW}", streak)
     yield Clause(rf"(?:<thing> )?{_ETF} {_FLOW} {_MORE}<l>", flow)
+    yield Clause(rf"{into} {_MORE}<l>", flow)
     yield Clause(rf"<l>(?: of)? <thing> {_ETF} {_FLOW}", flow)
     yield Clause(rf"<l>(?: of)? {_FLOW} {_INTO} (?:the )?<thing> {_ETF}", flow)
     yield Clause(rf"(?:<thing> )?{_ETF} {_FLOW}", "etf_flow({coin}) {op} 0", is_whole=True)

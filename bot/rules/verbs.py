@@ -158,7 +158,7 @@ class Verbs:
         second = self.token(at + 1)
         if first.text in {"is", "trades"} and second.text == "at" and self._is_level(at + 2, owner):
             return Verb(2, (_word(first, "crosses"),))
-        is_reaching = first.kind == "EQUALS" or first.text in {*REACHES, "is", "at"}
+        is_reaching = first.kind == "EQUALS" or first.text in {*REACHES, "is", "at", "to"}
         if is_reaching and second.kind not in {"PERCENT", "MINUS"} and self._is_level(at + 1, owner):
             return Verb(1, (_word(first, "crosses"),))
         if first.text in {"goes", "gets"} and second.text == "to" and self._is_level(at + 2, owner):
