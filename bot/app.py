@@ -105,15 +105,21 @@ class MemoryTape:
     """The tape within one process: a bounded queue."""
 
     def __init__(self, length: int = _TAPE_LENGTH) -> None:
-        self._queue: asyncio.Queue[Batch] = asyncio.Queue(length)
+        self._queue: asyncio.Queue[Batch | None] = asyncio.Queue(length)
 
     async def put(self, batch: Batch) -> None:
         """Hand a batch over; waits while the tape is full."""
         await self._queue.put(batch)
 
+    def close(self) -> None:
+        """End the tape: what is on it and was not taken is dropped, for the exchange can be asked again."""
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._queue.put_nowait(None)
+
     async def __aiter__(self) -> AsyncIterator[Batch]:
-        while True:
-            yield await self._queue.get()
+        while (batch := await self._queue.get()) is not None:
+            yield batch
 
 
 @dataclass(slots=True)
@@ -138,8 +144,8 @@ class House:
         """
         async with asyncio.TaskGroup() as tasks:
             carrying = [tasks.create_task(courier.run()) for courier in self.couriers]
-            others = [tasks.create_task(self.watch.run(self.tape))]
-            others += [tasks.create_task(chat.run(self.desk)) for chat in self.chats]
+            judging = tasks.create_task(self.watch.run(self.tape))
+            others = [tasks.create_task(chat.run(self.desk)) for chat in self.chats]
             self._schedule()
             try:
                 await until.wait()
@@ -147,8 +153,9 @@ class House:
                 self.scheduler.shutdown(wait=False)
             for courier in self.couriers:
                 courier.close()
-            await asyncio.wait(carrying, timeout=_SECONDS_TO_SETTLE)
-            for task in (*carrying, *others):
+            self.tape.close()  # a batch under way is committed: nothing is cut off inside a transaction
+            await asyncio.wait((*carrying, judging), timeout=_SECONDS_TO_SETTLE)
+            for task in (*carrying, judging, *others):
                 task.cancel()
 
     def reasons(self) -> list[str]:
