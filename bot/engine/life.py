@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from bot.engine.judge import Holding, Node
 from bot.engine.minute import Minute
 from bot.engine.sessions import Calendar
-from bot.metrics import MINUTE, MetricKey, Seen
+from bot.metrics import MINUTE, MetricKey, Seen, opening_of
 
 COOLDOWN = 15 * MINUTE
 """How long a repeating alert is quiet after a ring, in seconds, unless its rule says otherwise."""
@@ -69,14 +69,5 @@ class Life:
 
     def next_change(self, at: int) -> float:
         """Give the next instant after ``at`` at which something but a price may change the verdict."""
-        closes = (_next_close(span, at) for spans in self.spans.values() for span in spans)
+        closes = (opening_of(at, span) + span for spans in self.spans.values() for span in spans)
         return min(closes, default=float("inf"))
-
-
-def _next_close(span: int, at: int) -> int:
-    offset = WEEK_OFFSET if span == 7 * 86400 else 0
-    return (at - offset) // span * span + span + offset
-
-
-WEEK_OFFSET = 4 * 86400
-"""Weeks begin on Monday, and the epoch on a Thursday."""

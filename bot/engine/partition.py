@@ -16,14 +16,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bot.engine.candles import opening_of
 from bot.engine.index import EVERYWHERE, NOWHERE, Gap, ThresholdIndex, gap_around
 from bot.engine.life import Life
 from bot.engine.minute import Minute
 from bot.engine.state import AlertState, Transition
 from bot.engine.step import begin, glance, is_finished, is_settled, step
 from bot.engine.world import CandleKey, Stretch, World
-from bot.metrics import MINUTE, Bar, Batch, MetricKey, Observation, Print, minute_of, point
+from bot.metrics import MINUTE, Bar, Batch, MetricKey, Observation, Print, minute_of, opening_of, point
 
 PATIENCE = 10 * MINUTE
 """How long, in seconds, a rule of several series waits for the slowest before it is unknown to it."""
