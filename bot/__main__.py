@@ -10,6 +10,7 @@ from __future__ import annotations
 import json as json_format
 import sys
 from collections.abc import Coroutine
+from dataclasses import fields
 from datetime import date
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, TypeVar
@@ -229,31 +230,34 @@ def _reading(text: str, quote: str) -> dict[str, Any]:
 
     try:
         rule = read(text).rule
+        named = qualify(rule, quote)
     except RuleError as error:
         return _mistake(error)
-    options = rule.options
-    until = options.until.isoformat() if isinstance(options.until, date) else options.until
-    given = {
-        "mode": options.mode,
-        "cooldown": options.cooldown,
-        "rearm": options.rearm,
-        "remind": options.remind,
-        "until": until,
-        "resolve": options.resolve,
-        "urgent": options.urgent,
-        "provisional": options.provisional,
-        "note": options.note,
-    }
-    named = qualify(rule, quote)
     inputs = [str(MetricKey("price", one.symbol, one.venue)) for one in instruments(named)]
     inputs += [str(metric) for metric in metrics(named)]
+    given = {field.name: _plain(getattr(rule.options, field.name)) for field in fields(rule.options)}
     return {
         "ok": True,
         "canonical": str(rule),
         "explain": english(explain(rule)),
         "inputs": inputs,
-        "options": {name: str(value) for name, value in given.items() if value},
+        "options": {name: value for name, value in given.items() if value},
     }
+
+
+def _plain(option: object) -> str | int | float | bool | None:
+    """Write an option for a program: what JSON has no value for (``1h``, ``0.5%``) is its canonical text."""
+    from bot.rules import Number
+
+    match option:
+        case None | bool():
+            return option
+        case Number(value=number):
+            return float(number) if number % 1 else int(number)
+        case date():
+            return option.isoformat()
+        case _:
+            return str(option)
 
 
 def _mistake(error: RuleError) -> dict[str, Any]:

@@ -460,4 +460,13 @@ def test_check_names_the_metrics_that_a_rule_reads_and_all_its_options(check: To
     ended = check("btc etf inflow 3 days rearm 5 remind 1h resolve", "--json")
     answer = json.loads(ended.stdout)
     assert answer["inputs"] == ["etf_flow(btc)"]
-    assert answer["options"] == {"rearm": "5", "remind": "1h", "resolve": "True"}
+    assert answer["options"] == {"rearm": 5, "remind": "1h", "resolve": True}
+    ended = check("btc < 5 rearm 0.5% until 2026-12-31 urgent provisional", "--json")
+    options = {"rearm": "0.5%", "until": "2026-12-31", "urgent": True, "provisional": True}
+    assert json.loads(ended.stdout)["options"] == options
+
+
+def test_check_refuses_what_the_default_quote_shows_to_be_wrong(check: Tocsin) -> None:
+    ended = check("btc < btc/usdt", "--json")
+    assert ended.returncode == 2
+    assert json.loads(ended.stdout)["error"] == "Both sides are the same."
