@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from bot.alerts.message import Message
+from bot.alerts.models import Telling
 from bot.alerts.people import ChatRef
 from bot.alerts.translator import ENGLISH
 from bot.deliver import Courier
 from bot.metrics import MINUTE, Bar, Print, Seen
 from bot.ports import ChatGone, Desk, NewArming, Outcome, Receipt, RetryLater, StoreTrouble, Superseded
 from bot.store import SqlStore, open_store
+from bot.store.promise import PRIORITY
 from bot.watch import Watch
 from tests.conftest import NOON, SetClock
 from tests.market import HandMarket
@@ -129,6 +131,17 @@ async def test_a_restart_after_an_early_ring_still_confirms_it(scene: Scene) -> 
     await again.minute(105, 98, 101)
     await again.minute(101, 101)
     assert len(scene.ear.texts()) == 1
+
+
+async def test_a_ring_that_lasts_is_told_again_and_its_end_is_told(scene: Scene) -> None:
+    await scene.arm("btc < 100 remind 2m resolve", 105)
+    for price in (99, 99, 99, 105, 105):
+        await scene.minute(price, price)
+    assert len(scene.ear.texts()) == 3
+
+
+def test_every_telling_has_a_place_in_the_queue() -> None:
+    assert set(PRIORITY) == set(Telling)
 
 
 async def test_what_was_judged_is_not_judged_again_after_a_restart(scene: Scene) -> None:

@@ -15,6 +15,8 @@ from bot.store.tables import chats, outbox, subscriptions
 PRIORITY = {
     Telling.RING: 0,
     Telling.CORRECTION: 0,
+    Telling.RESOLUTION: 0,
+    Telling.REMINDER: 1,
     Telling.ENDED: 1,
     Telling.WITHDRAWN: 2,
     Telling.LEVEL: 2,
