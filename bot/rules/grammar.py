@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from typing import Any
 
 from lark import Lark
@@ -73,7 +72,7 @@ class Unexpected(Exception):
 def read_tree(tokens: Sequence[Token]) -> Branch:
     """Parse canonical tokens; a leaf's value is its token. Raises Unexpected where one does not fit."""
     try:
-        return _parser().parse(tokens)
+        return _PARSER.parse(tokens)
     except UnexpectedToken as error:
         place = error.token.value
         index = next((at for at, token in enumerate(tokens) if token is place), len(tokens))
@@ -146,7 +145,8 @@ class _Tokens(Lexer):
             yield Leaf(token.kind, token)
 
 
-@cache
-def _parser() -> Lark:
-    """Build the parser; strict, so that a conflict in the grammar stops it."""
-    return Lark(GRAMMAR, parser="lalr", lexer=_Tokens, strict=True, maybe_placeholders=False)
+_PARSER = Lark(GRAMMAR, parser="lalr", lexer=_Tokens, strict=True, maybe_placeholders=False)
+"""Made with the import, as patterns are, so that the first line takes no longer than the next.
+
+Strict, so that a conflict in the grammar stops it.
+"""

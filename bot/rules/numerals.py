@@ -60,10 +60,10 @@ def read_numeral(line: str, at: int, is_argument: bool = False) -> Numeral | Non
     ``line`` is in plain signs with its case kept: ``1M`` is a million, but no minute. Within the brackets of
     a function (``is_argument``) a comma separates and never groups. Raises Slip.
     """
-    typed, line = line, line.lower()
     match = (_UNGROUPED if is_argument else _NUMBER).match(line, at)
     if match is None:
         return None
+    typed, line = line, line.lower()
     digits, end, is_dollar = match[2].replace(",", ""), match.end(), match[1] is not None
     if re.match(r"\.[0-9]" if is_argument else r"[.,][0-9]", line[end : end + 2]):
         raise _no_number(run := _found(_GROUPED, line, at), _regrouped(run))

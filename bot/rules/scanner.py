@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 from bot.rules.errors import RuleError, show, suggest
 from bot.rules.numerals import Numeral, Slip, read_date, read_numeral
@@ -35,6 +36,9 @@ class Token:
     at: int
     end: int
     value: Lexeme = None
+
+    def __str__(self) -> str:
+        return self.text
 
 
 _PAIR = re.compile(
@@ -229,6 +233,7 @@ def _kind(word: str) -> str:
     return "RESERVED" if word in RESERVED else ""
 
 
+@lru_cache(maxsize=1024)
 def _plain(typed: str) -> str:
     category = unicodedata.category(typed)
     if typed.isspace() or category in _UNPRINTED:
