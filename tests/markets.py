@@ -20,16 +20,20 @@ ETH = MetricKey("price", "eth/usdt")
 
 
 def life_of(
-    rule: str | Rule, price: float | None = None, is_shared: bool = False, made_at: float = START
+    rule: str | Rule,
+    price: float | None = None,
+    is_shared: bool = False,
+    made_at: float = START,
+    is_eager: bool = False,
 ) -> Life:
     """Compile a rule that was made at ``made_at``, at a price (the same for all it reads) or unseen."""
     parsed = parse(rule) if isinstance(rule, str) else rule
-    life = compile_rule(parsed, is_shared, made_at, {})
+    life = compile_rule(parsed, is_shared, made_at, {}, is_eager)
     if price is None:
         return life
     minute = int(made_at // MINUTE) * MINUTE
     seen = {key: Seen(made_at, Bar(minute, price, price, price, price)) for key in life.keys}
-    return compile_rule(parsed, is_shared, made_at, seen)
+    return compile_rule(parsed, is_shared, made_at, seen, is_eager)
 
 
 def minutes(*prices: tuple[float, float, float, float] | float, start: int = START) -> list[Bar]:

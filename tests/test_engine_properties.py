@@ -54,6 +54,9 @@ LIVES = st.sampled_from(
 RULES = st.builds("{}{}".format, SINGLE, LIVES)
 
 
+NOBODY: set[int] = set()
+
+
 @dataclass
 class Told:
     """What a run of the engine told, as a reader of the chat would count it."""
@@ -159,10 +162,10 @@ def looks(draw: st.DrawFn, series: dict[MetricKey, list[Bar]]) -> list[Look]:
     return taken
 
 
-def fresh(rules: list[str], price: float) -> tuple[Partition, dict[int, Life]]:
+def fresh(rules: list[str], price: float, eager: set[int] = NOBODY) -> tuple[Partition, dict[int, Life]]:
     partition, lives = Partition(), {}
     for number, rule in enumerate(rules):
-        lives[number] = life_of(rule, price)
+        lives[number] = life_of(rule, price, is_eager=number in eager)
         partition.add(number, lives[number], None)
     return partition, lives
 
@@ -172,10 +175,11 @@ def fresh(rules: list[str], price: float) -> tuple[Partition, dict[int, Life]]:
 def test_batches_prints_and_restarts_change_no_ring(data: st.DataObject) -> None:
     bars = data.draw(histories())
     rules = data.draw(st.lists(RULES, min_size=1, max_size=5))
+    eager = data.draw(st.sets(st.integers(0, 4)))
     expected, actual = Told([], [], [], [], []), Told([], [], [], [], [])
-    partition, lives = fresh(rules, bars[0].open)
+    partition, lives = fresh(rules, bars[0].open, eager)
     run(partition, lives, whole({BTC: bars}), expected)
-    partition, lives = fresh(rules, bars[0].open)
+    partition, lives = fresh(rules, bars[0].open, eager)
     steps = data.draw(looks({BTC: bars}))
     run(partition, lives, steps, actual, restart=lambda: data.draw(st.integers(0, 4)) == 0)
     assert sorted(actual.rings) == sorted(expected.rings)
@@ -225,14 +229,16 @@ def test_rules_of_two_instruments_ring_the_same_however_their_minutes_arrive(dat
 
 
 @settings(max_examples=150, deadline=None)
-@given(bars=histories(), level=LEVELS, is_below=st.booleans(), cooldown=st.integers(1, 6))
+@given(
+    bars=histories(), level=LEVELS, is_below=st.booleans(), cooldown=st.integers(1, 6), is_eager=st.booleans()
+)
 def test_a_loop_over_every_minute_agrees_on_every_ring(
-    bars: list[Bar], level: int, is_below: bool, cooldown: int
+    bars: list[Bar], level: int, is_below: bool, cooldown: int, is_eager: bool
 ) -> None:
     """The rule of thumb that a trader would check by hand, written for this test alone."""
     rule = f"btc/usdt {'<' if is_below else '>'} {level} repeat cooldown {cooldown}m"
     sign = 1 if is_below else -1
-    armed = sign * bars[0].open >= sign * level
+    armed = is_eager or sign * bars[0].open >= sign * level
     quiet_until = -1
     expected = []
     for bar in bars:
@@ -245,7 +251,7 @@ def test_a_loop_over_every_minute_agrees_on_every_ring(
         else:
             armed = armed or is_clear
     told = Told([], [], [], [], [])
-    partition, lives = fresh([rule], bars[0].open)
+    partition, lives = fresh([rule], bars[0].open, {0} if is_eager else NOBODY)
     run(partition, lives, whole({BTC: bars}), told)
     assert [ring[2] for ring in told.rings] == expected
 

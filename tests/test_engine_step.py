@@ -12,9 +12,15 @@ from bot.metrics import MINUTE, Bar, Seen, point
 from tests.markets import BTC, ETH, START, life_of, minutes, path
 
 
-def live(rule: str, bars: list[Bar | None], price: float | None = None, is_shared: bool = False):
+def live(
+    rule: str,
+    bars: list[Bar | None],
+    price: float | None = None,
+    is_shared: bool = False,
+    is_eager: bool = False,
+):
     """Fold minutes (``None`` is one that nobody saw) through an arming; gives what it told."""
-    life = life_of(rule, price, is_shared)
+    life = life_of(rule, price, is_shared, is_eager=is_eager)
     world = World()
     world.follow(BTC)
     state = begin(life, world)
@@ -52,6 +58,21 @@ def test_what_is_true_when_it_is_made_waits_to_be_clear_first() -> None:
     bars = minutes(95, 96, (96, 101, 96, 101), (101, 101, 98, 98))
     _state, told = live("btc/usdt < 100", bars, price=95)
     assert rings(told) == [3]
+
+
+def test_what_is_eager_rings_for_what_is_true_when_it_is_made_and_is_as_any_other_then() -> None:
+    bars = minutes(95, 96, (96, 101, 96, 101), (101, 101, 98, 98))
+    _state, told = live("btc/usdt < 100", bars, price=95, is_eager=True)
+    assert rings(told) == [0]
+    _state, told = live("btc/usdt < 100 repeat cooldown 1m", bars, price=95, is_eager=True)
+    assert rings(told) == [0, 3]
+    assert [ring.episode for ring in told] == [1, 2]
+
+
+def test_what_is_eager_rings_for_the_price_that_was_seen_although_it_has_gone_since() -> None:
+    _state, told = live("btc/usdt < 100", minutes((95, 105, 95, 105)), price=95, is_eager=True)
+    assert rings(told) == [0]
+    assert told[0].value == 95
 
 
 def test_a_minute_that_shows_the_clear_side_but_opened_on_the_other_arms_and_does_not_ring() -> None:

@@ -30,12 +30,15 @@ _SIDES = {"": 0.0, "above": ABOVE, "below": BELOW}
 _WAYS = {"": 0, "up": 1, "down": -1}
 
 
-def compile_rule(rule: Rule, is_shared: bool, made_at: float, seen: Mapping[MetricKey, Seen]) -> Life:
+def compile_rule(
+    rule: Rule, is_shared: bool, made_at: float, seen: Mapping[MetricKey, Seen], is_eager: bool = False
+) -> Life:
     """Compile a rule whose levels are filled in and whose instruments are qualified.
 
     ``is_shared`` decides what an option that is not given means: shared alerts repeat, personal ones ring
-    once, and whatever rings at steps repeats without a cooldown. Raises ValueError for what cannot be judged:
-    a name that is not filled in, an ``until`` that is no instant, a metric that nobody provides.
+    once, and whatever rings at steps repeats without a cooldown. What ``is_eager`` begins armed, true or
+    not. Raises ValueError for what cannot be judged: a name that is not filled in, an ``until`` that is no
+    instant, a metric that nobody provides.
     """
     options = rule.options
     build = _Compiler(options.provisional)
@@ -63,6 +66,7 @@ def compile_rule(rule: Rule, is_shared: bool, made_at: float, seen: Mapping[Metr
         made_at=made_at,
         seen=seen,
         holdings=tuple(build.holdings),
+        is_eager=is_eager,
     )
 
 

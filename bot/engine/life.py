@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from bot.engine.judge import Holding, Node
 from bot.engine.minute import Minute
 from bot.engine.sessions import Calendar
-from bot.metrics import MINUTE, MetricKey, Seen, opening_of
+from bot.metrics import MINUTE, MetricKey, Seen, minute_of, opening_of
 
 COOLDOWN = 15 * MINUTE
 """How long a repeating alert is quiet after a ring, in seconds, unless its rule says otherwise."""
@@ -27,6 +27,7 @@ class Life:
     * ``lookback``: seconds of minutes that judging needs before each; ``warmup``: before the first one.
     * ``cooldown`` and ``remind``: seconds; ``until``: the instant after which it rings no more, or ``None``.
     * ``seen``: what was known of each running minute when it was made, at ``made_at``.
+    * ``is_eager``: it begins armed although it may be true already, so that what is true then rings.
     """
 
     node: Node
@@ -48,6 +49,7 @@ class Life:
     made_at: float
     seen: Mapping[MetricKey, Seen] = field(default_factory=dict)
     holdings: tuple[Holding, ...] = ()
+    is_eager: bool = False
 
     @property
     def priced(self) -> tuple[MetricKey, ...]:
@@ -69,5 +71,7 @@ class Life:
 
     def next_change(self, at: int) -> float:
         """Give the next instant after ``at`` at which something but a price may change the verdict."""
-        closes = (opening_of(at, span) + span for spans in self.spans.values() for span in spans)
-        return min(closes, default=float("inf"))
+        changes = [opening_of(at, span) + span for spans in self.spans.values() for span in spans]
+        if self.is_eager and at < (first := minute_of(self.made_at) + MINUTE):
+            changes.append(first)  # what is eager does not wait for a candle to close
+        return min(changes, default=float("inf"))

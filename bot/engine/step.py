@@ -48,15 +48,15 @@ class Stepped(NamedTuple):
 def begin(life: Life, world: World, history: Iterable[Minute] = ()) -> AlertState:
     """Begin a life at the instant of its making.
 
-    It is armed if it is clear at that moment. ``history`` is the final minutes before (for ``warmup``
-    seconds, rising), which fill the memories: a condition held before the alert was made counts.
+    It is armed if it is clear at that moment, or eager. ``history`` is the final minutes before (for
+    ``warmup`` seconds, rising), which fill the memories: a condition held before the alert was made counts.
     """
     memory: Memory = (None,) * life.slots
     known_to: int | None = None
     for minute in history:
         memory, known_to = _judged(life, minute, memory)[1], minute.end
     if any(key not in life.seen for key in life.priced):
-        return AlertState(cursor=minute_of(life.made_at) + MINUTE, memory=memory)
+        return AlertState(minute_of(life.made_at) + MINUTE, is_armed=life.is_eager, memory=memory)
     cursor = max((seen.bar.at for seen in life.seen.values()), default=minute_of(life.made_at))
     if known_to is not None and known_to < cursor:  # minutes that are not final yet: nobody saw them
         unseen = Minute(known_to, {}, world, span=cursor - known_to)
@@ -64,7 +64,7 @@ def begin(life: Life, world: World, history: Iterable[Minute] = ()) -> AlertStat
     bars = {key: point(life.seen[key].price, cursor) for key in life.priced}
     made = Minute(cursor, bars, world, is_over=False)
     sided = _judged(life, made, memory)[1]
-    is_armed = _clarity(life, made, memory).must is False
+    is_armed = life.is_eager or _clarity(life, made, memory).must is False
     if not life.holdings:  # a running time counts whole minutes, and this one is not over
         memory = sided
     return AlertState(cursor=cursor, is_armed=is_armed, memory=memory)
