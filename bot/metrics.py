@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf
 
 MINUTE = 60
 
@@ -137,6 +138,44 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """Bounds of a price over ``[since, until)`` whose minutes were not read: nothing was traded outside them.
+
+    They prove what was not touched, and say whose level lay in reach; what was touched, and when, they do not
+    tell. They come from coarser bars where the minutes are gone, and from an exchange's extremes of a day.
+    """
+
+    key: MetricKey
+    since: int
+    until: int
+    low: float
+    high: float
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A price that one source shows and no second one bears out: it is told once as such, and moves nothing.
+
+    ``reason`` is the part of a sentence that says who was asked and what they show.
+    """
+
+    key: MetricKey
+    value: float
+    at: float
+    source: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A series that a look was asked for and could not see; ``reason`` is a sentence without full stop."""
+
+    key: MetricKey
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """A value of a metric that comes now and then, such as a day's flow of funds.
 
@@ -171,13 +210,20 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one look of one feed brought, in the order to judge it: final minutes, then single prices."""
+    """What one look of one feed brought, in the order to judge it: final minutes, then single prices.
+
+    ``bounds`` stand where minutes were not read or are gone; those of a key and its bars follow one another
+    in time. ``doubts`` are told and judge nothing, ``unseen`` are the series that could not be looked at.
+    """
 
     source: str
     at: float
     bars: tuple[Bars, ...] = ()
     prints: tuple[Print, ...] = ()
     observations: tuple[Observation, ...] = ()
+    bounds: tuple[Bounds, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
 
     def keys(self) -> Iterator[MetricKey]:
         """Name every key that the batch says something about; a key may come twice."""
@@ -187,10 +233,19 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What the judging of one key needs from its feed: final minutes from ``since`` on."""
+    """What the judging of one key needs from its feed: what is final from ``since`` on.
+
+    Prices strictly between ``floor`` and ``ceiling`` concern nobody, so bounds do as well as minutes there;
+    unless told otherwise every price concerns somebody. ``close`` is the last price that was judged, and
+    ``source`` who gave it, so that an exchange which takes over can be compared with the one before.
+    """
 
     key: MetricKey
     since: int
+    floor: float = inf
+    ceiling: float = -inf
+    close: float | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

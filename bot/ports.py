@@ -98,6 +98,27 @@ class Feed(Protocol):
         """Let go of connections and threads."""
 
 
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Which exchange shows a series now.
+
+    ``home`` is the exchange it belongs to. Where another stands in for it, ``venue`` is that other, ``ratio``
+    what its prices are multiplied by so that they go on where the home's ended, ``since`` the instant from
+    which it does so, and ``reason`` what keeps the home away, as a sentence without full stop.
+    """
+
+    venue: str
+    home: str
+    ratio: float = 1.0
+    since: float | None = None
+    reason: str = ""
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether another exchange stands in."""
+        return self.venue != self.home
+
+
 class Market(Protocol):
     """What commands and messages need to know of the present."""
 
@@ -120,6 +141,9 @@ class Market(Protocol):
 
     async def instruments(self, prefix: str, limit: int = 25) -> list[str]:
         """Name instruments that begin with ``prefix``, the most usual quote first (``btc/usdt``)."""
+
+    def serving(self, key: MetricKey) -> Serving | None:
+        """Say which exchange shows a series now; ``None`` if none does, or that is not known yet."""
 
     def health(self) -> list[Health]:
         """Say how each feed is."""

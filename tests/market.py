@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from bot.metrics import MINUTE, Bar, Health, MetricKey, Seen, join, minute_of, opening_of, point, runs
-from bot.ports import Clock, UnknownInstrument, Unseeable
+from bot.ports import Clock, Serving, UnknownInstrument, Unseeable
 from bot.rules.tree import Instrument
 
 
@@ -24,6 +24,7 @@ class HandMarket:
         self._seen: dict[str, Seen] = {}
         self._bars: dict[str, list[Bar]] = {}
         self.listed: list[str] = []
+        self.stand_ins: dict[MetricKey, Serving] = {}
         self.asked: list[tuple[MetricKey, int, int, int]] = []
         for base, price in prices.items():
             self.set(f"{base}/{quote}", price)
@@ -67,6 +68,11 @@ class HandMarket:
 
     async def instruments(self, prefix: str, limit: int = 25) -> list[str]:
         return [name for name in self.listed if name.startswith(prefix)][:limit]
+
+    def serving(self, key: MetricKey) -> Serving | None:
+        if key in self.stand_ins:
+            return self.stand_ins[key]
+        return Serving("binance", "binance") if key.instrument in self.listed else None
 
     def health(self) -> list[Health]:
         return self.reports

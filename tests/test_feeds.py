@@ -11,7 +11,7 @@ import pytest
 from aiohttp import ClientSession
 
 from bot.demo.exchange import LoopbackExchange
-from bot.feeds import FEEDS, Exchanges, build_feeds
+from bot.feeds import FEEDS, ExchangeMarket, Exchanges, build_feeds
 from bot.feeds.door import through
 from bot.feeds.feed import ExchangeFeed
 from bot.metrics import MINUTE, Bar, Batch, MetricKey, Want, join, minute_of, opening_of
@@ -56,6 +56,11 @@ class Scene:
                 return batch
             self.clock.time += 30
         raise AssertionError(f"not seen in {steps} looks: {self.feed.health()}")
+
+
+def venue_of(market: ExchangeMarket, key: MetricKey) -> str | None:
+    found = market.serving(key)
+    return None if found is None else found.venue
 
 
 def has_prints(batch: Batch) -> bool:
@@ -798,7 +803,7 @@ async def test_the_first_exchange_that_lists_an_instrument_serves_it(two: Two) -
     there = await market.resolve(Instrument("btc", venue="kraken"))
     assert btc == BTC
     assert there == MetricKey("price", "btc/usdt", "kraken")
-    assert [market.venue_of(key) for key in (btc, zec, there)] == ["binance", "kraken", "kraken"]
+    assert [venue_of(market, key) for key in (btc, zec, there)] == ["binance", "kraken", "kraken"]
     minute = minute_of(two.clock.time)
     wants = [Want(key, minute) for key in (btc, zec, there)]
     binance, kraken = [await feed.poll(wants) for feed in two.exchanges.feeds]
@@ -815,17 +820,17 @@ async def test_a_series_does_not_wander_to_another_exchange_while_the_first_is_d
     want = Want(BTC, minute_of(two.clock.time))
     batches = [await feed.poll([want]) for feed in two.exchanges.feeds]
     assert not any(batch.prints for batch in batches)
-    assert market.venue_of(BTC) is None
+    assert venue_of(market, BTC) is None
     two.first.clear()
     assert await market.resolve(Instrument("btc")) == BTC
-    assert market.venue_of(BTC) == "binance"
+    assert venue_of(market, BTC) == "binance"
 
 
 async def test_an_exchange_that_refuses_this_country_is_passed_over(two: Two) -> None:
     market = two.exchanges.market
     two.first.trouble = wire.status(451)
     assert await market.resolve(Instrument("btc")) == BTC
-    assert market.venue_of(BTC) == "kraken"
+    assert venue_of(market, BTC) == "kraken"
     want = Want(BTC, minute_of(two.clock.time))
     assert [len((await feed.poll([want])).prints) for feed in two.exchanges.feeds] == [0, 1]
     assert "refuses this country" in market.health()[0].reason

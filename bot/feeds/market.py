@@ -8,7 +8,7 @@ from bot.feeds.feed import ExchangeFeed
 from bot.feeds.listing import Listed, by_prefix, nearest
 from bot.feeds.venues import PRICE, Venues
 from bot.metrics import MINUTE, Bar, Health, MetricKey, Seen
-from bot.ports import UnknownInstrument, Unseeable
+from bot.ports import Serving, UnknownInstrument, Unseeable
 from bot.rules.tree import Instrument
 
 
@@ -20,9 +20,10 @@ class ExchangeMarket:
         self._venues = venues
         self._quote = quote.lower()
 
-    def venue_of(self, key: MetricKey) -> str | None:
-        """Give the exchange that serves a key; ``None`` if none does, or that is not known yet."""
-        return self._venues.venue_of(key)
+    def serving(self, key: MetricKey) -> Serving | None:
+        """Say which exchange shows a series now; ``None`` if none does, or that is not known yet."""
+        venue = self._venues.venue_of(key)
+        return None if venue is None else Serving(venue, venue)
 
     async def resolve(self, instrument: Instrument) -> MetricKey:
         """Find the series of an instrument, its default quote filled in.
