@@ -342,6 +342,12 @@ class Register(Protocol):
         Raises Conflict as ``make_alert`` does.
         """
 
+    async def ring_now(self, chat: ChatRef, label: str, arming: NewArming, now: float) -> Alert | None:
+        """Let an alert that waits to be clear ring for what is true now, in this chat alone.
+
+        ``None`` if it does not wait. Raises Conflict as ``make_alert`` does.
+        """
+
     async def catalogue(self) -> list[SharedAlert]:
         """List the shared alerts by name, with their subscribers."""
 

@@ -133,7 +133,8 @@ class Watch:
         arming, state = armed.arming, armed.state
         self._rules[arming.id] = arming
         try:
-            life = compile_rule(parse(arming.rule), arming.is_shared, arming.made_at, arming.seen)
+            rule = parse(arming.rule)
+            life = compile_rule(rule, arming.is_shared, arming.made_at, arming.seen, arming.is_eager)
         except (RuleError, ValueError) as error:
             log.error("an arming cannot be read, and is left out", arming=arming.id, reason=str(error))
             return

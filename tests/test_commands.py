@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 import structlog
@@ -131,8 +132,90 @@ async def test_an_alert_is_made_once_its_price_was_seen_however_long_that_took(r
 async def test_an_alert_that_is_true_already_says_that_it_waits_to_be_clear(room: Room) -> None:
     assert await room.say("/alert btc > 69k") == (
         "#1 armed: BTC/USDT above 69,000. Now 69,400 (0.6% away).\n"
-        "It is true already, so it waits to be clear first."
+        "It is true already, so it waits to be clear first.\n"
+        "Tell it now anyway: /ringnow 1"
     )
+
+
+async def test_what_is_true_already_rings_now_where_somebody_asks_for_it(room: Room) -> None:
+    await room.say("/alert btc > 69k")
+    await room.judge(AlertState(cursor=0))
+    assert (await room.say("/ringnow 1")).splitlines() == [
+        "#1 waits no more: if it is true at the next look, it rings.",
+        "BTC/USDT above 69,000. Now 69,400 (0.6% away).",
+    ]
+    [subscription] = await room.store.subscriptions(ANN.chat)
+    assert subscription.arming is not None
+    assert subscription.arming.is_eager
+    assert subscription.state is None
+    assert "· armed ·" in await room.say("/alerts")
+    assert await room.say("/ringnow 1") == "#1 is armed: it rings as soon as it is true."
+
+
+@pytest.mark.parametrize(
+    ("price", "state", "answer"),
+    [
+        (69_400.0, AlertState(0, is_armed=True), "#1 is armed: it rings as soon as it is true."),
+        (68_000.0, AlertState(0), "#1 is not true now: there is nothing to tell before it is."),
+        (
+            69_400.0,
+            AlertState(0, is_firing=True, episode=1, rang_at=NOON),
+            "#1 rang 12:00 UTC, and rings again once it was clear.",
+        ),
+        (69_400.0, AlertState(0, is_ended=True), "#1 is at rest. /resume 1 arms it."),
+    ],
+)
+async def test_what_does_not_wait_or_is_not_true_is_left_as_it_is(
+    room: Room, price: float, state: AlertState, answer: str
+) -> None:
+    await room.say("/alert btc > 69k repeat")
+    await room.judge(state)
+    before = await room.store.subscriptions(ANN.chat)
+    room.market.set("btc/usdt", price)
+    assert await room.say("/ringnow 1") == answer
+    assert await room.store.subscriptions(ANN.chat) == before
+
+
+async def test_an_alert_that_was_armed_between_the_look_and_the_writing_is_left_as_it_is(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await room.say("/alert btc > 69k")
+    ring_now = room.store.ring_now
+
+    async def judged_meanwhile(*given: Any) -> object:
+        await room.judge(AlertState(0, is_armed=True))
+        return await ring_now(*given)
+
+    monkeypatch.setattr(room.store, "ring_now", judged_meanwhile)
+    assert await room.say("/ringnow 1") == "#1 is armed: it rings as soon as it is true."
+
+
+async def test_nothing_rings_now_whose_price_is_not_seen(room: Room) -> None:
+    await room.say("/alert btc > 69k")
+    room.market.hide("btc/usdt")
+    assert "cannot be seen" in await room.say("/ringnow 1")
+    [subscription] = await room.store.subscriptions(ANN.chat)
+    assert subscription.arming is not None
+    assert not subscription.arming.is_eager
+
+
+async def test_within_the_rearm_distance_an_alert_is_said_not_to_be_true(room: Room) -> None:
+    answer = await room.say("/alert btc < 69k repeat rearm 1000")
+    assert "It is not clear by its rearm distance yet, so it waits for that first." in answer
+    assert "/ringnow" not in answer
+    assert "#1 is not true now" in await room.say("/ringnow 1")
+    assert "/ringnow 2" in await room.say("/alert btc < 70k repeat rearm 1000")
+
+
+async def test_a_shared_alert_rings_now_in_the_chat_that_asks_alone(room: Room) -> None:
+    await room.script("/publish floor btc < 70k", caller=OPERATOR)
+    assert "Tell it now anyway: /ringnow floor" in await room.say("/subscribe floor")
+    await room.script("/subscribe floor", caller=ADMIN)
+    await room.script("/ringnow floor")
+    mine, theirs = [(await room.store.subscriptions(chat))[0].arming for chat in (ANN.chat, GROUP)]
+    assert mine is not None
+    assert theirs is not None
+    assert (mine.is_eager, theirs.is_eager) == (True, False)
 
 
 async def test_history_tells_whether_a_hold_is_over_its_time_already(room: Room) -> None:
@@ -229,7 +312,7 @@ async def test_every_example_of_the_table_works(room: Room) -> None:
     room.market.set("btc/usdt", 95_000.0)
     room.market.set("eth/usd", 3_000.0)
     await room.script("/level etf_cost 98.7k", caller=OPERATOR)
-    for line in ("/alert btc < 90k", "/alert btc < 89k", "/alert btc < 88k"):
+    for line in ("/alert btc < 90k", "/alert btc < 89k", "/alert btc < 96k"):
         await room.script(line, caller=OPERATOR)
     order = {"publish": 0, "subscribe": 1, "delete": 3}
     for command in sorted(COMMANDS, key=lambda command: order.get(command.name, 2)):
@@ -254,7 +337,7 @@ async def test_the_list_shows_how_each_alert_stands_and_where_the_price_is(room:
     await room.script("/alert btc > 71k", "/pause 5")
     assert (await room.say("/alerts")).splitlines() == [
         "#1 BTC/USDT above 70,000 · armed · now 69,400 (0.9% away)",
-        "#2 BTC/USDT above 69,000 · waits to be clear · now 69,400 (0.6% away)",
+        "#2 BTC/USDT above 69,000 · waits to be clear, /ringnow 2 tells it now · now 69,400 (0.6% away)",
         "#3 BTC/USDT below 60,000, every time · ringing since 12:00 UTC · now 69,400 (13.5% away)",
         "#4 BTC/USDT below 1,000 · rang 12:00 UTC, /resume 4 arms it again · now 69,400 (98.6% away)",
         "#5 BTC/USDT above 71,000 · paused, /resume 5 takes it up again · now 69,400 (2.3% away)",
@@ -433,6 +516,7 @@ async def test_a_moved_level_says_who_follows_and_arms_anew_without_a_ring(room:
     assert (
         "2 alerts follow it in 2 chats, armed anew: what is true already waits to be clear first." in answer
     )
+    assert "Tell one now anyway: /ringnow N" in answer
     [subscription] = await room.store.subscriptions(ANN.chat)
     assert subscription.arming is not None
     assert subscription.arming.rule == "btc/usdt < 70000"
@@ -502,7 +586,15 @@ async def test_a_level_that_moves_while_an_alert_is_made_is_filled_anew(room: Ro
 
 # --- who may ------------------------------------------------------------------------------------------------
 
-CHANGING = ["/alert btc > 70k", "/delete 1", "/pause 1", "/resume 1", "/subscribe x", "/unsubscribe x"]
+CHANGING = [
+    "/alert btc > 70k",
+    "/delete 1",
+    "/pause 1",
+    "/resume 1",
+    "/ringnow 1",
+    "/subscribe x",
+    "/unsubscribe x",
+]
 
 
 @pytest.mark.parametrize("words", [*CHANGING, "/level x 3"])

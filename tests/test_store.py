@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select
 
-from bot.alerts.models import Level, Telling
+from bot.alerts.models import Alert, Level, Telling
 from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.engine.state import AlertState, Early
 from bot.metrics import MetricKey, Seen, point
@@ -166,6 +166,63 @@ async def test_resuming_a_spent_shared_alert_arms_it_for_that_chat_alone(store: 
     assert await arming_of(store, BOB, "floor") == old
     await follow(store, CAT, "floor")
     assert await arming_of(store, CAT, "floor") == new, "a newcomer gets one that can still ring"
+
+
+async def ring_now(store: SqlStore, who: Caller, label: str = "#1") -> Alert | None:
+    rule = next(one.alert.rule for one in await store.subscriptions(who.chat) if one.alert.label == label)
+    return await store.ring_now(who.chat, label, await filled(store, who.chat, rule), NOON)
+
+
+async def test_an_alert_that_waits_gets_an_eager_arming_and_one_that_does_not_keeps_its_own(
+    store: SqlStore,
+) -> None:
+    await make(store, ANN, "btc < 100000")
+    old = await arming_of(store, ANN)
+    epoch = await store.take(0, "test")
+    for state in (AlertState(0, is_armed=True), rang(), AlertState(0, is_ended=True)):
+        await store.commit(0, epoch, judged(states={old: state}))
+        assert await ring_now(store, ANN) is None
+    assert await arming_of(store, ANN) == old
+    await store.commit(0, epoch, judged(states={old: AlertState(0)}))
+    before = (await store.changes(0, 0)).revision
+    assert await ring_now(store, ANN) is not None
+    changes = await store.changes(0, before)
+    assert changes.retired == (old,)
+    (made,) = changes.made
+    assert made.arming.is_eager
+    assert made.state is None
+    assert await ring_now(store, ANN) is None, "what is eager waits for nothing"
+    assert await store.ring_now(ANN.chat, "#2", NewArming(""), NOON) is None
+
+
+async def test_an_eager_arming_of_a_shared_alert_is_that_chats_alone(store: SqlStore) -> None:
+    await store.publish(ANN, "floor", "btc < 100000", NOON)
+    for who in (ANN, BOB):
+        await follow(store, who, "floor")
+    shared = await arming_of(store, BOB, "floor")
+    await ring_now(store, ANN, "floor")
+    eager = await arming_of(store, ANN, "floor")
+    assert eager != shared
+    await follow(store, CAT, "floor")
+    assert await arming_of(store, CAT, "floor") == await arming_of(store, BOB, "floor") == shared
+    assert await tell(store, ring(eager)) == 1
+    (told,) = await store.lease("telegram", NOON, 10)
+    assert told.chat == ANN.chat
+
+
+async def test_a_level_set_to_what_it_was_leaves_an_eager_arming_and_a_moved_one_does_not(
+    store: SqlStore,
+) -> None:
+    await put_level(store, ANN, "floor", "100000")
+    await make(store, BOB, "btc < @floor")
+    await ring_now(store, BOB)
+    eager = await arming_of(store, BOB)
+    await put_level(store, ANN, "floor", "100000")
+    assert await arming_of(store, BOB) == eager
+    await put_level(store, ANN, "floor", "98700")
+    (listed,) = await store.subscriptions(BOB.chat)
+    assert listed.arming is not None
+    assert not listed.arming.is_eager
 
 
 async def test_a_repeating_alert_that_rang_is_shared_with_newcomers(store: SqlStore) -> None:

@@ -19,7 +19,7 @@ from bot.store.promise import PRIORITY
 from bot.watch import Watch
 from tests.conftest import NOON, SetClock
 from tests.market import HandMarket
-from tests.markets import BTC, batch
+from tests.markets import BTC, batch, minutes
 from tests.storing import caller, follow, refill
 
 ANN = caller("ann", platform="telegram")
@@ -59,11 +59,17 @@ class Scene:
     watch: Watch
     courier: Courier
 
-    async def arm(self, rule: str, price: float, who: object = ANN) -> None:
+    async def arm(self, rule: str, price: float) -> None:
+        await self.store.make_alert(ANN, rule, self.arming(rule, price), self.clock.now())
+
+    async def ring_now(self, rule: str, price: float) -> None:
+        alert = await self.store.ring_now(ANN.chat, "#1", self.arming(rule, price), self.clock.now())
+        assert alert is not None
+
+    def arming(self, rule: str, price: float) -> NewArming:
         now = self.clock.now()
-        minute = int(now // MINUTE) * MINUTE
-        seen = {BTC: Seen(now, Bar(minute, price, price, price, price))}
-        await self.store.make_alert(ANN, rule, NewArming(refill(rule, {}), seen), now)
+        bar = Bar(int(now // MINUTE) * MINUTE, price, price, price, price)
+        return NewArming(refill(rule, {}), {BTC: Seen(now, bar)})
 
     async def minute(self, *prices: float) -> None:
         """Let a minute pass that traded at these prices in this order."""
@@ -131,6 +137,53 @@ async def test_a_restart_after_an_early_ring_still_confirms_it(scene: Scene) -> 
     await again.minute(105, 98, 101)
     await again.minute(101, 101)
     assert len(scene.ear.texts()) == 1
+
+
+@pytest.mark.parametrize("rule", ["btc < 100", "btc < 100 for 2m", "close(btc, 1d) < 100"])
+async def test_what_is_true_already_is_told_once_where_it_is_asked_for_and_never_by_itself(
+    scene: Scene, rule: str
+) -> None:
+    yesterday = START - START % 86_400 - 86_400
+    past = [95.0] * ((START - yesterday) // MINUTE)
+    scene.market.feed("btc/usdt", minutes(*past, start=yesterday))
+    await scene.arm(rule, 95)
+    await scene.minute(95, 95)
+    await scene.minute(95, 95)
+    assert scene.ear.texts() == []
+    await scene.ring_now(rule, 95)
+    for _ in range(4):
+        await scene.minute(95, 95)
+    assert len(scene.ear.texts()) == 1
+
+
+async def test_an_eager_alert_tells_the_next_print_and_the_minute_confirms_it(scene: Scene) -> None:
+    await scene.arm("btc < 100", 95)
+    await scene.minute(95, 95)
+    scene.clock.time += 20
+    await scene.ring_now("btc < 100", 95)
+    await scene.prints(95)
+    assert len(scene.ear.texts()) == 1
+    again = await opened(scene.store, scene.clock, scene.ear)
+    await again.minute(95, 95)
+    await again.minute(95, 105)
+    await again.minute(105, 95)
+    assert len(scene.ear.texts()) == 1
+
+
+async def test_an_eager_alert_goes_on_from_where_it_was_after_a_crash_before_its_first_minute(
+    scene: Scene,
+) -> None:
+    await scene.arm("btc < 100 repeat cooldown 1m", 95)
+    await scene.minute(95, 95)
+    scene.clock.time += 20
+    await scene.ring_now("btc < 100 repeat cooldown 1m", 95)
+    await scene.watch.take(batch({}, at=scene.clock.now()))
+    again = await opened(scene.store, scene.clock, scene.ear)
+    await again.minute(95, 105)
+    assert len(scene.ear.texts()) == 1
+    await again.minute(105, 105)
+    await again.minute(105, 95)
+    assert len(scene.ear.texts()) == 2
 
 
 async def test_a_ring_that_lasts_is_told_again_and_its_end_is_told(scene: Scene) -> None:

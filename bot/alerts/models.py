@@ -57,7 +57,8 @@ class Arming:
 
     A moved level, an edit or a resumption retires an arming and makes another, which begins its life by the
     law of new alerts: it waits to be clear first. ``seen`` is what was known of the running minute when it
-    was made, for each series that it reads (empty where nothing could be seen).
+    was made, for each series that it reads (empty where nothing could be seen). One that ``is_eager`` does
+    not wait: it rings for what is true already.
     """
 
     id: int
@@ -66,6 +67,7 @@ class Arming:
     is_shared: bool
     made_at: float
     seen: dict[MetricKey, Seen] = field(default_factory=dict)
+    is_eager: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,6 +253,7 @@ def _level(facts: Facts, tr: Translator) -> Message:
     if labels := _labels(facts, "alerts"):
         lines.append(tr("Armed anew: {alerts}.", alerts=tr.listed(labels)))
     lines.append(tr("What is already true waits to be clear first."))
+    lines.append(tr("/alerts shows which. Tell one now anyway: {line}", line="/ringnow N"))
     return Message(
         title=title,
         lines=tuple(lines),

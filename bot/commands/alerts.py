@@ -1,4 +1,4 @@
-"""A chat's own alerts: make, list, delete, pause, resume."""
+"""A chat's own alerts: make, list, delete, pause, resume, and ring for what is true already."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from bot.alerts.models import Alert
 from bot.commands.preview import preview
 from bot.commands.reading import SURE, Prepared, arm, ask_if_far, look, nearest, read_rule, split_sure
 from bot.commands.request import Refusal, Request
-from bot.commands.standing import Row, made_lines, row_of
+from bot.commands.standing import Row, Standing, distance, made_lines, row_of, said, stand
 from bot.ports import Replies
 from bot.rules import parse
+
+_UNTRUE = (Standing.CLEAR, Standing.NEAR)
 
 _PAGE = 25
 """How many alerts one answer lists; more would pass what the platforms take in one message."""
@@ -31,7 +33,7 @@ async def make(request: Request) -> Replies:
         )
 
     prepared, alert = await arm(request, reading.rule, write)
-    lines = await made_lines(alert.label, prepared, False, request)
+    lines = await made_lines(alert, prepared, request)
     if reading.is_sugared:
         lines.append(tr("Read as: {rule}", rule=str(reading.rule)))
     if reading.other is not None:
@@ -71,7 +73,7 @@ async def pause(request: Request) -> Replies:
     """Put an alert to rest until it is resumed."""
     tr, row = request.tr, await _named(request)
     alert = row.subscription.alert
-    line = f"/resume {alert.name or alert.number}"
+    line = said("resume", alert)
     if alert.paused_at is not None:
         raise Refusal(
             tr("{label} is paused already. {line} takes it up again.", label=alert.label, line=line)
@@ -98,7 +100,50 @@ async def resume(request: Request) -> Replies:
         )
 
     prepared, _ = await arm(request, rule, write)
-    yield say(*await made_lines(alert.label, prepared, alert.is_shared, request))
+    yield say(*await made_lines(alert, prepared, request))
+
+
+async def ring_now(request: Request) -> Replies:
+    """Let an alert that waits to be clear ring for what is true now."""
+    tr, row = request.tr, await _named(request)
+    alert = row.subscription.alert
+    if not row.is_waiting:
+        raise _not_waiting(row, request)
+
+    async def write(prepared: Prepared) -> Alert | None:
+        if not prepared.is_seen:
+            raise Refusal(tr("The price cannot be seen just now. Please send that again later."))
+        if await stand(prepared, alert.is_shared, request.now, request.office.market) in _UNTRUE:
+            raise Refusal(
+                tr("{label} is not true now: there is nothing to tell before it is.", label=alert.label)
+            )
+        return await request.office.register.ring_now(
+            request.chat, alert.label, prepared.arming(), request.instant
+        )
+
+    prepared, taken = await arm(request, parse(alert.rule), write)
+    if taken is None:  # it was judged, or somebody changed it, in this very moment
+        raise _not_waiting(await _named(request), request)
+    yield say(
+        tr("{label} waits no more: if it is true at the next look, it rings.", label=alert.label),
+        tr(
+            "{rule}. Now {where}.",
+            rule=prepared.meaning(tr),
+            where=distance(prepared.armed, prepared.keys, prepared.seen, tr),
+        ),
+    )
+
+
+def _not_waiting(row: Row, request: Request) -> Refusal:
+    tr, alert, state = request.tr, row.subscription.alert, row.subscription.state
+    if row.is_at_rest:
+        return Refusal(
+            tr("{label} is at rest. {line} arms it.", label=alert.label, line=said("resume", alert))
+        )
+    if state is not None and state.rang_at is not None and not state.is_armed:
+        at = tr.instant(state.rang_at, request.now)
+        return Refusal(tr("{label} rang {at}, and rings again once it was clear.", label=alert.label, at=at))
+    return Refusal(tr("{label} is armed: it rings as soon as it is true.", label=alert.label))
 
 
 async def _rows(request: Request) -> list[Row]:

@@ -74,7 +74,9 @@ async def _set(name: str, known: Level | None, request: Request) -> list[str]:
     scope = (
         tr("It holds in every chat without one of its own.") if chat is None else tr("It holds in this chat.")
     )
-    return [f"{moved} {scope}", _followers(name, change.alerts, change.chats, request)]
+    offer = [tr("/alerts shows which. Tell one now anyway: {line}", line="/ringnow N")]
+    followers = _followers(name, change.alerts, change.chats, request)
+    return [f"{moved} {scope}", followers, *(offer if change.alerts else ())]
 
 
 async def _seen(name: str, request: Request) -> Mapping[MetricKey, Seen]:

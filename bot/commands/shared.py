@@ -39,7 +39,7 @@ async def subscribe(request: Request) -> Replies:
     prepared, alert = await arm(request, parse(shared.rule), write)
     if alert is None:  # unpublished in this very moment
         raise Refusal(request.tr("No shared alert is called {name}.", name=shared.name))
-    yield say(*await made_lines(alert.label, prepared, True, request))
+    yield say(*await made_lines(alert, prepared, request))
 
 
 async def unsubscribe(request: Request) -> Replies:

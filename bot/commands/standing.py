@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from bot.alerts.models import Subscription
+from bot.alerts.models import Alert, Subscription
 from bot.alerts.sentences import filled_levels, instrument_name, meaning, thresholds
 from bot.alerts.translator import Translator
 from bot.commands.reading import Prepared
@@ -25,9 +25,13 @@ _HISTORY = 86400
 
 
 class Standing(Enum):
-    """What is known of a condition at the moment in which it is armed."""
+    """What is known of a condition at the moment in which it is armed.
+
+    ``NEAR`` is not true, and not clear by its ``rearm`` either.
+    """
 
     CLEAR = auto()
+    NEAR = auto()
     TRUE = auto()
     OPEN = auto()
 
@@ -48,12 +52,18 @@ async def stand(prepared: Prepared, is_shared: bool, now: float, market: Market)
         return Standing.OPEN
     if alone.add(0, life, None).is_armed:
         return Standing.CLEAR
+    if life.clear is not life.node:
+        options = replace(prepared.armed.options, rearm=None)
+        plain = await stand(
+            replace(prepared, armed=prepared.armed.with_options(options)), is_shared, now, market
+        )
+        return Standing.NEAR if plain is Standing.CLEAR else plain
     return Standing.OPEN if life.warmup else Standing.TRUE
 
 
-async def made_lines(label: str, prepared: Prepared, is_shared: bool, request: Request) -> list[str]:
+async def made_lines(alert: Alert, prepared: Prepared, request: Request) -> list[str]:
     """Tell that an alert was armed: what it waits for, where its price is, and whether it is already true."""
-    tr, rule = request.tr, prepared.meaning(request.tr)
+    tr, label, rule = request.tr, alert.label, prepared.meaning(request.tr)
     if not prepared.is_seen:
         return [
             tr("{label} armed: {rule}.", label=label, rule=rule),
@@ -61,13 +71,21 @@ async def made_lines(label: str, prepared: Prepared, is_shared: bool, request: R
         ]
     where = distance(prepared.armed, prepared.keys, prepared.seen, tr)
     armed = tr("{label} armed: {rule}. Now {where}.", label=label, rule=rule, where=where)
-    match await stand(prepared, is_shared, request.now, request.office.market):
+    offer = tr("Tell it now anyway: {line}", line=said("ringnow", alert))
+    match await stand(prepared, alert.is_shared, request.now, request.office.market):
         case Standing.CLEAR:
             return [armed]
+        case Standing.NEAR:
+            return [armed, tr("It is not clear by its rearm distance yet, so it waits for that first.")]
         case Standing.TRUE:
-            return [armed, tr("It is true already, so it waits to be clear first.")]
+            return [armed, tr("It is true already, so it waits to be clear first."), offer]
         case Standing.OPEN:
-            return [armed, tr("If it is true already, it waits to be clear first.")]
+            return [armed, tr("If it is true already, it waits to be clear first."), offer]
+
+
+def said(verb: str, alert: Alert) -> str:
+    """Give the line that says a command of an alert: ``/resume 3``."""
+    return f"/{verb} {alert.name or alert.number}"
 
 
 def distance(
@@ -108,6 +126,14 @@ class Row:
             return True
         return state is not None and (state.is_ended or (_is_once(self) and state.episode > 0))
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is not known to have been clear yet, so that what is true already does not ring."""
+        arming, state = self.subscription.arming, self.subscription.state
+        if self.is_at_rest or arming is None or arming.is_eager:
+            return False
+        return state is None or not (state.is_armed or state.episode)
+
     def line(self, seen: Mapping[MetricKey, Seen], tr: Translator, now: float) -> str:
         """Write the line: label, sentence, state, and where the price is."""
         alert, keys = self.subscription.alert, self.keys
@@ -122,7 +148,7 @@ class Row:
     def state(self, tr: Translator, now: float) -> str:
         """Say how it stands."""
         alert, state = self.subscription.alert, self.subscription.state
-        again = f"/resume {alert.name or alert.number}"
+        again = said("resume", alert)
         if alert.paused_at is not None:
             return tr("paused, {line} takes it up again", line=again)
         if self.subscription.arming is None:
@@ -135,6 +161,8 @@ class Row:
             return tr("rang {at}, {line} arms it again", at=tr.instant(state.rang_at, now), line=again)
         if state.rang_at is not None and state.is_firing and not state.is_armed:
             return tr("ringing since {at}", at=tr.instant(state.rang_at, now))
+        if self.is_waiting:
+            return tr("waits to be clear, {line} tells it now", line=said("ringnow", alert))
         return tr("armed") if state.is_armed else tr("waits to be clear")
 
 

@@ -74,6 +74,15 @@ COMMANDS: tuple[Command, ...] = (
         examples=("3", "btc-floor"),
     ),
     Command(
+        "ringnow",
+        "Ring for what was true already when the alert was made",
+        Role.ADMIN,
+        (_ALERT,),
+        alerts.ring_now,
+        changes=True,
+        examples=("3", "btc-floor"),
+    ),
+    Command(
         "price",
         "Say the present price of one or several instruments",
         Role.MEMBER,

@@ -212,6 +212,7 @@ def _made(partition: int, since: int) -> Select[Any]:
             armings.c.rule,
             armings.c.made_at,
             armings.c.seen,
+            armings.c.is_eager,
             alerts.c.name.is_not(None).label("is_shared"),
             *states,
         )
@@ -223,5 +224,6 @@ def _made(partition: int, since: int) -> Select[Any]:
 
 
 def _armed(row: Row[Any]) -> Armed:
-    arming = Arming(row.id, row.alert_id, row.rule, row.is_shared, row.made_at, read_seen(row.seen))
+    seen = read_seen(row.seen)
+    arming = Arming(row.id, row.alert_id, row.rule, row.is_shared, row.made_at, seen, row.is_eager)
     return Armed(arming, read_state(row))

@@ -23,6 +23,7 @@ from bot.store.tables import (
     alert_levels,
     alert_states,
     alerts,
+    armings,
     chats,
     levels,
     outbox,
@@ -162,13 +163,18 @@ async def _following(connection: AsyncConnection, key: str, scope: int | None) -
         subscriptions.c.chat_id,
         subscriptions.c.alert_id,
         subscriptions.c.arming_id,
+        armings.c.rule.label("armed_rule"),
         alerts.c.rule,
         alerts.c.number,
         alerts.c.name,
         chats.c.platform,
         chats.c.paused_reason,
     )
-    selection = _with_state(select(*columns)).join(chats, chats.c.id == subscriptions.c.chat_id)
+    selection = (
+        _with_state(select(*columns))
+        .join(chats, chats.c.id == subscriptions.c.chat_id)
+        .join(armings, armings.c.id == subscriptions.c.arming_id)
+    )
     order = (subscriptions.c.chat_id, alerts.c.chat_id.is_(None), alerts.c.number, alerts.c.key)
     return list(await connection.execute(selection.where(_follows(key, scope)).order_by(*order)))
 
@@ -190,16 +196,15 @@ async def _rearm(
         equal = (row.rule, tuple(used.items()))
         if equal not in texts:
             texts[equal] = refill(row.rule, values)
+        if row.armed_rule == texts[equal]:
+            continue  # its filling is the same: its life goes on
         filling = (row.alert_id, texts[equal])
         fillings[filling] = used
         followers[filling].append(row)
     armed = await arm(change, fillings, seen)
-    left: set[int] = set()
-    for filling, rows in followers.items():
-        movers = [row for row in rows if row.arming_id != armed[filling]]
+    for filling, movers in followers.items():
         await move(change, [row.subscription_id for row in movers], armed[filling])
-        left.update(row.arming_id for row in movers)
-    await retire_unused(change, left)
+    await retire_unused(change, {row.arming_id for movers in followers.values() for row in movers})
 
 
 async def _own_levels(connection: AsyncConnection, chat_ids: set[int]) -> dict[int, dict[str, Decimal]]:

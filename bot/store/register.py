@@ -16,7 +16,7 @@ from bot.ports import Conflict, NewArming
 from bot.rules import levels as levels_of
 from bot.rules import parse
 from bot.rules.tree import Mode
-from bot.store.arming import Change, arm, begin_change, move, retire_unused
+from bot.store.arming import Change, arm, arm_eagerly, begin_change, move, retire_unused
 from bot.store.database import Database
 from bot.store.levels import in_force
 from bot.store.people import find_chat, know_chat
@@ -108,6 +108,21 @@ class SqlRegister:
             change = await begin_change(self._database, connection, now)
             await _take_up(change, row, arming)
             return replace(read_alert(row, chat), paused_at=None)
+
+    async def ring_now(self, chat: ChatRef, label: str, arming: NewArming, now: float) -> Alert | None:
+        """Let an alert that waits to be clear ring for what is true now, in this chat alone.
+
+        It gets an eager arming of its own; whoever else follows a shared alert goes on as before. ``None`` if
+        the chat has none of that label, or it does not wait. Raises Conflict if a level moved since it was
+        filled.
+        """
+        async with self._database.writing() as connection:
+            row = await _find(connection, chat, label)
+            if row is None or not _is_waiting(row):
+                return None
+            change = await begin_change(self._database, connection, now)
+            await _take_up(change, row, arming, is_eager=True)
+            return read_alert(row, chat)
 
     async def catalogue(self) -> list[SharedAlert]:
         """List the shared alerts by name, with their subscribers."""
@@ -203,15 +218,24 @@ async def _follow(change: Change, chat_id: int, alert_id: int, rule: str, new: N
     )
 
 
-async def _take_up(change: Change, row: Row[Any], new: NewArming) -> None:
+def _is_waiting(row: Row[Any]) -> bool:
+    """Whether it has not begun to be judged, or has not been clear yet."""
+    if row.arming_id is None or row.is_eager:
+        return False
+    return row.cursor is None or not (row.is_armed or row.is_ended or row.episode)
+
+
+async def _take_up(change: Change, row: Row[Any], new: NewArming, *, is_eager: bool = False) -> None:
     """Give a subscription a new arming; what it alone followed is retired first, so that it is not found."""
     await move(change, [row.subscription_id], None)
     await retire_unused(change, [row.arming_id])
-    arming_id = await _arm_one(change, row.chat_id, row.alert_id, row.alert_rule, new)
+    arming_id = await _arm_one(change, row.chat_id, row.alert_id, row.alert_rule, new, is_eager=is_eager)
     await move(change, [row.subscription_id], arming_id)
 
 
-async def _arm_one(change: Change, chat_id: int, alert_id: int, rule: str, new: NewArming) -> int:
+async def _arm_one(
+    change: Change, chat_id: int, alert_id: int, rule: str, new: NewArming, *, is_eager: bool = False
+) -> int:
     """Find or make one arming.
 
     Raises Conflict if its rule was filled with a value that the level has no more: the change of the level
@@ -223,6 +247,8 @@ async def _arm_one(change: Change, chat_id: int, alert_id: int, rule: str, new: 
         for key, value in used.items():
             if key in known and Decimal(known[key].value) != value:
                 raise Conflict(f"the level {known[key].name} was moved meanwhile")
+    if is_eager:
+        return await arm_eagerly(change, alert_id, new.rule, used, new.seen)
     armed = await arm(change, {(alert_id, new.rule): used}, new.seen)
     return armed[alert_id, new.rule]
 

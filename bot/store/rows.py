@@ -118,6 +118,7 @@ FOLLOWED = (
     armings.c.made_at.label("armed_at"),
     armings.c.seen,
     armings.c.levels,
+    armings.c.is_eager,
     *(alert_states.c[name] for name in STATE_COLUMNS),
 )
 """The columns of a subscription with its alert, and its arming and state where it has them."""
@@ -157,6 +158,7 @@ def read_arming(row: Row[Any]) -> Arming | None:
         is_shared=row.name is not None,
         made_at=row.armed_at,
         seen=read_seen(row.seen),
+        is_eager=row.is_eager,
     )
 
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
+    false,
     true,
 )
 
@@ -130,6 +131,7 @@ armings = Table(
     Column("made_at", Float, nullable=False),
     Column("made_in", BigInteger, nullable=False),  # revision
     Column("is_open", Boolean, nullable=False),  # further subscriptions may share it
+    Column("is_eager", Boolean, nullable=False, server_default=false()),  # it begins armed, true or not
     Column("retired_at", Float),
     Column("retired_in", BigInteger),  # revision
     sqlite_autoincrement=True,
