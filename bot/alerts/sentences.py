@@ -11,6 +11,7 @@ from bot.rules import explain
 from bot.rules.parts import values_in
 from bot.rules.sentence import name
 from bot.rules.tree import (
+    TURNED,
     And,
     Compare,
     Condition,
@@ -27,7 +28,6 @@ from bot.rules.tree import (
     Rule,
 )
 
-_TURNED: dict[Op, Op] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _UNITS = {"m": "minute", "h": "hour", "d": "day", "w": "week"}
 
 
@@ -70,7 +70,7 @@ def thresholds(condition: Condition) -> Iterator[Threshold]:
         case Compare(left=Instrument() as instrument, op=op, right=Number(value=level)):
             yield Threshold(instrument, op, level)
         case Compare(left=Number(value=level), op=op, right=Instrument() as instrument):
-            yield Threshold(instrument, _TURNED[op], level)
+            yield Threshold(instrument, TURNED[op], level)
         case Crosses(value=Instrument() as instrument, level=Number(value=level)):
             yield Threshold(instrument, None, level)
         case Held(condition=part) | Not(condition=part):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from bot.engine.comparisons import COMPARE, Against, Limit, Move, Within
-from bot.engine.judge import All, Any, Holding, Inverse, Node, SessionsHeld, Several
+from bot.engine.judge import AtLeast, Holding, Inverse, Node, SessionsHeld
 from bot.engine.life import COOLDOWN, Life
 from bot.engine.pulses import ABOVE, BELOW, Crossing, Entry, RoundSteps, ShareSteps
 from bot.engine.terms import Terms
@@ -21,11 +21,10 @@ from bot.engine.values import (
 )
 from bot.metrics import MetricKey, Seen
 from bot.rules import tree
-from bot.rules.tree import Condition, Duration, Instrument, Mode, Number, Op, Percent, Rule
+from bot.rules.parts import is_moving
+from bot.rules.tree import TURNED, Condition, Duration, Instrument, Mode, Number, Percent, Rule
+from bot.rules.units import PERCENT, unit_of
 
-_ALL_DAYS = 5000
-_INDICATORS = frozenset(["sma", "ema", "rsi", "atr", "macd", "macd_signal", "bb_upper", "bb_lower", "vwap"])
-_TURNED: dict[Op, Op] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _SIDES = {"": 0.0, "above": ABOVE, "below": BELOW}
 _WAYS = {"": 0, "up": 1, "down": -1}
 
@@ -123,9 +122,9 @@ class _Compiler(Terms):
             case tree.Not(condition=part):
                 return Inverse(self.node(part, -outward))
             case tree.Or(parts=parts):
-                return Any(tuple(self.node(part, outward) for part in parts))
+                return AtLeast(1, tuple(self.node(part, outward) for part in parts))
             case tree.AtLeast(count=count, parts=parts):
-                return Several(count, tuple(self.node(part, outward) for part in parts))
+                return AtLeast(count, tuple(self.node(part, outward) for part in parts))
             case tree.And(parts=parts):
                 return _joined([self.node(part, outward) for part in parts])
             case _:
@@ -133,10 +132,11 @@ class _Compiler(Terms):
 
     def _comparison(self, condition: tree.Compare, outward: int) -> Node:
         left, op, right = self.value(condition.left), condition.op, self.value(condition.right)
-        if isinstance(right, Price) and not isinstance(left, Price):
-            left, op, right = right, _TURNED[op], left
+        is_turned = isinstance(right, Price) or not is_moving(condition.left)
+        if is_turned and not isinstance(left, Price):  # a price comes first, and a level last
+            left, op, right = right, TURNED[op], left
         sign = outward if op in ("<", "<=") else -outward
-        right = self._moved(right, sign, is_percent=_is_percent(condition.left))
+        right = self._moved(right, sign, _is_percent(condition.left, condition.right))
         if isinstance(left, Price) and not right.is_live:
             limit = Limit(right, is_open=op in ("<", ">"))
             if op in (">", ">="):
@@ -148,15 +148,15 @@ class _Compiler(Terms):
 
     def _crossing(self, condition: tree.Crosses, outward: int) -> Node:
         value, level = self.value(condition.value), self.value(condition.level)
-        if level.is_live:  # two that both move cross where their difference passes nothing
-            value, level = Joined(value, "-", level), Constant(0.0)
-        is_percent = _is_percent(condition.value)
+        is_percent = _is_percent(condition.value, condition.level)
         if self.rearm:
             low = self._moved(level, -outward, is_percent)
             high = self._moved(level, outward, is_percent)
             floors = () if condition.side == "below" else (low,)
             ceilings = () if condition.side == "above" else (high,)
             return self._inside(value, floors, ceilings, str(condition))
+        if level.is_live:  # two that both move cross where their difference passes nothing
+            value, level = Joined(value, "-", level), Constant(0.0)
         self._note_pulse(value)
         return Crossing(self._take(1), value, _SIDES[condition.side], level, str(condition), _currency(value))
 
@@ -165,7 +165,7 @@ class _Compiler(Terms):
         is_inward = condition.way == "enters"
         if self.rearm:
             sign = outward if is_inward else -outward
-            is_percent = _is_percent(condition.value)
+            is_percent = _is_percent(condition.value, condition.low, condition.high)
             floors = (self._moved(low, -sign, is_percent),)
             ceilings = (self._moved(high, sign, is_percent),)
             inside = self._inside(value, floors, ceilings, str(condition))
@@ -176,13 +176,13 @@ class _Compiler(Terms):
     def _inside(
         self, value: Value, floors: tuple[Value, ...], ceilings: tuple[Value, ...], term: str
     ) -> Node:
-        if isinstance(value, Price):
+        if isinstance(value, Price) and not any(end.is_live for end in (*floors, *ceilings)):
             lows = tuple(Limit(floor, is_open=False) for floor in floors)
             highs = tuple(Limit(ceiling, is_open=False) for ceiling in ceilings)
             return Within(value.key, lows, highs, term)
         parts: list[Node] = [Against(value, COMPARE[">="], floor, term) for floor in floors]
         parts += [Against(value, COMPARE["<="], ceiling, term) for ceiling in ceilings]
-        return parts[0] if len(parts) == 1 else All(tuple(parts))
+        return parts[0] if len(parts) == 1 else AtLeast(len(parts), tuple(parts))
 
     def _move(self, condition: tree.Moves, key: MetricKey, outward: int) -> Node:
         self.is_restless = self.is_live = True
@@ -196,7 +196,7 @@ class _Compiler(Terms):
     def _steps(self, condition: tree.Every) -> Node:
         value, way = self.value(condition.value), _WAYS[condition.way]
         if self.rearm:
-            return Any(())  # a step is over as soon as it is made: it is always clear
+            return AtLeast(1, ())  # a step is over as soon as it is made: it is always clear
         self.has_steps = self.is_restless = True
         self._note_pulse(value)
         term, currency = str(condition), _currency(value)
@@ -236,7 +236,7 @@ def _joined(nodes: list[Node]) -> Node:
         else:
             others.append(node)
     parts = (*intervals.values(), *others)
-    return parts[0] if len(parts) == 1 else All(parts)
+    return parts[0] if len(parts) == 1 else AtLeast(len(parts), parts)
 
 
 def _meet(one: Within, other: Within) -> Within:
@@ -248,8 +248,6 @@ def _currency(value: Value) -> str:
     return currency_of(value.key) if isinstance(value, Price | CandleField) else ""
 
 
-_IN_PERCENT = frozenset(["change", "drawdown", "spread", "funding", "long_share", "basis", "rate_cut"])
-
-
-def _is_percent(value: tree.Value) -> bool:
-    return isinstance(value, tree.Call) and value.function in _IN_PERCENT
+def _is_percent(*values: tree.Value) -> bool:
+    """Whether a comparison is in percent, so that a distance of 1% is a point and no share."""
+    return any(unit_of(value) == PERCENT for value in values)

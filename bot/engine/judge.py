@@ -13,7 +13,7 @@ from typing import Protocol
 
 from bot.engine.minute import Minute
 from bot.engine.state import Evidence, Memory
-from bot.engine.truth import UNKNOWN, Tri, Truth, both, every, opposite, some
+from bot.engine.truth import UNKNOWN, Tri, Truth, both, opposite
 from bot.metrics import MetricKey
 
 Slots = list[float | None]
@@ -144,53 +144,8 @@ class Inverse:
 
 
 @dataclass(frozen=True, slots=True)
-class All:
-    """Every part."""
-
-    parts: tuple[Node, ...]
-
-    def judge(self, minute: Minute, memory: Memory, out: Slots) -> Truth:
-        truths = [part.judge(minute, memory, out) for part in self.parts]
-        return Truth(every(truth.may for truth in truths), every(truth.must for truth in truths))
-
-    def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
-        for part in self.parts:
-            yield from part.evidence(minute, memory)
-
-    def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
-        for part in self.parts:
-            yield from part.levels(minute)
-
-    def instant(self, minute: Minute, memory: Memory) -> int:
-        return max(part.instant(minute, memory) for part in self.parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Any:
-    """At least one part."""
-
-    parts: tuple[Node, ...]
-
-    def judge(self, minute: Minute, memory: Memory, out: Slots) -> Truth:
-        truths = [part.judge(minute, memory, out) for part in self.parts]
-        return Truth(some(truth.may for truth in truths), some(truth.must for truth in truths))
-
-    def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
-        for part in self.parts:
-            yield from part.evidence(minute, memory)
-
-    def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
-        for part in self.parts:
-            yield from part.levels(minute)
-
-    def instant(self, minute: Minute, memory: Memory) -> int:
-        true = [part for part in self.parts if part.judge(minute, memory, []).may]
-        return min(part.instant(minute, memory) for part in true or self.parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Several:
-    """At least so many of the parts."""
+class AtLeast:
+    """At least ``count`` of the parts: all of them for *and*, one for *or*."""
 
     count: int
     parts: tuple[Node, ...]
@@ -205,7 +160,8 @@ class Several:
 
     def instant(self, minute: Minute, memory: Memory) -> int:
         true = [part for part in self.parts if part.judge(minute, memory, []).may]
-        return sorted(part.instant(minute, memory) for part in true or self.parts)[: self.count][-1]
+        told = true if len(true) >= self.count else self.parts
+        return sorted(part.instant(minute, memory) for part in told)[: self.count][-1]
 
     def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
         for part in self.parts:

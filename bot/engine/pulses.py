@@ -6,6 +6,7 @@ Of a minute's high and low only what is certain in either order counts: the open
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ from bot.engine.values import Price, Value
 from bot.metrics import Bar, MetricKey, point
 
 ABOVE, BELOW = 1.0, -1.0
+
+Walked = tuple[list[float], tuple[float | None, ...]]
+"""The steps that were reached, and the memory after them."""
 
 
 def _path(value: Value, minute: Minute) -> Bar | None:
@@ -140,16 +144,15 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class ShareSteps:
-    """A pulse at each step of a share of the value.
+class _Steps:
+    """A pulse at each step of ``size``; ``way`` +1 or -1 counts only those upward or downward.
 
-    With a direction (``way`` +1 or -1) steps are counted from the best value since arming or the last step;
-    without (0), from the last step. Remembers that value. Steps passed in one minute are one pulse.
+    Steps passed in one minute are one pulse that names them all.
     """
 
     slot: int
     value: Value
-    fraction: float
+    size: float
     way: int
     term: str
     currency: str = ""
@@ -158,14 +161,14 @@ class ShareSteps:
         bar = _path(self.value, minute)
         if bar is None:
             return Truth(None, False)
-        lines, anchor = self._walk(bar, memory[self.slot])
+        lines, after = self._walk(bar, memory)
         if out:
-            out[self.slot] = anchor
+            out[self.slot : self.slot + len(after)] = after
         return Truth(bool(lines), False)
 
     def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
         if bar := _path(self.value, minute):
-            for line in self._walk(bar, memory[self.slot])[0]:
+            for line in self._walk(bar, memory)[0]:
                 yield Evidence(self.term, line, self.currency)
 
     def instant(self, minute: Minute, memory: Memory) -> int:
@@ -174,22 +177,36 @@ class ShareSteps:
     def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
         return iter(())
 
-    def _walk(self, bar: Bar, before: float | None) -> tuple[list[float], float]:
+    @abstractmethod
+    def _walk(self, bar: Bar, memory: Memory) -> Walked:
+        """Give the steps on a way, and what is to be remembered of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShareSteps(_Steps):
+    """Steps of a share of the value, ``size`` as a fraction.
+
+    With a direction they are counted from the best value since arming or the last step; without (0), from
+    the last step. Remembers that value.
+    """
+
+    def _walk(self, bar: Bar, memory: Memory) -> Walked:
+        before = memory[self.slot]
         start = bar.open if before is None else before
         if self.way == 0:
             lines = [*self._lines(start, bar.high, 1), *self._lines(start, bar.low, -1)]
-            return lines, min(lines, key=lambda line: abs(line - bar.close)) if lines else start
+            return lines, (min(lines, key=lambda line: abs(line - bar.close)) if lines else start,)
         better = max if self.way < 0 else min
         best = better(start, bar.open)
         lines = self._lines(best, bar.low if self.way < 0 else bar.high, self.way)
         if not lines:
             best = better(best, bar.high if self.way < 0 else bar.low)
             lines = self._lines(best, bar.close, self.way)
-        return lines, better(lines[-1], bar.close) if lines else best
+        return lines, (better(lines[-1], bar.close) if lines else best,)
 
     def _lines(self, start: float, reached: float, way: int) -> list[float]:
         """List the steps between a value and the one that was reached, the nearest first."""
-        factor = 1 + way * self.fraction
+        factor = 1 + way * self.size
         if start <= 0 or reached <= 0 or (reached - start) * way <= 0:
             return []
         count = int(math.log(reached / start) / math.log(factor) + 1e-9)
@@ -197,52 +214,28 @@ class ShareSteps:
 
 
 @dataclass(frozen=True, slots=True)
-class RoundSteps:
-    """A pulse at each round multiple of a step; the same line never rings twice running.
+class RoundSteps(_Steps):
+    """Steps at the round multiples of ``size``; the same line never rings twice running.
 
-    Remembers the last value and the last line. ``way`` +1 or -1 counts only lines that are reached upward or
-    downward.
+    Remembers the last value and the last line.
     """
 
-    slot: int
-    value: Value
-    step: float
-    way: int
-    term: str
-    currency: str = ""
-
-    def judge(self, minute: Minute, memory: Memory, out: Slots) -> Truth:
-        bar = _path(self.value, minute)
-        if bar is None:
-            return Truth(None, False)
-        lines = self._lines(bar, memory)
-        if out:
-            out[self.slot] = bar.close
-            if lines:
-                out[self.slot + 1] = min(lines, key=lambda line: abs(line - bar.close))
-            elif memory[self.slot] is None and bar.open % self.step == 0:
-                out[self.slot + 1] = bar.open
-        return Truth(bool(lines), False)
-
-    def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
-        if bar := _path(self.value, minute):
-            for line in self._lines(bar, memory):
-                yield Evidence(self.term, line, self.currency)
-
-    def instant(self, minute: Minute, memory: Memory) -> int:
-        return _moment(self.value, minute)
-
-    def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
-        return iter(())
+    def _walk(self, bar: Bar, memory: Memory) -> Walked:
+        lines, last = self._lines(bar, memory), memory[self.slot + 1]
+        if lines:
+            last = min(lines, key=lambda line: abs(line - bar.close))
+        elif memory[self.slot] is None and bar.open % self.size == 0:
+            last = bar.open
+        return lines, (bar.close, last)
 
     def _lines(self, bar: Bar, memory: Memory) -> list[float]:
         start = bar.open if memory[self.slot] is None else memory[self.slot] or 0.0
         last = memory[self.slot + 1]
-        if last is None and start % self.step == 0:
+        if last is None and start % self.size == 0:
             last = start  # it stood on a line when it was first seen
         low, high = min(bar.low, start), max(bar.high, start)
-        first, final = math.ceil(low / self.step), math.floor(high / self.step)
-        lines = [number * self.step for number in range(first, final + 1)]
+        first, final = math.ceil(low / self.size), math.floor(high / self.size)
+        lines = [number * self.size for number in range(first, final + 1)]
         if self.way > 0:
             lines = [line for line in lines if min(start, bar.open) < line <= bar.high]
         elif self.way < 0:

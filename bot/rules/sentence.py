@@ -10,6 +10,7 @@ from bot.rules.naming import name, say_duration, say_value
 from bot.rules.parts import is_moving
 from bot.rules.phrases import Phrase, Quantity
 from bot.rules.tree import (
+    TURNED,
     And,
     AtLeast,
     Call,
@@ -44,7 +45,6 @@ _COMPARED: dict[Op, str] = {
     ">": "{value} above {level}",
     ">=": "{value} at or above {level}",
 }
-_TURNED: dict[Op, Op] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _CROSSED = {
     "": "{value} reaching {level}",
     "above": "{value} crossing above {level}",
@@ -162,7 +162,7 @@ def _held(said: Phrase, duration: Duration | Sessions) -> Phrase:
 def _compared(compare: Compare) -> Phrase:
     value, op, level = compare.left, compare.op, compare.right
     if not is_moving(value):
-        value, op, level = level, _TURNED[op], value
+        value, op, level = level, TURNED[op], value
     match value, level:
         case Call(function="etf_flow", arguments=(coin,)), Number(value=amount) if (
             amount >= 0 if op[0] == ">" else amount <= 0

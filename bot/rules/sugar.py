@@ -15,8 +15,8 @@ from bot.rules.functions import FUNCTIONS
 from bot.rules.idioms import ENDS, Found, Idioms
 from bot.rules.phrases import Phrase
 from bot.rules.scanner import Token
-from bot.rules.tree import Duration, Instrument
-from bot.rules.verbs import LEVELS, TURNED, VERBS, Verb, Verbs
+from bot.rules.tree import TURNED, Duration, Instrument
+from bot.rules.verbs import LEVELS, VERBS, Verb, Verbs
 from bot.rules.words import ARTICLES, COMPARISONS, COUNTS, DURATIONS, NICKNAMES, QUOTES
 
 __all__ = ["VERBS", "sweeten"]

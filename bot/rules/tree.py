@@ -33,7 +33,11 @@ Op = Literal["<", "<=", ">", ">="]
 Side = Literal["", "above", "below"]
 Way = Literal["", "up", "down"]
 
+TURNED: dict[Op, Op] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+"""Each sign as it reads when the two sides change places."""
+
 __all__ = [
+    "TURNED",
     "And",
     "Argument",
     "Arithmetic",

@@ -22,7 +22,6 @@ STAYS = frozenset(["stays", "remains", "holds"])
 VERBS = RISES | FALLS | GOES | REACHES | ABOVE | BELOW
 """Words that may follow an instrument; a misspelt one is compared with them."""
 
-TURNED: dict[Op, Op] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 NUMBERS = frozenset(["NUMBER", "MINUTES", "MONTHS"])
 LEVELS = NUMBERS | {"LEVEL"}
