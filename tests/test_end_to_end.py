@@ -220,6 +220,24 @@ async def test_a_touch_while_the_bot_was_down_rings_late_and_says_so(
     assert "seen at" in ring and "101,000" in ring
 
 
+async def test_what_is_true_already_waits_until_somebody_asks_for_it_and_rings_once(
+    platform: Platform, market: Market, database: str, fast: FastClock
+) -> None:
+    async with running(platform, market, database, fast):
+        await arm(platform, "btc > 100k repeat cooldown 1m")
+        await minutes_pass(fast, 3)
+        assert risen(platform) == []
+        await platform.say("/ringnow 1")
+        await until(lambda: bool(risen(platform)), platform)
+        await minutes_pass(fast, 4)
+    (ring,) = risen(platform)
+    assert "#1" in ring and "104,000" in ring
+
+
+def risen(platform: Platform) -> list[str]:
+    return [text for text in platform.texts() if "rose above" in text]
+
+
 async def test_a_rule_over_closed_candles_fetches_its_history_and_rings_at_a_close(
     market: Market, database: str, fast: FastClock
 ) -> None:
