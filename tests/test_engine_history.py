@@ -132,11 +132,17 @@ POINTS = st.lists(
 
 
 def naive_asof(points: list[Point], now: float, provisional: bool) -> list[Point]:
-    """Read every word that was said by ``now``, in order; the last about each day stands."""
+    """Read every word that was said by ``now``, in order; one about a day before the newest waits."""
     said: dict[int, Point] = {}
-    for point in sorted(points, key=lambda one: (one.known_at, one.revision)):
-        if point.known_at <= now and (provisional or point.is_final):
-            said[point.as_of] = point
+    waiting: dict[int, Point] = {}
+    words = [one for one in points if one.known_at <= now and (provisional or one.is_final)]
+    for known_at in sorted({one.known_at for one in words}):
+        together = sorted((one for one in words if one.known_at == known_at), key=lambda one: one.revision)
+        newest = max(said, default=-1)
+        waiting |= {one.as_of: one for one in together if one.as_of != newest}
+        said |= {one.as_of: one for one in together if one.as_of == newest}
+        if max(waiting, default=-1) > newest:
+            said, waiting = said | waiting, {}
     return [said[as_of] for as_of in sorted(said)]
 
 
@@ -182,17 +188,15 @@ def test_arrivals_are_told_in_their_order(points: list[Point], since: int, lengt
 def test_what_is_forgotten_is_old_and_never_the_newest(points: list[Point], before: int) -> None:
     known = Points(points)
     late = instant("2026-01-01T00:00")
-    whole = known.asof(late, provisional=True)
+    whole, days = known.asof(late, provisional=True), sorted({point.as_of for point in points})
     known.forget(before)
-    kept = known.asof(late, provisional=True)
-    assert kept == whole[len(whole) - len(kept) :]
-    assert kept[-1:] == whole[-1:]
-    assert [one for one in kept if one.as_of >= before] == [one for one in whole if one.as_of >= before]
-    stale = sum(one.as_of < before for one in kept[:-1])
-    assert 4 * stale <= len(whole)
-    assert set(known.arrivals(0, late)) == {
-        one for one in points if one.as_of in {kept.as_of for kept in kept}
-    }
+    kept = sorted({point.as_of for point in known.arrivals(0, late)})
+    assert kept == days[len(days) - len(kept) :]
+    assert kept[-1:] == days[-1:]
+    assert [day for day in kept if day >= before] == [day for day in days if day >= before]
+    assert 4 * sum(day < before for day in kept[:-1]) <= len(days)
+    assert set(known.arrivals(0, late)) == {one for one in points if one.as_of in kept}
+    assert known.asof(late, provisional=True) == [one for one in whole if one.as_of in kept]
 
 
 def test_a_zero_printed_on_a_holiday_is_no_value() -> None:
@@ -218,13 +222,33 @@ def test_an_unfinished_day_is_seen_only_by_who_asks_for_it() -> None:
     assert [known.values(now, 1, provisional=True).tolist() for now in (early, late)] == [[-547.7], [-903.2]]
 
 
-def test_a_correction_is_known_from_its_arrival_on() -> None:
+def test_a_correction_of_the_newest_session_is_known_from_its_arrival_on() -> None:
+    known = flows()
+    day = midnight_of(date(2025, 11, 20))
+    known.put([Point(day, instant("2025-11-21T18:00"), -880.0, revision=1)])
+    assert known.asof(instant("2025-11-21T17:59"))[3].value == -903.2
+    assert known.asof(instant("2025-11-21T18:00"))[3].value == -880.0
+
+
+def test_a_correction_of_an_older_session_counts_from_the_next_session_on() -> None:
     known = flows()
     day = midnight_of(date(2025, 11, 20))
     known.put([Point(day, instant("2025-11-22T18:00"), -880.0, revision=1)])
-    assert known.asof(instant("2025-11-22T17:59"))[3].value == -903.2
-    assert known.asof(instant("2025-11-22T18:00"))[3].value == -880.0
-    assert known.latest(instant("2025-11-22T18:00")) == settled({"2025-11-21": 238.4})[0]
+    assert known.values(instant("2025-11-25T04:59"), 2).tolist() == [-903.2, 238.4]
+    assert known.values(instant("2025-11-25T05:00"), 3).tolist() == [-880.0, 238.4, -151.0]
+
+
+def test_what_stood_at_an_instant_is_seen_as_it_stood_whenever_it_is_asked_for() -> None:
+    known = flows()
+    day, settled_at = midnight_of(date(2025, 11, 20)), instant("2025-11-21T05:00")
+    known.put([Point(day, instant("2025-11-22T12:00"), -880.0, revision=1)])  # the 21st is known already
+    known.put([Point(day, instant("2025-11-22T04:00"), -890.0, revision=2)])
+    until = known.newest_until(day, instant("2025-12-01T00:00"))
+    assert instant("2025-11-22T04:59") < until < instant("2025-11-22T05:00")
+    view = known.frozen(until)
+    assert [view.values(at, 1).tolist() for at in (settled_at, until + DAY)] == [[-890.0], [-890.0]]
+    assert known.values(settled_at, 1).tolist() == [-903.2]
+    assert [one.value for one in known.said_of(day, until)] == [-903.2, -890.0]
 
 
 def test_a_value_stands_until_the_next_is_overdue_across_a_weekend_and_a_holiday() -> None:

@@ -124,7 +124,7 @@ class Row:
         arming, state = self.subscription.arming, self.subscription.state
         if self.subscription.alert.paused_at is not None or arming is None:
             return True
-        return state is not None and (state.is_ended or (_is_once(self) and state.episode > 0))
+        return state is not None and (state.is_ended or (_is_once(self) and state.rang_at is not None))
 
     @property
     def is_waiting(self) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.engine.comparisons import COMPARE, Against, Limit, Move, Within
 from bot.engine.judge import AtLeast, Holding, Inverse, Node, SessionsHeld
 from bot.engine.life import COOLDOWN, Life
-from bot.engine.pulses import ABOVE, BELOW, Crossing, Entry, RoundSteps, ShareSteps
+from bot.engine.pulses import ABOVE, BELOW, Crossing, Entry, OfSessions, RoundSteps, ShareSteps, sources
 from bot.engine.terms import Terms
 from bot.engine.values import (
     CandleField,
@@ -66,6 +66,7 @@ def compile_rule(
         seen=seen,
         holdings=tuple(build.holdings),
         is_eager=is_eager,
+        provisional=options.provisional,
     )
 
 
@@ -158,7 +159,9 @@ class _Compiler(Terms):
         if level.is_live:  # two that both move cross where their difference passes nothing
             value, level = Joined(value, "-", level), Constant(0.0)
         self._note_pulse(value)
-        return Crossing(self._take(1), value, _SIDES[condition.side], level, str(condition), _currency(value))
+        slot, term = self._take(1), str(condition)
+        crossing = Crossing(slot, value, _SIDES[condition.side], level, term, _currency(value))
+        return self._of_sessions(crossing, slot, value, level)
 
     def _zone(self, condition: tree.Zone, outward: int) -> Node:
         value, low, high = (self.value(one) for one in (condition.value, condition.low, condition.high))
@@ -171,7 +174,9 @@ class _Compiler(Terms):
             inside = self._inside(value, floors, ceilings, str(condition))
             return inside if is_inward else Inverse(inside)
         self._note_pulse(value)
-        return Entry(self._take(1), value, is_inward, low, high, str(condition), _currency(value))
+        slot, term = self._take(1), str(condition)
+        entry = Entry(slot, value, is_inward, low, high, term, _currency(value))
+        return self._of_sessions(entry, slot, value, low, high)
 
     def _inside(
         self, value: Value, floors: tuple[Value, ...], ceilings: tuple[Value, ...], term: str
@@ -201,9 +206,18 @@ class _Compiler(Terms):
         self._note_pulse(value)
         term, currency = str(condition), _currency(value)
         if isinstance(condition.step, Percent):
-            fraction = float(condition.step.value) / 100
-            return ShareSteps(self._take(1), value, fraction, way, term, currency)
-        return RoundSteps(self._take(2), value, float(condition.step.value), way, term, currency)
+            slot, fraction = self._take(1), float(condition.step.value) / 100
+            return self._of_sessions(ShareSteps(slot, value, fraction, way, term, currency), slot, value)
+        slot, step = self._take(2), float(condition.step.value)
+        return self._of_sessions(RoundSteps(slot, value, step, way, term, currency), slot, value)
+
+    def _of_sessions(self, pulse: Node, slot: int, *values: Value) -> Node:
+        """Let a pulse that is made of metrics alone hear corrections of its figures."""
+        metrics, owned = sources(*values), slice(slot, self.slots)
+        if not metrics:
+            return pulse
+        own = self._take(OfSessions.slots(len(metrics), owned.stop - owned.start))
+        return OfSessions(own, pulse, owned, metrics, self.provisional)
 
     def _note_pulse(self, value: Value) -> None:
         if not isinstance(value, Price):

@@ -2,6 +2,9 @@
 
 A value belongs to an instant or a session (``as_of``), becomes known later (``known_at``), and may be
 corrected. Everything is asked as of an instant ``now``: a fold over the past sees what was known then.
+
+Only the newest instant or session is corrected at once. The ones before it are read as they stood when it
+became known, so that a word about one of them moves nothing before the next session, which counts it.
 """
 
 from __future__ import annotations
@@ -52,10 +55,11 @@ class Points:
     one is overdue. Where ``provisional`` is not asked for, values that are not final are not seen.
     """
 
-    __slots__ = ("_about", "_as_ofs", "_calendar", "_log")
+    __slots__ = ("_about", "_as_ofs", "_calendar", "_frozen_at", "_log")
 
     def __init__(self, points: Iterable[Point] = (), calendar: Calendar | None = None) -> None:
         self._calendar = calendar
+        self._frozen_at: float | None = None
         self._log: list[Point] = []
         self._as_ofs: list[int] = []
         self._about: dict[int, list[Point]] = {}
@@ -93,7 +97,10 @@ class Points:
         return self._log[first:stop]
 
     def asof(self, now: float, provisional: bool = False) -> list[Point]:
-        """Give the latest word known at ``now`` about each instant or session, rising by ``as_of``."""
+        """Give the words that stand at ``now``, one about each instant or session, rising by ``as_of``.
+
+        That is the latest about the newest, and of those before it the latest when that one became known.
+        """
         return list(self._backwards(now, provisional))[::-1]
 
     def latest(self, now: float, provisional: bool = False) -> Point | None:
@@ -141,6 +148,30 @@ class Points:
             found.append(point)
         return found[::-1]
 
+    # --- what was said of one session -----------------------------------------------------------------------
+
+    def frozen(self, known_at: float) -> Points:
+        """Look at the same history as it stood at an instant, whatever is asked later of it.
+
+        A value that was not overdue where it is asked for stands, however late it was said.
+        """
+        view = Points(calendar=self._calendar)
+        view._log, view._as_ofs, view._about = self._log, self._as_ofs, self._about
+        view._frozen_at = known_at
+        return view
+
+    def said_of(self, as_of: int, until: float, provisional: bool = False) -> list[Point]:
+        """List what was said of an instant or session up to an instant, in that order."""
+        about = self._about.get(as_of, ())
+        return [point for point in about if point.known_at <= until and (provisional or point.is_final)]
+
+    def newest_until(self, as_of: int, now: float, provisional: bool = False) -> float:
+        """Give the last instant up to ``now`` before which nothing newer than ``as_of`` became known."""
+        newer = self._as_ofs[bisect_right(self._as_ofs, as_of) :]
+        firsts = (self.said_of(one, now, provisional)[:1] for one in newer)
+        known = min((first.known_at for (first,) in filter(None, firsts)), default=math.inf)
+        return min(now, math.nextafter(known, -math.inf))
+
     # --- how it is kept -------------------------------------------------------------------------------------
 
     def _put(self, point: Point) -> None:
@@ -161,12 +192,18 @@ class Points:
             insort(self._log, point, key=_arrival)
 
     def _backwards(self, now: float, provisional: bool) -> Iterator[Point]:
+        until = now if self._frozen_at is None else self._frozen_at
+        is_newest = True
         for as_of in reversed(self._as_ofs):
             about = self._about[as_of]
-            known = about[: bisect_right(about, now, key=attrgetter("known_at"))]
+            known = about[: bisect_right(about, until, key=attrgetter("known_at"))]
             found = next((point for point in reversed(known) if provisional or point.is_final), None)
-            if found:
-                yield found
+            if found is None:
+                continue
+            if is_newest:
+                until = next(point.known_at for point in known if provisional or point.is_final)
+                is_newest = False
+            yield found
 
 
 def streak(values: Floats) -> int:

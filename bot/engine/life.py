@@ -27,6 +27,7 @@ class Life:
     * ``lookback``: seconds of minutes that judging needs before each; ``warmup``: before the first one.
     * ``cooldown`` and ``remind``: seconds; ``until``: the instant after which it rings no more, or ``None``.
     * ``seen``: what was known of each running minute when it was made, at ``made_at``.
+    * ``provisional``: values of metrics count before they are final.
     * ``is_eager``: it begins armed although it may be true already, so that what is true then rings.
     """
 
@@ -50,6 +51,7 @@ class Life:
     seen: Mapping[MetricKey, Seen] = field(default_factory=dict)
     holdings: tuple[Holding, ...] = ()
     is_eager: bool = False
+    provisional: bool = False
 
     @property
     def priced(self) -> tuple[MetricKey, ...]:

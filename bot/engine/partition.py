@@ -315,12 +315,11 @@ class Partition:
 
     def _next(self, life: Life, since: int, stop: int, rests: Mapping[MetricKey, Gap]) -> int | None:
         """Find the next minute before ``stop`` (the next point up to it) in which something may change."""
-        if all(gap == EVERYWHERE for gap in rests.values()) and not life.is_still:
+        if all(gap == EVERYWHERE for gap in rests.values()) and not life.calendars and not life.is_still:
             return None
-        change = self._due(life, since)
+        arrivals = [self._world.next_arrival(key, since, stop) for key in life.calendars]
+        change = min([self._due(life, since), *arrivals])
         if life.is_still:
-            arrivals = [self._world.next_arrival(key, since, stop) for key in life.calendars]
-            change = min([change, *arrivals])
             return math.ceil(change) if change <= stop else None
         found = [
             self._world.series[key].next_outside(since, stop, gap.floor, gap.ceiling)

@@ -10,11 +10,11 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bot.engine.judge import Slots
+from bot.engine.judge import Node, Slots
 from bot.engine.minute import Minute
 from bot.engine.state import Evidence, Memory
 from bot.engine.truth import Truth
-from bot.engine.values import Price, Value
+from bot.engine.values import Changed, Constant, Joined, Metric, MetricWindow, Price, Shifted, Streak, Value
 from bot.metrics import Bar, MetricKey, point
 
 ABOVE, BELOW = 1.0, -1.0
@@ -93,6 +93,100 @@ def _side_after(bar: Bar, level: float, before: float | None) -> float | None:
     if was_above or was_below:
         return ABOVE if was_above else BELOW
     return before
+
+
+def sources(*values: Value) -> tuple[MetricKey, ...]:
+    """Name the metrics of which alone some values are made; none if there is anything else in them."""
+    found: dict[MetricKey, None] = {}
+    for value in values:
+        match value:
+            case Constant():
+                continue
+            case Metric(key=key) | MetricWindow(key=key) | Streak(key=key):
+                found[key] = None
+                continue
+            case Joined(left=left, right=right):
+                parts: tuple[Value, ...] = (left, right)
+            case Changed(value=part) | Shifted(value=part):
+                parts = (part,)
+            case _:
+                return ()
+        inner = sources(*parts)
+        if not inner and not all(isinstance(part, Constant) for part in parts):
+            return ()
+        found |= dict.fromkeys(inner)
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class OfSessions:
+    """A pulse of metrics alone: a new word about the same session takes the place of the one before it.
+
+    It is judged from what was remembered before that session, so that a figure which is corrected does not
+    move from the old word to the new one; and it is a pulse only where the old word was none. Remembers for
+    each metric its newest session and when that was last spoken of, whether the last word was a pulse, and a
+    copy of what its part remembered before the session.
+    """
+
+    slot: int
+    part: Node
+    owned: slice
+    metrics: tuple[MetricKey, ...]
+    provisional: bool
+
+    @staticmethod
+    def slots(metrics: int, owned: int) -> int:
+        """Say how many slots it takes for so many metrics and slots of its part."""
+        return 2 * metrics + 1 + owned
+
+    def judge(self, minute: Minute, memory: Memory, out: Slots) -> Truth:
+        words, before, was_pulse = self._before(minute, memory)
+        after = list(before) if out else []
+        truth = self.part.judge(minute, before, after)
+        if truth.may is None:
+            return truth
+        if out:
+            out[self.owned] = after[self.owned]
+        if out and words != memory[self._words]:
+            out[self._words] = words
+            out[self._pulse] = float(bool(truth.may))
+            out[self._copy] = before[self.owned]
+        return Truth(truth.may and not was_pulse, truth.must)
+
+    def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
+        if self.judge(minute, memory, []).may:
+            yield from self.part.evidence(minute, self._before(minute, memory)[1])
+
+    def instant(self, minute: Minute, memory: Memory) -> int:
+        return self.part.instant(minute, memory)
+
+    def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
+        return self.part.levels(minute)
+
+    def _before(self, minute: Minute, memory: Memory) -> tuple[Memory, Memory, bool]:
+        """Give the newest words, the memory to judge them from, and whether the words before were a pulse."""
+        newest = [minute.world.points[key].latest(minute.at, self.provisional) for key in self.metrics]
+        words: Memory = tuple(
+            mark for one in newest for mark in ((float(one.as_of), one.known_at) if one else (None, None))
+        )
+        known = memory[self._words]
+        if words == known or words[::2] != known[::2]:
+            return words, memory, False
+        rewound = list(memory)
+        rewound[self.owned] = memory[self._copy]
+        return words, tuple(rewound), bool(memory[self._pulse])
+
+    @property
+    def _words(self) -> slice:
+        return slice(self.slot, self.slot + 2 * len(self.metrics))
+
+    @property
+    def _pulse(self) -> int:
+        return self.slot + 2 * len(self.metrics)
+
+    @property
+    def _copy(self) -> slice:
+        return slice(self._pulse + 1, self._pulse + 1 + self.owned.stop - self.owned.start)
 
 
 @dataclass(frozen=True, slots=True)

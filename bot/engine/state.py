@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.metrics import Bar
+
 Memory = tuple[float | None, ...]
 
 
@@ -20,18 +22,39 @@ class Early:
 
 
 @dataclass(frozen=True, slots=True)
+class Grounds:
+    """What the last ring rested on, for as long as its source may take a figure of it back.
+
+    ``sessions`` holds, for each metric of the rule in its order, what its newest value was about (``None``
+    where nothing was known); ``bars``, for each price in its order, the minute's bar. ``at``, ``span`` and
+    ``blind`` are the minute's, ``memory`` is what was remembered before it. ``told`` is the value that the
+    ring named, ``corrections`` the count that it bore.
+    """
+
+    at: int
+    span: int
+    blind: int
+    told: float
+    corrections: int
+    sessions: tuple[int | None, ...]
+    bars: tuple[Bar | None, ...]
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True)
 class AlertState:
     """All that the next step of an arming depends on; a fold over final minutes.
 
     * ``is_armed``: the clear side has been shown since the last ring, so the next true minute may ring.
     * ``is_firing``: the episode that the last ring began is not over.
     * ``episode``: how many times it rang; 1, 2, 3 without a gap.
-    * ``rang_at``: ``at`` of the last ring, from which the cooldown runs; ``told_at``: when this episode was
-      last told, from which its next reminder runs.
+    * ``rang_at``: ``at`` of the last ring, from which the cooldown runs, or ``None`` if it was taken back;
+      ``told_at``: when this episode was last told, from which its next reminder runs.
     * ``cursor``: the first minute that has not been judged.
     * ``memory``: one slot a node that remembers (sides, counters), in the order of the tree.
     * ``is_ended``: its ``until`` is over, and it rings no more.
     * ``early``: a ring told before its minute was final. ``corrections`` counts those that were taken back.
+    * ``grounds``: what the last ring rested on, while a metric's newest session is still the same.
     """
 
     cursor: int
@@ -44,6 +67,17 @@ class AlertState:
     corrections: int = 0
     is_ended: bool = False
     told_at: float | None = None
+    grounds: Grounds | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """A figure that its source corrected: of which metric and what session, from what to what."""
+
+    metric: str
+    as_of: int
+    before: float
+    after: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +95,8 @@ class Ring:
 
     ``at`` is the opening of the minute for a touch, its end for what is read at a close or held, and the
     print's instant for an early telling. ``is_early`` rings are told before their minute is final;
-    ``was_told`` rings confirm one that was, and are not told again.
+    ``was_told`` rings confirm one that was, and are not told again. ``revised`` is the settled figure whose
+    correction made it true, late.
     """
 
     episode: int
@@ -71,16 +106,22 @@ class Ring:
     is_early: bool = False
     was_told: bool = False
     corrections: int = 0
+    revised: Revised | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A ring that was told early, and that the final minutes do not bear out."""
+    """A ring that is taken back: ``at`` and ``value`` are what it said.
+
+    It was told early and the final minutes do not bear it out, or its source corrected a figure (``revised``)
+    that it rested on.
+    """
 
     episode: int
     at: float
     value: float
     corrections: int
+    revised: Revised | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@
 4. Episodes count 1, 2, 3 without a gap, and each telling has a name of its own.
 5. ``cooldown`` is time and does not swallow the last state: what is still true when it ends, rings then.
 6. All that the next step depends on is in the state.
+7. A source's correction of a metric's newest session is heard: it may ring late, and takes back, once, the
+   last ring where that rested on it. A correction of an older session does neither.
 
 ``glance`` is the early look: a print of a minute that is not final may tell the coming ring, and moves
 nothing but the mark that it was told.
@@ -19,6 +21,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
+from bot.engine.grounds import correction_of, ground, hear_again
 from bot.engine.judge import Slots
 from bot.engine.life import Life
 from bot.engine.minute import Minute
@@ -75,13 +78,14 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
     if state.is_ended or minute.end <= state.cursor:
         return Stepped(state)
     if life.until is not None and minute.at >= life.until:
-        ended = replace(state, cursor=minute.end, is_ended=True)
+        ended = replace(state, cursor=minute.end, is_ended=True, grounds=None)
         corrections = _overdue(state, minute.at)
         told = () if _is_spent(state, life) else (Ended(life.until, state.episode),)
         transitions: tuple[Transition, ...] = (*corrections, *told)
         return Stepped(_unmarked(ended) if corrections else ended, transitions)
 
     minute = _excess(minute, life)
+    state, taken_back = hear_again(state, minute, life)
     truth, memory = _judged(life, minute, state.memory)
     clarity = truth if life.clear is life.node else _clarity(life, minute, state.memory)
     may_ring = (
@@ -98,7 +102,7 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
         if corrections:
             after = _unmarked(after)
         after, followed = _followed(after, state, minute, life)
-        return Stepped(after, (*corrections, *followed))
+        return Stepped(after, (*taken_back, *corrections, *followed))
 
     closing = _clarity(life, minute.at_close(), memory)
     at = max(float(life.node.instant(minute, state.memory)), life.made_at)
@@ -112,6 +116,7 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
         evidence=evidence,
         was_told=was_told,
         corrections=state.corrections + len(late),
+        revised=correction_of(minute, state.memory, life),
     )
     after = AlertState(
         cursor=minute.end,
@@ -122,8 +127,9 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
         memory=memory,
         corrections=ring.corrections,
         told_at=at,
+        grounds=ground(minute, state.memory, life, ring.value, ring.corrections),
     )
-    return Stepped(after, (*late, ring))
+    return Stepped(after, (*taken_back, *late, ring))
 
 
 def glance(state: AlertState, minute: Minute, at: float, life: Life) -> Stepped:
@@ -151,8 +157,8 @@ def glance(state: AlertState, minute: Minute, at: float, life: Life) -> Stepped:
 
 
 def is_finished(state: AlertState, life: Life) -> bool:
-    """Whether nothing can ever happen to it again."""
-    return state.is_ended or (_is_spent(state, life) and not state.is_firing)
+    """Whether nothing can ever happen to it again: a ring that may be taken back arms it anew."""
+    return state.is_ended or (_is_spent(state, life) and not state.is_firing and state.grounds is None)
 
 
 def is_settled(state: AlertState, minute: Minute, life: Life) -> bool:
@@ -215,7 +221,7 @@ def _excess(minute: Minute, life: Life) -> Minute:
 
 
 def _is_spent(state: AlertState, life: Life) -> bool:
-    return life.is_once and state.episode > 0
+    return life.is_once and state.rang_at is not None
 
 
 def _is_cooling(state: AlertState, life: Life, at: int) -> bool:

@@ -45,10 +45,12 @@ async def begin_change(database: Database, connection: AsyncConnection, now: flo
 
 
 def is_spent() -> ColumnElement[bool]:
-    """Tell a life that is over: its ``until`` has passed, or it was to ring once and has rung."""
-    return or_(
-        alert_states.c.is_ended.is_(true()), and_(alerts.c.is_once.is_(true()), alert_states.c.episode > 0)
-    )
+    """Tell a life that is over: its ``until`` has passed, or it was to ring once and has rung.
+
+    A ring that was taken back is none.
+    """
+    has_rung = alert_states.c.rang_at.is_not(None)
+    return or_(alert_states.c.is_ended.is_(true()), and_(alerts.c.is_once.is_(true()), has_rung))
 
 
 async def arm(

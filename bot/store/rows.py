@@ -13,7 +13,7 @@ from sqlalchemy import Row, Select, select
 
 from bot.alerts.models import Alert, Arming
 from bot.alerts.people import ChatRef
-from bot.engine.state import AlertState, Early
+from bot.engine.state import AlertState, Early, Grounds
 from bot.metrics import Bar, MetricKey, Seen
 from bot.store.tables import alert_states, alerts, armings, chats, subscriptions
 
@@ -79,7 +79,20 @@ def written_state(arming_id: int, state: AlertState) -> dict[str, Any]:
     early = state.early
     row["memory"] = list(state.memory)
     row["early"] = [early.minute, early.at, early.value] if early else None
+    row["grounds"] = _written_grounds(state.grounds) if state.grounds else None
     return {"arming_id": arming_id, **row}
+
+
+def _written_grounds(grounds: Grounds) -> list[Any]:
+    bars = [_written_bar(bar) if bar else None for bar in grounds.bars]
+    minute = [grounds.at, grounds.span, grounds.blind]
+    return [*minute, grounds.told, grounds.corrections, list(grounds.sessions), bars, list(grounds.memory)]
+
+
+def _read_grounds(document: list[Any]) -> Grounds:
+    at, span, blind, told, corrections, sessions, bars, memory = document
+    known = tuple(Bar(*bar) if bar else None for bar in bars)
+    return Grounds(at, span, blind, told, corrections, tuple(sessions), known, tuple(memory))
 
 
 def read_state(row: Row[Any]) -> AlertState | None:
@@ -97,6 +110,7 @@ def read_state(row: Row[Any]) -> AlertState | None:
         corrections=row.corrections,
         is_ended=row.is_ended,
         told_at=row.told_at,
+        grounds=_read_grounds(row.grounds) if row.grounds else None,
     )
 
 

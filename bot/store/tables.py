@@ -210,6 +210,7 @@ alert_states = Table(
     Column("corrections", Integer, nullable=False),
     Column("is_ended", Boolean, nullable=False),
     Column("told_at", Float),
+    Column("grounds", _Document),
 )
 
 rings = Table(
