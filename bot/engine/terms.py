@@ -48,6 +48,9 @@ _STATISTICS: dict[str, Statistic] = {
     "drawdown": measures.drawdown,
     "zscore": measures.zscore,
 }
+_BETWEEN_ENDS = (measures.change, measures.delta)
+"""Those that need the candle or session before the window too: a day's change is from the close before it."""
+
 METRICS = frozenset(name for name, function in FUNCTIONS.items() if function.is_metric)
 """The functions whose values come now and then, from a provider."""
 
@@ -204,7 +207,7 @@ class Terms:
             case tree.Call(function=column, arguments=(Instrument() as instrument, Duration() as frame)) if (
                 column in COLUMNS
             ):
-                count = max(1, seconds // frame.seconds)
+                count = max(1, seconds // frame.seconds) + (statistic in _BETWEEN_ENDS)
                 return PastWindow(self._candle(instrument, frame, column, count), count, statistic)
             case _:
                 raise ValueError(f"cannot look back over {of}")
@@ -216,7 +219,8 @@ class Terms:
         has_sessions = self.calendars[key] is not None
         if is_before or not has_sessions:  # as far back as there is something
             return MetricWindow(key, 0, seconds, statistic, is_before, self.provisional)
-        return MetricWindow(key, max(1, seconds // DAY), 0, statistic, provisional=self.provisional)
+        count = max(1, seconds // DAY) + (statistic in _BETWEEN_ENDS)
+        return MetricWindow(key, count, 0, statistic, provisional=self.provisional)
 
     def _metric(self, of: tree.Call | Instrument) -> MetricKey:
         key = metric_key(of)

@@ -272,8 +272,8 @@ class MetricWindow:
         if current is None:
             return None
         if self.count:
-            values = points.values(minute.at, self.count + 1, self.provisional)
-            if len(values) <= self.count:
+            values = points.values(minute.at, self.count, self.provisional)
+            if len(values) < self.count:
                 return None
         else:
             past = points.since(minute.at, current.as_of - self.seconds, self.provisional)
