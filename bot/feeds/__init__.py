@@ -6,7 +6,10 @@ faults    what goes wrong, and how long to leave an exchange alone   pure
 listing   what is traded, and which names are near                   pure
 venues    which exchange serves which series                         pure
 door      the real ccxt, behind checked values
+markets   the listing of one exchange, loaded and renewed
+prices    its present prices, all at once
 minutes   paging until caught up
+pursuit   doing so for many series, one bad one not spoiling the others
 lookout   one exchange, read and judged inside the thread of ccxt
 thread    that thread
 feed      the Feed; market: the Market
