@@ -215,9 +215,12 @@ class Replay:
         yield from self._fold(partition, sources, span, words[len(known) :])
 
     def _before(self, stretch: Stretch, source: Source) -> list[Bar]:
-        """Give what is known of a stretch before the first moment: minutes in any bars, candles joined."""
+        """Give what is known of a stretch before the first moment: minutes in any bars, candles joined.
+
+        Where only longer bars are known than the stretch asks for, they are what there is.
+        """
         aside = [bar for bar in source.history if stretch.since <= bar.at and bar.end <= stretch.until]
-        if stretch.span == MINUTE:
+        if stretch.span == MINUTE or any(bar.span > stretch.span for bar in aside):
             return aside
         found = {bar.at: bar for bar in join(aside, stretch.span)}
         for bar in self.past.candles.get((stretch.key, stretch.span), ()):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -220,7 +221,7 @@ def _vwap(columns: Columns) -> NDArray[np.float64]:
         return typical
     values = np.full(len(typical), np.nan)
     midnights = np.flatnonzero(columns.ats % DAY == 0).tolist()
-    for start, stop in zip(midnights, [*midnights[1:], len(typical)], strict=True):
+    for start, stop in pairwise([*midnights, len(typical)]):
         volume = np.cumsum(columns.volumes[start:stop])
         worth = np.cumsum(typical[start:stop] * columns.volumes[start:stop])
         np.divide(worth, volume, out=values[start:stop], where=volume > 0)
