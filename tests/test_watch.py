@@ -118,6 +118,17 @@ async def test_an_early_ring_and_its_final_minute_are_one_message(scene: Scene) 
     assert len(scene.ear.texts()) == 1
 
 
+async def test_every_price_of_a_batch_is_looked_at_not_only_the_last(scene: Scene) -> None:
+    await scene.arm("btc < 100", 105)
+    scene.clock.time += 5
+    now = scene.clock.now()
+    wick = [Print(BTC, price, now + after) for price, after in ((99.0, 0.0), (107.0, 0.1), (104.0, 0.2))]
+    await scene.watch.take(batch({}, *wick, at=now))
+    await scene.courier.drain()
+    (text,) = scene.ear.texts()
+    assert "99" in text and "now 104" in text
+
+
 async def test_an_early_ring_that_is_not_borne_out_is_corrected_once(scene: Scene) -> None:
     await scene.arm("btc < 100 repeat", 105)
     await scene.prints(99)

@@ -61,7 +61,7 @@ class Partition:
         self._index: dict[MetricKey, ThresholdIndex] = {}
         self._ends: dict[MetricKey, int] = {}
         self._behind: dict[int, int] = {}
-        self._prints: dict[MetricKey, Print] = {}
+        self._prints: dict[MetricKey, tuple[Print, ...]] = {}
         self._dues: dict[int, float] = {}
         self._lookback: dict[MetricKey, int] = {}
         self._kept: dict[CandleKey, int] = {}
@@ -85,10 +85,10 @@ class Partition:
 
     def latest(self, key: MetricKey) -> float | None:
         """Give the newest price that is known of a key."""
-        series, newest = self._world.series.get(key), self._prints.get(key)
+        series, prints = self._world.series.get(key), self._prints.get(key)
         last = series.last if series else None
-        if newest and (last is None or newest.at >= last.end):
-            return newest.value
+        if prints and (last is None or prints[-1].at >= last.end):
+            return prints[-1].value
         return last.close if last else None
 
     # --- who is here ----------------------------------------------------------------------------------------
@@ -199,9 +199,11 @@ class Partition:
         for observation in batch.observations:
             if observation.key in self._world.points:
                 self._world.note(observation)
+        fresh: dict[MetricKey, tuple[Print, ...]] = {}
         for one in batch.prints:
             if one.key in self._ends:
-                self._prints[one.key] = one
+                fresh[one.key] = (*fresh.get(one.key, ()), one)
+        self._prints |= fresh
 
     def plan(self) -> Plan:
         """Judge every minute that is known and not judged, and glance at the newest prints."""
@@ -357,14 +359,15 @@ class Partition:
         return max(min(reached), max(reached) - PATIENCE)
 
     def _glance(self, plan: Plan) -> None:
-        for key, one in self._prints.items():
+        for key, one in ((key, one) for key, prints in self._prints.items() for one in prints):
             if one.at < plan.ends[key]:
                 continue
             for arming in set(self._index[key].concerned(one.value, one.value)):
                 life = self._lives[arming]
                 state = plan.states.get(arming, self._states[arming])
                 at = minute_of(one.at)
-                prints = [self._prints[other] for other in life.keys if other in self._prints]
+                others = [other for other in life.keys if other in self._prints]
+                prints = [one if other == key else self._prints[other][-1] for other in others]
                 bars = {other.key: point(other.value, at) for other in prints if minute_of(other.at) == at}
                 newest = max(other.at for other in prints)
                 after, transitions = glance(state, Minute(at, bars, self._world), newest, life)
