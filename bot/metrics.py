@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import pairwise
 from math import inf
 
@@ -179,17 +180,20 @@ class Unseen:
 class Observation:
     """A value of a metric that comes now and then, such as a day's flow of funds.
 
-    ``as_of`` is what it is about: an instant, or the UTC midnight that begins a session's date. ``known_at``
-    is when it arrived. ``revision`` counts the words about one ``as_of``; one that is not final may change.
+    ``as_of`` is what it is about: an instant, or the UTC midnight that begins a session's date. ``value`` is
+    exactly what was said, in the unit that the metric's function names. ``known_at`` is when it arrived.
+    ``revision`` counts the words about one ``as_of`` from 0; one that is not final may change. ``pending``
+    names what has not reported yet, such as single funds.
     """
 
     key: MetricKey
     as_of: int
-    value: float
+    value: Decimal
     known_at: float
     is_final: bool = True
     revision: int = 0
     source: str = ""
+    pending: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,13 +254,17 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How one feed is: when it last brought data, and what keeps it from doing so."""
+    """How one feed is: when it last brought data, and what keeps it from doing so.
+
+    ``quota`` is how many more questions it may be asked, where it says so.
+    """
 
     source: str
     seen_at: float | None = None
     failing_since: float | None = None
     reason: str = ""
     requests: int = field(default=0, compare=False)
+    quota: int | None = None
 
     @property
     def is_well(self) -> bool:

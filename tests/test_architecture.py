@@ -16,7 +16,7 @@ FILES = sorted(BOT.rglob("*.py"))
 
 HOMES: dict[str, tuple[str, ...]] = {
     "aiogram": (),
-    "aiohttp": ("web.py", "chats/*", "demo/*"),
+    "aiohttp": ("web.py", "chats/*", "demo/*", "feeds/http.py"),
     "aiosqlite": ("store/*",),
     "alembic": ("store/*",),
     "apscheduler": ("app.py",),

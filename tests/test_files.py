@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -168,7 +169,7 @@ def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, t
 
 
 def word(day: int, value: float, known_at: float, is_final: bool = True, revision: int = 0) -> Observation:
-    return Observation(FLOWS, day * DAY, value, known_at, is_final, revision, "btc.csv")
+    return Observation(FLOWS, day * DAY, Decimal(str(value)), known_at, is_final, revision, "btc.csv")
 
 
 TWENTIETH = 20_412

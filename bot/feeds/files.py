@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import pairwise
 from math import isfinite
 from pathlib import Path
@@ -97,6 +98,11 @@ class _Line:
         if not isfinite(value) or "_" in text:
             self.refuse(f"{self.shown(column)}, which is no number")
         return value
+
+    def exact_of(self, column: str) -> Decimal:
+        """Read a finite number as it is written."""
+        self.number_of(column)
+        return Decimal(self.values[column])
 
     def time_of(self, column: str) -> float:
         """Read an instant, in epoch seconds."""
@@ -225,7 +231,7 @@ def read_metric(path: Path, key: MetricKey, calendar: Calendar | None = None) ->
                 else "lines must rise by as_of, and of one as_of by observed_at"
             )
         revision = words[-1].revision + 1 if words and words[-1].as_of == as_of else 0
-        value = line.number_of("value")
+        value = line.exact_of("value")
         words.append(Observation(key, as_of, value, known_at, _TRUTHS[final], revision, path.name))
         before = as_of, known_at
     if not words:
@@ -243,7 +249,9 @@ def _has_candles(path: Path) -> bool:
 def _closes(candles: Iterable[Bar], key: MetricKey, name: str) -> list[Observation]:
     """Take the last close of each UTC day, known when its bar ends."""
     last = {midnight_of(day_of(bar.at)): bar for bar in candles}
-    return [Observation(key, at, bar.close, float(bar.end), source=name) for at, bar in last.items()]
+    return [
+        Observation(key, at, Decimal(str(bar.close)), float(bar.end), source=name) for at, bar in last.items()
+    ]
 
 
 def _span(name: str, ats: array[int], lines: array[int]) -> int:

@@ -1,0 +1,9 @@
+"""Where metrics come from: a file for each provider, and the one table of them."""
+
+from __future__ import annotations
+
+from bot.feeds.provider import Plug
+from bot.feeds.providers import alternative_me
+
+PROVIDERS: tuple[Plug, ...] = (alternative_me.PLUG,)
+"""Every provider; where several give the same series, the earlier one goes before the later ones."""
