@@ -123,9 +123,9 @@ class OfSessions:
     """A pulse of metrics alone: a new word about the same session takes the place of the one before it.
 
     It is judged from what was remembered before that session, so that a figure which is corrected does not
-    move from the old word to the new one; and it is a pulse only where the old word was none. Remembers for
-    each metric its newest session and when that was last spoken of, whether the last word was a pulse, and a
-    copy of what its part remembered before the session.
+    move from the old word to the new one; and it is a pulse only where the old word was none. Where nothing
+    new is said there is none. Remembers for each metric its newest session and when that was last spoken of,
+    whether the last word was a pulse, and a copy of what its part remembered before the session.
     """
 
     slot: int
@@ -145,9 +145,10 @@ class OfSessions:
         truth = self.part.judge(minute, before, after)
         if truth.may is None:
             return truth
+        if words == memory[self._words]:
+            return Truth(False, truth.must)
         if out:
             out[self.owned] = after[self.owned]
-        if out and words != memory[self._words]:
             out[self._words] = words
             out[self._pulse] = float(bool(truth.may))
             out[self._copy] = before[self.owned]
