@@ -45,7 +45,7 @@ class World:
 
     def note(self, one: Observation) -> None:
         """Note a value of a metric."""
-        word = Point(one.as_of, one.known_at, one.value, one.is_final, one.revision)
+        word = Point(one.as_of, one.known_at, float(one.value), one.is_final, one.revision)
         self.points[one.key].put([word])
 
     def next_arrival(self, key: MetricKey, after: float, until: float) -> float:
