@@ -1,7 +1,8 @@
 """An exchange on loopback that speaks Binance's public wire format over a path of prices.
 
-Only what a reader of prices asks is there: markets, last prices, candles, the time. The shapes and
-error bodies are those of Binance's public documentation; what is not documented there is not promised here.
+Only what a reader of prices asks is there: markets, last prices, candles, order books, the time. The shapes
+and error bodies are those of Binance's public documentation; what is not documented there is not promised
+here.
 """
 
 from __future__ import annotations
@@ -106,6 +107,12 @@ class LoopbackExchange:
         openings = range(-(-first // span) * span, int(-(-last // span) * span), span)
         return [bar for opening in openings if (bar := self._candle(symbol, opening, now, span)) is not None]
 
+    def book(self, symbol: str, count: int) -> tuple[list[float], list[float]]:
+        """Give the best ``count`` prices bid and asked, a basis point apart around the last price."""
+        price = self.path.price(symbol, self.now())
+        steps = [(place + 0.5) / 10_000 for place in range(count)]
+        return [price * (1 - step) for step in steps], [price * (1 + step) for step in steps]
+
     def _candle(self, symbol: str, opening: int, now: float, span: int) -> Bar | None:
         minutes = range(opening, min(opening + span, minute_of(now) + MINUTE), MINUTE)
         parts = [bar for minute in minutes if (bar := self._bar(symbol, minute, now)) is not None]
@@ -151,12 +158,14 @@ class BinanceExchange(LoopbackExchange):
             (f"{spot}/ticker/price", lambda ask: self._prices(ask, self.spot(), is_timed=False)),
             (f"{spot}/ticker/24hr", lambda ask: self._days(ask, self.spot())),
             (f"{spot}/klines", lambda ask: self._klines(ask, self.spot(), 1000)),
+            (f"{spot}/depth", lambda ask: self._depth(ask, self.spot(), is_timed=False)),
             (f"{linear}/v1/ping", lambda _: {}),
             (f"{linear}/v1/time", self._time),
             (f"{linear}/v1/exchangeInfo", lambda _: self._info([self._swap(one) for one in self.swaps()])),
             (f"{linear}/v2/ticker/price", lambda ask: self._prices(ask, self.swaps(), is_timed=True)),
             (f"{linear}/v1/ticker/24hr", lambda ask: self._days(ask, self.swaps())),
             (f"{linear}/v1/klines", lambda ask: self._klines(ask, self.swaps(), 1500)),
+            (f"{linear}/v1/depth", lambda ask: self._depth(ask, self.swaps(), is_timed=True)),
             (f"{inverse}/time", self._time),
             (f"{inverse}/exchangeInfo", lambda _: self._info([])),
         ]
@@ -269,6 +278,18 @@ class BinanceExchange(LoopbackExchange):
             "lastId": len(bars) + 1,
             "count": len(bars),
         }
+
+    def _depth(self, ask: web.Request, symbols: list[str], is_timed: bool) -> object:
+        if "symbol" not in ask.query:
+            raise Refusal(*_missing("symbol"))
+        (symbol,) = _asked(ask, symbols)
+        stamp = int(self.now() * 1000)
+        bids, asks = (
+            [[f"{price:.8f}", "1.00000000"] for price in side]
+            for side in self.book(symbol, min(_whole(ask, "limit", 100), 5000))
+        )
+        times = {"E": stamp, "T": stamp} if is_timed else {}
+        return {"lastUpdateId": stamp, **times, "bids": bids, "asks": asks}
 
     def _klines(self, ask: web.Request, symbols: list[str], most: int) -> object:
         if "interval" not in ask.query:

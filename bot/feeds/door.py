@@ -20,6 +20,8 @@ Answer = TypeVar("Answer")
 
 _AT_ONCE = 6
 _WAITING = 200
+_BOOK_ROWS = 5
+"""The fewest that every exchange gives."""
 _RECENT_BARS = 1400
 """OKX keeps its last 1,440 candles at one address, and the older ones at another."""
 
@@ -120,6 +122,13 @@ class Door:
                 symbol, about.spans[span], start * 1000, limit, params
             )
         return found
+
+    async def book(self, symbol: str) -> tuple[object, object]:
+        """Ask for the best bid and the best ask, as they come."""
+        async with self._asking():
+            found = await self._instance().fetch_order_book(symbol, _BOOK_ROWS)
+            best_bid, best_ask = found["bids"][0][0], found["asks"][0][0]
+        return best_bid, best_ask
 
     async def close(self) -> None:
         """Let go of the connections."""

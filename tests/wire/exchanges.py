@@ -223,6 +223,7 @@ class KrakenExchange(LoopbackExchange):
             web.get(f"{root}/AssetPairs", self._pairs),
             web.get(f"{root}/Ticker", self._ticker),
             web.get(f"{root}/OHLC", self._ohlc),
+            web.get(f"{root}/Depth", self._depth),
         ]
 
     def id_of(self, symbol: str) -> str:
@@ -289,9 +290,22 @@ class KrakenExchange(LoopbackExchange):
             }
         return _kraken(result)
 
-    async def _ohlc(self, request: web.Request) -> web.Response:
+    def _named(self, request: web.Request) -> list[str]:
         asked = request.query["pair"]
-        found = [symbol for symbol in self.spot() if asked in {self.id_of(symbol), self._altname(symbol)}]
+        return [symbol for symbol in self.spot() if asked in {self.id_of(symbol), self._altname(symbol)}]
+
+    async def _depth(self, request: web.Request) -> web.Response:
+        found = self._named(request)
+        if not found:
+            return web.json_response({"error": ["EQuery:Unknown asset pair"]})
+        bids, asks = (
+            [[f"{price:.5f}", "1.000", int(self.now())] for price in side]
+            for side in self.book(found[0], min(int(request.query.get("count", "100")), 500))
+        )
+        return _kraken({self.id_of(found[0]): {"asks": asks, "bids": bids}})
+
+    async def _ohlc(self, request: web.Request) -> web.Response:
+        found = self._named(request)
         if not found:
             return web.json_response({"error": ["EQuery:Unknown asset pair"]})
         span = self.spans.get(request.query.get("interval", "1"))
@@ -343,6 +357,7 @@ class OkxExchange(LoopbackExchange):
             web.get(f"{root}/market/tickers", self._tickers),
             web.get(f"{root}/market/candles", self._recent),
             web.get(f"{root}/market/history-candles", self._old),
+            web.get(f"{root}/market/books", self._books),
         ]
 
     @staticmethod
@@ -415,6 +430,17 @@ class OkxExchange(LoopbackExchange):
             )
         return _okx(rows)
 
+    async def _books(self, request: web.Request) -> web.Response:
+        found = [symbol for symbol in self.symbols if self.id_of(symbol) == request.query.get("instId")]
+        if not found:
+            return _okx_stranger()
+        bids, asks = (
+            [[f"{price:.4f}", "1", "0", "1"] for price in side]
+            for side in self.book(found[0], min(int(request.query.get("sz", "1")), 400))
+        )
+        stamp = int(self.now() * 1000)
+        return _okx([{"asks": asks, "bids": bids, "ts": str(stamp), "seqId": stamp}])
+
     async def _recent(self, request: web.Request) -> web.Response:
         return self._candles(request, 1440, 300)
 
@@ -424,7 +450,7 @@ class OkxExchange(LoopbackExchange):
     def _candles(self, request: web.Request, kept: int | None, most: int) -> web.Response:
         found = [symbol for symbol in self.symbols if self.id_of(symbol) == request.query.get("instId")]
         if not found:
-            return web.json_response({"code": "51001", "msg": "Instrument ID doesn't exist.", "data": []})
+            return _okx_stranger()
         span = self.spans.get(request.query.get("bar", "1m"))
         if span is None:
             return web.json_response({"code": "51000", "msg": "Parameter bar error", "data": []})
@@ -453,6 +479,10 @@ def _okx(data: Sequence[object]) -> web.Response:
     return web.json_response({"code": "0", "msg": "", "data": data})
 
 
+def _okx_stranger() -> web.Response:
+    return web.json_response({"code": "51001", "msg": "Instrument ID doesn't exist.", "data": []})
+
+
 class CoinbaseExchange(LoopbackExchange):
     """Coinbase: whole seconds, candles as objects newest first, and none for a minute without a trade."""
 
@@ -469,11 +499,12 @@ class CoinbaseExchange(LoopbackExchange):
     }
 
     def routes(self) -> list[web.RouteDef]:
-        products = "/api.coinbase.com/api/v3/brokerage/market/products"
+        market = "/api.coinbase.com/api/v3/brokerage/market"
         return [
             web.get("/api.coinbase.com/v2/time", self._time),
-            web.get(products, self._products),
-            web.get(products + "/{product_id}/candles", self._candles),
+            web.get(f"{market}/products", self._products),
+            web.get(market + "/products/{product_id}/candles", self._candles),
+            web.get(f"{market}/product_book", self._book),
         ]
 
     @staticmethod
@@ -530,6 +561,19 @@ class CoinbaseExchange(LoopbackExchange):
             )
         return web.json_response({"products": products, "num_products": len(products)})
 
+    async def _book(self, request: web.Request) -> web.Response:
+        asked = request.query.get("product_id")
+        found = [symbol for symbol in self.spot() if self.id_of(symbol) == asked]
+        if not found:
+            return _coinbase_error(404, "NOT_FOUND", "valid product_id is required")
+        bids, asks = (
+            [{"price": f"{price:.4f}", "size": "1"} for price in side]
+            for side in self.book(found[0], int(request.query.get("limit", "50")))
+        )
+        book = {"product_id": asked, "bids": bids, "asks": asks, "time": "2025-11-12T12:00:00.000000Z"}
+        middle = (float(bids[0]["price"]) + float(asks[0]["price"])) / 2
+        return web.json_response({"pricebook": book, "last": f"{middle:.4f}", "mid_market": f"{middle:.4f}"})
+
     async def _candles(self, request: web.Request) -> web.Response:
         found = [symbol for symbol in self.spot() if self.id_of(symbol) == request.match_info["product_id"]]
         if not found:
@@ -581,6 +625,7 @@ class BybitExchange(LoopbackExchange):
             web.get(f"{root}/instruments-info", self._instruments),
             web.get(f"{root}/tickers", self._tickers),
             web.get(f"{root}/kline", self._kline),
+            web.get(f"{root}/orderbook", self._orderbook),
         ]
 
     @staticmethod
@@ -653,6 +698,20 @@ class BybitExchange(LoopbackExchange):
                 row |= {"openInterest": "1000", "openInterestValue": "100000000", "fundingRate": "0.0001"}
             rows.append(row)
         return self._answer({"category": request.query.get("category"), "list": rows})
+
+    async def _orderbook(self, request: web.Request) -> web.Response:
+        asked = request.query.get("symbol")
+        found = [symbol for symbol in self._of_category(request) if self.id_of(symbol) == asked]
+        if not found:
+            return self._answer({}, 10001, "params error: Symbol Is Invalid")
+        bids, asks = (
+            [[f"{price:.4f}", "1"] for price in side]
+            for side in self.book(found[0], int(request.query.get("limit", "1")))
+        )
+        stamp = int(self.now() * 1000)
+        return self._answer(
+            {"s": asked, "b": bids, "a": asks, "ts": stamp, "u": stamp, "seq": stamp, "cts": stamp}
+        )
 
     async def _kline(self, request: web.Request) -> web.Response:
         asked = request.query.get("symbol")
