@@ -291,11 +291,12 @@ def _instant(option: str, text: str, is_end: bool = False) -> int | None:
 
 def _settings() -> Settings:
     """Read the configuration, or leave with the sentence that says what is wrong with it."""
+    from bot.feeds.providers import PROVIDERS
     from bot.feeds.table import FEEDS
     from bot.settings import SettingsError, load_settings
 
     try:
-        return load_settings(FEEDS)
+        return load_settings(FEEDS, providers=[plug.name for plug in PROVIDERS])
     except SettingsError as error:
         _refuse(str(error))
 

@@ -209,7 +209,7 @@ async def open_house(
         store = await open_store(settings.database_url)
         stack.push_async_callback(store.close)
         exchanges = build_feeds(
-            settings.exchanges, settings.quote, clock, gateway=settings.exchange_api, throttle=throttle
+            settings.exchanges, settings.quote, clock, gateway=settings.feed_gateway, throttle=throttle
         )
         stack.push_async_callback(exchanges.close)
         late_after = _SECONDS_UNTIL_FINAL + _POLLS_UNTIL_LATE * settings.poll_seconds
@@ -262,7 +262,7 @@ async def fetch_history(
     Gives it with its first moment. Raises Unfit for what no exchange has, and Unseeable.
     """
     clock = SystemClock()
-    exchanges = build_feeds(settings.exchanges, settings.quote, clock, gateway=settings.exchange_api)
+    exchanges = build_feeds(settings.exchanges, settings.quote, clock, gateway=settings.feed_gateway)
     last = until if until is not None else minute_of(clock.now())
     try:
         for instrument in instruments(rule):

@@ -13,11 +13,19 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SourceError
 
@@ -50,7 +58,7 @@ def _words(value: Any) -> Any:
     words = tuple(dict.fromkeys(word.strip().lower() for word in value.split(",") if word.strip()))
     if not words:
         raise ValueError("names nothing")
-    if odd := [word for word in words if not re.fullmatch(r"[a-z0-9]{1,20}", word)]:
+    if odd := [word for word in words if not re.fullmatch(r"[a-z0-9.]{1,20}", word)]:
         raise ValueError(f"has a part that is no name (part {words.index(odd[0]) + 1})")
     return words
 
@@ -82,6 +90,44 @@ def _discord_token(value: Any) -> Any:
     if isinstance(value, str) and not re.fullmatch(r"[\w.-]{10,}", value := value.strip(), re.ASCII):
         raise ValueError("is no bot token")
     return value
+
+
+def _key(value: Any) -> Any:
+    # It goes into a header, and the log redacts it by value: a short one would redact words.
+    if isinstance(value, str) and not re.fullmatch(r"[!-~]{8,200}", value := value.strip(), re.ASCII):
+        raise ValueError("is no API key")
+    return value
+
+
+Key = Annotated[SecretStr | None, BeforeValidator(_key)]
+"""The key of a provider of metrics."""
+
+
+def _push_token(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"[\w.~+/=-]{16,200}", value := value.strip(), re.ASCII):
+        raise ValueError("is no token that is long enough to be one")
+    return value
+
+
+def _providers(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return () if value.strip().lower() == "off" else _words(value)
+
+
+def _farside(value: Any) -> Any:
+    if not isinstance(value, str) or value.strip().lower() == "on":
+        return "on" if isinstance(value, str) else value
+    return str(_folder(value))
+
+
+def _folder(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    folder = Path(value.strip()).expanduser()
+    if not folder.is_dir():
+        raise ValueError("is no folder that exists")
+    return folder
 
 
 def _root(*schemes: str) -> BeforeValidator:
@@ -172,10 +218,23 @@ class Settings(BaseModel):
         default=("binance",),
         description="names with commas between them, the default first, such as binance,kraken",
     )
-    exchange_api: Annotated[str | None, _root("http", "https")] = Field(
+    feed_gateway: Annotated[str | None, _root("http", "https")] = Field(
         default=None,
-        description="the root of a gateway to the exchanges, such as http://localhost:8083",
+        description="the root of a gateway to exchanges and providers, such as http://localhost:8083",
         repr=False,
+    )
+    providers: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_providers)] = Field(
+        default=None, description="names with commas between them, such as sosovalue,yahoo, or off"
+    )
+    sosovalue_key: Key = Field(default=None, description="the API key of your account at sosovalue.com")
+    coinglass_key: Key = Field(default=None, description="the API key of your plan at coinglass.com")
+    coinalyze_key: Key = Field(default=None, description="the API key of your account at coinalyze.net")
+    coingecko_key: Key = Field(default=None, description="the demo API key of your account at coingecko.com")
+    farside: Annotated[str | None, BeforeValidator(_farside)] = Field(
+        default=None, description="on, or a folder of saved pages named btc.html, eth.html and sol.html"
+    )
+    metrics_dir: Annotated[Path | None, BeforeValidator(_folder)] = Field(
+        default=None, description="an existing folder of CSV files, such as data/metrics"
     )
     quote: Annotated[str, BeforeValidator(_currency)] = Field(
         default="usdt", description="the currency that prices are in where none is named, such as usdt"
@@ -191,12 +250,45 @@ class Settings(BaseModel):
     http: Annotated[Address | None, NoDecode, BeforeValidator(_address)] = Field(
         default=None, description="host:port, such as 127.0.0.1:8080, or off"
     )
+    push_token: Annotated[SecretStr | None, BeforeValidator(_push_token)] = Field(
+        default=None,
+        description="at least 16 letters and digits of your own making, with TOCSIN_HTTP set too",
+    )
+
+    @model_validator(mode="after")
+    def _has_a_port_to_push_to(self) -> Self:
+        if self.push_token is not None and self.http is None:
+            raise ValueError(f"{variable('push_token')} needs {variable('http')}: write host:port there")
+        return self
 
     def secrets(self) -> Iterator[str]:
         """Give the texts that must never be seen: what the log redacts by value."""
-        for token in (self.telegram_token, self.discord_token):
-            if token is not None:
-                yield token.get_secret_value()
+        for _, value in self:
+            if isinstance(value, SecretStr):
+                yield value.get_secret_value()
+
+    def for_providers(self) -> dict[str, str]:
+        """Give what providers read, by the name of its variable, as text; what is not set is left out."""
+        given: dict[str, str] = {}
+        for field in _OF_PROVIDERS:
+            match getattr(self, field):
+                case None:
+                    pass
+                case SecretStr() as secret:
+                    given[variable(field)] = secret.get_secret_value()
+                case value:
+                    given[variable(field)] = str(value)
+        return given
+
+
+_OF_PROVIDERS = (
+    "sosovalue_key",
+    "coinglass_key",
+    "coinalyze_key",
+    "coingecko_key",
+    "farside",
+    "metrics_dir",
+)
 
 
 def variable(field: str) -> str:
@@ -205,12 +297,15 @@ def variable(field: str) -> str:
 
 
 def load_settings(
-    exchanges: Collection[str] = (), env_file: Path = ENV_FILE, secrets: Iterable[Path] = SECRETS
+    exchanges: Collection[str] = (),
+    env_file: Path = ENV_FILE,
+    secrets: Iterable[Path] = SECRETS,
+    providers: Collection[str] = (),
 ) -> Settings:
     """Read the configuration from the environment, ``env_file`` and the folders ``secrets``.
 
-    ``exchanges`` are the names that can be watched (empty: any name is taken). Raises SettingsError with one
-    sentence for the first thing that is wrong.
+    ``exchanges`` are the names that can be watched, ``providers`` those of metrics (empty: any name is
+    taken). Raises SettingsError with one sentence for the first thing that is wrong.
     """
     folders = [folder for folder in secrets if folder.is_dir()]
     try:
@@ -228,7 +323,9 @@ def load_settings(
     except OSError as error:
         raise SettingsError(f"{error.filename} cannot be read: {error.strerror}.") from None
     if exchanges:
-        _refuse_unknown(settings.exchanges, exchanges)
+        _refuse_unknown("exchanges", settings.exchanges, exchanges)
+    if providers and settings.providers is not None:
+        _refuse_unknown("providers", settings.providers, providers)
     return settings
 
 
@@ -265,17 +362,19 @@ def _refuse_misspelt(names: Iterable[str]) -> None:
             raise SettingsError(f"{name} is no setting of Tocsin: did you mean {nearest[0]}?")
 
 
-def _refuse_unknown(names: Iterable[str], known: Collection[str]) -> None:
+def _refuse_unknown(field: str, names: Iterable[str], known: Collection[str]) -> None:
     for name in names:
         if name not in known:
             nearest = get_close_matches(name, known, 1, 0.5)
             hint = f"did you mean {nearest[0]}?" if nearest else f"write one of {', '.join(sorted(known))}."
-            raise SettingsError(f"{variable('exchanges')} names {name}, which Tocsin cannot watch: {hint}")
+            raise SettingsError(f"{variable(field)} names {name}, which Tocsin cannot watch: {hint}")
 
 
 def _sentence(error: ValidationError) -> str:
     """Say the first of the errors, without the value."""
     first = error.errors(include_url=False, include_input=False)[0]
+    if not first["loc"]:  # of several settings together
+        return f"{first['ctx']['error']}."
     field = str(first["loc"][0])
     problem = first.get("ctx", {}).get("error", "is of no use")
     return f"{variable(field)} {problem}: write {Settings.model_fields[field].description}."

@@ -321,7 +321,7 @@ async def test_without_files_the_exchange_is_asked(tocsin: Tocsin) -> None:
             return Bar(minute, price, price, price, price, 1.0) if until > minute else None
 
     async with BinanceExchange(Saw(), ["btc/usdt"], lambda: now) as server:
-        call = functools.partial(tocsin, "backtest", TOCSIN_EXCHANGE_API=server.root)
+        call = functools.partial(tocsin, "backtest", TOCSIN_FEED_GATEWAY=server.root)
         day = datetime.fromtimestamp(now - 3 * 86_400, UTC)
         words = ("btc > 115", "--from", f"{day:%Y-%m-%d}", "--json")
         found = json.loads((await asyncio.to_thread(call, *words)).stdout)
@@ -411,7 +411,7 @@ def test_the_bot_lives_while_the_world_is_away_and_ends_when_told_without_naming
         "TOCSIN_DISCORD_TOKEN": DISCORD,
         "TOCSIN_DISCORD_API": f"http://{away}/api/v10",
         "TOCSIN_DISCORD_GATEWAY": f"ws://{away}/gateway",
-        "TOCSIN_EXCHANGE_API": f"http://{away}",
+        "TOCSIN_FEED_GATEWAY": f"http://{away}",
         "TOCSIN_POLL_SECONDS": "1",
         "TOCSIN_HTTP": f"127.0.0.1:{port}",
     }

@@ -140,7 +140,7 @@ async def running(platform: Platform, market: Market, database: str, clock: Fast
     """Run the bot while inside, and stop it as a signal would."""
     settings = Settings(
         database_url=database,
-        exchange_api=market.exchange.root,
+        feed_gateway=market.exchange.root,
         poll_seconds=POLL_SECONDS,
         **platform.settings(),
     )

@@ -31,7 +31,8 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
         with monkeypatch.context() as patch:
             for name, value in variables.items():
                 patch.setenv(name, value)
-            return load_settings(FEEDS, tmp_path / ".env", [tmp_path / "run", tmp_path / "secrets"])
+            folders = [tmp_path / "run", tmp_path / "secrets"]
+            return load_settings(FEEDS, tmp_path / ".env", folders, ("alternative.me", "sosovalue"))
 
     return load
 
@@ -52,7 +53,15 @@ def test_every_variable_is_read(load: Load) -> None:
         TOCSIN_DISCORD_GATEWAY="ws://localhost:8082/gateway",
         TOCSIN_DATABASE_URL="sqlite:////data/tocsin.db",
         TOCSIN_EXCHANGES=" Kraken, binance ,kraken,",
-        TOCSIN_EXCHANGE_API="https://gateway.example/x/",
+        TOCSIN_FEED_GATEWAY="https://gateway.example/x/",
+        TOCSIN_PROVIDERS="Alternative.me, sosovalue",
+        TOCSIN_SOSOVALUE_KEY="soso-key-1234",
+        TOCSIN_COINGLASS_KEY="glass-key-1234",
+        TOCSIN_COINALYZE_KEY="alyze-key-1234",
+        TOCSIN_COINGECKO_KEY="gecko-key-1234",
+        TOCSIN_FARSIDE=" On ",
+        TOCSIN_METRICS_DIR=str(ROOT),
+        TOCSIN_PUSH_TOKEN="0123456789abcdef",
         TOCSIN_QUOTE="USD",
         TOCSIN_POLL_SECONDS="2.5",
         TOCSIN_ADMINS="telegram:123, discord:456",
@@ -65,7 +74,15 @@ def test_every_variable_is_read(load: Load) -> None:
         discord_gateway="ws://localhost:8082/gateway",
         database_url="sqlite+aiosqlite:////data/tocsin.db",
         exchanges=("kraken", "binance"),
-        exchange_api="https://gateway.example/x",
+        feed_gateway="https://gateway.example/x",
+        providers=("alternative.me", "sosovalue"),
+        sosovalue_key=SecretStr("soso-key-1234"),
+        coinglass_key=SecretStr("glass-key-1234"),
+        coinalyze_key=SecretStr("alyze-key-1234"),
+        coingecko_key=SecretStr("gecko-key-1234"),
+        farside="on",
+        metrics_dir=ROOT,
+        push_token=SecretStr("0123456789abcdef"),
         quote="usd",
         poll_seconds=2.5,
         admins=frozenset({("telegram", "123"), ("discord", "456")}),
@@ -114,7 +131,15 @@ def test_health_can_be_turned_off(load: Load, tmp_path: Path) -> None:
         ("DISCORD_API", "http://h:99999/api", "is no address"),
         ("DISCORD_API", "http://h/api?token=1", "has a ? or # part"),
         ("DISCORD_GATEWAY", "http://localhost/", "such as ws://"),
-        ("EXCHANGE_API", "http://[::1", "is no address"),
+        ("FEED_GATEWAY", "http://[::1", "is no address"),
+        ("PROVIDERS", "sosovalu", "names sosovalu, which Tocsin cannot watch: did you mean sosovalue?"),
+        ("PROVIDERS", ",", "names nothing"),
+        ("SOSOVALUE_KEY", "key with blanks", "is no API key: write the API key of your account"),
+        ("COINGLASS_KEY", "short", "is no API key"),
+        ("FARSIDE", "/no/such/folder", "is no folder that exists: write on, or a folder"),
+        ("METRICS_DIR", "/no/such/folder", "is no folder that exists"),
+        ("PUSH_TOKEN", "secret", "is no token that is long enough"),
+        ("PUSH_TOKEN", "0123456789abcdef", "needs TOCSIN_HTTP: write host:port there"),
         ("DATABASE_URL", "postgresql://localhost/tocsin", "is no SQLite file: write sqlite:///"),
         ("DATABASE_URL", "sqlite:///:memory:", "is no SQLite file"),
         ("EXCHANGES", ",", "names nothing"),
@@ -168,7 +193,7 @@ def test_no_token_shows_in_the_settings(load: Load) -> None:
     read = load(
         TOCSIN_TELEGRAM_TOKEN=TOKEN,
         TOCSIN_DISCORD_TOKEN="MTIz.abc.def-ghi",
-        TOCSIN_EXCHANGE_API="http://u:pw@h",
+        TOCSIN_FEED_GATEWAY="http://u:pw@h",
     )
     shown = f"{read!r} {read}"
     assert TOKEN not in shown
@@ -253,3 +278,11 @@ def test_the_example_can_be_used_as_it_stands(load: Load, tmp_path: Path) -> Non
     read = load()
     assert read.exchanges[0] == "binance"
     assert read.admins
+
+
+def test_providers_read_what_is_set_and_the_log_redacts_every_key(load: Load) -> None:
+    read = load(TOCSIN_SOSOVALUE_KEY="soso-key-1234", TOCSIN_FARSIDE="on", TOCSIN_PROVIDERS="off")
+    assert read.for_providers() == {"TOCSIN_SOSOVALUE_KEY": "soso-key-1234", "TOCSIN_FARSIDE": "on"}
+    assert list(read.secrets()) == ["soso-key-1234"]
+    assert read.providers == ()
+    assert "soso-key" not in repr(read)

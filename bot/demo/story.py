@@ -69,7 +69,7 @@ async def play(as_json: bool, out: TextIO) -> int:
                 await stack.enter_async_context(exchange)
                 settings = Settings(
                     database_url=f"sqlite:///{Path(folder) / 'demo.db'}",
-                    exchange_api=exchange.root,
+                    feed_gateway=exchange.root,
                     poll_seconds=POLL_SECONDS,
                 )
                 house = await stack.enter_async_context(
