@@ -458,3 +458,42 @@ def test_a_trader_with_a_pencil_calls_out_the_same(data: st.DataObject) -> None:
     corrected = [one.episode for one in one.told if isinstance(one, Correction)]
     assert len(corrected) == len(set(corrected))
     assert [one.episode for one in one.told if isinstance(one, Ring)] == list(range(1, trader.episode + 1))
+
+
+MIXED = [
+    "btc/usdt < 100 and etf_flow(btc) < 0",
+    "btc/usdt < 98 or etf_flow(btc) < 0",
+    "btc/usdt crosses 100 and etf_flow(btc) > 0",
+    "(btc/usdt < 101 and etf_flow(btc) < 0) for 2m",
+    "2 of (btc/usdt < 100, etf_flow(btc) > 0, etf_flow(eth) > 0)",
+    "btc/usdt > 99 and etf_flow(btc) crosses above 0",
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_batches_and_restarts_change_nothing_that_is_told_of_prices_with_figures(data: st.DataObject) -> None:
+    start = int(said(1, 0).known_at)
+    rule = f"{data.draw(st.sampled_from(MIXED))} {data.draw(st.sampled_from(['once', 'repeat cooldown 1m']))}"
+    closes = data.draw(st.lists(st.integers(96, 104), min_size=5, max_size=25))
+    bars = [Bar(start + n * MINUTE, close, close, close, close) for n, close in enumerate(closes)]
+    words = [BEFORE, said(0, 1, key=ETHER)]
+    for place in range(data.draw(st.integers(1, 6))):
+        minute = data.draw(st.integers(1, 60 * len(closes)))
+        session = data.draw(st.sampled_from([1, 1, 1, 2]))
+        key = data.draw(st.sampled_from([FLOW, FLOW, ETHER]))
+        word = said(session, data.draw(st.sampled_from([-5, 5])), key=key, revision=place)
+        words.append(replace(word, known_at=start + minute))
+    told = []
+    for is_whole in (True, False):
+        one, done = Run(life_of(rule, 100, made_at=start)), 0
+        while done < len(bars):
+            count = len(bars) if is_whole else data.draw(st.integers(1, 6))
+            piece = bars[done : done + count]
+            since = bars[done].at if done else 0
+            one.take(piece[-1].end, [w for w in words if since < w.known_at <= piece[-1].end], piece)
+            done += count
+            if not is_whole and data.draw(st.booleans()):
+                one.restart()
+        told.append(one.told)
+    assert told[0] == told[1]
