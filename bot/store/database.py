@@ -7,11 +7,12 @@ fails, or loses what another wrote in between. Reads begin plainly and see one s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from functools import wraps
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Table, event
 from sqlalchemy.dialects import postgresql, sqlite
@@ -33,6 +34,7 @@ UNKNOWN_URL = "the database URL names no database that this installation can ope
 _WRITES = "tocsin_writes"
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Database:
@@ -73,6 +75,27 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+def whole(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Let a transaction run to its end although its caller is cancelled; then the caller is.
+
+    A statement that is cut off leaves its connection to the garbage collector, and until that comes by,
+    the transaction on it holds the lock that every writer needs.
+    """
+
+    @wraps(call)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        task = asyncio.create_task(call(*args, **kwargs))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            while not task.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([task])
+            raise
+
+    return run
 
 
 class _troubles:  # noqa: N801 - reads as the statement that it is

@@ -11,7 +11,7 @@ from bot.alerts.models import Arming, Telling
 from bot.engine.state import Correction, Ended, Reminder, Resolution, Ring
 from bot.metrics import MetricKey
 from bot.ports import Armed, Changes, Judgement, Superseded, Told
-from bot.store.database import Database
+from bot.store.database import Database, whole
 from bot.store.promise import promise, to_subscribers, to_told
 from bot.store.rows import STATE_COLUMNS, read_seen, read_state, written_state
 from bot.store.tables import (
@@ -36,6 +36,7 @@ class SqlLedger:
 
     _database: Database
 
+    @whole
     async def take(self, partition: int, holder: str) -> int:
         """Take a partition over and give its new epoch; whoever held it before can commit no more."""
         taken = (
@@ -49,6 +50,7 @@ class SqlLedger:
         async with self._database.writing() as connection:
             return int((await connection.execute(taken)).scalar_one())
 
+    @whole
     async def changes(self, partition: int, since: int) -> Changes:
         """Give what commands wrote after revision ``since`` (0: all that lives, with its states).
 
@@ -74,12 +76,14 @@ class SqlLedger:
             )
             return Changes(revision, tuple(made), tuple(retired))
 
+    @whole
     async def judged_to(self, partition: int) -> dict[MetricKey, int]:
         """Give, for each series, the first minute that has not been judged."""
         async with self._database.reading() as connection:
             rows = await connection.execute(select(cursors).where(cursors.c.partition == partition))
             return {MetricKey(row.metric, row.instrument, row.venue): row.judged_to for row in rows}
 
+    @whole
     async def commit(self, partition: int, epoch: int, judgement: Judgement) -> int:
         """Write states, cursors, rings and one notification per subscriber and telling, in one transaction.
 

@@ -15,7 +15,7 @@ from bot.alerts.people import Caller, ChatRef
 from bot.metrics import MetricKey, Seen
 from bot.ports import LevelChange, Refill
 from bot.store.arming import Change, arm, begin_change, is_spent, move, retire_unused
-from bot.store.database import Database, chunks
+from bot.store.database import Database, chunks, whole
 from bot.store.people import find_chat, know_chat
 from bot.store.promise import content
 from bot.store.rows import key_of
@@ -46,6 +46,7 @@ class SqlLevels:
 
     _database: Database
 
+    @whole
     async def levels(self, chat: ChatRef) -> dict[str, Level]:
         """Give the levels in force for a chat, by name in lower case: its own before the deployment's."""
         async with self._database.reading() as connection:
@@ -55,6 +56,7 @@ class SqlLevels:
             for key, row in sorted(rows.items())
         }
 
+    @whole
     async def rules_with(self, level: str, chat: ChatRef | None) -> list[str]:
         """List the canonical rules that would follow a change of a level in a chat's or the whole scope."""
         async with self._database.reading() as connection:
@@ -67,6 +69,7 @@ class SqlLevels:
             )
             return list(rules)
 
+    @whole
     async def set_level(
         self,
         caller: Caller,

@@ -11,7 +11,7 @@ from bot.alerts.models import Notification, Telling
 from bot.alerts.people import ChatKind
 from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLater
 from bot.store.arming import begin_change
-from bot.store.database import Database
+from bot.store.database import Database, whole
 from bot.store.moving import follow
 from bot.store.rows import read_ref
 from bot.store.tables import alerts, chats, is_waiting, outbox, rings
@@ -56,6 +56,7 @@ class SqlOutbox:
 
     _database: Database
 
+    @whole
     async def lease(self, platform: str, now: float, limit: int, seconds: float = 60) -> list[Notification]:
         """Take the right to send up to ``limit`` due notifications, the most urgent and oldest first.
 
@@ -75,6 +76,7 @@ class SqlOutbox:
             )
             return [_notification(row) for row in rows]
 
+    @whole
     async def settle(self, notification: Notification, outcome: Outcome, now: float) -> None:
         """Write down what became of a send: sent, due again, moved, gone or given up.
 
@@ -111,6 +113,7 @@ class SqlOutbox:
                     return
             await connection.execute(update(outbox).where(is_meant).values(values))
 
+    @whole
     async def next_due(self, platform: str, now: float) -> float | None:
         """Give the instant at which a notification of the platform next may be leased, or ``None``.
 

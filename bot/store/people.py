@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.ports import ChatSettings
-from bot.store.database import Database
+from bot.store.database import Database, whole
 from bot.store.outbox import release
 from bot.store.rows import same_chat
 from bot.store.tables import chats
@@ -46,6 +46,7 @@ class SqlPeople:
 
     _database: Database
 
+    @whole
     async def meet(self, caller: Caller, now: float) -> ChatSettings:
         """Know the caller's chat from now on, and resume it if it had gone.
 

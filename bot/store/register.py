@@ -17,7 +17,7 @@ from bot.rules import levels as levels_of
 from bot.rules import parse
 from bot.rules.tree import Mode
 from bot.store.arming import Change, arm, arm_eagerly, begin_change, move, retire_unused
-from bot.store.database import Database
+from bot.store.database import Database, whole
 from bot.store.levels import in_force
 from bot.store.people import find_chat, know_chat
 from bot.store.promise import promise, to_subscribers
@@ -32,6 +32,7 @@ class SqlRegister:
 
     _database: Database
 
+    @whole
     async def make_alert(self, caller: Caller, rule: str, arming: NewArming, now: float) -> Alert:
         """Make a personal alert of the caller's chat, with its arming and subscription.
 
@@ -47,6 +48,7 @@ class SqlRegister:
             await _follow(change, chat_id, alert_id, rule, arming)
         return replace(alert, id=alert_id)
 
+    @whole
     async def subscriptions(self, chat: ChatRef) -> list[Subscription]:
         """List what a chat is told: its own alerts by number, then the shared ones by name."""
         async with self._database.reading() as connection:
@@ -62,10 +64,12 @@ class SqlRegister:
                 for row in rows
             ]
 
+    @whole
     async def delete_alert(self, chat: ChatRef, number: int, now: float) -> Alert | None:
         """Delete a personal alert; ``None`` if the chat has none of that number."""
         return await self._leave(chat, f"#{number}", now, is_personal=True)
 
+    @whole
     async def unsubscribe(self, chat: ChatRef, name: str, now: float) -> Alert | None:
         """Follow a shared alert no longer; ``None`` if the chat did not."""
         return await self._leave(chat, name, now, is_personal=False)
@@ -82,6 +86,7 @@ class SqlRegister:
             await retire_unused(change, [row.arming_id])
             return read_alert(row, chat)
 
+    @whole
     async def pause(self, chat: ChatRef, label: str, now: float) -> Alert | None:
         """Put one alert of a chat to rest: ``#3``, or the name of a shared one.
 
@@ -96,6 +101,7 @@ class SqlRegister:
             await retire_unused(change, [row.arming_id])
             return replace(read_alert(row, chat), paused_at=now)
 
+    @whole
     async def resume(self, chat: ChatRef, label: str, arming: NewArming, now: float) -> Alert | None:
         """Take up a paused or spent alert again, with a new arming.
 
@@ -109,6 +115,7 @@ class SqlRegister:
             await _take_up(change, row, arming)
             return replace(read_alert(row, chat), paused_at=None)
 
+    @whole
     async def ring_now(self, chat: ChatRef, label: str, arming: NewArming, now: float) -> Alert | None:
         """Let an alert that waits to be clear ring for what is true now, in this chat alone.
 
@@ -124,12 +131,14 @@ class SqlRegister:
             await _take_up(change, row, arming, is_eager=True)
             return read_alert(row, chat)
 
+    @whole
     async def catalogue(self) -> list[SharedAlert]:
         """List the shared alerts by name, with their subscribers."""
         async with self._database.reading() as connection:
             rows = await connection.execute(_shared().order_by(alerts.c.key))
             return [_read_shared(row) for row in rows]
 
+    @whole
     async def publish(self, caller: Caller, name: str, rule: str, now: float) -> Alert:
         """Publish a rule under a name. Raises Conflict if the name is taken."""
         async with self._database.writing() as connection:
@@ -140,6 +149,7 @@ class SqlRegister:
             alert = Alert(0, rule, _author(caller), now, name=name)
             return replace(alert, id=await _insert_alert(change, alert, None))
 
+    @whole
     async def unpublish(self, name: str, now: float) -> SharedAlert | None:
         """Take a shared alert back; its subscribers are told once. ``None`` if none has that name."""
         async with self._database.writing() as connection:
@@ -157,6 +167,7 @@ class SqlRegister:
             await retire_unused(change, armings)
             return _read_shared(row)
 
+    @whole
     async def subscribe(self, caller: Caller, name: str, arming: NewArming, now: float) -> Alert | None:
         """Follow a shared alert; an equal filling shares the arming that exists.
 
