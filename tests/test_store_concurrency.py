@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import sqlite3
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -12,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 import bot
 from bot.alerts.models import Level
@@ -19,6 +22,11 @@ from bot.engine.state import AlertState
 from bot.metrics import MetricKey
 from bot.ports import Conflict, Judgement, Receipt, StoreTrouble, Superseded
 from bot.store import SqlStore, check, open_store, upgrade
+from bot.store.ledger import SqlLedger
+from bot.store.levels import SqlLevels
+from bot.store.outbox import SqlOutbox
+from bot.store.people import SqlPeople
+from bot.store.register import SqlRegister
 from tests.storing import (
     ANN,
     BOB,
@@ -295,3 +303,41 @@ async def test_processes_at_once_lose_no_update_and_send_nothing_twice(database:
     assert (await filled(store, ANN.chat, "btc < 1")).rule == "btc/usdt < 1"
     await store.close()
     assert (await check(database)).is_well
+
+
+@pytest.mark.parametrize("statement", range(1, 9))
+@pytest.mark.parametrize("times", [1, 2])
+async def test_who_is_cancelled_within_a_transaction_leaves_it_whole_and_no_lock_behind(
+    store: SqlStore, database: str, statement: int, times: int
+) -> None:
+    """The garbage collector must not be needed for it, for nobody knows when that comes by."""
+    await store.meet(ANN, NOON)
+    new = await filled(store, ANN.chat, "btc < 100000")
+    making = asyncio.create_task(store.make_alert(ANN, "btc < 100000", new, NOON))
+    statements: list[str] = []
+
+    def cancel(_connection: object, _cursor: object, text: str, *_: object) -> None:
+        statements.append(text)
+        if len(statements) in range(statement, statement + times):
+            making.cancel()
+
+    event.listen(store._database.engine.sync_engine, "before_cursor_execute", cancel)
+    gc.disable()
+    try:
+        with pytest.raises(asyncio.CancelledError):
+            await making
+        assert len(statements) >= 8
+        other = sqlite3.connect(database.partition("///")[2], timeout=0.0, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        other.close()
+    finally:
+        gc.enable()
+        event.remove(store._database.engine.sync_engine, "before_cursor_execute", cancel)
+    assert len(await store.subscriptions(ANN.chat)) == 1
+
+
+@pytest.mark.parametrize("part", [SqlLedger, SqlLevels, SqlOutbox, SqlPeople, SqlRegister])
+def test_every_call_of_the_store_is_kept_whole(part: type) -> None:
+    calls = {name: call for name, call in vars(part).items() if callable(call) and not name.startswith("_")}
+    assert calls
+    assert [name for name, call in calls.items() if not hasattr(call, "__wrapped__")] == []
