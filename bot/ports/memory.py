@@ -1,165 +1,17 @@
-"""The sockets between the rooms: who needs what of whom, and the errors that may come back.
-
-Ports belong to their users: ``Ledger`` is what watch needs of the store, ``Outbox`` what deliver needs,
-``Register`` what commands need; one class implements all three.
-"""
+"""What the house needs of its memory: a socket for each who uses it; one class implements them all."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
-from bot.alerts.message import Facts, Message
+from bot.alerts.message import Facts
 from bot.alerts.models import Alert, Arming, Level, Notification, SharedAlert, Subscription
 from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.engine.state import AlertState, Transition
-from bot.metrics import MINUTE, Bar, Batch, Health, MetricKey, Seen, Want
-from bot.rules.tree import Instrument
-
-
-class TocsinError(Exception):
-    """What a port may raise; anything else that escapes an adapter is a bug."""
-
-
-class Unseeable(TocsinError):
-    """The world cannot be seen just now: an exchange is down, slow, blocked or answers nonsense."""
-
-
-class UnknownInstrument(TocsinError):
-    """No configured exchange lists the instrument; ``nearest`` names some that exist, best first."""
-
-    def __init__(self, name: str, nearest: Sequence[str] = ()) -> None:
-        super().__init__(name)
-        self.name = name
-        self.nearest = tuple(nearest)
-
-
-class StoreTrouble(TocsinError):
-    """The database could not be read or written now (locked, full, damaged): nothing of the call was kept."""
-
-
-class Superseded(TocsinError):
-    """Another process took this partition over: stop judging it, write nothing."""
-
-
-class Conflict(TocsinError):
-    """A name is taken, or a row changed since it was read."""
-
-
-class Refused(TocsinError):
-    """A platform does not let the bot in: its token is wrong.
-
-    ``Chat.run`` raises it at the start. The text is one sentence for the operator that names the setting,
-    never the token.
-    """
-
-
-# --- time ---------------------------------------------------------------------------------------------------
-
-
-class Clock(Protocol):
-    """The one clock of a process."""
-
-    def now(self) -> float:
-        """Give the present instant, in epoch seconds."""
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait for ``seconds`` of this clock."""
-
-    def real(self, seconds: float) -> float:
-        """Say how many real seconds a stretch of this clock takes."""
-
-    def still(self) -> AbstractContextManager[None]:
-        """Hold the time while inside, where the clock is one that can (a simulated one); else do nothing."""
-
-
-# --- the world ----------------------------------------------------------------------------------------------
-
-
-class Feed(Protocol):
-    """One source of observations."""
-
-    name: str
-
-    async def poll(self, wants: Sequence[Want]) -> Batch:
-        """Look once: final minutes from each want's ``since``, and the present prices.
-
-        Never raises for what the world does: a look that failed brings an empty batch and shows in
-        ``health``.
-        """
-
-    def health(self) -> Health:
-        """Say how the feed is."""
-
-    async def close(self) -> None:
-        """Let go of connections and threads."""
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """Which exchange shows a series now.
-
-    ``home`` is the exchange it belongs to. Where another stands in for it, ``venue`` is that other, ``ratio``
-    what its prices are multiplied by so that they go on where the home's ended, ``since`` the instant from
-    which it does so, and ``reason`` what keeps the home away, as a sentence without full stop.
-    """
-
-    venue: str
-    home: str
-    ratio: float = 1.0
-    since: float | None = None
-    reason: str = ""
-
-    @property
-    def is_stand_in(self) -> bool:
-        """Whether another exchange stands in."""
-        return self.venue != self.home
-
-
-class Market(Protocol):
-    """What commands and messages need to know of the present."""
-
-    async def resolve(self, instrument: Instrument) -> MetricKey:
-        """Find the series of an instrument, its default quote filled in.
-
-        Raises UnknownInstrument, with the nearest names, and Unseeable while no exchange answers.
-        """
-
-    async def seen(self, key: MetricKey) -> Seen:
-        """Give the present price with the running minute so far. Raises Unseeable."""
-
-    async def bars(self, key: MetricKey, since: int, until: int, span: int = MINUTE) -> tuple[Bar, ...]:
-        """Give the final bars of ``[since, until)``, rising and without a hole, as far as they are to be had.
-
-        ``span`` is the length of a bar in whole minutes, in seconds; the coarser, the further back an
-        exchange goes. The first bar is the one that holds ``since``; none reaches beyond ``until``. Where
-        not all is to be had, the newest is given. Raises Unseeable.
-        """
-
-    async def instruments(self, prefix: str, limit: int = 25) -> list[str]:
-        """Name instruments that begin with ``prefix``, the most usual quote first (``btc/usdt``)."""
-
-    def serving(self, key: MetricKey) -> Serving | None:
-        """Say which exchange shows a series now; ``None`` if none does, or that is not known yet."""
-
-    def health(self) -> list[Health]:
-        """Say how each feed is."""
-
-
-class Tape(Protocol):
-    """The one bounded, ordered way from the feeds to watch."""
-
-    async def put(self, batch: Batch) -> None:
-        """Hand a batch over; waits while the tape is full."""
-
-    def __aiter__(self) -> AsyncIterator[Batch]:
-        """Yield batches in order, for ever."""
-
-
-# --- memory -------------------------------------------------------------------------------------------------
+from bot.metrics import MetricKey, Observation, Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,45 +232,42 @@ class Register(Protocol):
         """
 
 
-class Store(Ledger, Outbox, Register, Protocol):
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What an archive took in.
+
+    ``news`` are the words that it did not know, each with its revision and the instant from which it is
+    known, rising by that. ``moved`` are series that another provider speaks for from now on: what was said
+    of them before is that provider's word too, and must be recalled.
+    """
+
+    news: tuple[Observation, ...] = ()
+    moved: tuple[MetricKey, ...] = ()
+
+
+class Archive(Protocol):
+    """Every word that was ever said about a metric; nothing in it is changed, only added to.
+
+    One provider speaks for each series: the first that said something of it, until it has been silent for
+    long while another goes on.
+    """
+
+    async def note(self, observations: Sequence[Observation], at: int) -> Noted:
+        """Take in what was read, as known from ``at`` on, in one transaction.
+
+        The same value of the same finality again is no news. Only what the series' own provider says is
+        given back as news; what others say is kept all the same.
+        """
+
+    async def recall(self, key: MetricKey, since: int = 0) -> list[Observation]:
+        """Give what the series' provider said about what is not before ``since``, as it became known."""
+
+    async def newest(self) -> dict[MetricKey, Observation]:
+        """Give the latest word about the newest instant or session of every series, final or not."""
+
+
+class Store(Ledger, Outbox, Register, Archive, Protocol):
     """All that the house remembers."""
 
     async def close(self) -> None:
         """Let go of the database."""
-
-
-# --- people -------------------------------------------------------------------------------------------------
-
-Replies = AsyncIterator[Message]
-"""What a command answers: the first message is sent, each later one replaces it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A suggestion for an option: what is shown, and what is taken."""
-
-    shown: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Where chats bring what people say."""
-
-    dispatch: Callable[[Caller, str], Replies]
-    complete: Callable[[Caller, str, str, str], Awaitable[list[Choice]]]
-
-
-class Chat(Protocol):
-    """One platform where people are."""
-
-    platform: str
-
-    async def run(self, desk: Desk) -> None:
-        """Listen to people until cancelled; every command is brought to the desk, every reply shown."""
-
-    async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
-        """Push one message. Never raises for what the platform or the network does."""
-
-    async def is_admin(self, chat: ChatRef, person: str) -> bool:
-        """Ask the platform whether a person administers a chat now; ``False`` where it cannot say."""

@@ -1,0 +1,91 @@
+"""The sockets between the rooms: who needs what of whom, and the errors that may come back.
+
+Ports belong to their users: ``Ledger`` is what watch needs of the store, ``Outbox`` what deliver needs,
+``Register`` what commands need, ``Archive`` what is kept of metrics; one class implements them all.
+"""
+
+from __future__ import annotations
+
+from bot.ports.errors import (
+    Conflict,
+    Refused,
+    StoreTrouble,
+    Superseded,
+    TocsinError,
+    UnknownInstrument,
+    Unseeable,
+)
+from bot.ports.memory import (
+    Archive,
+    Armed,
+    Changes,
+    ChatGone,
+    ChatMoved,
+    ChatSettings,
+    Judgement,
+    Ledger,
+    LevelChange,
+    NewArming,
+    Noted,
+    Outbox,
+    Outcome,
+    Receipt,
+    Refill,
+    Register,
+    Rejected,
+    RetryLater,
+    Store,
+    Told,
+)
+from bot.ports.people import (
+    Chat,
+    Choice,
+    Desk,
+    Replies,
+)
+from bot.ports.world import (
+    Clock,
+    Feed,
+    Market,
+    Serving,
+    Tape,
+)
+
+__all__ = [
+    "Archive",
+    "Armed",
+    "Changes",
+    "Chat",
+    "ChatGone",
+    "ChatMoved",
+    "ChatSettings",
+    "Choice",
+    "Clock",
+    "Conflict",
+    "Desk",
+    "Feed",
+    "Judgement",
+    "Ledger",
+    "LevelChange",
+    "Market",
+    "NewArming",
+    "Noted",
+    "Outbox",
+    "Outcome",
+    "Receipt",
+    "Refill",
+    "Refused",
+    "Register",
+    "Rejected",
+    "Replies",
+    "RetryLater",
+    "Serving",
+    "Store",
+    "StoreTrouble",
+    "Superseded",
+    "Tape",
+    "TocsinError",
+    "Told",
+    "UnknownInstrument",
+    "Unseeable",
+]

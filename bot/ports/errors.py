@@ -1,0 +1,42 @@
+"""The errors that may come back through a port: one tree, each with a name for what is the case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class TocsinError(Exception):
+    """What a port may raise; anything else that escapes an adapter is a bug."""
+
+
+class Unseeable(TocsinError):
+    """The world cannot be seen just now: an exchange is down, slow, blocked or answers nonsense."""
+
+
+class UnknownInstrument(TocsinError):
+    """No configured exchange lists the instrument; ``nearest`` names some that exist, best first."""
+
+    def __init__(self, name: str, nearest: Sequence[str] = ()) -> None:
+        super().__init__(name)
+        self.name = name
+        self.nearest = tuple(nearest)
+
+
+class StoreTrouble(TocsinError):
+    """The database could not be read or written now (locked, full, damaged): nothing of the call was kept."""
+
+
+class Superseded(TocsinError):
+    """Another process took this partition over: stop judging it, write nothing."""
+
+
+class Conflict(TocsinError):
+    """A name is taken, or a row changed since it was read."""
+
+
+class Refused(TocsinError):
+    """A platform does not let the bot in: its token is wrong.
+
+    ``Chat.run`` raises it at the start. The text is one sentence for the operator that names the setting,
+    never the token.
+    """
