@@ -37,6 +37,8 @@ PATIENCE = 3.0
 """Seconds for which a print that is not borne out may still be: in a true crash others follow by a moment."""
 
 _HOUR = 60
+"""Minutes over which ranges are averaged, the older ones fading out; before there are any, the least bound
+is as good a guess."""
 _REMEMBERED = 16
 
 Value = TypeVar("Value")
@@ -55,7 +57,7 @@ class Reach:
 
     def to(self, *prices: float) -> Reach:
         """Stretch it to prices."""
-        return Reach(min(self.low, *prices), max(self.high, *prices))
+        return Reach(min((self.low, *prices)), max((self.high, *prices)))
 
     def clamp(self, price: float) -> float:
         """Give the nearest price inside."""
@@ -63,7 +65,7 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
-class Testimony:
+class Showing:
     """What a second source showed at the time in question; ``source`` is its name for people."""
 
     source: str
@@ -88,22 +90,22 @@ class Suspicion:
         """How far the value lies from what is trusted, between logarithms."""
         return self.trusted.apart(self.value)
 
-    def concerns(self, testimony: Testimony) -> bool:
-        """Whether a testimony is about the same thing at all, and not about another of the same name."""
+    def concerns(self, showing: Showing) -> bool:
+        """Whether a showing is about the same thing at all, and not about another of the same name."""
         nearest = self.trusted.to(self.value)
-        other = testimony.reach
+        other = showing.reach
         return max(log(nearest.low / other.high), log(other.low / nearest.high)) <= self.jump
 
-    def is_borne_out(self, testimony: Testimony) -> bool:
-        """Whether a testimony goes as far as the value, or nearly, or further."""
-        if not self.concerns(testimony):
+    def is_borne_out(self, showing: Showing) -> bool:
+        """Whether a showing goes as far as the value, or nearly, or further."""
+        if not self.concerns(showing):
             return False
-        reach = testimony.reach
+        reach = showing.reach
         shown = self.trusted.to(reach.low, reach.high)
         return shown.apart(self.value) <= AGREEMENT * self.jump
 
 
-Heard = Sequence[Testimony]
+Heard = Sequence[Showing]
 """What those who were asked about one moment say; empty if nobody can say anything."""
 
 
@@ -131,8 +133,7 @@ class Guard:
     _newest: int = 0
     _price: float | None = None
     _priced_at: float = 0.0
-    _swing: float = 0.0
-    _swings: int = 0
+    _swing: float = LEAST_BOUND / SWINGS
     _reached: dict[int, Reach] = field(default_factory=dict)
     _settled: dict[int, Bar] = field(default_factory=dict)
     _refused: dict[int, float] = field(default_factory=dict)
@@ -220,7 +221,7 @@ class Guard:
         if trusted.apart(bar.open) <= self._bound(bar.span):
             kept = kept.to(bar.open)
         for one in doubted:
-            said = [testimony for testimony in heard if one.concerns(testimony)]
+            said = [showing for showing in heard if one.concerns(showing)]
             kept = kept.to(
                 *(whole.clamp(price) for each in said for price in (each.reach.low, each.reach.high))
             )
@@ -254,9 +255,8 @@ class Guard:
         if bar.end <= self._newest:
             return
         self._newest = bar.end
-        self._swings = min(self._swings + 1, _HOUR)
         width = log(bar.high / bar.low) / sqrt(max(1.0, bar.span / MINUTE))
-        self._swing += (width - self._swing) / self._swings
+        self._swing += (width - self._swing) / _HOUR
         if bar.end > self._priced_at:
             self._price, self._priced_at = bar.close, bar.end
         self._bear_out(bar.at, Reach(bar.low, bar.high))
@@ -275,7 +275,7 @@ class Guard:
             if heard is None:
                 return jump
             if not any(map(jump.is_borne_out, heard)):
-                self._withhold(jump, [testimony for testimony in heard if jump.concerns(testimony)])
+                self._withhold(jump, [showing for showing in heard if jump.concerns(showing)])
                 return None
         minute = minute_of(one.at)
         reach = self._reached.get(minute, Reach(one.value, one.value)).to(one.value)
