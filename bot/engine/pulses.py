@@ -334,5 +334,7 @@ class RoundSteps(_Steps):
         if self.way > 0:
             lines = [line for line in lines if min(start, bar.open) < line <= bar.high]
         elif self.way < 0:
-            lines = [line for line in lines if bar.low <= line < max(start, bar.open)]
+            lines = [line for line in reversed(lines) if bar.low <= line < max(start, bar.open)]
+        if self.way:  # behind another line the last one may ring again
+            return lines[1:] if lines and lines[0] == last else lines
         return [line for line in lines if line != last]
