@@ -227,7 +227,7 @@ def test_every_function_has_an_example_that_is_canonical_and_a_sentence(name: st
         ("gold", "price", "usd"),
         ("us10y", "percent", ""),
         ("change(btc, 1d)", "percent", ""),
-        ("delta(change(btc, 1d), 1d)", "percent", ""),
+        ("delta(change(close(btc, 1d), 1d), 1d)", "percent", ""),
         ("zec / btc", "ratio", ""),
         ("volume(btc, 1h)", "coin", "btc"),
         ("2 * average(volume(btc, 1h), 20h)", "coin", "btc"),

@@ -122,6 +122,34 @@ class Against:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """A ratio of prices, or a metric, stands ``percent`` away from an extreme of its window.
+
+    ``distances`` are how far it stands above the lowest or below the highest, in percent: the largest counts.
+    """
+
+    value: Value
+    distances: tuple[Value, ...]
+    percent: float
+    term: str
+
+    def judge(self, minute: Minute, memory: Memory, out: Slots) -> Truth:
+        found = [distance.read(minute) for distance in self.distances]
+        return both(some(None if one is None else _is_far(one, self.percent) for one in found))
+
+    def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
+        value = self.value.read(minute)
+        if value is not None and self.judge(minute, memory, []).may:
+            yield Evidence(self.term, value)
+
+    def instant(self, minute: Minute, memory: Memory) -> int:
+        return minute.end if self.value.is_live else minute.at
+
+    def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
+        return iter(())
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
     """The price stands a fraction away from an extreme of this minute and the window before it.
 
@@ -175,4 +203,8 @@ class Move:
         return Truth(may or None, must or None)  # what the hidden part held could only add to it
 
     def _is_far(self, change: float) -> bool:
-        return change >= self.fraction * (1 - 1e-12)  # 95 is 5% under 100, whatever binary fractions say
+        return _is_far(change, self.fraction)
+
+
+def _is_far(change: float, bound: float) -> bool:
+    return change >= bound * (1 - 1e-12)  # 95 is 5% under 100, whatever binary fractions say

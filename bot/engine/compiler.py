@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from bot.engine.comparisons import COMPARE, Against, Limit, Move, Within
+from bot.engine import measures
+from bot.engine.comparisons import COMPARE, Against, Limit, Move, Moved, Within
 from bot.engine.judge import AtLeast, Holding, Inverse, Node, SessionsHeld
 from bot.engine.life import COOLDOWN, Life
 from bot.engine.pulses import ABOVE, BELOW, Crossing, Entry, OfSessions, RoundSteps, ShareSteps, sources
+from bot.engine.sessions import DAY
 from bot.engine.terms import Terms
 from bot.engine.values import (
     CandleField,
@@ -19,12 +21,14 @@ from bot.engine.values import (
     Value,
     currency_of,
 )
-from bot.metrics import MetricKey, Seen
+from bot.metrics import MINUTE, MetricKey, Seen
 from bot.rules import tree
 from bot.rules.parts import is_moving
 from bot.rules.tree import TURNED, Condition, Duration, Instrument, Mode, Number, Percent, Rule
 from bot.rules.units import PERCENT, unit_of
+from bot.rules.windows import is_metric
 
+_OPPOSITE: dict[Op, Op] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _SIDES = {"": 0.0, "above": ABOVE, "below": BELOW}
 _WAYS = {"": 0, "up": 1, "down": -1}
 
@@ -106,8 +110,8 @@ class _Compiler(Terms):
                 return self._crossing(condition, outward)
             case tree.Zone():
                 return self._zone(condition, outward)
-            case tree.Moves(value=Instrument() as instrument):
-                return self._move(condition, self._key(instrument), outward)
+            case tree.Moves():
+                return self._move(condition, outward)
             case tree.Every():
                 return self._steps(condition)
             case tree.Held(condition=part, duration=Duration() as duration):
@@ -120,6 +124,8 @@ class _Compiler(Terms):
                 return holding
             case tree.Held(condition=part, duration=tree.Sessions(count=count)):
                 return SessionsHeld(self.node(part, outward), count, str(condition))
+            case tree.Not(condition=tree.Compare(left=left, op=op, right=right)):
+                return self._comparison(tree.Compare(left, _OPPOSITE[op], right), outward)
             case tree.Not(condition=part):
                 return Inverse(self.node(part, -outward))
             case tree.Or(parts=parts):
@@ -189,14 +195,24 @@ class _Compiler(Terms):
         parts += [Against(value, COMPARE["<="], ceiling, term) for ceiling in ceilings]
         return parts[0] if len(parts) == 1 else AtLeast(len(parts), tuple(parts))
 
-    def _move(self, condition: tree.Moves, key: MetricKey, outward: int) -> Node:
-        self.is_restless = self.is_live = True
-        window = condition.window.seconds
-        self.lookback = max(self.lookback, window)
-        percent = float(condition.percent)
+    def _move(self, condition: tree.Moves, outward: int) -> Node:
+        of, way, term = condition.value, _WAYS[condition.way], str(condition)
+        percent, window = float(condition.percent), condition.window.seconds
         if self.rearm:
             percent = max(0.0, percent - outward * float(self.rearm.value))
-        return Move(key, _WAYS[condition.way], percent / 100, window, str(condition))
+        if isinstance(of, Instrument) and not is_metric(of):
+            self.is_restless = self.is_live = True
+            self.lookback = max(self.lookback, window)
+            return Move(self._key(of), way, percent / 100, window, term)
+        value = self.value(of)
+        if value.is_live:
+            self.is_restless, self.tells_early = True, False
+            window -= MINUTE  # this minute is the window's last
+        else:
+            window = max(window, DAY) + DAY  # a session moves from the close before it
+        both_ways = ((1, measures.rise), (-1, measures.drawdown))
+        distances = (self.window(of, window, figure) for side, figure in both_ways if way in (0, side))
+        return Moved(value, tuple(distances), percent, term)
 
     def _steps(self, condition: tree.Every) -> Node:
         value, way = self.value(condition.value), _WAYS[condition.way]

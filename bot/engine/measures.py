@@ -46,6 +46,27 @@ def drawdown(values: Floats) -> float | None:
     return _known(100 * (highest - values[-1]) / highest) if highest > 0 else None
 
 
+def rise(values: Floats) -> float | None:
+    """Give how far the last value stands above the lowest of the window, in percent of that lowest.
+
+    Unknown unless that is above zero.
+    """
+    if not len(values):
+        return None
+    lowest = values.min()
+    return _known(100 * (values[-1] - lowest) / lowest) if lowest > 0 else None
+
+
+def highest(values: Floats) -> float | None:
+    """Give the highest value."""
+    return _known(values.max()) if len(values) else None
+
+
+def lowest(values: Floats) -> float | None:
+    """Give the lowest value."""
+    return _known(values.min()) if len(values) else None
+
+
 def zscore(values: Floats) -> float | None:
     """Give how many standard deviations the last value stands above the mean of the window, itself included.
 

@@ -7,65 +7,58 @@ from collections.abc import Iterable
 
 from bot.engine import measures
 from bot.engine.indicators import candles_needed
-from bot.engine.sessions import XNYS, Calendar
+from bot.engine.sessions import DAY, XNYS, Calendar
+from bot.engine.trails import Frames
 from bot.engine.values import (
-    COLUMNS,
-    DAY,
-    MINUTES_REACH,
     CandleField,
     Changed,
     Constant,
-    Correlation,
-    DayVolume,
-    Extreme,
     Floats,
     Indicator,
     Joined,
-    LiveWindow,
     Metric,
     MetricWindow,
-    PastExtreme,
-    PastWindow,
     Price,
-    SharedDays,
+    SessionIndicator,
     Statistic,
     Streak,
     Value,
+)
+from bot.engine.windows import (
+    MINUTES_REACH,
+    Correlation,
+    DailyCloses,
+    DailyValues,
+    DayVolume,
+    Extreme,
+    LiveWindow,
+    PastWindow,
     grain,
 )
 from bot.metrics import MINUTE, MetricKey
 from bot.rules import tree
 from bot.rules.functions import FUNCTIONS
+from bot.rules.parts import values_within
 from bot.rules.tree import Duration, Instrument, Number, Percent
-from bot.rules.units import is_bare_macro
+from bot.rules.windows import FIELDS, frames_in, ground_of, is_metric, step_of
 
 _ALL_DAYS = 5000
-_INDICATORS = frozenset(["sma", "ema", "rsi", "atr", "macd", "macd_signal", "bb_upper", "bb_lower", "vwap"])
 _STATISTICS: dict[str, Statistic] = {
     "change": measures.change,
     "delta": measures.delta,
     "average": measures.average,
     "drawdown": measures.drawdown,
     "zscore": measures.zscore,
+    "highest": measures.highest,
+    "lowest": measures.lowest,
 }
+_EXTREMES = (measures.highest, measures.lowest)
+"""Those that leave the present minute, or the newest candle or value, out."""
+
 _BETWEEN_ENDS = (measures.change, measures.delta)
 """Those that need the candle or session before the window too: a day's change is from the close before it."""
 
-METRICS = frozenset(name for name, function in FUNCTIONS.items() if function.is_metric)
-"""The functions whose values come now and then, from a provider."""
-
 _WITH_SESSIONS = frozenset(name for name, function in FUNCTIONS.items() if function.has_sessions)
-
-
-def is_metric(value: tree.Value) -> bool:
-    """Whether a value's figures come from a provider: a metric, or the close of an index or a stock."""
-    match value:
-        case Instrument():
-            return is_bare_macro(value)
-        case tree.Call(function=name):
-            return name in METRICS
-        case _:
-            return False
 
 
 def metric_key(of: tree.Call | Instrument) -> MetricKey:
@@ -97,6 +90,7 @@ class Terms:
         self.is_restless = False
         self.is_live = False
         self.lookback = 0
+        self._reach = 0
 
     def value(self, value: tree.Value) -> Value:
         """Compile a value. Raises ValueError for what nobody provides."""
@@ -126,96 +120,101 @@ class Terms:
                 self.lookback = max(self.lookback, DAY)
                 return DayVolume(self._key(instrument))
             case (Instrument() as one, Instrument() as other) if name == "spread":
-                ratio = Joined(self.value(one), "/", self.value(other))
-                return Changed(ratio, lambda share: (share - 1) * 100)
-            case (Instrument() as instrument, Duration() as frame) if name in COLUMNS:
-                return self._candle(instrument, frame, name)
+                return Changed(Joined(self.value(one), "/", self.value(other)), _excess)
+            case (Instrument() as instrument, *numbers, Duration() as frame) if FUNCTIONS[name].is_of_candles:
+                return self._candle(name, instrument, numbers, frame.seconds)
             case (part,) if name == "abs":
                 return Changed(self.value(_as_value(part)), abs)
-            case (Instrument() as one, Instrument() as other, Duration() as window) if name == "corr":
+            case (one, other, Duration() as window) if name == "corr":
                 days = window.seconds // DAY
-                return Correlation(self._days(one, days), self._days(other, days), days)
+                left, right = (self._days(_as_value(side), days) for side in (one, other))
+                return Correlation(left, right, days)
             case (tree.Call() | Instrument() as of,) if name == "streak" and is_metric(of):
                 return Streak(self._metric(of), self.provisional)
-            case (of, window) if name in ("highest", "lowest"):
-                return self._extreme(_as_value(of), window, is_high=name == "highest")
-            case (of, Duration() as window) if name in _STATISTICS:
-                return self._window(_as_value(of), window.seconds, _STATISTICS[name])
-            case (Instrument() as instrument, *numbers, Duration() as frame) if name in _INDICATORS:
-                return self._indicator(name, instrument, numbers, frame)
-            case _ if name in METRICS:
+            case (of, window) if name in _STATISTICS:
+                seconds = window.seconds if isinstance(window, Duration) else 0
+                return self.window(_as_value(of), seconds, _STATISTICS[name])
+            case _ if FUNCTIONS[name].is_metric:
                 return Metric(self._metric(tree.Call(name, arguments)), self.provisional)
             case _:
                 raise ValueError(f"cannot judge {name}")
 
-    def _days(self, instrument: Instrument, days: int) -> SharedDays:
-        if is_metric(instrument):
-            return SharedDays(self._metric(instrument), is_metric=True)
-        key = self._key(instrument)
-        self._need(key, DAY, 2 * days)
-        return SharedDays(key, is_metric=False)
-
-    def _candle(self, instrument: Instrument, frame: Duration, column: str, count: int = 1) -> CandleField:
-        key = self._key(instrument)
-        self._need(key, frame.seconds, count)
-        return CandleField(key, frame.seconds, column)
-
-    def _indicator(
-        self, name: str, instrument: Instrument, numbers: Iterable[tree.Argument], frame: Duration
+    def _candle(
+        self, name: str, instrument: Instrument, numbers: Iterable[tree.Argument], frame: int
     ) -> Value:
         arguments = tuple(float(one.value) for one in numbers if isinstance(one, Number))
+        if is_metric(instrument):
+            key = self._metric(instrument)
+            if name in FIELDS:
+                return Metric(key, self.provisional)
+            return SessionIndicator(key, name, arguments, self.provisional)
         key = self._key(instrument)
-        self._need(key, frame.seconds, candles_needed(name, arguments, frame.seconds))
-        return Indicator(key, frame.seconds, name, arguments)
+        if name in FIELDS:
+            self._need(key, frame, 1)
+            return CandleField(key, frame, name)
+        self._need(key, frame, candles_needed(name, arguments, frame))
+        return Indicator(key, frame, name, arguments)
 
-    def _extreme(self, of: tree.Value, window: tree.Argument, is_high: bool) -> Value:
-        seconds = window.seconds if isinstance(window, Duration) else 0
-        match of:
-            case tree.Call() | Instrument() if is_metric(of):
-                best: Statistic = _highest if is_high else _lowest
-                return self._metric_window(of, seconds or _ALL_DAYS * DAY, best, is_before=True)
-            case Instrument():
-                key = self._key(of)
-                self.is_restless = True
-                if 0 < seconds <= MINUTES_REACH:
-                    self.lookback = max(self.lookback, seconds)
-                else:
-                    self.lookback = max(self.lookback, DAY)
-                    self._need(key, DAY, seconds // DAY + 1 if seconds else _ALL_DAYS)
-                return Extreme(key, is_high, seconds)
-            case tree.Call(function=column, arguments=(Instrument() as instrument, Duration() as frame)) if (
-                column in COLUMNS
-            ):
-                count = seconds // frame.seconds if seconds else _ALL_DAYS
-                return PastExtreme(self._candle(instrument, frame, column, count + 1), is_high, count)
+    # --- windows ------------------------------------------------------------------------------------------
+
+    def window(self, of: tree.Value, seconds: int, statistic: Statistic) -> Value:
+        """Compile a figure of a window of so many seconds; 0 is as far back as there is something."""
+        match ground_of(of):
+            case "metric" if isinstance(of, tree.Call | Instrument):
+                return self._metric_window(of, seconds or _ALL_DAYS * DAY, statistic)
+            case "prices" if isinstance(of, Instrument) and statistic in _EXTREMES:
+                return self._extreme(of, seconds, is_high=statistic is measures.highest)
+            case "prices":
+                return self._live_window(of, seconds, statistic)
+            case "candles":
+                return self._past_window(of, seconds, statistic)
             case _:
                 raise ValueError(f"cannot look back over {of}")
 
-    def _window(self, of: tree.Value, seconds: int, statistic: Statistic) -> Value:
-        match of:
-            case tree.Call() | Instrument() if is_metric(of):
-                return self._metric_window(of, seconds, statistic)
-            case Instrument():
-                key = self._key(of)
-                self.is_live = self.is_restless = True
-                step = grain(seconds)
-                if step == MINUTE:
-                    self.lookback = max(self.lookback, seconds)
-                else:
-                    self._need(key, step, seconds // step)
-                return LiveWindow(key, seconds, statistic)
-            case tree.Call(function=column, arguments=(Instrument() as instrument, Duration() as frame)) if (
-                column in COLUMNS
-            ):
-                count = max(1, seconds // frame.seconds) + (statistic in _BETWEEN_ENDS)
-                return PastWindow(self._candle(instrument, frame, column, count), count, statistic)
-            case _:
-                raise ValueError(f"cannot look back over {of}")
+    def _extreme(self, of: Instrument, seconds: int, is_high: bool) -> Value:
+        key = self._key(of)
+        self.is_live = self.is_restless = True
+        if 0 < seconds <= MINUTES_REACH:
+            self.lookback = max(self.lookback, seconds)
+        else:
+            self.lookback = max(self.lookback, DAY)
+            self._need(key, DAY, seconds // DAY + 1 if seconds else _ALL_DAYS)
+        return Extreme(key, is_high, seconds)
 
-    def _metric_window(
-        self, of: tree.Call | Instrument, seconds: int, statistic: Statistic, is_before: bool = False
-    ) -> Value:
-        key = self._metric(of)
+    def _live_window(self, of: tree.Value, seconds: int, statistic: Statistic) -> LiveWindow:
+        value, keys = self.value(of), self._keys(of)
+        self.is_live = self.is_restless = True
+        step = grain(seconds)
+        if step == MINUTE:
+            self.lookback = max(self.lookback, seconds)
+        else:
+            for key in keys:
+                self._need(key, step, seconds // step)
+        return LiveWindow(value, keys, seconds, statistic, is_before=statistic in _EXTREMES)
+
+    def _past_window(self, of: tree.Value, seconds: int, statistic: Statistic) -> PastWindow:
+        step = step_of(of).seconds
+        is_before = statistic in _EXTREMES
+        count = seconds // step + (statistic in _BETWEEN_ENDS)
+        before = self._reach
+        self._reach += (count + is_before) * step if seconds else _ALL_DAYS * DAY
+        value = self.value(of)
+        self._reach = before
+        frames: Frames = tuple(sorted((key_of(one), frame.seconds) for one, frame in frames_in(of)))
+        return PastWindow(value, frames, step, count, statistic, is_before)
+
+    def _days(self, of: tree.Value, days: int) -> DailyCloses | DailyValues:
+        if isinstance(of, tree.Call | Instrument) and is_metric(of):
+            return DailyValues(self._metric(of), self.provisional)
+        is_live = self.is_live
+        value, keys = self.value(of), self._keys(of)
+        self.is_live = is_live
+        for key in keys:
+            self._need(key, DAY, 2 * days)
+        return DailyCloses(value, keys)
+
+    def _metric_window(self, of: tree.Call | Instrument, seconds: int, statistic: Statistic) -> MetricWindow:
+        key, is_before = self._metric(of), statistic in _EXTREMES
         has_sessions = self.calendars[key] is not None
         if is_before or not has_sessions:  # as far back as there is something
             return MetricWindow(key, 0, seconds, statistic, is_before, self.provisional)
@@ -233,16 +232,18 @@ class Terms:
         self.spans.setdefault(key, {})
         return key
 
+    def _keys(self, of: tree.Value) -> tuple[MetricKey, ...]:
+        """Name the prices that a value is made of, each once."""
+        found = (self._key(part) for part in values_within(of) if isinstance(part, Instrument))
+        return tuple(dict.fromkeys(found))
+
     def _need(self, key: MetricKey, span: int, count: int) -> None:
+        count += -(-self._reach // span)
         self.spans[key][span] = max(self.spans[key].get(span, 0), count)
 
 
-def _highest(values: Floats) -> float | None:
-    return float(values.max()) if len(values) else None
-
-
-def _lowest(values: Floats) -> float | None:
-    return float(values.min()) if len(values) else None
+def _excess(share: Floats) -> Floats:
+    return (share - 1) * 100
 
 
 def _as_value(argument: tree.Argument) -> tree.Value:

@@ -10,26 +10,25 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from math import isfinite, nan
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.engine import measures
+from bot.engine.candles import Columns
 from bot.engine.history import streak
+from bot.engine.indicators import candles_needed, compute
 from bot.engine.minute import Minute
-from bot.metrics import MINUTE, MetricKey
-
-DAY = 86400
-HOUR = 3600
-MINUTES_REACH = 2 * DAY
-"""Windows up to this many seconds are read from minutes, longer ones from candles."""
-
-HOURS_REACH = 60 * DAY
+from bot.engine.sessions import DAY
+from bot.metrics import MetricKey
 
 _LONGEST_STREAK = 500
 
 Floats = NDArray[np.float64]
+
+Statistic = Callable[[Floats], float | None]
+"""A figure of a window's values, rising in time, the newest last; ``None`` where it has none."""
 
 
 class Value(Protocol):
@@ -41,13 +40,6 @@ class Value(Protocol):
 
     def read(self, minute: Minute) -> float | None:
         """Give the value as of the minute (at its opening if it stands still), or ``None`` if unknown."""
-
-
-def grain(window: int) -> int:
-    """Choose the span of the bars from which a window of so many seconds is read."""
-    if window <= MINUTES_REACH:
-        return MINUTE
-    return HOUR if window <= HOURS_REACH else DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +65,6 @@ class Price:
         return None if bar is None else bar.close
 
 
-COLUMNS = ("open", "high", "low", "close", "volume")
-
-
 @dataclass(frozen=True, slots=True)
 class CandleField:
     """A field of the last closed candle."""
@@ -89,14 +78,13 @@ class CandleField:
         candle = minute.world.candles[self.key, self.span].last(minute.at)
         return None if candle is None else float(getattr(candle, self.column))
 
-    def past(self, minute: Minute, count: int) -> Floats | None:
-        """Give the field of the last ``count`` candles without a hole, or ``None`` if there are fewer."""
+    def known(self, minute: Minute) -> Floats | None:
+        """Give the field of all candles that are known without a hole, or ``None`` if the last is not."""
         candles = minute.world.candles[self.key, self.span]
         if candles.last(minute.at) is None:
             return None
-        columns = candles.columns(candles.asof(minute.at)).tail(count)
-        values: Floats = getattr(columns, f"{self.column}s")
-        return values if len(values) == count else None
+        values: Floats = getattr(candles.columns(candles.asof(minute.at)), f"{self.column}s")
+        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,122 +101,6 @@ class Indicator:
         candles = minute.world.candles[self.key, self.span]
         shelf = minute.world.shelf
         return shelf.value(self.key, self.span, self.function, self.arguments, candles, minute.at)
-
-
-@dataclass(frozen=True, slots=True)
-class Extreme:
-    """The highest or lowest price of a window before this minute; ``window`` 0 is as far back as days go."""
-
-    key: MetricKey
-    is_high: bool
-    window: int
-    is_live: bool = False
-
-    def read(self, minute: Minute) -> float | None:
-        if 0 < self.window <= MINUTES_REACH:
-            found = minute.before(self.key, self.window)
-            if found is None or not found.is_whole:
-                return None
-            return found.high if self.is_high else found.low
-        days = minute.world.candles[self.key, DAY]
-        midnight = minute.at // DAY * DAY
-        since = midnight - self.window if self.window else 0
-        past = days.extremes(since, midnight)
-        if past is None or (self.window and not past.is_whole):
-            return None
-        today = minute.before(self.key, minute.at - midnight)
-        if today is None or not today.is_whole:
-            return None if minute.at > midnight else (past.high if self.is_high else past.low)
-        return max(past.high, today.high) if self.is_high else min(past.low, today.low)
-
-
-@dataclass(frozen=True, slots=True)
-class PastExtreme:
-    """The highest or lowest of a value of closed candles in the candles before the newest."""
-
-    of: CandleField
-    is_high: bool
-    count: int
-    is_live: bool = False
-
-    def read(self, minute: Minute) -> float | None:
-        values = self.of.past(minute, self.count + 1)
-        if values is None:
-            return None
-        return float(values[:-1].max() if self.is_high else values[:-1].min())
-
-
-Statistic = Callable[[Floats], float | None]
-"""A figure of a window's values, rising in time, the newest last; ``None`` where it has none."""
-
-
-@dataclass(frozen=True, slots=True)
-class PastWindow:
-    """A figure of the last ``count`` closed candles' values, the newest among them."""
-
-    of: CandleField
-    count: int
-    statistic: Statistic
-    is_live: bool = False
-
-    def read(self, minute: Minute) -> float | None:
-        values = self.of.past(minute, self.count)
-        return None if values is None else self.statistic(values)
-
-
-@dataclass(frozen=True, slots=True)
-class LiveWindow:
-    """A figure of the closes of a window that ends with this minute's close."""
-
-    key: MetricKey
-    window: int
-    statistic: Statistic
-    is_live: bool = True
-
-    def read(self, minute: Minute) -> float | None:
-        bar = minute.bars.get(self.key)
-        if bar is None:
-            return None
-        step = grain(self.window)
-        if step == MINUTE:
-            closes = minute.closes(self.key, self.window)
-        else:
-            candles = minute.world.candles[self.key, step]
-            if candles.last(minute.at) is None:
-                return None
-            count = self.window // step
-            past = candles.columns(candles.asof(minute.at)).tail(count).closes
-            closes = past if len(past) == count else None
-        return None if closes is None else self.statistic(np.append(closes, bar.close))
-
-
-@dataclass(frozen=True, slots=True)
-class DayVolume:
-    """What was traded in the 24 hours up to this minute's close."""
-
-    key: MetricKey
-    is_live: bool = True
-
-    def read(self, minute: Minute) -> float | None:
-        bar = minute.bars.get(self.key)
-        volumes = minute.volumes(self.key, DAY - minute.span)
-        return None if bar is None or volumes is None else float(volumes.sum()) + bar.volume
-
-
-@dataclass(frozen=True, slots=True)
-class Correlation:
-    """Pearson's correlation of the log returns of two series over their last shared closed days."""
-
-    left: SharedDays
-    right: SharedDays
-    days: int
-    is_live: bool = False
-
-    def read(self, minute: Minute) -> float | None:
-        left, right = measures.shared(*self.left.read(minute), *self.right.read(minute))
-        if len(left) <= self.days:
-            return None
-        return measures.corr(left[-self.days - 1 :], right[-self.days - 1 :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +155,27 @@ class MetricWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionIndicator:
+    """An indicator of the closes of sessions, of what is known by nothing else: an index, a stock."""
+
+    key: MetricKey
+    function: str
+    arguments: tuple[float, ...]
+    provisional: bool = False
+    is_live: bool = False
+
+    def read(self, minute: Minute) -> float | None:
+        points = minute.world.points[self.key]
+        needed = candles_needed(self.function, self.arguments)
+        closes = points.values(minute.at, needed, self.provisional)
+        if points.current(minute.at, self.provisional) is None or len(closes) < needed:
+            return None
+        run = Columns(closes, closes, closes, closes, closes, np.arange(len(closes), dtype=np.float64), DAY)
+        newest = float(compute(self.function, self.arguments, run)[-1]) if np.isfinite(closes).all() else nan
+        return newest if isfinite(newest) else None
+
+
+@dataclass(frozen=True, slots=True)
 class Streak:
     """How many sessions in a row had the latest's sign; negative below zero."""
 
@@ -294,33 +187,17 @@ class Streak:
         points = minute.world.points[self.key]
         if points.current(minute.at, self.provisional) is None:
             return None
-        return float(streak(points.values(minute.at, _LONGEST_STREAK, self.provisional)))
+        values = points.values(minute.at, _LONGEST_STREAK + minute.back, self.provisional)
+        return float(streak(values[: len(values) - minute.back]))
 
 
-@dataclass(frozen=True, slots=True)
-class SharedDays:
-    """The closes of a series by the day that they are of: closed candles, or a metric's sessions."""
-
-    key: MetricKey
-    is_metric: bool
-
-    def read(self, minute: Minute) -> tuple[Floats, Floats]:
-        """Give the openings of the days and the closes, rising."""
-        if self.is_metric:
-            points = minute.world.points[self.key].asof(minute.at)
-            ats = [float(point.as_of) for point in points]
-            return np.array(ats), np.array([point.value for point in points])
-        candles = minute.world.candles[self.key, DAY]
-        columns = candles.columns(candles.asof(minute.at))
-        return columns.ats, columns.closes
-
-
-OPERATORS: dict[str, Callable[[float, float], float]] = {
+OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
     "/": operator.truediv,
 }
+"""What joins two numbers, or two arrays of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,15 +216,15 @@ class Joined:
         left, right = self.left.read(minute), self.right.read(minute)
         if left is None or right is None or (self.sign == "/" and right == 0):
             return None
-        return OPERATORS[self.sign](left, right)
+        return float(OPERATORS[self.sign](left, right))
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A value put through a function of one number, such as its amount."""
+    """A value put through a function of one number (or of an array of them), such as its amount."""
 
     value: Value
-    function: Callable[[float], float]
+    function: Callable[[Any], Any]
 
     @property
     def is_live(self) -> bool:
@@ -355,7 +232,7 @@ class Changed:
 
     def read(self, minute: Minute) -> float | None:
         value = self.value.read(minute)
-        return None if value is None else self.function(value)
+        return None if value is None else float(self.function(value))
 
 
 def currency_of(key: MetricKey) -> str:

@@ -15,6 +15,7 @@ from bot.engine.history import Point, Points
 from bot.engine.indicators import Shelf
 from bot.engine.series import Series
 from bot.engine.sessions import Calendar
+from bot.engine.trails import Trails
 from bot.metrics import MINUTE, Bar, MetricKey, Observation
 
 CandleKey = tuple[MetricKey, int]
@@ -38,6 +39,7 @@ class World:
     candles: dict[CandleKey, Candles] = field(default_factory=dict)
     points: dict[MetricKey, Points] = field(default_factory=dict)
     shelf: Shelf = field(default_factory=Shelf)
+    trails: Trails = field(default_factory=Trails)
 
     def follow_metric(self, key: MetricKey, calendar: Calendar | None) -> None:
         """Keep what becomes known of a metric."""
@@ -66,6 +68,7 @@ class World:
         for known in [candle for candle in self.candles if candle[0] == key]:
             del self.candles[known]
         self.shelf.forget(key)
+        self.trails.forget(key)
 
     def put(self, key: MetricKey, bars: list[Bar]) -> None:
         """Note final minutes in rising order."""

@@ -18,6 +18,7 @@ from bot.rules.terms import Terms
 from bot.rules.tree import (
     And,
     AtLeast,
+    Call,
     Compare,
     Condition,
     Crosses,
@@ -40,6 +41,7 @@ from bot.rules.tree import (
 )
 from bot.rules.tree import Side as CrossingSide
 from bot.rules.units import unit_of
+from bot.rules.windows import is_ratio, refusal_of
 from bot.rules.words import COMPARISONS
 
 ATOMS = 64
@@ -187,8 +189,11 @@ class _Builder:
         self._check_moving(subject, "btc crosses 100k")
         percent = next(token for token in tokens if token.kind == "PERCENT")
         way = _WAYS.get(tokens[1].kind, "")
-        share = self._share(subject, percent, way)
-        return Moves(subject.value, way, share, self.terms.window(tokens[-1]))
+        moves = Moves(subject.value, way, self._share(subject, percent, way), self.terms.window(tokens[-1]))
+        if not isinstance(subject.value, Instrument) and not is_ratio(subject.value):
+            reason = Phrase("Only a price, or one price divided by another, is watched for moves.")
+            raise self._error(first(subject.branch), reason, _as_change(moves))
+        return moves
 
     def _steps(self, subject: Side, tokens: Sequence[Token]) -> Every:
         self._check_moving(subject, "btc every 1000")
@@ -284,6 +289,19 @@ class _Builder:
 
     def _error(self, token: Token, reason: Phrase, hint: Phrase | None = None) -> RuleError:
         return self.terms.error(token, reason, hint)
+
+
+def _as_change(moves: Moves) -> Phrase:
+    """Suggest a comparison of the change over the window, where that can be watched."""
+    change = Call("change", (moves.value, moves.window))
+    if refusal := refusal_of(change):
+        return refusal.hint
+    match moves.way:
+        case "up":
+            return suggest(f"{change} > {Percent(moves.percent)}")
+        case "down":
+            return suggest(f"{change} < {Percent(-moves.percent)}")
+    return suggest(f"abs({change}) > {Percent(moves.percent)}")
 
 
 def _are_numbers(*values: Value) -> bool:

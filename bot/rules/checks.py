@@ -18,6 +18,7 @@ from bot.rules.units import (
     bounds_of,
     have_one_currency,
     is_above_zero,
+    is_bare_macro,
     kind_of,
     unit_of,
 )
@@ -88,7 +89,7 @@ def has_zero_level(condition: Condition) -> bool:
 
 def _is_of_sessions(value: Value) -> bool:
     if not isinstance(value, Call):
-        return False
+        return isinstance(value, Instrument) and is_bare_macro(value)
     return FUNCTIONS[value.function].has_sessions or value.function in _KEEPING
 
 

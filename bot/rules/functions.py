@@ -54,7 +54,8 @@ class Function:
 
     ``summary`` says in a line what it gives, ``example`` how a call is written in full, ``sentence`` how it
     is said (its fields are the names of the parameters). ``is_metric``: its values come from a provider, not
-    from prices; ``has_sessions``: one per session of a market. ``bounds`` are its least and greatest value.
+    from prices; ``has_sessions``: one per session of a market; ``is_of_closes``: made of closes of candles
+    alone. ``bounds`` are its least and greatest value.
     """
 
     name: str
@@ -68,6 +69,12 @@ class Function:
     has_sessions: bool = False
     bounds: tuple[int, int] | None = None
     is_above_zero: bool = False
+    is_of_closes: bool = False
+
+    @property
+    def is_of_candles(self) -> bool:
+        """Whether it is made of closed candles."""
+        return any(parameter.kind == "timeframe" for parameter in self.parameters)
 
 
 SHORTEST_LENGTH, LONGEST_LENGTH = 2, 400
@@ -100,18 +107,25 @@ _SIDE = Parameter("side", "side", is_optional=True)
 
 def _candle(name: str, summary: str) -> Function:
     said = f"{{x}} {name} on {{tf}}"
-    return Function(name, (_X, _TF), "price", "price", summary, f"{name}(btc, 1d)", said, is_above_zero=True)
+    example, is_close = f"{name}(btc, 1d)", name == "close"
+    return Function(
+        name, (_X, _TF), "price", "price", summary, example, said, is_above_zero=True, is_of_closes=is_close
+    )
 
 
 def _average(name: str, summary: str) -> Function:
     said, example = f"{name.upper()}({{n}}) of {{x}} on {{tf}}", f"{name}(btc, 200, 1d)"
-    return Function(name, (_X, _N, _TF), "price", "indicators", summary, example, said, is_above_zero=True)
+    return Function(
+        name, (_X, _N, _TF), "price", "indicators", summary, example, said,
+        is_above_zero=True, is_of_closes=True,
+    )  # fmt: skip
 
 
 def _band(name: str, side: str) -> Function:
     said = f"the {side} Bollinger band ({{n}}, {{k}}) of {{x}} on {{tf}}"
     example, summary = f"{name}(btc, 20, 2, 4h)", f"the {side} Bollinger band: average and k deviations"
-    return Function(name, (_X, _N20, _K, _TF), "price", "indicators", summary, example, said)
+    parameters = (_X, _N20, _K, _TF)
+    return Function(name, parameters, "price", "indicators", summary, example, said, is_of_closes=True)
 
 
 _ALL = (
@@ -185,7 +199,7 @@ _ALL = (
     Function(
         "rsi", (_X, _N14, _TF), "index", "indicators",
         "the relative strength index of closes", "rsi(btc, 14, 4h)", "RSI({n}) of {x} on {tf}",
-        bounds=(0, 100),
+        bounds=(0, 100), is_of_closes=True,
     ),
     Function(
         "atr", (_X, _N14, _TF), "price", "indicators",
@@ -194,10 +208,12 @@ _ALL = (
     Function(
         "macd", (_X, _TF), "price", "indicators",
         "the MACD line of 12 and 26 candles", "macd(btc, 4h)", "MACD of {x} on {tf}",
+        is_of_closes=True,
     ),
     Function(
         "macd_signal", (_X, _TF), "price", "indicators",
         "the signal line of the MACD, of 9 candles", "macd_signal(btc, 4h)", "the MACD signal of {x} on {tf}",
+        is_of_closes=True,
     ),
     _band("bb_upper", "upper"),
     _band("bb_lower", "lower"),

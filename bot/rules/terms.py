@@ -37,6 +37,7 @@ from bot.rules.values import (
     Value,
     Word,
 )
+from bot.rules.windows import refusal_of
 
 DEPTH, INPUTS = 20, 20
 """How deep a rule may be nested, and how many instruments and metrics it may read."""
@@ -187,7 +188,9 @@ class Terms:
             raise self.error(token, Phrase("There is no function {name}.", {"name": token.text}), hint)
         given = deque(branches(branch))
         arguments: list[Argument] = []
+        places: list[Token] = []
         for parameter in function.parameters:
+            places.append(first(given[0]) if given else token)
             if given and _fits(given[0], parameter):
                 arguments.append(self._argument(given.popleft(), parameter, function, depth + 1))
             elif (filled := self._filled(parameter, token)) is not None:
@@ -205,6 +208,8 @@ class Terms:
             case "corr" | "spread", [one, other, *_] if one == other:
                 raise self.error(token, Phrase("Both sides are the same."), show(function.example))
         call = Call(function.name, tuple(arguments))
+        if refusal := refusal_of(call):
+            raise self.error(places[refusal.argument], refusal.reason, refusal.hint)
         return self._read(call, token) if function.is_metric else call
 
     def _filled(self, parameter: Parameter, token: Token) -> Argument | None:
