@@ -24,7 +24,7 @@ from bot.engine.values import (
 from bot.metrics import MINUTE, MetricKey, Seen
 from bot.rules import tree
 from bot.rules.parts import is_moving
-from bot.rules.tree import TURNED, Condition, Duration, Instrument, Mode, Number, Percent, Rule
+from bot.rules.tree import TURNED, Condition, Duration, Instrument, Mode, Number, Op, Percent, Rule
 from bot.rules.units import PERCENT, unit_of
 from bot.rules.windows import is_metric
 
