@@ -23,7 +23,7 @@ from bot.engine.compiler import compile_rule
 from bot.engine.life import Life
 from bot.engine.partition import Partition
 from bot.engine.past import Past, Source, Unfit, align, arrivals, begin
-from bot.engine.state import Reminder, Resolution, Ring, Transition
+from bot.engine.state import Correction, Reminder, Resolution, Revised, Ring, Transition
 from bot.engine.world import Stretch
 from bot.metrics import (
     MINUTE,
@@ -147,10 +147,18 @@ def firing_of(transition: Transition, rule: Rule, named: str, tr: Translator) ->
             because = tr(
                 "{rule} is over: {value}", rule=_condition(rule, tr), value=tr.price(transition.value)
             )
+        case Correction(revised=Revised() as revised):
+            return Firing(revised.at, "correction", transition.value, named, _taken_back(transition, tr))
         case _:
             return None
     kind = type(transition).__name__.lower()
     return Firing(transition.at, kind, transition.value, named, because)
+
+
+def _taken_back(correction: Correction, tr: Translator) -> str:
+    facts: Facts = {"revised": [asdict(correction.revised)] if correction.revised else []}
+    told = word(Notification(0, _NOWHERE, Telling.CORRECTION, "", facts, correction.at), tr, correction.at)
+    return str(told.facts["because"])
 
 
 def _reason(ring: Ring, rule: Rule, tr: Translator) -> str:
@@ -161,6 +169,7 @@ def _reason(ring: Ring, rule: Rule, tr: Translator) -> str:
         "evidence": [
             {"term": one.term, "value": one.value, "currency": one.currency} for one in ring.evidence
         ],
+        "revised": [asdict(ring.revised)] if ring.revised else [],
     }
     told = word(Notification(0, _NOWHERE, Telling.RING, "", facts, ring.at), tr, ring.at)
     because = str(told.facts["because"])

@@ -8,7 +8,7 @@ fails drops the plan, and the batch is judged again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
@@ -192,9 +192,10 @@ class Watch:
             "episode": transition.episode,
         }
         match transition:
-            case Ring():
+            case Ring(revised=revised):
                 facts |= {
                     "value": transition.value,
+                    "revised": [asdict(revised)] if revised else [],
                     "is_early": transition.is_early,
                     "is_late": batch.at - transition.at > self.late_after,
                     "evidence": [
@@ -202,7 +203,9 @@ class Watch:
                         for one in transition.evidence
                     ],
                 }
-            case Correction() | Reminder() | Resolution():
+            case Correction(revised=revised):
+                facts |= {"value": transition.value, "revised": [asdict(revised)] if revised else []}
+            case Reminder() | Resolution():
                 facts |= {"value": transition.value}
             case Ended():
                 pass

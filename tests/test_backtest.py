@@ -219,6 +219,30 @@ def test_a_day_of_outflow_rings_when_it_is_settled() -> None:
     assert report.firings[0].value == -903.2e6
 
 
+def test_a_figure_that_its_source_corrects_takes_its_ring_back() -> None:
+    again = [
+        replace(LATE_NOVEMBER[2], value=value, known_at=instant(at), revision=revision)
+        for value, at, revision in (
+            (-880e6, "2025-11-21T09:00", 1),
+            (-910e6, "2025-11-21T11:00", 2),
+            (-100e6, "2025-11-25T11:00", 3),
+        )
+    ]
+    past = Past(values={FLOWS: [*LATE_NOVEMBER, *again]})
+    report = run(parse("etf_flow(btc) < -900m repeat cooldown 1h"), past)
+    assert [(firing.kind, firing.at, firing.value) for firing in report.firings] == [
+        ("ring", instant("2025-11-21T05:00"), -903.2e6),
+        ("correction", instant("2025-11-21T09:00"), -903.2e6),
+        ("ring", instant("2025-11-21T11:00"), -910e6),
+    ]
+    taken_back, late = report.firings[1:]
+    assert taken_back.because == (
+        "the source corrected the BTC ETF net flow of Nov 20 from -903,200,000 to -880,000,000"
+    )
+    assert "Late: the source corrected" in late.because
+    assert report.facts()["firings"][1]["kind"] == "correction"
+
+
 def test_values_before_the_range_are_remembered() -> None:
     past = Past(values={FLOWS: LATE_NOVEMBER})
     since = instant("2025-11-28T12:00")

@@ -241,7 +241,7 @@ def test_a_late_ring_names_the_figure_and_what_it_was() -> None:
     told = run("etf_flow(btc) < -500", BEFORE, said(1, -400), said(1, -600, 2))
     (ring,) = told
     assert isinstance(ring, Ring)
-    assert ring.revised == Revised("etf_flow(btc)", SESSIONS[1], -400, -600)
+    assert ring.revised == Revised("etf_flow(btc)", SESSIONS[1], -400, -600, ring.at)
     assert ring.at == said(1, 0, 2).known_at
 
 
@@ -269,7 +269,7 @@ def test_a_correction_says_what_was_told_and_what_the_source_says_now() -> None:
     (ring, correction) = run("streak(etf_flow(btc)) >= 2", BEFORE, said(1, 5), said(1, -6, 3))
     assert isinstance(correction, Correction)
     assert (correction.at, correction.value) == (ring.at, 2)
-    assert correction.revised == Revised("etf_flow(btc)", SESSIONS[1], 5, -6)
+    assert correction.revised == Revised("etf_flow(btc)", SESSIONS[1], 5, -6, said(1, 0, 3).known_at)
 
 
 # --- with prices --------------------------------------------------------------------------------------------
@@ -311,7 +311,7 @@ def test_a_ring_that_its_figure_alone_bore_is_taken_back() -> None:
     told = priced(rule, 105, *words, prices=[105] * 6)
     assert [type(one) for one in told] == [Ring, Correction]
     assert isinstance(told[0], Ring)
-    assert told[0].revised == Revised("etf_flow(btc)", SESSIONS[1], -5, -950)
+    assert told[0].revised == Revised("etf_flow(btc)", SESSIONS[1], -5, -950, told[0].at)
 
 
 def test_what_nobody_can_say_any_more_is_not_taken_back() -> None:

@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from bot.alerts.models import Alert, Level, Telling
 from bot.alerts.people import Caller, ChatKind, ChatRef
-from bot.engine.state import AlertState, Early
-from bot.metrics import MetricKey, Seen, point
+from bot.engine.state import AlertState, Early, Grounds
+from bot.metrics import Bar, MetricKey, Seen, point
 from bot.ports import ChatGone, Conflict, Judgement, NewArming, StoreTrouble, Superseded
 from bot.store import SqlStore, open_store, upgrade
 from bot.store.tables import alert_states
@@ -468,6 +468,8 @@ async def test_a_state_is_read_back_as_it_was_kept(store: SqlStore) -> None:
     await make(store, ANN, "btc < 100000")
     arming = await arming_of(store, ANN)
     epoch = await store.take(0, "test")
+    bars = (Bar(int(NOON), 1.5, 2.5, 0.5, 1.0, 7.0), None)
+    grounds = Grounds(int(NOON), 60, 0, -547.7e6, 1, (int(NOON), None), bars, (None, 0.1 + 0.2))
     states = [
         AlertState(cursor=int(NOON)),
         AlertState(
@@ -482,6 +484,8 @@ async def test_a_state_is_read_back_as_it_was_kept(store: SqlStore) -> None:
             is_ended=True,
         ),
         AlertState(cursor=int(NOON) + 120, memory=(2.0,)),
+        AlertState(cursor=int(NOON) + 180, episode=1, rang_at=NOON, grounds=grounds),
+        AlertState(cursor=int(NOON) + 240),
     ]
     for state in states:
         await store.commit(0, epoch, judged(states={arming: state}))

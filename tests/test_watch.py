@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import pytest
 
@@ -12,7 +13,7 @@ from bot.alerts.models import Telling
 from bot.alerts.people import ChatRef
 from bot.alerts.translator import ENGLISH
 from bot.deliver import Courier
-from bot.metrics import MINUTE, Bar, Print, Seen
+from bot.metrics import MINUTE, Bar, Batch, MetricKey, Observation, Print, Seen
 from bot.ports import ChatGone, Desk, NewArming, Outcome, Receipt, RetryLater, StoreTrouble, Superseded
 from bot.store import SqlStore, open_store
 from bot.store.promise import PRIORITY
@@ -116,6 +117,34 @@ async def test_an_early_ring_and_its_final_minute_are_one_message(scene: Scene) 
     await scene.minute(105, 98, 101)
     await scene.minute(101, 101)
     assert len(scene.ear.texts()) == 1
+
+
+async def test_a_figure_that_its_source_corrects_takes_its_ring_back_and_arms_the_alert_again(
+    scene: Scene,
+) -> None:
+    flow = MetricKey("etf_flow", "btc")
+    await scene.arm("etf_flow(btc) < -500m", 105)
+
+    async def say(value: int, session: int, revision: int = 0) -> None:
+        scene.clock.time += 3600
+        as_of, now = (START // 86400 + session) * 86400, scene.clock.now()
+        word = Observation(flow, as_of, Decimal(value) * 1_000_000, now, revision=revision, source="made")
+        await scene.watch.take(Batch("made", now, observations=(word,)))
+        await scene.courier.drain()
+
+    await say(75, -1)
+    await say(-600, 0)
+    (listed,) = await scene.store.subscriptions(ANN.chat)
+    assert listed.state is not None and listed.state.rang_at is not None
+    await say(-400, 0, 1)
+    (listed,) = await scene.store.subscriptions(ANN.chat)
+    assert listed.state is not None and listed.state.is_armed and listed.state.rang_at is None
+    await say(-300, 0, 2)
+    await say(-700, 1)
+    ring, correction, again = scene.ear.texts()
+    assert "-600,000,000" in ring
+    assert "at -600,000,000 is taken back" in correction and "to -400,000,000" in correction
+    assert "-700,000,000" in again and "Late" not in again
 
 
 async def test_every_price_of_a_batch_is_looked_at_not_only_the_last(scene: Scene) -> None:

@@ -170,6 +170,44 @@ def test_a_correction_takes_the_ring_back_and_says_why() -> None:
     assert "is taken back: the print was cancelled." in given_reason
 
 
+REVISED = {
+    "metric": "etf_flow(btc)",
+    "as_of": NOON - NOON % DAY - DAY,
+    "before": -903.2e6,
+    "after": 12.5e6,
+    "at": NOON,
+}
+
+
+def test_a_correction_by_the_source_says_what_it_says_now() -> None:
+    message = tell(Telling.CORRECTION, ring("etf_flow(btc) < -900m", value=-903.2e6, revised=[REVISED]))
+    assert message.plain() == (
+        "Correction to #1: the ring of 12:00 UTC at -903,200,000 is taken back: the source corrected the "
+        "BTC ETF net flow of Nov 11 from -903,200,000 to 12,500,000.\nThe alert is armed again."
+    )
+
+
+def test_a_ring_by_a_correction_says_that_it_is_late_and_what_the_figure_was() -> None:
+    message = tell(Telling.RING, ring("etf_flow(btc) > 0", value=12.5e6, revised=[REVISED]))
+    assert message.lines[-1] == (
+        "Late: the source corrected the BTC ETF net flow of Nov 11 from -903,200,000 to 12,500,000."
+    )
+
+
+def test_a_session_keeps_its_date_on_every_clock() -> None:
+    there = ENGLISH.in_timezone("America/New_York")
+    assert there.session(REVISED["as_of"], NOON) == "Nov 11"
+    assert ENGLISH.session(REVISED["as_of"] - 365 * DAY, NOON) == "Nov 11, 2024"
+    assert there.session(NOON + 60, NOON) == "07:01 EST"
+
+
+def test_a_correction_by_the_source_with_less_known_says_less() -> None:
+    odd = tell(Telling.CORRECTION, ring(revised=[REVISED | {"metric": "gone(btc)"}]))
+    assert "corrected the gone(btc) of Nov 11" in odd.title
+    bare = tell(Telling.CORRECTION, ring(revised=[{"metric": "etf_flow(btc)"}]))
+    assert bare.title.endswith("is taken back: the source corrected its figure.")
+
+
 @pytest.mark.parametrize(
     ("rings", "says"), [(0, "It did not ring."), (1, "It rang once."), (3, "It rang 3 times.")]
 )

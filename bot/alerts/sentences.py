@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.alerts.translator import Translator
-from bot.rules import explain
+from bot.rules import RuleError, explain, parse
+from bot.rules.naming import say_value
 from bot.rules.parts import values_in
 from bot.rules.sentence import name
 from bot.rules.tree import (
@@ -62,6 +63,15 @@ def venue_name(venue: str) -> str:
 def instrument_name(instrument: Instrument, tr: Translator) -> str:
     """Name an instrument: ``BTC/USDT``, ``BTC/USDT on Kraken``, ``BTC/USDT perpetual``."""
     return tr.render(name(instrument))
+
+
+def metric_name(metric: str, tr: Translator) -> str:
+    """Name a metric by its function: ``etf_flow(btc)`` is *BTC ETF net flow*."""
+    try:
+        condition = parse(f"{metric} > 1").condition
+    except RuleError:  # of an older version of the language
+        return metric
+    return tr.render(say_value(condition.left)) if isinstance(condition, Compare) else metric
 
 
 def thresholds(condition: Condition) -> Iterator[Threshold]:

@@ -112,6 +112,18 @@ class Translator:
         skeleton = "MMMd" if moment.year == today.year else "yMMMd"
         return format_skeleton(skeleton, moment, locale=self._locale())
 
+    def session(self, as_of: float, now: float) -> str:
+        """Word what a figure is about: the date of a session, wherever the person is, or an instant.
+
+        A session stands at the UTC midnight that begins its date.
+        """
+        if as_of % 86400:
+            return self.instant(as_of, now)
+        moment, today = (datetime.fromtimestamp(one, UTC) for one in (as_of, now))
+        return format_skeleton(
+            "MMMd" if moment.year == today.year else "yMMMd", moment, locale=self._locale()
+        )
+
     def listed(self, things: Iterable[str]) -> str:
         """Join things as in a sentence: ``a, b and c``."""
         return format_list(list(things), style="standard", locale=self._locale())

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 
 from bot.alerts.message import Fact, Facts, Message
 from bot.alerts.models import Notification, Telling
-from bot.alerts.sentences import Event, event, filled_levels, meaning, venue_name
+from bot.alerts.sentences import Event, event, filled_levels, meaning, metric_name, venue_name
 from bot.alerts.translator import Translator, exact_utc
 from bot.rules import RuleError, parse
 from bot.rules.tree import Rule
@@ -70,6 +70,8 @@ def _ring(facts: Facts, tr: Translator, now: float) -> Message:
         title, lines = tr("{label} came true.", label=label), [because, *evidence]
     if is_late and not happened:
         lines.append(_late(facts, tr))
+    if revised := _revised(facts, tr, now):
+        lines.append(tr("Late: {because}.", because=revised))
     if note := _text(facts, "note") or (armed.options.note if armed else ""):
         lines.append(tr("Note: {note}", note=note))
     return Message(
@@ -160,8 +162,11 @@ def _seen_at(seen_at: float, at: float, now: float, tr: Translator) -> str:
 
 def _correction(facts: Facts, tr: Translator, now: float) -> Message:
     label, at, value = _text(facts, "alert"), _number(facts, "at"), _number(facts, "value")
+    revised = _revised(facts, tr, now)
     if reason := _text(facts, "reason"):
         because = tr.catalogue.gettext(reason)
+    elif revised:
+        because = revised
     else:
         because = tr("the final minutes of the exchange do not show it")
     if at is not None and value is not None:
@@ -178,7 +183,9 @@ def _correction(facts: Facts, tr: Translator, now: float) -> Message:
         )
     return Message(
         title=told,
-        lines=(tr("The alert is as it was before that ring."),),
+        lines=(
+            tr("The alert is armed again.") if revised else tr("The alert is as it was before that ring."),
+        ),
         facts={
             "event": "correction",
             "alert": label,
@@ -187,6 +194,23 @@ def _correction(facts: Facts, tr: Translator, now: float) -> Message:
             "at": exact_utc(at) if at is not None else None,
             "because": because,
         },
+    )
+
+
+def _revised(facts: Facts, tr: Translator, now: float) -> str:
+    """Say that a source corrected its figure of a session, with the old one and the new; else nothing."""
+    revised = next(iter(_items(facts, "revised")), None)
+    if revised is None:
+        return ""
+    as_of, before, after = (_number(revised, name) for name in ("as_of", "before", "after"))
+    if as_of is None or before is None or after is None:
+        return tr("the source corrected its figure")
+    return tr(
+        "the source corrected the {metric} of {session} from {before} to {after}",
+        metric=metric_name(_text(revised, "metric"), tr),
+        session=tr.session(as_of, now),
+        before=tr.price(before),
+        after=tr.price(after),
     )
 
 

@@ -78,7 +78,7 @@ def correction_of(minute: Minute, memory: Memory, life: Life) -> Revised | None:
             continue
         world = replace(minute.world, points={**minute.world.points, key: before})
         if life.node.judge(replace(minute, world=world), memory, []).may is not True:
-            return Revised(str(key), newest.as_of, earlier.value, newest.value)
+            return Revised(str(key), newest.as_of, earlier.value, newest.value, newest.known_at)
     return None
 
 
@@ -86,7 +86,8 @@ def _replaced(key: MetricKey, words: Sequence[Point], since: float) -> Iterator[
     """Give what was said of a session after an instant, and what had been said by then."""
     earlier = [word for word in words if word.known_at <= since]
     if earlier and len(earlier) < len(words):
-        yield Revised(str(key), words[-1].as_of, earlier[-1].value, words[-1].value)
+        last = words[-1]
+        yield Revised(str(key), last.as_of, earlier[-1].value, last.value, last.known_at)
 
 
 def _heard(grounds: Grounds, views: dict[MetricKey, Points], life: Life) -> bool | None:

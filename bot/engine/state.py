@@ -72,12 +72,13 @@ class AlertState:
 
 @dataclass(frozen=True, slots=True)
 class Revised:
-    """A figure that its source corrected: of which metric and what session, from what to what."""
+    """A figure that its source corrected ``at`` an instant: of which metric and session, and the values."""
 
     metric: str
     as_of: int
     before: float
     after: float
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
