@@ -29,7 +29,6 @@ from bot.rules.units import PERCENT, unit_of
 from bot.rules.windows import is_metric
 
 _OPPOSITE: dict[Op, Op] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
-_OPPOSITE: dict[Op, Op] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _SIDES = {"": 0.0, "above": ABOVE, "below": BELOW}
 _WAYS = {"": 0, "up": 1, "down": -1}
 
@@ -125,8 +124,6 @@ class _Compiler(Terms):
                 return holding
             case tree.Held(condition=part, duration=tree.Sessions(count=count)):
                 return SessionsHeld(self.node(part, outward), count, str(condition))
-            case tree.Not(condition=tree.Compare(left=left, op=op, right=right)):
-                return self._comparison(tree.Compare(left, _OPPOSITE[op], right), outward)
             case tree.Not(condition=tree.Compare(left=left, op=op, right=right)):
                 return self._comparison(tree.Compare(left, _OPPOSITE[op], right), outward)
             case tree.Not(condition=part):
