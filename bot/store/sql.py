@@ -1,8 +1,9 @@
-"""The Store: ledger, outbox and register on one database."""
+"""The Store: ledger, outbox, register and archive on one database."""
 
 from __future__ import annotations
 
 from bot.ports import StoreTrouble
+from bot.store.archive import SqlArchive
 from bot.store.database import Database, connect, refuse_missing
 from bot.store.ledger import SqlLedger
 from bot.store.levels import SqlLevels
@@ -12,7 +13,7 @@ from bot.store.register import SqlRegister
 from bot.store.schema import revisions
 
 
-class SqlStore(SqlLedger, SqlOutbox, SqlPeople, SqlLevels, SqlRegister):
+class SqlStore(SqlLedger, SqlOutbox, SqlPeople, SqlLevels, SqlRegister, SqlArchive):
     """The port ``Store``. Every call is one transaction, and raises StoreTrouble if that failed."""
 
     def __init__(self, database: Database) -> None:

@@ -1,8 +1,8 @@
 """The tables: what is remembered, and under which name.
 
 Each table has one writer, so that commands, watch and deliver never overwrite each other: commands own
-chats, levels, alerts, armings and subscriptions; watch owns partitions, cursors, alert_states and rings. The
-outbox is written by whoever promises and settled by deliver.
+chats, levels, alerts, armings and subscriptions; watch owns partitions, cursors, alert_states, rings,
+observations and speakers. The outbox is written by whoever promises and settled by deliver.
 
 Instants are epoch seconds in UTC. Names that people type are unique by their ``key``, the name casefolded.
 """
@@ -231,6 +231,31 @@ rings = Table(
     Column("corrected_at", Float),
     UniqueConstraint("arming_id", "episode", "corrections"),
     sqlite_autoincrement=True,
+)
+
+# Every word about a metric, as it came; nothing in it is ever changed.
+observations = Table(
+    "observations",
+    metadata,
+    Column("metric", Text, primary_key=True),
+    Column("instrument", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("as_of", BigInteger, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("value", Text, nullable=False),  # an exact decimal
+    Column("known_at", Float, nullable=False),
+    Column("is_final", Boolean, nullable=False),
+    Column("pending", _Document, nullable=False),  # what has not reported yet
+)
+
+# Whose word counts for a series; there is always one, so that nothing mixes two.
+speakers = Table(
+    "speakers",
+    metadata,
+    Column("metric", Text, primary_key=True),
+    Column("instrument", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("since", Float, nullable=False),
 )
 
 outbox = Table(

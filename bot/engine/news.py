@@ -1,0 +1,95 @@
+"""What is news of a metric: which words an archive did not know, from when each is known, who speaks.
+
+Pure. A series is what one provider says, and never a mixture: a streak over two of them would be nobody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from bot.engine.sessions import DAY, HOUR, XNYS, Calendar, day_of
+from bot.metrics import MetricKey, Observation
+from bot.rules.functions import FUNCTIONS
+
+SILENCE_OF_DAYS = 3 * DAY
+"""How far behind another provider one must be, in days of values, to lose its word on a daily metric."""
+
+SILENCE = 6 * HOUR
+"""The same for metrics that have a value more often."""
+
+MOST_IN_TURN = 60
+"""How many sessions that arrive together become known one after the other; older ones are known at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an archive holds of one series of one provider.
+
+    ``oldest`` and ``newest`` are the first and the last instant or session of which anything was said;
+    ``words`` the last word about those that are asked about.
+    """
+
+    oldest: int | None = None
+    newest: int | None = None
+    words: Mapping[int, Observation] = field(default_factory=dict)
+
+
+def sessions_of(key: MetricKey) -> Calendar | None:
+    """Give the sessions to which the values of a metric belong, if they belong to any."""
+    function = FUNCTIONS.get(key.metric)
+    has_sessions = key.metric == "price" or (function is not None and function.has_sessions)
+    return XNYS if has_sessions else None
+
+
+def news(arrived: Sequence[Observation], known: Known, at: int) -> list[Observation]:
+    """Give those of some words about one series that are news, with their revisions, as they become known.
+
+    The same again is no news. Words become known at ``at``. Where several sessions arrive together, as after
+    a time away, each becomes known a second after the one before it, so that none is passed over. What is
+    older than everything known is history, and was known when it was settled: nobody is told of it.
+    """
+    words = {**known.words}
+    found: list[Observation] = []
+    for word in sorted(arrived, key=lambda one: one.as_of):
+        before = words.get(word.as_of)
+        if before is not None and _says_the_same(before, word):
+            continue
+        revision = 0 if before is None else before.revision + 1
+        words[word.as_of] = replace(word, revision=revision)
+        found.append(words[word.as_of])
+    newest = max((word.as_of for word in found), default=0) if known.newest is None else known.newest
+    last = {word.as_of: word for word in found}
+    fresh = sorted(as_of for as_of in last if as_of > newest or (known.newest is None and as_of == newest))
+    turns = {as_of: at + place for place, as_of in enumerate(fresh[-MOST_IN_TURN:])}
+
+    def known_at(word: Observation) -> float:
+        is_history = known.oldest is None or word.as_of < known.oldest
+        if word.as_of in turns or not is_history or not word.is_final:
+            return float(turns.get(word.as_of, at))
+        return float(min(_settled_at(word), at))
+
+    timed = [replace(word, known_at=known_at(word)) for word in found]
+    return sorted(timed, key=lambda word: (word.known_at, word.as_of, word.revision))
+
+
+def is_silent(speaker_newest: int | None, other_newest: int) -> bool:
+    """Whether a provider has said nothing for so long, while another went on, that the other speaks now.
+
+    Both are the newest instant or session of which each said something.
+    """
+    if speaker_newest is None:
+        return True
+    are_days = speaker_newest % DAY == 0 and other_newest % DAY == 0
+    return other_newest - speaker_newest > (SILENCE_OF_DAYS if are_days else SILENCE)
+
+
+def _says_the_same(one: Observation, other: Observation) -> bool:
+    return (one.value, one.is_final, one.pending) == (other.value, other.is_final, other.pending)
+
+
+def _settled_at(word: Observation) -> int:
+    calendar = sessions_of(word.key)
+    if calendar is not None:
+        return calendar.settles_at(day_of(word.as_of))
+    return word.as_of + DAY if word.as_of % DAY == 0 else word.as_of
