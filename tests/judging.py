@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from bot.engine.partition import Partition
 from bot.engine.state import Ring, Transition
 from bot.metrics import MINUTE, Bar, Bars, Batch, MetricKey, Observation
@@ -13,7 +11,6 @@ from tests.markets import START, life_of
 
 HOUR, DAY = 3600, 86400
 MIDNIGHT = START // DAY * DAY
-FLOW = MetricKey("etf_flow", "btc")
 
 
 def judged(
@@ -67,15 +64,3 @@ def candles(span: int, *closes: float, end: int = START) -> list[Bar]:
     """Make closed candles that end at an instant."""
     start = end - span * len(closes)
     return [Bar(start + place * span, c, c, c, c, 1.0, span) for place, c in enumerate(closes)]
-
-
-FLOWS = {"2025-11-24": -151.0, "2025-11-25": 128.7, "2025-11-26": 21.1, "2025-11-28": 71.4}
-
-
-def flows(values: dict[str, float], **late: float) -> list[Observation]:
-    """Make settled flows of funds, each known at five in the morning of the next day."""
-    words = []
-    for day, value in values.items():
-        as_of = int(np.datetime64(day, "s").astype(int))
-        words.append(Observation(FLOW, as_of, value * 1e6, as_of + DAY + 5 * HOUR))
-    return words
