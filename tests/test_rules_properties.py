@@ -6,12 +6,19 @@ import string
 import tomllib
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import product, starmap
 from pathlib import Path
 from typing import TypeVar
 
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
+from bot.engine.compiler import compile_rule
+from bot.engine.life import Life
+from bot.engine.minute import Minute
+from bot.engine.truth import Truth
+from bot.engine.world import World
+from bot.metrics import point
 from bot.rules import (
     FUNCTIONS,
     And,
@@ -43,6 +50,7 @@ from bot.rules import (
     english,
     explain,
     fill,
+    fix,
     instruments,
     is_bare_macro,
     levels,
@@ -149,15 +157,20 @@ def calls(function: str, *arguments: st.SearchStrategy[object]) -> st.SearchStra
     return short(st.tuples(*arguments).map(lambda given: Call(function, given)))  # type: ignore[arg-type]
 
 
-def of_prices(values: st.SearchStrategy[Instrument]) -> st.SearchStrategy[Value]:
-    """Functions that give a price of what they are of."""
+traded = short(coins | paired | exotic)
+longer = st.builds(Duration, st.integers(14, 100), st.just("d"))
+"""Windows that hold at least two candles of any length, and of an hour not too many, three in one another."""
+
+slow_frames = st.sampled_from([frame for frame in TIMEFRAMES if frame.seconds >= 3600])
+
+
+def of_candles(frame: st.SearchStrategy[Duration]) -> st.SearchStrategy[Value]:
+    """Prices that are made of closed candles."""
     return st.one_of(
-        *(calls(name, values, frames) for name in ("open", "high", "low", "close", "vwap")),
-        *(calls(name, values, lengths, frames) for name in ("sma", "ema", "atr")),
-        *(calls(name, values, spans) for name in ("highest", "lowest")),
-        calls("average", values, durations),
+        *(calls(name, coins, frame) for name in ("open", "high", "low", "close", "vwap")),
+        *(calls(name, coins, lengths, frame) for name in ("sma", "ema", "atr")),
         *(
-            calls(name, values, lengths, st.decimals("0.1", "10", places=1).map(Number), frames)
+            calls(name, coins, lengths, st.decimals("0.1", "10", places=1).map(Number), frame)
             for name in ("bb_upper", "bb_lower")
         ),
     )
@@ -171,7 +184,6 @@ def grown_values(values: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
         st.builds(Arithmetic, values, st.sampled_from("*/"), numbers | level_refs),
         st.builds(Negative, values),
         calls("abs", values),
-        calls("delta", values, durations),
     )
 
 
@@ -179,25 +191,66 @@ def family(values: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
     return short(st.recursive(values, grown_values, max_leaves=4))
 
 
-prices = short(of_prices(coins) | coins)
+def windows(
+    values: st.SearchStrategy[Value], window: st.SearchStrategy[Duration]
+) -> st.SearchStrategy[Value]:
+    """Figures of a window that are in the unit of what it is over."""
+    return short(
+        st.one_of(*(calls(name, values, window) for name in ("highest", "lowest", "average", "delta")))
+    )
+
+
+of_days = of_candles(slow_frames)
+reckoned = short(of_days | grown_values(of_days))
+past = short(reckoned | windows(reckoned, longer) | grown_values(windows(reckoned, longer)))
+pairs = st.builds(Arithmetic, traded, st.just("/"), traded)
+extremes = st.one_of(
+    *(calls(name, coins, spans) for name in ("highest", "lowest")),
+    *(
+        calls(name, calls("close", coins, st.sampled_from(TIMEFRAMES[-2:])), st.just(Word("all")))
+        for name in ("highest", "lowest")
+    ),
+)
+prices = short(
+    st.one_of(
+        of_candles(frames),
+        windows(family(coins), durations),
+        windows(past, longer),
+        extremes,
+        coins,
+    )
+)
 moving_percents = short(
     st.one_of(
-        calls("change", things | prices, durations),
+        calls("change", things | family(traded) | pairs, durations),
+        calls("change", past, longer),
         *(calls(name, things) for name in ("funding", "basis")),
+        calls("drawdown", calls("change", past, longer), longer),
     )
 )
 flows = st.one_of(*(calls(name, plain_words) for name in ("etf_flow", "etf_flow_total")))
 amounts = short(
     st.one_of(
         flows,
+        windows(flows, durations),
         calls("open_interest", things),
         calls("liquidations", plain_words | st.just(Word("all")), durations),
         calls("liquidations", plain_words, durations, st.sampled_from(["long", "short"]).map(Word)),
         *(calls(name) for name in ("stablecoin_supply", "exchange_stablecoins")),
     )
 )
-indices = calls("rsi", things, lengths, frames) | calls("fear_greed")
-ratios = st.builds(Arithmetic, things, st.just("/"), things) | calls("zscore", things, durations)
+indices = st.one_of(
+    calls("rsi", traded, lengths, frames),
+    calls("rsi", macro, lengths, st.just(Duration(1, "d"))),
+    calls("highest", calls("rsi", traded, lengths, slow_frames), longer),
+    calls("fear_greed"),
+)
+ratios = st.one_of(
+    st.builds(Arithmetic, things, st.just("/"), things),
+    windows(pairs, durations),
+    calls("zscore", things | pairs, durations.filter(lambda window: window.seconds >= 2 * 86400)),
+    calls("zscore", past, longer),
+)
 counts = calls("streak", flows) | calls("hashrate") | calls("fees") | calls("metric", plain_words)
 whole = st.integers(1, 100).map(Decimal).map(Number)
 
@@ -235,16 +288,21 @@ compares = short(
         compared(indices, whole | indices),
         compared(ratios, bounds),
         compared(family(counts), any_bounds),
-        compared(calls("corr", things, prices, durations), st.decimals("0.01", "1", places=2).map(Number)),
+        compared(
+            calls("corr", things, things | pairs | flows, longer).filter(
+                lambda one: one.arguments[0] != one.arguments[1]
+            ),
+            st.decimals("0.01", "1", places=2).map(Number),
+        ),
         compared(
             calls("drawdown", things, durations) | calls("long_share", things) | calls("rate_cut"), percents
         ),
-        compared(calls("volume", things, frames) | calls("volume_24h", things), numbers),
+        compared(calls("volume", traded, frames) | calls("volume_24h", traded), numbers),
     )
 )
 moves = st.builds(
     Moves,
-    things | prices,
+    things | pairs,
     st.sampled_from(["", "up", "down"]),
     st.decimals("0.01", "99.99", places=2),
     durations,
@@ -366,6 +424,39 @@ def test_a_filled_and_qualified_rule_has_no_names_left_and_reads_back(rule: Rule
     assert not levels(filled)
     assert all(instrument.quote or is_bare_macro(instrument) for instrument in instruments(filled))
     assert parse(str(filled)) == filled
+
+
+@given(rules, positive)
+@law
+def test_any_rule_that_can_be_read_can_be_judged(rule: Rule, value: Decimal) -> None:
+    try:
+        armed = fix(qualify(fill(rule, dict.fromkeys(levels(rule), value)), "usdt"), 0, "UTC")
+    except RuleError:
+        assume(False)
+        return
+    life = compile_rule(armed, False, 0, {})
+    assert life.keys
+    world = world_of(life)
+    for minute in (
+        Minute(0, {}, world, span=0),
+        Minute(0, {key: point(1.0, 0) for key in life.priced}, world),
+    ):
+        assert life.node.judge(minute, (None,) * life.slots, []) in VERDICTS
+        assert life.clear.judge(minute, (None,) * life.slots, []) in VERDICTS
+
+
+VERDICTS = [*starmap(Truth, product((True, False, None), repeat=2))]
+
+
+def world_of(life: Life) -> World:
+    """Give a world that follows all that a rule reads, and has seen nothing of it."""
+    world = World()
+    for key in life.keys:
+        if key in life.calendars:
+            world.follow_metric(key, life.calendars[key])
+        else:
+            world.follow(key, life.spans[key])
+    return world
 
 
 @given(rules, st.randoms(use_true_random=False))
