@@ -11,11 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.engine.grounds import ground
 from bot.engine.life import Life
+from bot.engine.minute import Minute
 from bot.engine.partition import Partition
 from bot.engine.sessions import XNYS, day_of, midnight_of
 from bot.engine.state import AlertState, Correction, Resolution, Revised, Ring, Transition
-from bot.metrics import MINUTE, Bar, Bars, Batch, MetricKey, Observation
+from bot.engine.step import step
+from bot.engine.world import World
+from bot.metrics import MINUTE, Bar, Bars, Batch, MetricKey, Observation, point
 from bot.store.rows import read_state, written_state
 from tests.markets import BTC, life_of
 
@@ -497,3 +501,49 @@ def test_batches_and_restarts_change_nothing_that_is_told_of_prices_with_figures
                 one.restart()
         told.append(one.told)
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "btc/usdt > sma(btc/usdt, 3, 1h)",
+        "rsi(btc/usdt, 14, 4h) < 30",
+        "close(btc/usdt, 1d) < 98000",
+        "highest(high(btc/usdt, 1h), 4h) > 5",
+        "btc/usdt > highest(btc/usdt, all)",
+        "btc/usdt < lowest(btc/usdt, 4h)",
+        "change(btc/usdt, 7d) < -3%",
+        "btc/usdt moves down 5% in 1h",
+        "btc/usdt every 2%",
+        "corr(btc/usdt, spx, 60d) < 0.4",
+        "volume_24h(btc/usdt) > 5",
+        "btc/usdt / eth/usdt > 3",
+        "delta(metric(coins), 7d) > 3",
+    ],
+)
+def test_a_ring_is_heard_again_whatever_else_is_in_its_rule(part: str) -> None:
+    """What prices were is not known any more, and a figure that is untrue suffices."""
+    start = int(said(1, 0).known_at)
+    life = life_of(f"{part} and etf_flow(btc) < 0", made_at=start)
+    world = World()
+    for key, calendar in life.calendars.items():
+        world.follow_metric(key, calendar)
+    world.note(said(1, -5))
+    for key in life.priced:
+        world.follow(key, life.spans[key])
+    minute = Minute(start, {key: point(100.0, start) for key in life.priced}, world)
+    memory = (None,) * life.slots
+    state = AlertState(
+        start + MINUTE,
+        is_firing=True,
+        episode=1,
+        rang_at=start,
+        memory=memory,
+        grounds=ground(minute, memory, life, -5, 0),
+    )
+    world.note(said(1, 5, 1))
+    later = start + HOUR
+    bars = {key: point(100.0, later) for key in life.priced}
+    after, told = step(state, Minute(later, bars, world, span=MINUTE if bars else 0), life)
+    assert [type(one) for one in told] == [Correction]
+    assert after.is_armed and after.grounds is None

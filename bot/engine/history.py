@@ -68,6 +68,10 @@ class Points:
     def __len__(self) -> int:
         return len(self._log)
 
+    def emptied(self) -> Points:
+        """Give the same kind of history, of which nothing is known."""
+        return Points(calendar=self._calendar)
+
     # --- what comes in --------------------------------------------------------------------------------------
 
     def put(self, points: Iterable[Point]) -> None:

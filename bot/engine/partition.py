@@ -306,6 +306,8 @@ class Partition:
             at = None if state.is_ended else self._next(life, state.cursor, stop, rests)
             if at is not None and NOWHERE not in rests.values():
                 state = replace(state, cursor=max(at - life.is_still, state.cursor))
+        if not life.is_still and self._world.next_arrival(life.calendars, state.cursor, stop) <= stop:
+            plan.rests[arming] = dict.fromkeys(life.keys, NOWHERE)  # the next minute is the first to know it
         state = replace(state, cursor=max(state.cursor, stop))
         plan.states[arming] = state
         is_over = is_finished(state, life)
@@ -319,8 +321,7 @@ class Partition:
         """Find the next minute before ``stop`` (the next point up to it) in which something may change."""
         if all(gap == EVERYWHERE for gap in rests.values()) and not life.calendars and not life.is_still:
             return None
-        arrivals = [self._world.next_arrival(key, since, stop) for key in life.calendars]
-        change = min([self._due(life, since), *arrivals])
+        change = min(self._due(life, since), self._world.next_arrival(life.calendars, since, stop))
         if life.is_still:
             return math.ceil(change) if change <= stop else None
         found = [

@@ -50,10 +50,10 @@ class World:
         word = Point(one.as_of, one.known_at, float(one.value), one.is_final, one.revision)
         self.points[one.key].put([word])
 
-    def next_arrival(self, key: MetricKey, after: float, until: float) -> float:
-        """Give when something next becomes known of a metric, after an instant and up to another."""
-        arrivals = self.points[key].arrivals(after, until + 1)
-        return min((one.known_at for one in arrivals if after < one.known_at <= until), default=math.inf)
+    def next_arrival(self, keys: Iterable[MetricKey], after: float, until: float) -> float:
+        """Give when something next becomes known of some metrics, after an instant and up to another."""
+        words = (word for key in keys for word in self.points[key].arrivals(after, until + 1))
+        return min((word.known_at for word in words if after < word.known_at <= until), default=math.inf)
 
     def follow(self, key: MetricKey, spans: Iterable[int] = ()) -> None:
         """Keep what comes of a key from now on, and its candles of some spans."""
