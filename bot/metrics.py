@@ -218,6 +218,7 @@ class Batch:
 
     ``bounds`` stand where minutes were not read or are gone; those of a key and its bars follow one another
     in time. ``doubts`` are told and judge nothing, ``unseen`` are the series that could not be looked at.
+    ``is_streamed`` says that the prints came by themselves, and were not asked for.
     """
 
     source: str
@@ -228,6 +229,7 @@ class Batch:
     bounds: tuple[Bounds, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     unseen: tuple[Unseen, ...] = ()
+    is_streamed: bool = False
 
     def keys(self) -> Iterator[MetricKey]:
         """Name every key that the batch says something about; a key may come twice."""
@@ -256,7 +258,10 @@ class Want:
 class Health:
     """How one feed is: when it last brought data, and what keeps it from doing so.
 
-    ``quota`` is how many more questions it may be asked, where it says so.
+    ``quota`` is how many more questions it may be asked, where it says so. ``failures`` is the number of
+    failed looks in a row, ``lag`` how many seconds the newest final minute lies behind its source's present,
+    ``None`` where it brought none. ``requests`` counts from the start, ``requests_in_an_hour`` those of the
+    last hour.
     """
 
     source: str
@@ -265,6 +270,9 @@ class Health:
     reason: str = ""
     requests: int = field(default=0, compare=False)
     quota: int | None = None
+    requests_in_an_hour: int = field(default=0, compare=False)
+    failures: int = field(default=0, compare=False)
+    lag: float | None = field(default=None, compare=False)
 
     @property
     def is_well(self) -> bool:

@@ -4,12 +4,19 @@ table     the exchanges that can be watched, and how they differ
 candles   rows -> final minutes, and what is refused                 pure
 faults    what goes wrong, and how long to leave an exchange alone   pure
 listing   what is traded, and which names are near                   pure
+standing  whether an exchange can be relied on                       pure
 venues    which exchange serves which series                         pure
+costs     what looking costs, and whose turn it is                   pure
 door      the real ccxt, behind checked values
 markets   the listing of one exchange, loaded and renewed
 prices    its present prices, all at once
+exclusion what the extremes of a day exclude                         pure
+sieve     which series need candles now
 minutes   paging until caught up
+hindsight what coarser candles tell where minutes are gone
 pursuit   doing so for many series, one bad one not spoiling the others
+roster    which wants concern one exchange                           pure
+answers   its answers to questions between looks
 lookout   one exchange, read and judged inside the thread of ccxt
 thread    that thread
 feed      the Feed; market: the Market
@@ -76,6 +83,6 @@ def build_feeds(
     feeds = []
     for name in chosen:
         about = FEEDS[name]
-        door = Door(about, gateway or "", throttle, timeout)
+        door = Door(about, gateway or "", throttle, timeout, clock)
         feeds.append(ExchangeFeed(Lookout(about, venues, door, clock, jitter), thread))
     return Exchanges(tuple(feeds), ExchangeMarket(feeds, venues, quote))

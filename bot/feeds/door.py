@@ -6,15 +6,17 @@ All of it runs in the thread of ccxt; every failure leaves as a Fault.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from bot.feeds.costs import Spending
 from bot.feeds.faults import Fault, Trouble, fault_of_error, fault_of_status
 from bot.feeds.table import Exchange, Kind
 from bot.metrics import MINUTE
+from bot.ports import Clock
 
 Answer = TypeVar("Answer")
 
@@ -28,10 +30,14 @@ _RECENT_BARS = 1400
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A last price as an exchange gave it, and when it was traded where the exchange says so."""
+    """A last price as an exchange gave it, when it was traded where the exchange says so, and the extremes
+    of the 24 hours before where they came with it.
+    """
 
     price: object
     at: object
+    low: object = None
+    high: object = None
 
 
 def through(gateway: str, tree: Any) -> Any:
@@ -57,15 +63,28 @@ def through(gateway: str, tree: Any) -> Any:
 class Door:
     """One long-lived ccxt instance, opened by the first question."""
 
-    def __init__(self, exchange: Exchange, gateway: str, throttle: bool, timeout: float) -> None:
+    def __init__(
+        self, exchange: Exchange, gateway: str, throttle: bool, timeout: float, clock: Clock
+    ) -> None:
         self._about = exchange
         self._gateway = gateway
         self._throttle = throttle
         self._timeout = timeout
+        self._clock = clock
         self._ccxt: Any = None
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._waiting = 0
+        self._hour = Spending(3600.0, MINUTE)
+        self._minute = {costs: Spending(MINUTE) for costs in exchange.costs.values()}
         self.requests = 0
+
+    def requests_in_an_hour(self) -> int:
+        """Count the requests of the last hour."""
+        return round(self._hour.spent(self._clock.now()))
+
+    def spent(self, kind: Kind) -> float:
+        """Give the weight that was spent in the last minute, of the allowance that a kind belongs to."""
+        return self._minute[self._about.costs[kind]].spent(self._clock.now())
 
     async def time(self) -> float:
         """Ask the exchange for its clock, in epoch seconds."""
@@ -85,10 +104,16 @@ class Door:
             raise self._nonsense("lists no markets")
         return found
 
-    def use(self, markets: list[dict[str, Any]]) -> dict[str, Mapping[str, Any]]:
-        """Use these markets from now on, and give them by their unified symbol."""
+    def use(self, markets: list[dict[str, Any]], kept: Collection[str] = ()) -> dict[str, Mapping[str, Any]]:
+        """Use these markets from now on, and give them by their unified symbol.
+
+        Those of ``kept`` that are missing now, and were there before, stay.
+        """
         for market in markets:
             market["info"] = {}  # the raw answer is half of the memory, and nothing here reads it
+        known = {market["symbol"] for market in markets}
+        before = self._instance().markets or {}
+        markets += [before[symbol] for symbol in kept if symbol in before and symbol not in known]
         try:
             self._instance().set_markets(markets)
         except Exception as error:
@@ -96,14 +121,22 @@ class Door:
         by_symbol: dict[str, Mapping[str, Any]] = self._instance().markets
         return by_symbol
 
-    async def prices(self, kind: Kind) -> dict[str, Quote]:
-        """Ask for the last price of everything of a kind, by unified symbol."""
-        call = self._about.prices_call
+    async def prices(self, kind: Kind, with_days: bool = False) -> dict[str, Quote]:
+        """Ask for the last price of everything of a kind, by unified symbol.
+
+        ``with_days`` asks for the extremes of the last 24 hours too; some exchanges give them unasked.
+        """
+        call = "fetch_tickers" if with_days else self._about.prices_call
         params = dict(self._about.prices_params[kind])
+        costs = self._about.costs[kind]
+        self._spend(kind, costs.days if with_days and costs.days is not None else costs.prices)
         async with self._asking():
             found = await getattr(self._instance(), call)(None, params)
         field = "price" if call == "fetch_last_prices" else "last"
-        return {symbol: Quote(one.get(field), one.get("timestamp")) for symbol, one in found.items()}
+        return {
+            symbol: Quote(one.get(field), one.get("timestamp"), one.get("low"), one.get("high"))
+            for symbol, one in found.items()
+        }
 
     async def rows(
         self, symbol: str, start: int, stop: int, now: float, span: int = MINUTE
@@ -114,9 +147,12 @@ class Door:
         """
         about = self._about
         params: dict[str, object] = {}
+        is_old = start < now - _RECENT_BARS * span
         if about.has_history_type:
-            params["type"] = "HistoryCandles" if start < now - _RECENT_BARS * span else "Candles"
+            params["type"] = "HistoryCandles" if is_old else "Candles"
         limit = about.rows if about.gives_newest else (stop - start) // span
+        kind: Kind = "swap" if ":" in symbol else "spot"
+        self._spend(kind, about.costs[kind].of_candles(limit, is_old))
         async with self._asking():
             found: Sequence[object] = await self._instance().fetch_ohlcv(
                 symbol, about.spans[span], start * 1000, limit, params
@@ -130,11 +166,28 @@ class Door:
             best_bid, best_ask = found["bids"][0][0], found["asks"][0][0]
         return best_bid, best_ask
 
+    async def second(self, options: Mapping[str, object]) -> Any:
+        """Open another instance, of ccxt.pro, that reads websockets and shares the markets in use here.
+
+        It belongs to the caller. ``options`` come on top of the exchange's. Raises Fault while no markets are
+        in use.
+        """
+        if self._ccxt is None or not self._ccxt.markets:
+            raise self._nonsense("has not said what it lists")
+        # The import takes half a second: in a thread of its own, so that the looks go on.
+        library = await asyncio.to_thread(_pro)
+        instance = self._built(library, {**self._about.options, **options})
+        instance.set_markets_from_exchange(self._ccxt)
+        return instance
+
     async def close(self) -> None:
         """Let go of the connections."""
         if self._ccxt is not None:
             await self._ccxt.close()
             self._ccxt = None
+
+    def _spend(self, kind: Kind, weight: float) -> None:
+        self._minute[self._about.costs[kind]].spend(weight, self._clock.now())
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[None]:
@@ -161,19 +214,22 @@ class Door:
     def _open(self) -> Any:
         import ccxt.async_support as ccxt
 
-        about = self._about
-        instance: Any = getattr(ccxt, about.name)(
+        instance = self._built(ccxt, self._about.options)
+        self._watch_answers(instance)
+        return instance
+
+    def _built(self, library: Any, options: Mapping[str, object]) -> Any:
+        instance: Any = getattr(library, self._about.name)(
             {
                 "enableRateLimit": self._throttle,
                 "timeout": int(self._timeout * 1000),
-                "options": dict(about.options),
+                "options": dict(options),
             }
         )
         if self._gateway:
             instance.urls["api"] = through(self._gateway, instance.urls["api"])
             if urlsplit(self._gateway).scheme == "http":
                 instance.timeout_on_exit = 0  # only TLS needs a moment to say goodbye
-        self._watch_answers(instance)
         return instance
 
     def _watch_answers(self, instance: Any) -> None:
@@ -188,6 +244,7 @@ class Door:
 
         async def fetch_counted(*question: Any) -> object:
             self.requests += 1
+            self._hour.spend(1, self._clock.now())
             return await fetch(*question)
 
         def handle_answer(*answer: Any) -> None:
@@ -205,3 +262,9 @@ class Door:
         instance.fetch = fetch_counted
         instance.handle_errors = handle_answer
         instance.parse_ohlcvs = rows_as_they_came
+
+
+def _pro() -> Any:
+    import ccxt.pro
+
+    return ccxt.pro

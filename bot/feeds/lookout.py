@@ -7,15 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from bot.feeds.candles import Refused, parse_row
+from bot.feeds.answers import Answers
+from bot.feeds.candles import final_until
 from bot.feeds.door import Door, Quote
 from bot.feeds.exchange_time import ExchangeTime
 from bot.feeds.faults import Fault, Pause, Trouble
 from bot.feeds.listing import Listed, Listing
 from bot.feeds.markets import Markets
-from bot.feeds.minutes import OVERLAP, Caught, catch_up
 from bot.feeds.prices import Prices, instant_of, price_of
-from bot.feeds.pursuit import Pursuit
+from bot.feeds.pursuit import Catch, Pursuit
+from bot.feeds.roster import Roster, roster_of, scaled
+from bot.feeds.sieve import Sieve
 from bot.feeds.table import Exchange, Kind
 from bot.feeds.venues import Venues
 from bot.metrics import (
@@ -23,20 +25,16 @@ from bot.metrics import (
     Bar,
     Bars,
     Batch,
+    Bounds,
     Health,
     MetricKey,
     Print,
     Seen,
+    Unseen,
     Want,
-    join,
-    minute_of,
-    opening_of,
-    point,
     runs,
 )
 from bot.ports import Clock
-
-_PAGES_OF_HISTORY = 500
 
 log = structlog.get_logger(__name__)
 
@@ -60,10 +58,14 @@ class Lookout:
         self._looking = asyncio.Lock()
         self._markets = Markets(exchange, venues, door, clock)
         self._time = ExchangeTime(exchange.name, door, clock)
-        self._prices = Prices(exchange.name, door)
-        self._pursuit = Pursuit(exchange, door, self._time)
+        self._prices = Prices(exchange, door, self._time)
+        self._sieve = Sieve(exchange, self._prices)
+        self._pursuit = Pursuit(exchange, door, self._time, clock)
+        self._answers = Answers(exchange, door, self._time)
         self._pause = Pause()
         self._delivered: dict[MetricKey, int] = {}
+        self._tried: dict[str, int] = {}
+        self._newest: int | None = None
         self._seen_at: float | None = None
         self._failing_since: float | None = None
         self._reason = ""
@@ -71,10 +73,14 @@ class Lookout:
     # --- looks ------------------------------------------------------------------------------------------
 
     async def look(self, wants: Sequence[Want]) -> Batch:
-        """Look once. A failed look, one before its time, or one while another runs, is an empty batch."""
+        """Look once. One while another runs is an empty batch, one that failed names what it did not see."""
         now = self.clock.now()
-        if self._looking.locked() or now < self._pause.until:
+        self._venues.follow(wants, now)
+        if self._looking.locked():
             return Batch(self.name, now)
+        if now < self._pause.until:
+            self._venues.report(self.name, now, self._reason)
+            return self._blind(wants)
         async with self._looking:
             try:
                 batch, remark = await self._look(wants)
@@ -86,7 +92,7 @@ class Lookout:
             else:
                 self._succeed(remark)
                 return batch
-        return Batch(self.name, self.clock.now())
+        return self._blind(wants)
 
     async def ready(self) -> Listing:
         """Know what the exchange lists."""
@@ -107,44 +113,30 @@ class Lookout:
         """Give the present price with the running minute so far."""
         self._check_pause()
         await self.ready()
-        now = await self._time.now()
-        minute = minute_of(now)
-        answer = await self._door.rows(listed.symbol, minute - OVERLAP, minute + 2 * MINUTE, now)
-        read = [parse_row(row, now) for row in answer]
-        bars = [row for row in read if isinstance(row, Bar)]
-        newest = max(bars, key=lambda bar: bar.at, default=None)
-        latest = minute if newest is None else newest.at
-        if any(isinstance(row, Refused) and (row.at is None or row.at >= latest) for row in read):
-            raise self._nonsense("gives an impossible candle")
-        if newest is not None:
-            bar = newest if newest.at >= minute else point(newest.close, minute)
-        else:
-            price = price_of((await self._door.prices(listed.kind)).get(listed.symbol))
-            if price is None:
-                raise self._nonsense(f"gives no price for {listed.symbol}")
-            bar = point(price, minute)
-        return Seen(min(max(self._time.estimate(), bar.at), bar.end - 0.001), bar)
+        return await self._answers.see(listed)
 
     async def page(self, listed: Listed, since: int, until: int, span: int) -> tuple[Bar, ...]:
-        """Give the newest run without a hole of the final bars in ``[since, until)``.
-
-        Those of a length that the exchange does not offer are joined from shorter ones.
-        """
+        """Give the newest run without a hole of the final bars in ``[since, until)``."""
         self._check_pause()
         await self.ready()
-        offered = max(one for one in self._exchange.spans if span % one == 0)
-        first, stop = opening_of(since, span), opening_of(until, span)
-        now = await self._time.now()
-        rows, pages = self._pursuit.asking(listed, now, offered), _PAGES_OF_HISTORY
-        caught = await catch_up(
-            rows, self._exchange, first, stop, now=now, pages=pages, span=offered, is_patient=False
-        )
-        found = runs(caught.bars if offered == span else tuple(join(caught.bars, span)))
-        return found[-1] if found else ()
+        return await self._answers.page(listed, since, until, span)
+
+    def exchange_now(self) -> float:
+        """Give the exchange's present instant, by what is known of its clock."""
+        return self._time.estimate()
 
     def health(self) -> Health:
         """Say how the exchange is."""
-        return Health(self.name, self._seen_at, self._failing_since, self._reason, self._door.requests)
+        return Health(
+            self.name,
+            self._seen_at,
+            self._failing_since,
+            self._reason,
+            self._door.requests,
+            requests_in_an_hour=self._door.requests_in_an_hour(),
+            failures=self._pause.failures,
+            lag=None if self._newest is None else max(0.0, self._time.estimate() - self._newest),
+        )
 
     def note(self, fault: Fault) -> None:
         """Take in a fault met by a question between two looks: what concerns all stops the looks too."""
@@ -161,20 +153,87 @@ class Lookout:
     async def _look(self, wants: Sequence[Want]) -> tuple[Batch, str]:
         listing = await self._markets.listing()
         await self._time.now()
-        wanted: dict[Listed, list[Want]] = {}
-        strangers: list[str] = []
-        for want in wants:
-            if self._venues.serves(self.name, want.key):
-                listed = listing.traded.get(want.key.instrument)
-                if listed is None:
-                    strangers.append(str(want.key))
-                else:
-                    wanted.setdefault(listed, []).append(want)
-        quotes = await self._prices.ask(_kinds(wanted), listing)
+        self._pursuit.begin()
+        roster = roster_of(self.name, self._venues, wants)
+        final = final_until(self._time.estimate())
+        self._note_absent(roster)
+        blind = {**roster.absent, **await self._take_over(roster)}
+        with_days = self._sieve.worth_asking(roster.mine, final, self._ratio)
+        asked_at = self._time.estimate()
+        quotes = await self._prices.ask(_kinds(roster.mine), listing, with_days)
         priced_at = self._time.estimate()
-        caught = await self._pursuit.catch(
-            {listed: min(want.since for want in of_symbol) for listed, of_symbol in wanted.items()}
-        )
+        sifted = self._sieve.sift(roster.mine, quotes, final, asked_at, self._ratio)
+        tried = {listed: final - MINUTE for listed in roster.tried if self._tried.get(listed.symbol) != final}
+        self._tried = {listed.symbol: final for listed in roster.tried}
+        caught = await self._pursuit.catch({**tried, **sifted.since}, sifted.distances)
+        blind |= self._report(roster, caught)
+        bars, bounds = self._bars(roster, caught, blind)
+        bounds += [one for one in sifted.bounds if self._is_shown_here(one.key)]
+        for one in bounds:
+            self._delivered[one.key] = max(self._delivered.get(one.key, 0), one.until)
+        prints = self._prints(roster.mine, quotes, priced_at, blind)
+        return self._leave(bars, prints, bounds, blind), "; ".join(self._remarks(roster, caught))
+
+    async def _take_over(self, roster: Roster) -> dict[MetricKey, str]:
+        """Measure by how much prices here differ from those that were judged, where this one stands in anew.
+
+        Gives the keys that cannot be shown yet, and why.
+        """
+        blind: dict[MetricKey, str] = {}
+        asked: dict[Listed, Want] = {}
+        for listed, wants in roster.mine.items():
+            for want in wants:
+                if self._venues.ratio(self.name, want.key) is None:
+                    if want.close is None:
+                        self._venues.settle_ratio(self.name, want.key)
+                    else:
+                        asked[listed] = want
+        if not asked:
+            return blind
+        found, faults = await self._pursuit.closes({listed: want.since for listed, want in asked.items()})
+        for listed, want in asked.items():
+            if (
+                want.close
+                and listed in found
+                and self._venues.settle_ratio(self.name, want.key, want.close, found[listed])
+            ):
+                continue
+            fault = faults.get(listed)
+            blind[want.key] = f"{self.name} is about to stand in" if fault is None else fault.reason
+            if listed in found:
+                blind[want.key] = f"{self.name} shows quite another price of {want.key.instrument.upper()}"
+            if fault is not None or listed in found:
+                self._venues.report_series(
+                    self.name, want.key.instrument, self.clock.now(), blind[want.key], is_final=True
+                )
+        return blind
+
+    def _ratio(self, key: MetricKey) -> float | None:
+        return self._venues.ratio(self.name, key)
+
+    def _is_shown_here(self, key: MetricKey) -> bool:
+        """Whether this exchange shows a key still: that may have changed while the look went on."""
+        return self._venues.looker_of(key) == self.name
+
+    def _note_absent(self, roster: Roster) -> None:
+        for key, reason in roster.absent.items():
+            self._venues.report_series(self.name, key.instrument, self.clock.now(), reason)
+
+    def _report(self, roster: Roster, caught: Catch) -> dict[MetricKey, str]:
+        """Note how each series went, and give those that cannot be seen, with the reason."""
+        now = self.clock.now()
+        for listed, fault in caught.faults.items():
+            self._venues.report_series(self.name, listed.symbol.lower(), now, fault.reason)
+        for listed, answer in caught.answers.items():
+            if answer.good:
+                self._venues.report_series(self.name, listed.symbol.lower(), now)
+        return {
+            want.key: fault.reason
+            for listed, fault in caught.faults.items()
+            for want in roster.mine.get(listed, ())
+        }
+
+    def _remarks(self, roster: Roster, caught: Catch) -> list[str]:
         remarks = [
             f"no minutes of {listed.symbol.lower()}: {one.reason}" for listed, one in caught.faults.items()
         ]
@@ -183,42 +242,70 @@ class Lookout:
             for listed, answer in caught.answers.items()
             if answer.refused
         ]
-        if strangers:
-            remarks.append(f"{self.name} does not list {', '.join(sorted(strangers))}")
-        bars = self._bars(wanted, caught.answers)
-        prints = self._prints(wanted, quotes, priced_at)
-        return self._leave(bars, prints), "; ".join(remarks)
+        return remarks + sorted(set(roster.absent.values()))
 
-    def _leave(self, bars: Sequence[Bars], prints: Sequence[Print]) -> Batch:
+    def _blind(self, wants: Sequence[Want]) -> Batch:
+        """Give the batch of a look that saw nothing."""
+        blind = {want.key: self._reason for want in wants if self._is_shown_here(want.key)}
+        return self._leave((), (), (), blind)
+
+    def _leave(
+        self,
+        bars: Sequence[Bars],
+        prints: Sequence[Print],
+        bounds: Sequence[Bounds],
+        blind: Mapping[MetricKey, str],
+    ) -> Batch:
         """Let final minutes and single prices out: all that a look brings passes here."""
-        return Batch(self.name, self.clock.now(), tuple(bars), tuple(prints))
+        unseen = tuple(Unseen(key, reason) for key, reason in blind.items() if self._is_shown_here(key))
+        return Batch(
+            self.name, self.clock.now(), tuple(bars), tuple(prints), bounds=tuple(bounds), unseen=unseen
+        )
 
-    def _bars(self, wanted: Mapping[Listed, list[Want]], answers: Mapping[Listed, Caught]) -> list[Bars]:
-        keys = {want.key for of_symbol in wanted.values() for want in of_symbol}
+    def _bars(
+        self, roster: Roster, caught: Catch, blind: Mapping[MetricKey, str]
+    ) -> tuple[list[Bars], list[Bounds]]:
+        """Give the final minutes of each key, and what bounds the minutes between that are gone."""
+        keys = {want.key for wants in roster.mine.values() for want in wants}
         self._delivered = {key: end for key, end in self._delivered.items() if key in keys}
         found: list[Bars] = []
-        for listed, answer in answers.items():
-            for want in wanted[listed]:
-                for run in runs([bar for bar in answer.bars if bar.at >= want.since]):
+        bounds: list[Bounds] = []
+        for listed, answer in caught.answers.items():
+            for want in roster.mine.get(listed, ()):
+                if want.key in blind or not self._is_shown_here(want.key):
+                    continue
+                ratio = self._ratio(want.key) or 1.0
+                for reach in caught.reaches.get(listed, ()):
+                    if (since := max(reach.since, want.since)) < reach.until:
+                        low, high = reach.low * ratio, reach.high * ratio
+                        bounds.append(Bounds(want.key, since, reach.until, low, high, self.name))
+                for run in runs([scaled(bar, ratio) for bar in answer.bars if bar.at >= want.since]):
                     found.append(Bars(want.key, run, self.name))
                     self._delivered[want.key] = max(self._delivered.get(want.key, 0), run[-1].end)
-        return found
+                    self._newest = max(self._newest or 0, run[-1].end)
+        return found, bounds
 
     def _prints(
-        self, wanted: Mapping[Listed, list[Want]], quotes: Mapping[str, Quote], now: float
+        self,
+        wanted: Mapping[Listed, Sequence[Want]],
+        quotes: Mapping[str, Quote],
+        now: float,
+        blind: Mapping[MetricKey, str],
     ) -> list[Print]:
         """Give one print per wanted key, unless its minute is final already: then it tells nothing new."""
         found: list[Print] = []
-        for listed, of_symbol in wanted.items():
+        for listed, wants in wanted.items():
             quote = quotes.get(listed.symbol)
             price = price_of(quote)
             if quote is None or price is None:
                 continue
             at = instant_of(quote, now)
             found += [
-                Print(want.key, price, at, self.name)
-                for want in of_symbol
-                if at >= max(want.since, self._delivered.get(want.key, 0))
+                Print(want.key, price * ratio, at, self.name)
+                for want in wants
+                if (ratio := self._ratio(want.key)) is not None
+                and self._is_shown_here(want.key)
+                and at >= max(want.since, self._delivered.get(want.key, 0))
             ]
         return found
 
@@ -230,8 +317,7 @@ class Lookout:
 
     def _fail(self, fault: Fault) -> None:
         now = self.clock.now()
-        if fault.trouble is Trouble.BLOCKED:
-            self._venues.block(self.name)
+        self._venues.report(self.name, now, fault.reason, is_final=fault.trouble is Trouble.BLOCKED)
         self._pause = self._pause.after(fault, now, self._draw)
         if self._failing_since is None or fault.reason != self._reason:
             log.warning(
@@ -252,6 +338,7 @@ class Lookout:
             log.warning("look_incomplete", exchange=self.name, reason=remark)
         self._pause = Pause()
         self._seen_at = self.clock.now()
+        self._venues.report(self.name, self._seen_at)
         self._failing_since = None
         self._reason = remark
         self._time.count_look()
@@ -266,6 +353,6 @@ class Lookout:
         )
 
 
-def _kinds(wanted: Mapping[Listed, list[Want]]) -> list[Kind]:
+def _kinds(wanted: Mapping[Listed, Sequence[Want]]) -> list[Kind]:
     kinds: set[Kind] = {listed.kind for listed in wanted} or {"spot"}
     return sorted(kinds)

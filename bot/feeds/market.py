@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bot.feeds.feed import ExchangeFeed
 from bot.feeds.listing import Listed, by_prefix, nearest
+from bot.feeds.roster import scaled
 from bot.feeds.venues import PRICE, Venues
 from bot.metrics import MINUTE, Bar, Health, MetricKey, Seen
 from bot.ports import Serving, UnknownInstrument, Unseeable
@@ -22,14 +23,13 @@ class ExchangeMarket:
 
     def serving(self, key: MetricKey) -> Serving | None:
         """Say which exchange shows a series now; ``None`` if none does, or that is not known yet."""
-        venue = self._venues.venue_of(key)
-        return None if venue is None else Serving(venue, venue)
+        return self._venues.serving(key)
 
     async def resolve(self, instrument: Instrument) -> MetricKey:
         """Find the series of an instrument, its default quote filled in.
 
         Raises UnknownInstrument with the nearest names, and Unseeable while an exchange that would come first
-        has not said what it lists.
+        has not said what it lists, and may do so any moment.
         """
         key = self._key(instrument)
         if instrument.venue and instrument.venue not in self._feeds:
@@ -41,7 +41,7 @@ class ExchangeMarket:
                 try:
                     await (self._feeds[name].refresh() if is_renewed else self._feeds[name].ready())
                 except Unseeable:
-                    if self._venues.is_passed_over(name) and len(asked) > 1:
+                    if self._venues.is_away(name) and len(asked) > 1:
                         continue
                     if not is_renewed:
                         raise
@@ -55,8 +55,9 @@ class ExchangeMarket:
 
     async def seen(self, key: MetricKey) -> Seen:
         """Give the present price with the running minute so far. Raises Unseeable."""
-        feed, listed = await self._place(key)
-        return await feed.seen(listed)
+        feed, listed, ratio = await self._place(key)
+        seen = await feed.seen(listed)
+        return Seen(seen.at, scaled(seen.bar, ratio))
 
     async def bars(self, key: MetricKey, since: int, until: int, span: int = MINUTE) -> tuple[Bar, ...]:
         """Give the final bars of ``[since, until)``, rising and without a hole, the newest if not all.
@@ -65,8 +66,8 @@ class ExchangeMarket:
         """
         if span <= 0 or span % MINUTE:
             raise ValueError(f"no bar is {span} seconds long")
-        feed, listed = await self._place(key)
-        return await feed.bars(listed, since, until, span)
+        feed, listed, ratio = await self._place(key)
+        return tuple(scaled(bar, ratio) for bar in await feed.bars(listed, since, until, span))
 
     async def instruments(self, prefix: str, limit: int = 25) -> list[str]:
         """Name instruments that begin with ``prefix``, the most usual quote first."""
@@ -89,7 +90,8 @@ class ExchangeMarket:
         name = f"{instrument.base}/{quote}:{settle}" if settle else f"{instrument.base}/{quote}"
         return MetricKey(PRICE, name.lower(), instrument.venue)
 
-    async def _place(self, key: MetricKey) -> tuple[ExchangeFeed, Listed]:
+    async def _place(self, key: MetricKey) -> tuple[ExchangeFeed, Listed, float]:
+        """Give who shows a series now, as what it is listed there, and what its prices are multiplied by."""
         if key.metric != PRICE:
             raise Unseeable(f"{key} is not a price")
         name = self._venues.venue_of(key)
@@ -100,11 +102,10 @@ class ExchangeMarket:
             raise Unseeable(f"no configured exchange gives {key}")
         feed = self._feeds[name]
         await feed.ready()
-        listing = self._venues.listing(name)
-        listed = None if listing is None else listing.traded.get(key.instrument)
+        listed = self._venues.listed(name, key.instrument)
         if listed is None:
             raise Unseeable(f"{name} does not list {key.instrument}")
-        return feed, listed
+        return feed, listed, self._venues.ratio(name, key) or 1.0
 
     async def _settle(self, key: MetricKey) -> None:
         """Have the exchanges before the one that serves a key say what they list. Raises Unseeable."""
@@ -112,7 +113,7 @@ class ExchangeMarket:
             try:
                 await feed.ready()
             except Unseeable:
-                if not self._venues.is_passed_over(feed.name):
+                if not self._venues.is_away(feed.name):
                     raise
             if self._venues.venue_of(key) is not None:
                 return

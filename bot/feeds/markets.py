@@ -14,6 +14,7 @@ from bot.feeds.venues import Venues
 from bot.ports import Clock
 
 _SECONDS = 6 * 3600.0
+_SECONDS_WHILE_LACKING = 3600.0
 _FRESH = 600.0
 
 log = structlog.get_logger(__name__)
@@ -28,29 +29,33 @@ class Markets:
         self._door = door
         self._clock = clock
         self._loading: asyncio.Task[None] | None = None
+        self._asked_at = 0.0
 
     def known(self) -> Listing | None:
         """Give what is listed, or ``None`` while the exchange has not said."""
         return self._venues.listing(self._exchange.name)
 
     def is_fresh(self) -> bool:
-        """Whether the listing is some minutes old at most."""
-        listing = self.known()
-        return listing is not None and self._clock.now() - listing.loaded_at < _FRESH
+        """Whether the exchange was asked for its listing some minutes ago at most."""
+        return self.known() is not None and self._clock.now() - self._asked_at < _FRESH
 
     async def listing(self) -> Listing:
-        """Give what is listed, renewed where it is hours old; a bad answer leaves the old one in use."""
+        """Give what is listed, renewed after hours, and after one while it lacks what is wanted.
+
+        A bad answer leaves the old listing in use.
+        """
         listing = self.known()
         if listing is None:
             return await self.load()
-        if self._clock.now() - listing.loaded_at >= _SECONDS:
+        is_lacking = self._venues.is_lacking(self._exchange.name)
+        seconds = _SECONDS_WHILE_LACKING if is_lacking else _SECONDS
+        if self._clock.now() - self._asked_at >= seconds:
             try:
                 return await self.load()
             except Fault as fault:
                 log.warning("listing_not_renewed", exchange=self._exchange.name, reason=fault.reason)
                 if fault.is_of_all:
                     raise
-                self._venues.publish(self._exchange.name, Listing(self._clock.now(), listing.traded))
         return listing
 
     async def load(self) -> Listing:
@@ -71,6 +76,7 @@ class Markets:
 
     async def _load(self) -> None:
         name = self._exchange.name
+        self._asked_at = self._clock.now()
         found = await self._door.markets()
         try:
             listing = listing_of({market["symbol"]: market for market in found}, self._clock.now())
@@ -83,7 +89,7 @@ class Markets:
             raise self._nonsense(
                 f"lists {len(listing)} markets, and {self._exchange.sentinel} may be missing"
             )
-        self._door.use(found)
+        self._door.use(found, self._venues.kept(name))
         self._venues.publish(name, listing)
         log.info("markets_loaded", exchange=name, markets=len(listing))
 
