@@ -7,8 +7,9 @@ fails drops the plan, and the batch is judged again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,18 +17,24 @@ import structlog
 from bot import gauges
 from bot.engine.compiler import compile_rule
 from bot.engine.life import Life
+from bot.engine.news import sessions_of
 from bot.engine.partition import Partition, Plan
 from bot.engine.state import AlertState, Correction, Ended, Reminder, Resolution, Ring, Transition
 from bot.engine.values import currency_of
-from bot.metrics import MINUTE, Batch, MetricKey, Want
+from bot.metrics import MINUTE, Batch, MetricKey, Observation, Want
 from bot.pacing import backoff
-from bot.ports import Armed, Judgement, StoreTrouble, Told, Unseeable
+from bot.ports import Armed, Judgement, Noted, StoreTrouble, Told, Unseeable
 from bot.rules import RuleError, parse
 
 if TYPE_CHECKING:
     from bot.alerts.message import Fact
     from bot.alerts.models import Arming
     from bot.ports import Clock, Ledger, Market, Tape
+
+_DAY = 86_400
+_REACH = 400 * _DAY
+_REACH_OF_SESSIONS = 5000 * _DAY
+"""How far back the values of a metric are asked for and kept in memory, in seconds."""
 
 _HISTORY_PAUSE = 15.0
 """Seconds before history is asked for again: whoever cannot answer must not delay the rings of others."""
@@ -63,6 +70,7 @@ class Watch:
     _waiting: dict[int, _Waiting] = field(default_factory=dict)
     _begun: dict[int, AlertState] = field(default_factory=dict)
     _venues: dict[MetricKey, str] = field(default_factory=dict)
+    _recalled: set[MetricKey] = field(default_factory=set)
     _history_at: float = 0.0
     _epoch: int = 0
     _revision: int = 0
@@ -81,15 +89,21 @@ class Watch:
 
     def wants(self) -> list[Want]:
         """Say which series are read here, and from which minute each is needed."""
-        return [Want(key, since) for key, since in self._armings.wants().items()]
+        prices = [Want(key, since) for key, since in self._armings.wants().items()]
+        now = int(self.clock.now())
+        return prices + [Want(key, now - _reach(key)) for key in sorted(self._armings.metrics())]
 
     async def take(self, batch: Batch) -> None:
         """Judge one batch, and do not return before it is kept. Raises Superseded."""
         self._venues.update(dict.fromkeys(batch.keys(), batch.source))
+        noted: Noted | None = None
         attempts = 0
         while True:
             try:
                 await self._sync()
+                if noted is None:  # what was noted is no news a second time
+                    noted, batch = await self._note(batch)
+                await self._hand_over(noted)
                 self._armings.observe(batch)
                 plan = self._armings.plan()
                 await self._commit(plan, batch)
@@ -103,6 +117,30 @@ class Watch:
                     log.error("an arming cannot be judged, and is left out", arming=arming_id, reason=reason)
                 return
 
+    async def _note(self, batch: Batch) -> tuple[Noted, Batch]:
+        """Keep what a batch says of metrics; gives it with its news alone, as of when they become known.
+
+        That is after everything that was judged already. A crash from here on loses nothing: who starts
+        again recalls it, and has not judged it yet.
+        """
+        if not batch.observations:
+            return Noted(), batch
+        at = max(math.ceil(self.clock.now()), math.ceil(batch.at), self._armings.horizon + 1)
+        noted = await self.ledger.note(batch.observations, at)
+        return noted, replace(batch, at=max(batch.at, at), observations=noted.news)
+
+    async def _hand_over(self, noted: Noted) -> None:
+        """Read the series that another source speaks for now as that source tells them."""
+        for key in noted.moved:
+            log.warning("another source speaks", key=str(key))
+            self._armings.retell(key, await self._recall(key))
+        self._venues.update({word.key: word.source for word in noted.news})
+
+    async def _recall(self, key: MetricKey) -> list[Observation]:
+        words = await self.ledger.recall(key, int(self.clock.now()) - _reach(key))
+        self._venues.update({word.key: word.source for word in words})
+        return words
+
     async def _sync(self) -> None:
         changes = await self.ledger.changes(self.partition, self._revision)
         for arming_id in changes.retired:
@@ -110,6 +148,7 @@ class Watch:
             self._rules.pop(arming_id, None)
             self._waiting.pop(arming_id, None)
             self._begun.pop(arming_id, None)
+        self._recalled &= self._armings.metrics()
         made = [armed for armed in changes.made if armed.arming.id not in self._rules]
         if made:
             judged_to = await self.ledger.judged_to(self.partition)
@@ -151,6 +190,10 @@ class Watch:
                 self._history_at = self.clock.now() + _HISTORY_PAUSE
                 return False
             self._armings.preload(life, stretch, bars)
+        for key in life.calendars:
+            if key not in self._recalled:
+                self._armings.recall(life, await self._recall(key))
+                self._recalled.add(key)
         return True
 
     async def _commit(self, plan: Plan, batch: Batch) -> None:
@@ -210,3 +253,7 @@ class Watch:
             case Ended():
                 pass
         return Told(arming_id, transition, facts)
+
+
+def _reach(key: MetricKey) -> int:
+    return _REACH if sessions_of(key) is None else _REACH_OF_SESSIONS

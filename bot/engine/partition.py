@@ -21,14 +21,14 @@ from bot.engine.life import Life
 from bot.engine.minute import Minute
 from bot.engine.state import AlertState, Transition
 from bot.engine.step import begin, glance, is_finished, is_settled, step
+from bot.engine.stretches import missing
 from bot.engine.world import CandleKey, Stretch, World
-from bot.metrics import MINUTE, Bar, Batch, MetricKey, Observation, Print, minute_of, opening_of, point
+from bot.metrics import MINUTE, Bar, Batch, MetricKey, Observation, Print, minute_of, point
 
 PATIENCE = 10 * MINUTE
 """How long, in seconds, a rule of several series waits for the slowest before it is unknown to it."""
 
 _KEEP = 120 * MINUTE
-_HOUR = 60 * MINUTE
 
 
 @dataclass(slots=True)
@@ -83,8 +83,20 @@ class Partition:
         """Name the series of prices that are read here, each with the first minute that is needed of it."""
         return {key: end for key, end in self._ends.items() if key not in self._world.points}
 
+    def metrics(self) -> frozenset[MetricKey]:
+        """Name the metrics that are read here."""
+        return frozenset(self._world.points)
+
+    @property
+    def horizon(self) -> int:
+        """The instant up to which something was judged: what is only learnt now became known after it."""
+        return max([self._seen_to, *self._ends.values()])
+
     def latest(self, key: MetricKey) -> float | None:
-        """Give the newest price that is known of a key."""
+        """Give the newest price that is known of a key, or the newest final value of a metric."""
+        if key in self._world.points:
+            point = self._world.points[key].latest(self.horizon)
+            return point.value if point else None
         series, prints = self._world.series.get(key), self._prints.get(key)
         last = series.last if series else None
         if prints and (last is None or prints[-1].at >= last.end):
@@ -95,32 +107,8 @@ class Partition:
 
     def missing(self, life: Life, state: AlertState | None) -> list[Stretch]:
         """Name the history that an arming needs before it can be added."""
-        cursor = self.start_of(life, state)
         back = life.warmup if state is None else life.lookback
-        missing = []
-        for key in life.priced:
-            series = self._world.series.get(key)
-            edge = series.start if series and series.start is not None else cursor
-            if cursor - back < edge:
-                missing.append(Stretch(key, cursor - back, edge))
-            for span, count in life.spans[key].items():
-                missing.extend(self._missing_candles(key, span, count, cursor))
-        return missing
-
-    def _missing_candles(self, key: MetricKey, span: int, count: int, cursor: int) -> Iterator[Stretch]:
-        series, candles = self._world.series.get(key), self._world.candles.get((key, span))
-        end = series.end if series and series.end is not None else cursor
-        opening = opening_of(end, span)
-        since = opening - count * span
-        known = candles.start if candles else None
-        if known is None or known > since:
-            yield Stretch(key, since, opening if known is None else known, span)
-        if known is None and opening < end:
-            hour = max(opening, opening_of(end, _HOUR))
-            if span > _HOUR and opening < hour:
-                yield Stretch(key, opening, hour, _HOUR)
-            if hour < end:
-                yield Stretch(key, hour, end)
+        return missing(self._world, life, self.start_of(life, state), back)
 
     def preload(self, life: Life, stretch: Stretch, bars: Sequence[Bar]) -> None:
         """Note history that was missing for an arming."""
@@ -133,6 +121,11 @@ class Partition:
         for word in words:
             if word.key in life.calendars:
                 self._world.note(word)
+
+    def retell(self, key: MetricKey, words: Iterable[Observation]) -> None:
+        """Read a metric as another source tells it from its beginning, if anybody reads it here."""
+        if key in self._world.points:
+            self._world.retell(key, words)
 
     def add(self, arming: int, life: Life, state: AlertState | None) -> AlertState:
         """Take an arming in, and begin its life if it has no state; gives the state it has."""

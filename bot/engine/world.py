@@ -50,6 +50,12 @@ class World:
         word = Point(one.as_of, one.known_at, float(one.value), one.is_final, one.revision)
         self.points[one.key].put([word])
 
+    def retell(self, key: MetricKey, words: Iterable[Observation]) -> None:
+        """Forget what was known of a metric, and note other words of it."""
+        self.points[key] = self.points[key].emptied()
+        for word in words:
+            self.note(word)
+
     def next_arrival(self, keys: Iterable[MetricKey], after: float, until: float) -> float:
         """Give when something next becomes known of some metrics, after an instant and up to another."""
         words = (word for key in keys for word in self.points[key].arrivals(after, until + 1))

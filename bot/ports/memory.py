@@ -50,7 +50,41 @@ class Judgement:
     told: Sequence[Told] = ()
 
 
-class Ledger(Protocol):
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What an archive took in.
+
+    ``news`` are the words that it did not know, each with its revision and the instant from which it is
+    known, rising by that. ``moved`` are series that another provider speaks for from now on: what was said
+    of them before is that provider's word too, and must be recalled.
+    """
+
+    news: tuple[Observation, ...] = ()
+    moved: tuple[MetricKey, ...] = ()
+
+
+class Archive(Protocol):
+    """Every word that was ever said about a metric; nothing in it is changed, only added to.
+
+    One provider speaks for each series: the first that said something of it, until it has been silent for
+    long while another goes on.
+    """
+
+    async def note(self, observations: Sequence[Observation], at: int) -> Noted:
+        """Take in what was read, as known from ``at`` on, in one transaction.
+
+        The same value of the same finality again is no news. Only what the series' own provider says is
+        given back as news; what others say is kept all the same.
+        """
+
+    async def recall(self, key: MetricKey, since: int = 0) -> list[Observation]:
+        """Give what the series' provider said about what is not before ``since``, as it became known."""
+
+    async def newest(self) -> dict[MetricKey, Observation]:
+        """Give the latest word about the newest instant or session of every series, final or not."""
+
+
+class Ledger(Archive, Protocol):
     """What watch needs of the store."""
 
     async def take(self, partition: int, holder: str) -> int:
@@ -232,41 +266,7 @@ class Register(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """What an archive took in.
-
-    ``news`` are the words that it did not know, each with its revision and the instant from which it is
-    known, rising by that. ``moved`` are series that another provider speaks for from now on: what was said
-    of them before is that provider's word too, and must be recalled.
-    """
-
-    news: tuple[Observation, ...] = ()
-    moved: tuple[MetricKey, ...] = ()
-
-
-class Archive(Protocol):
-    """Every word that was ever said about a metric; nothing in it is changed, only added to.
-
-    One provider speaks for each series: the first that said something of it, until it has been silent for
-    long while another goes on.
-    """
-
-    async def note(self, observations: Sequence[Observation], at: int) -> Noted:
-        """Take in what was read, as known from ``at`` on, in one transaction.
-
-        The same value of the same finality again is no news. Only what the series' own provider says is
-        given back as news; what others say is kept all the same.
-        """
-
-    async def recall(self, key: MetricKey, since: int = 0) -> list[Observation]:
-        """Give what the series' provider said about what is not before ``since``, as it became known."""
-
-    async def newest(self) -> dict[MetricKey, Observation]:
-        """Give the latest word about the newest instant or session of every series, final or not."""
-
-
-class Store(Ledger, Outbox, Register, Archive, Protocol):
+class Store(Ledger, Outbox, Register, Protocol):
     """All that the house remembers."""
 
     async def close(self) -> None:
