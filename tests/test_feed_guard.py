@@ -17,9 +17,9 @@ from bot.feeds.guard import (
     PERSISTENCE,
     Guard,
     Heard,
-    Reach,
-    Suspicion,
+    Range,
     Showing,
+    Suspicion,
 )
 from bot.metrics import MINUTE, Bar, Doubt, MetricKey, Print
 
@@ -48,7 +48,7 @@ def seen(value: float, second: float) -> Print:
 
 
 def shows(low: float, high: float | None = None, source: str = "kraken") -> Showing:
-    return Showing(source, Reach(low, low if high is None else high))
+    return Showing(source, Range(low, low if high is None else high))
 
 
 def later(guard: Guard, seconds: float = 3600.0) -> tuple[Doubt, ...]:
@@ -72,7 +72,7 @@ def test_known_garbage_is_clipped_and_told_where_another_exchange_saw_nothing(
     guard = guard_at(trusted)
     wick = bar(0, trusted, trusted, garbage, trusted)
     suspicion = guard.judge(wick, (), None)
-    assert suspicion == Suspicion(BTC, garbage, Reach(trusted, trusted), START)
+    assert suspicion == Suspicion(BTC, garbage, Range(trusted, trusted), START)
     found = guard.judge(wick, (), [shows(low, trusted)])
     assert found == bar(0, trusted, trusted, low, trusted)
     (doubt,) = guard.doubts()
@@ -122,6 +122,15 @@ def test_the_bound_grows_with_the_time_since_the_last_trusted_price() -> None:
 
 def test_a_wick_after_an_outage_is_measured_from_its_own_minute() -> None:
     assert isinstance(guard_at(100.0).judge(bar(600, 101, 101, 90, 101), (), None), Suspicion)
+
+
+def test_after_minutes_that_nobody_read_a_bar_is_compared_with_the_prints_of_its_time() -> None:
+    guard = guard_at(100.0)
+    guard.weigh(seen(102, 10 * 3600 - 50), None)
+    guard.weigh(seen(103, 10 * 3600 + 20), None)
+    guard.begin(START + 36_066, START + 36_000, 100.0)
+    assert isinstance(guard.judge(bar(600, 103, 103, 90, 90), (), None), Suspicion)
+    assert guard.judge(bar(600, 103, 104, 101, 104), (), None) == bar(600, 103, 104, 101, 104)
 
 
 def test_the_first_price_of_a_series_has_nothing_to_be_compared_with() -> None:

@@ -45,7 +45,7 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class Range:
     """The prices from ``low`` to ``high``."""
 
     low: float
@@ -55,9 +55,9 @@ class Reach:
         """Give how far a price lies outside, between logarithms; 0 for one inside."""
         return max(0.0, log(self.low / price), log(price / self.high))
 
-    def to(self, *prices: float) -> Reach:
+    def to(self, *prices: float) -> Range:
         """Stretch it to prices."""
-        return Reach(min((self.low, *prices)), max((self.high, *prices)))
+        return Range(min((self.low, *prices)), max((self.high, *prices)))
 
     def clamp(self, price: float) -> float:
         """Give the nearest price inside."""
@@ -69,7 +69,7 @@ class Showing:
     """What a second source showed at the time in question; ``source`` is its name for people."""
 
     source: str
-    reach: Reach
+    reach: Range
 
     def __str__(self) -> str:
         ends = dict.fromkeys((written(self.reach.low), written(self.reach.high)))
@@ -82,7 +82,7 @@ class Suspicion:
 
     key: MetricKey
     value: float
-    trusted: Reach
+    trusted: Range
     at: float
 
     @property
@@ -134,10 +134,10 @@ class Guard:
     _price: float | None = None
     _priced_at: float = 0.0
     _swing: float = LEAST_BOUND / SWINGS
-    _reached: dict[int, Reach] = field(default_factory=dict)
+    _reached: dict[int, Range] = field(default_factory=dict)
     _settled: dict[int, Bar] = field(default_factory=dict)
     _refused: dict[int, float] = field(default_factory=dict)
-    _told: dict[int, Reach] = field(default_factory=dict)
+    _told: dict[int, Range] = field(default_factory=dict)
     _unconfirmed: Doubt | None = None
     _unconfirmed_at: float = 0.0
     _due: list[Doubt] = field(default_factory=list)
@@ -147,7 +147,8 @@ class Guard:
         self._now = now
         if close is None:
             return
-        if since != self._closed_at:
+        knows_better = self._closed_at < since <= self._priced_at + MINUTE
+        if since != self._closed_at and not knows_better:
             self._close, self._closed_at = close, since
         if since > self._priced_at:
             self._price, self._priced_at = close, since
@@ -175,15 +176,8 @@ class Guard:
         return known
 
     def _examine(self, bar: Bar, ahead: Sequence[Bar], heard: Heard | None) -> Bar | Suspicion:
-        base = self._close if bar.at >= self._closed_at else None
-        start = bar.close if base is None else base
-        trusted = Reach(start, start)
-        for minute, reach in self._reached.items():
-            if (
-                bar.at <= minute <= bar.end
-            ):  # a fall in a minute's last second is seen in the next one's first
-                trusted = trusted.to(reach.low, reach.high)
-        near, far = self._bound(bar.span), self._bound(bar.end - self._closed_at)
+        trusted, known_at = self._around(bar)
+        near, far = self._bound(bar.span), self._bound(bar.end - known_at)
 
         jump = Suspicion(self.key, bar.close, trusted, bar.at)
         is_close_good = jump.jump <= far or self._persists(bar, ahead, near)
@@ -208,14 +202,28 @@ class Guard:
             self._settled = _keep(self._settled, bar.at, known)
         return known
 
+    def _around(self, bar: Bar) -> tuple[Range, int]:
+        """Give what was trusted last before a bar and within it, and since when that is known."""
+        base = self._close if bar.at >= self._closed_at else None
+        has_gap = base is not None and bar.at > self._closed_at
+        first = bar.at - MINUTE if has_gap else bar.at
+        # A fall in a minute's last second is seen in the first second of the next one.
+        printed = [reach for minute, reach in self._reached.items() if first <= minute <= bar.end]
+        if has_gap and printed:
+            start, known_at = printed[0], first
+        else:
+            close = bar.close if base is None else base
+            start, known_at = Range(close, close), self._closed_at
+        return start.to(*(price for reach in printed for price in (reach.low, reach.high))), known_at
+
     def _clip(
-        self, bar: Bar, trusted: Reach, doubted: Sequence[Suspicion], heard: Heard, is_close_good: bool
+        self, bar: Bar, trusted: Range, doubted: Sequence[Suspicion], heard: Heard, is_close_good: bool
     ) -> Bar:
         """Clip a bar to what is trusted, and doubt the rest.
 
         Where a second source goes part of the way, the bar goes as far: that much is shown by two.
         """
-        whole = Reach(bar.low, bar.high)
+        whole = Range(bar.low, bar.high)
         doubtful = {one.value for one in doubted}
         kept = trusted.to(*(value for value in (bar.low, bar.high) if value not in doubtful))
         if trusted.apart(bar.open) <= self._bound(bar.span):
@@ -240,7 +248,7 @@ class Guard:
         """Whether the bar is one of some in a row that were traded at its price."""
         traded = (bar, *ahead[: PERSISTENCE - 1])
         closes = self._refused | {one.at: one.close for one in traded if one.volume > 0}
-        level = Reach(bar.close, bar.close)
+        level = Range(bar.close, bar.close)
         count = 0
         for place in range(1 - PERSISTENCE, PERSISTENCE):
             close = closes.get(bar.at + place * bar.span)
@@ -259,7 +267,7 @@ class Guard:
         self._swing += (width - self._swing) / _HOUR
         if bar.end > self._priced_at:
             self._price, self._priced_at = bar.close, bar.end
-        self._bear_out(bar.at, Reach(bar.low, bar.high))
+        self._bear_out(bar.at, Range(bar.low, bar.high))
 
     # --- prints -------------------------------------------------------------------------------------------
 
@@ -269,7 +277,7 @@ class Guard:
         The first price of a series of which nothing is known has nothing to be compared with: it is trusted.
         """
         price = one.value if self._price is None else self._price
-        trusted = self._reached.get(minute_of(one.at), Reach(price, price)).to(price)
+        trusted = self._reached.get(minute_of(one.at), Range(price, price)).to(price)
         jump = Suspicion(self.key, one.value, trusted, one.at)
         if jump.jump > self._bound(one.at - self._priced_at):
             if heard is None:
@@ -278,7 +286,7 @@ class Guard:
                 self._withhold(jump, [showing for showing in heard if jump.concerns(showing)])
                 return None
         minute = minute_of(one.at)
-        reach = self._reached.get(minute, Reach(one.value, one.value)).to(one.value)
+        reach = self._reached.get(minute, Range(one.value, one.value)).to(one.value)
         self._reached = _keep(self._reached, minute, reach)
         if one.at >= self._priced_at:
             self._price, self._priced_at = one.value, one.at
@@ -304,7 +312,7 @@ class Guard:
         usual = max(LEAST_BOUND, SWINGS * self._swing)
         return min(MOST_BOUND, usual * sqrt(max(1.0, seconds / MINUTE)))
 
-    def _bear_out(self, minute: int, reach: Reach) -> None:
+    def _bear_out(self, minute: int, reach: Range) -> None:
         """Forget a print that waits to be told, if its minute is now known to have gone there."""
         one = self._unconfirmed
         if one is not None and minute_of(one.at) <= minute and reach.apart(one.value) <= LEAST_BOUND:
@@ -315,7 +323,7 @@ class Guard:
         minute = minute_of(doubt.at)
         told = self._told.get(minute)
         if told is None or told.apart(doubt.value) > 0:
-            self._told = _keep(self._told, minute, (told or Reach(trusted, trusted)).to(doubt.value))
+            self._told = _keep(self._told, minute, (told or Range(trusted, trusted)).to(doubt.value))
             self._due.append(doubt)
 
 

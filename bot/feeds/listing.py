@@ -10,6 +10,7 @@ from typing import Any
 from bot.feeds.table import Kind
 
 _USUAL_QUOTES = ("usdt", "usd", "usdc", "eur", "fdusd", "btc", "eth", "gbp", "try")
+_DOLLARS = ("usdt", "usd", "usdc")
 _USUAL_BASES = ("btc", "eth", "sol", "xrp", "bnb", "doge", "ada", "link", "ltc", "zec")
 _SPOKEN = {
     "bitcoin": "btc",
@@ -65,6 +66,15 @@ def _traded(markets: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Lis
             yield symbol.lower(), Listed(symbol, "spot")
         elif market.get("swap") is True:
             yield symbol.lower(), Listed(symbol, "swap")
+
+
+def siblings(name: str) -> tuple[str, ...]:
+    """Name an instrument, and then the same thing in other dollars: their prices go together."""
+    base, _, rest = name.partition("/")
+    quote, _, settle = rest.partition(":")
+    if quote not in _DOLLARS or settle not in {"", quote}:
+        return (name,)
+    return (name, *(f"{base}/{one}:{one}" if settle else f"{base}/{one}" for one in _DOLLARS if one != quote))
 
 
 def by_prefix(names: Iterable[str], prefix: str, quote: str, limit: int) -> list[str]:
