@@ -129,7 +129,7 @@ async def test_what_was_missed_while_away_is_judged_session_by_session(scene: Sc
     await scene.minute()
     await scene.restart()
     await scene.look(
-        flow(18, "-372.8"), flow(19, "75.4"), flow(20, "-903.2"), flow(21, "238.4"), at=night(23)
+        flow(18, "-372.8"), flow(19, "75.4"), flow(20, "-903.2"), flow(21, "238.4"), at=night(21)
     )
     for _ in range(2):
         await scene.minute()
