@@ -139,12 +139,13 @@ def backtest(
     from bot.backtest import run
     from bot.engine.past import Unfit
     from bot.feeds.files import BadFile, read_history
-    from bot.rules import RuleError, fill, qualify, read
+    from bot.rules import RuleError, fill, name_stocks, qualify, read
 
     settings = _settings()
     first, last = _instant("--from", since), _instant("--to", until, is_end=True)
     try:
-        written = read(" ".join(rule)).rule
+        stocks = {one[1 : one.index("=")] for one in data or () if one.startswith("$") and "=" in one}
+        written = name_stocks(read(" ".join(rule)).rule, stocks)
         armed = qualify(fill(written, {}), settings.quote)
         if data:
             past = read_history(data, settings.quote)

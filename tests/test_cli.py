@@ -262,6 +262,15 @@ def test_a_backtest_reads_a_metric_beside_a_price(
     assert (firing["at"], firing["value"]) == ("2025-11-21T05:00:00Z", -903.2e6)
 
 
+def test_a_backtest_takes_a_bare_name_for_the_stock_that_its_data_are_of(
+    backtest: Tocsin, tmp_path: Path
+) -> None:
+    (tmp_path / "nvda.csv").write_text("as_of,value\n2025-11-18,187\n2025-11-19,186.5\n2025-11-20,176.6\n")
+    found = json.loads(backtest("nvda moves down 5% in 1d", "--data", "$nvda=nvda.csv", "--json").stdout)
+    assert found["canonical"] == "$nvda moves down 5% in 1d"
+    assert [firing["at"] for firing in found["firings"]] == ["2025-11-21T05:00:00Z"]
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

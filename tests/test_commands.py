@@ -806,3 +806,19 @@ async def test_a_rule_over_candles_is_armed_with_its_sentence(room: Room) -> Non
     answer = await room.say("/alert btc: rsi(14, 4h) < 30 and close(1d) > sma(200, 1d)")
     assert answer.startswith("#1 armed")
     assert "RSI(14)" in answer
+
+
+async def test_a_name_that_no_exchange_lists_is_the_stock_that_somebody_gives(room: Room) -> None:
+    desk = make_desk(replace(room.office, is_stock={"nvda", "eth"}.__contains__))
+
+    async def say(words: str) -> str:
+        messages = [message async for message in desk.dispatch(ANN, words)]
+        return messages[0].plain()
+
+    assert "NVDA stock" in await say("/alert nvda moves down 5% in 1d")
+    assert "ETH/USDT" in await say("/alert eth < 3k")  # listed: the coin
+    made = (await room.store.changes(0, 0)).made
+    assert [one.arming.rule for one in made] == ["$nvda moves down 5% in 1d", "eth/usdt < 3000"]
+    assert "No exchange that I watch lists SQNS/USDT" in await say("/alert sqns < 1")
+    room.market.is_down = True
+    assert "NVDA/USDT" in await say("/alert nvda < 100")  # nobody can say that no exchange lists it

@@ -47,10 +47,12 @@ from bot.rules import (
     is_level_name,
     levels,
     metrics,
+    name_stocks,
     parse,
     picture,
     qualify,
     read,
+    tickers,
     unit_of,
 )
 from bot.rules.grammar import GRAMMAR, _Tokens
@@ -454,6 +456,37 @@ def test_macro_series_and_stocks_get_no_quote() -> None:
         "spx > 6000 and $nvda < 150 and gold/eur > 1 and gold/usdt@okx > 1 and nvda/usdt < 5"
         " and rsi(btc/usdt, 14, 4h) < 30"
     )
+
+
+def test_a_bare_name_that_is_a_stock_is_written_with_its_sign() -> None:
+    rule = parse(
+        "nvda moves down 5% in 1d and sqns/usd < 1 and btc@kraken < 5 and spx < 5 and etf_flow(nvda) > 0"
+    )
+    assert tickers(rule) == ("nvda",)
+    assert tickers(parse("btc < 1 and 1inch < 2 and sqns < 1 or sqns > 2")) == ("sqns",)
+    named = name_stocks(rule, {"nvda", "sqns", "btc"})
+    assert str(named) == str(rule).replace("nvda moves", "$nvda moves")
+    assert qualify(named, "usdt") != qualify(rule, "usdt")
+    assert name_stocks(rule, {"sqns"}) is rule
+
+
+def test_a_name_that_becomes_a_stock_cannot_ask_for_candles_that_stocks_have_not() -> None:
+    with pytest.raises(RuleError, match="close of each session"):
+        name_stocks(parse("rsi(nvda, 14, 4h) < 30"), {"nvda"})
+
+
+@pytest.mark.parametrize(
+    ("typed", "canonical"),
+    [
+        ("$btc < 100k", "btc < 100000"),
+        ("$ETH/usd@kraken > $4k", "eth/usd@kraken > 4000"),
+        ("$sol.perp -5% 1h", "sol.perp moves down 5% in 1h"),
+        ("$nvda < 100", "$nvda < 100"),
+        ("$brk.b > 500", "$brk.b > 500"),
+    ],
+)
+def test_the_sign_of_a_stock_in_front_of_a_well_known_coin_means_the_coin(typed: str, canonical: str) -> None:
+    assert str(parse(typed)) == canonical
 
 
 def test_two_currencies_that_the_default_quote_shows_are_refused() -> None:

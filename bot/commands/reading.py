@@ -20,6 +20,7 @@ from bot.alerts.translator import Translator
 from bot.commands.examples import PLAIN, fitting
 from bot.commands.request import Refusal, Request
 from bot.engine.compiler import compile_rule
+from bot.engine.terms import metric_key
 from bot.metrics import MetricKey, Seen
 from bot.ports import Conflict, Market, NewArming, UnknownInstrument, Unseeable
 from bot.rules import (
@@ -32,10 +33,12 @@ from bot.rules import (
     is_bare_macro,
     levels,
     metrics,
+    name_stocks,
     parse,
     picture,
     qualify,
     read,
+    tickers,
 )
 from bot.rules.tree import Compare, Instrument, Number, Options, Rule
 
@@ -115,6 +118,7 @@ async def prepare(request: Request, rule: Rule, values: Mapping[str, Decimal]) -
     """
     office = request.office
     try:
+        rule = name_stocks(rule, await _stocks(request, rule))
         armed = qualify(fill(rule, values), office.quote)
     except UnknownLevel as error:
         raise _no_level(error, request.tr) from error
@@ -126,11 +130,26 @@ async def prepare(request: Request, rule: Rule, values: Mapping[str, Decimal]) -
     return Prepared(rule, armed, dict(zip(found, keys, strict=True)), await look(office.market, keys))
 
 
+async def _stocks(request: Request, rule: Rule) -> frozenset[str]:
+    """Find the bare names of a rule that mean a stock: those that no exchange lists, and somebody gives."""
+    office, found = request.office, set[str]()
+    for ticker in filter(office.is_stock, tickers(rule)):
+        try:
+            await office.market.resolve(Instrument(ticker, office.quote))
+        except UnknownInstrument:
+            found.add(ticker)
+        except Unseeable:
+            continue
+    return frozenset(found)
+
+
 def _refuse_unwatchable(armed: Rule, request: Request) -> None:
     """Refuse what nobody here has a source for, instead of arming it in silence."""
     tr = request.tr
     unprovided = [str(metric) for metric in metrics(armed)]
-    unprovided += [str(one) for one in instruments(armed) if is_bare_macro(one)]
+    unprovided += [
+        str(one) for one in instruments(armed) if is_bare_macro(one) and not _is_given(one, request)
+    ]
     if unprovided:
         names = ", ".join(dict.fromkeys(unprovided))
         raise Refusal(
@@ -141,6 +160,10 @@ def _refuse_unwatchable(armed: Rule, request: Request) -> None:
     except ValueError as error:
         log.warning("a rule of the language cannot be judged", reason=type(error).__name__)
         raise Refusal(tr("I can read that, but I cannot watch it: {rule}.", rule=str(armed))) from error
+
+
+def _is_given(instrument: Instrument, request: Request) -> bool:
+    return instrument.base.startswith("$") and request.office.is_stock(instrument.base[1:])
 
 
 async def arm(request: Request, rule: Rule, write: Callable[[Prepared], Awaitable[T]]) -> tuple[Prepared, T]:
@@ -158,6 +181,8 @@ async def find(request: Request, instrument: Instrument) -> MetricKey:
     Raises Refusal with the nearest that exist, if none has that name.
     """
     tr = request.tr
+    if is_bare_macro(instrument):
+        return metric_key(instrument)
     try:
         return await request.office.market.resolve(instrument)
     except Unseeable:

@@ -24,6 +24,7 @@ class Office:
     * ``is_admin``: asks a platform whether a person administers a chat now.
     * ``translator_for``: gives the words of a (language, time zone).
     * ``late_after``: seconds after which what a feed last saw counts as late.
+    * ``is_stock``: says whether somebody here gives the closes of a stock, by its ticker in lower case.
     * ``previews``: the places for those who look through history, which costs calls and time.
     """
 
@@ -36,6 +37,7 @@ class Office:
     translator_for: Callable[[str, str], Translator]
     version: str = ""
     late_after: float = 120.0
+    is_stock: Callable[[str], bool] = lambda ticker: False
     previews: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PREVIEWS), compare=False)
 
 

@@ -71,7 +71,7 @@ async def publish(request: Request) -> Replies:
     if not is_sure:
         ask_if_far(prepared, f"/publish {name} {reading.rule} {SURE}", tr)
     try:
-        alert = await office.register.publish(request.caller, name, str(reading.rule), request.now)
+        alert = await office.register.publish(request.caller, name, str(prepared.rule), request.now)
     except Conflict as error:
         line = f"/unpublish {name}"
         raise Refusal(

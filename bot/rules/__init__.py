@@ -5,7 +5,7 @@ write it, ``explain`` it in a sentence; errors are ``RuleError``, with a ``pictu
 """
 
 from bot.rules.errors import RuleError, UnknownLevel, picture
-from bot.rules.filling import fill, fix, instruments, levels, metrics, qualify
+from bot.rules.filling import fill, fix, instruments, levels, metrics, name_stocks, qualify, tickers
 from bot.rules.functions import FUNCTIONS, Function, Parameter
 from bot.rules.phrases import Phrase, Quantity, english
 from bot.rules.reading import Reading, parse, read
@@ -84,9 +84,11 @@ __all__ = [
     "is_level_name",
     "levels",
     "metrics",
+    "name_stocks",
     "parse",
     "picture",
     "qualify",
     "read",
+    "tickers",
     "unit_of",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -16,6 +16,7 @@ from bot.rules.functions import FUNCTIONS
 from bot.rules.parts import values_in, with_values
 from bot.rules.phrases import Phrase
 from bot.rules.reading import parse
+from bot.rules.scanner import could_be_stock
 from bot.rules.tree import Call, Duration, Instrument, LevelRef, Number, Rule, Value
 from bot.rules.units import is_bare_macro
 
@@ -72,6 +73,28 @@ def qualify(rule: Rule, quote: str) -> Rule:
         return Instrument(value.base, currency, currency if value.is_perpetual else "", value.venue)
 
     return _changed(rule, qualified)
+
+
+def tickers(rule: Rule) -> tuple[str, ...]:
+    """List the bare names of a rule that a stock may bear: those without quote, venue and contract."""
+    return tuple(
+        one.base for one in instruments(rule) if one == Instrument(one.base) and could_be_stock(one.base)
+    )
+
+
+def name_stocks(rule: Rule, stocks: Container[str]) -> Rule:
+    """Write those bare names that are stocks with their sign: ``nvda < 100`` becomes ``$nvda < 100``.
+
+    ``stocks`` holds the names that no exchange lists and a provider of stocks knows. Raises RuleError where
+    the rule asks more of a stock than the closes of its sessions.
+    """
+    found = {name for name in tickers(rule) if name in stocks}
+
+    def named(value: Value) -> Value:
+        is_stock = isinstance(value, Instrument) and value == Instrument(value.base) and value.base in found
+        return Instrument(f"${value.base}") if isinstance(value, Instrument) and is_stock else value
+
+    return _changed(rule, named) if found else rule
 
 
 def fix(rule: Rule, now: float, timezone: str) -> Rule:

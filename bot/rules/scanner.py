@@ -19,7 +19,17 @@ from bot.rules.errors import RuleError, show, suggest
 from bot.rules.numerals import Numeral, Slip, read_date, read_numeral
 from bot.rules.phrases import Phrase
 from bot.rules.tree import Duration, Instrument
-from bot.rules.words import CHINESE, COMPARISONS, KEYWORDS, QUOTATION_MARKS, QUOTES, RESERVED, plain_sign
+from bot.rules.words import (
+    CASHTAGS,
+    CHINESE,
+    COMPARISONS,
+    KEYWORDS,
+    MACRO,
+    QUOTATION_MARKS,
+    QUOTES,
+    RESERVED,
+    plain_sign,
+)
 
 Lexeme = Decimal | Duration | Instrument | date | str | None
 
@@ -74,6 +84,11 @@ def scan(text: str) -> list[Token]:
         return list(scanner.tokens())
     except Slip as slip:
         raise RuleError(text, scanner.column, slip.reason, slip.hint) from None
+
+
+def could_be_stock(name: str) -> bool:
+    """Whether ``$name`` can be read as a stock: letters, digits, and a class such as ``brk.b``."""
+    return _STOCK.fullmatch(f"${name}") is not None and name not in {*MACRO, *CASHTAGS}
 
 
 def is_level_name(name: str) -> bool:
@@ -142,6 +157,9 @@ class _Scanner:
         if punctuation := _SIGN.match(self.plain, self.at):
             return [self._punctuation(punctuation)]
         if stock := _STOCK.match(self.plain, self.at):
+            if stock.group()[1:] in CASHTAGS:
+                self.at += 1  # the sign alone
+                return []
             return [self._token("NAME", stock.end(), Instrument(stock.group()))]
         if sign == "'" and self._is_possessive(before):
             self.at += 2  # btc's

@@ -9,6 +9,9 @@ from bot.rules.tree import Duration, DurationUnit, Op
 _CONDITIONS = "and or not for crosses above below moves up down in enters leaves every of sessions all"
 _OPTIONS = "once repeat cooldown rearm remind until resolve urgent provisional note"
 _RESERVED = "between within session ath atl liquidations hashrate"
+_CASHTAGS = """
+    btc eth xrp bnb sol doge ada trx link xlm ltc bch avax dot shib sui ton hbar xmr zec near uni apt pepe
+"""
 _FIAT = """
     usd eur gbp jpy krw cny aud cad chf nzd sek nok dkk pln czk huf ron bgn try uah rub kzt inr idr php thb
     vnd myr sgd hkd twd brl mxn ars cop clp pen zar ngn kes egp aed sar ils pkr gel amd
@@ -39,6 +42,9 @@ MACRO = {
 
 POINTS = frozenset(["spx", "ndx", "dxy", "vix"])
 """Those of them that are counted in points of their own, not in a currency."""
+
+CASHTAGS = frozenset(_CASHTAGS.split())
+"""Coins that people write as stocks are written, ``$btc``: they are the coin, though some are tickers too."""
 
 NICKNAMES = {
     "bitcoin": "btc",
