@@ -9,17 +9,39 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import ClassVar
 from zlib import crc32
 
 from aiohttp import web
 
-from bot.demo.exchange import BinanceExchange, LoopbackExchange
+from bot.demo.exchange import BinanceExchange, LoopbackExchange, Path
 from bot.metrics import MINUTE, Bar, minute_of, opening_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SECONDS = (0.5, 17.0, 38.0, 59.0)
+_DAY = 86_400
+
+
+@lru_cache(maxsize=200_000)
+def _usual(symbol: str, minute: int) -> tuple[tuple[float, float], ...]:
+    return tuple(
+        (minute + second, 100_000 + crc32(f"{symbol}/{minute}/{second}".encode()) % 40_000 / 100)
+        for second in _SECONDS
+    )
+
+
+@lru_cache(maxsize=200_000)
+def _extremes(symbol: str, minute: int) -> tuple[float, float]:
+    prices = [price for _, price in _usual(symbol, minute)]
+    return min(prices), max(prices)
+
+
+def _day_of(path: Path, symbol: str, now: float) -> tuple[str, str]:
+    """Give the extremes of a day as an exchange writes them."""
+    low, high = path.day(symbol, now) if isinstance(path, Trades) else (path.price(symbol, now),) * 2
+    return f"{low:.2f}", f"{high:.2f}"
 
 
 class Trades:
@@ -36,13 +58,21 @@ class Trades:
         """Give the (instant, price) of every trade of a minute."""
         if minute in self.quiet:
             return []
-        trades = [
-            (minute + second, 100_000 + crc32(f"{symbol}/{minute}/{second}".encode()) % 40_000 / 100)
-            for second in _SECONDS
-        ]
+        trades = [*_usual(symbol, minute)]
         if minute in self.touches:
             trades.append((minute + 25.0, self.touches[minute]))
         return sorted(trades)
+
+    def day(self, symbol: str, now: float) -> tuple[float, float]:
+        """Give the lowest and the highest price of the 24 hours before an instant."""
+        first, last = minute_of(now - _DAY) + MINUTE, minute_of(now)
+        whole = [
+            _extremes(symbol, minute) for minute in range(first, last, MINUTE) if minute not in self.quiet
+        ]
+        edge = [(price, price) for at, price in self.of(symbol, last) if at <= now]
+        touched = [(price, price) for minute, price in self.touches.items() if first <= minute < last]
+        found = [*whole, *edge, *touched] or [(self.price(symbol, now),) * 2]
+        return min(low for low, _ in found), max(high for _, high in found)
 
     def price(self, symbol: str, at: float) -> float:
         """Give the price of the last trade at or before an instant."""
@@ -68,6 +98,24 @@ class Trades:
             bar = self.bar(symbol, minute, minute + MINUTE)
             bars.append(bar or Bar(minute, price, price, price, price))
         return tuple(bars)
+
+
+class Elsewhere(Trades):
+    """The same market on another exchange, where everything costs ``factor`` times as much."""
+
+    def __init__(self, trades: Trades, factor: float) -> None:
+        super().__init__()
+        self._trades = trades
+        self.factor = factor
+
+    def of(self, symbol: str, minute: int) -> list[tuple[float, float]]:
+        """Give the (instant, price) of every trade of a minute."""
+        return [(at, round(price * self.factor, 2)) for at, price in self._trades.of(symbol, minute)]
+
+    def day(self, symbol: str, now: float) -> tuple[float, float]:
+        """Give the lowest and the highest price of the 24 hours before an instant."""
+        low, high = self._trades.day(symbol, now)
+        return round(low * self.factor, 2), round(high * self.factor, 2)
 
 
 class Weather:
@@ -277,6 +325,7 @@ class KrakenExchange(LoopbackExchange):
             if asked and self.id_of(symbol) not in asked.split(","):
                 continue
             price = f"{self.path.price(symbol, now):.2f}"
+            low, high = _day_of(self.path, symbol, now)
             result[self.id_of(symbol)] = {
                 "a": [price, "1", "1.000"],
                 "b": [price, "1", "1.000"],
@@ -284,8 +333,8 @@ class KrakenExchange(LoopbackExchange):
                 "v": ["1000.0", "2000.0"],
                 "p": [price, price],
                 "t": [1000, 2000],
-                "l": [price, price],
-                "h": [price, price],
+                "l": [low, low],
+                "h": [high, high],
                 "o": price,
             }
         return _kraken(result)
@@ -408,6 +457,7 @@ class OkxExchange(LoopbackExchange):
         rows = []
         for symbol in self._of_type(request):
             price = f"{self.path.price(symbol, now):.2f}"
+            low, high = _day_of(self.path, symbol, now)
             rows.append(
                 {
                     "instType": request.query["instType"],
@@ -419,8 +469,8 @@ class OkxExchange(LoopbackExchange):
                     "bidPx": price,
                     "bidSz": "1",
                     "open24h": price,
-                    "high24h": price,
-                    "low24h": price,
+                    "high24h": high,
+                    "low24h": low,
                     "volCcy24h": "1000",
                     "vol24h": "1000",
                     "ts": str(int(now * 1000)),
@@ -680,6 +730,7 @@ class BybitExchange(LoopbackExchange):
         rows = []
         for symbol in self._of_category(request):
             price = f"{self.path.price(symbol, now):.2f}"
+            low, high = _day_of(self.path, symbol, now)
             row = {
                 "symbol": self.id_of(symbol),
                 "lastPrice": price,
@@ -689,8 +740,8 @@ class BybitExchange(LoopbackExchange):
                 "ask1Size": "1",
                 "prevPrice24h": price,
                 "price24hPcnt": "0.01",
-                "highPrice24h": price,
-                "lowPrice24h": price,
+                "highPrice24h": high,
+                "lowPrice24h": low,
                 "turnover24h": "100000000",
                 "volume24h": "1000",
             }
