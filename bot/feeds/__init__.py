@@ -18,6 +18,10 @@ pursuit   doing so for many series, one bad one not spoiling the others
 roster    which wants concern one exchange                           pure
 answers   its answers to questions between looks
 lookout   one exchange, read and judged inside the thread of ccxt
+websockets  the websockets of the exchanges, and how they differ
+tap       one connection of the real ccxt.pro, behind checked values
+wicks     what many trades come down to                              pure
+stream    trades as they happen, beside the looks
 thread    that thread
 feed      the Feed; market: the Market
 """
@@ -32,6 +36,7 @@ from bot.feeds.door import Door
 from bot.feeds.feed import ExchangeFeed
 from bot.feeds.lookout import Lookout
 from bot.feeds.market import ExchangeMarket
+from bot.feeds.stream import PACE, Stream
 from bot.feeds.table import FEEDS
 from bot.feeds.thread import LoopThread
 from bot.feeds.venues import Venues
@@ -42,13 +47,16 @@ __all__ = ["FEEDS", "ExchangeFeed", "ExchangeMarket", "Exchanges", "build_feeds"
 
 @dataclass(frozen=True, slots=True)
 class Exchanges:
-    """All configured feeds in their order, and the market over them."""
+    """All configured feeds in their order, the market over them, and the streams where they are read."""
 
     feeds: tuple[ExchangeFeed, ...]
     market: ExchangeMarket
+    streams: tuple[Stream, ...] = ()
 
     async def close(self) -> None:
         """Let go of all connections and of the thread."""
+        for stream in self.streams:
+            await stream.close()
         for feed in self.feeds:
             await feed.close()
 
@@ -62,6 +70,8 @@ def build_feeds(
     throttle: bool = True,
     timeout: float = 10.0,
     jitter: Callable[[], float] = random.random,
+    streams: bool = False,
+    pace: float = PACE,
 ) -> Exchanges:
     """Build a feed for each exchange named, the first being the default, and one market over them.
 
@@ -69,8 +79,9 @@ def build_feeds(
     all wants: it takes those that it serves. ``quote`` is the quote of an instrument that names none.
     ``clock`` is read from another thread. ``gateway`` is the root through which every call goes as
     ROOT/HOST/path; ``throttle`` says whether ccxt keeps to the exchanges' rate limits; ``timeout`` is in
-    seconds of a request; ``jitter`` gives numbers in [0, 1). Raises ValueError for a name that is not in
-    FEEDS, for one named twice, and for none at all.
+    seconds of a request; ``jitter`` gives numbers in [0, 1). ``streams`` says whether trades are read as they
+    happen, in batches ``pace`` real seconds apart. Raises ValueError for a name that is not in FEEDS, for one
+    named twice, and for none at all.
     """
     chosen = [name.strip().lower() for name in names]
     unknown = [name for name in chosen if name not in FEEDS]
@@ -80,9 +91,28 @@ def build_feeds(
         raise ValueError("name at least one exchange, and each once")
     venues = Venues(chosen)
     thread = LoopThread("ccxt")
-    feeds = []
+    feeds: list[ExchangeFeed] = []
+    taps: list[Stream] = []
     for name in chosen:
         about = FEEDS[name]
         door = Door(about, gateway or "", throttle, timeout, clock)
-        feeds.append(ExchangeFeed(Lookout(about, venues, door, clock, jitter), thread))
-    return Exchanges(tuple(feeds), ExchangeMarket(feeds, venues, quote))
+        lookout = Lookout(about, venues, door, clock, jitter)
+        feeds.append(ExchangeFeed(lookout, thread))
+        if streams:
+            now, trusted = lookout.exchange_now, lambda one: True
+            taps.append(
+                Stream(
+                    name,
+                    venues,
+                    lambda key: market.serving(key),
+                    door,
+                    clock,
+                    thread,
+                    now,
+                    trusted,
+                    jitter,
+                    pace,
+                )
+            )
+    market = ExchangeMarket(feeds, venues, quote, taps)
+    return Exchanges(tuple(feeds), market, tuple(taps))

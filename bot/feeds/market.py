@@ -7,16 +7,20 @@ from collections.abc import Sequence
 from bot.feeds.feed import ExchangeFeed
 from bot.feeds.listing import Listed, by_prefix, nearest
 from bot.feeds.roster import scaled
+from bot.feeds.stream import Stream
 from bot.feeds.venues import PRICE, Venues
 from bot.metrics import MINUTE, Bar, Health, MetricKey, Seen
-from bot.ports import Serving, UnknownInstrument, Unseeable
+from bot.ports import Serving, StreamHealth, UnknownInstrument, Unseeable
 from bot.rules.tree import Instrument
 
 
 class ExchangeMarket:
     """Answer what commands and messages need to know. Keys keep the venue that the rule names, or none."""
 
-    def __init__(self, feeds: Sequence[ExchangeFeed], venues: Venues, quote: str) -> None:
+    def __init__(
+        self, feeds: Sequence[ExchangeFeed], venues: Venues, quote: str, streams: Sequence[Stream] = ()
+    ) -> None:
+        self._streams = tuple(streams)
         self._feeds = {feed.name: feed for feed in feeds}
         self._venues = venues
         self._quote = quote.lower()
@@ -83,6 +87,10 @@ class ExchangeMarket:
     def health(self) -> list[Health]:
         """Say how each feed is, in the configured order."""
         return [feed.health() for feed in self._feeds.values()]
+
+    def streams(self) -> list[StreamHealth]:
+        """Say how the stream of each exchange is, in the configured order; empty where none is read."""
+        return [stream.health() for stream in self._streams]
 
     def _key(self, instrument: Instrument) -> MetricKey:
         quote = instrument.quote or self._quote

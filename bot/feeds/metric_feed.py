@@ -15,7 +15,7 @@ from bot.engine.sessions import DAY
 from bot.feeds.faults import Fault, Pause, Trouble, fault_of_error
 from bot.feeds.provider import Look, Plug, Provider
 from bot.metrics import Batch, Health, MetricKey, Observation, Unseen, Want
-from bot.ports import Clock
+from bot.ports import Clock, Unseeable
 from bot.rules.functions import FUNCTIONS
 
 KEPT = 60 * DAY
@@ -56,30 +56,60 @@ class MetricFeed:
         served = self._served(wants)
         if not served:
             return float("inf")
-        is_new = any(key not in self._asked or since < self._asked[key] for key, since in served.items())
-        return max(self._pause.until, 0.0 if is_new else self._next_at)
+        return max(self._pause.until, 0.0 if self._unasked(served) else self._next_at)
 
     async def poll(self, wants: Sequence[Want]) -> Batch:
-        """Look once. A look before its time, or while another runs, is an empty batch; never raises."""
+        """Look once; before its time only at what was never asked for. Never raises for the world.
+
+        A look before its time at nothing new, one during a rest, or while another runs, is an empty batch.
+        """
         now = self._clock.now()
         if self._looking.locked() or now < self._pause.until:
             return Batch(self.name, now)
         async with self._looking:
             served = self._served(wants)
-            if not served:
+            is_due = now >= self._next_at
+            asked = served if is_due else self._unasked(served)
+            if not asked:
                 return Batch(self.name, now)
             try:
-                look = await self._provider.read(self._questions(served, now), now)
+                look = await self._provider.read(self._questions(asked, now), now)
             except Exception as error:
                 fault = fault_of_error(self.name, error)
                 if fault.trouble is Trouble.BUG:
                     log.exception(
                         "look_broke", provider=self.name, error=type(error).__name__, exc_info=False
                     )
-                return self._fail(fault, served)
-            return self._succeed(look, served)
+                return self._fail(fault, asked)
+            if is_due:
+                self._next_at = max(look.next_at, self._clock.now() + _SOONEST)
+            return self._succeed(look, asked)
 
-    def refusal(self, key: MetricKey) -> str:
+    async def ask(self, key: MetricKey) -> Observation:
+        """Look at the newest value of one series, whenever the next look is due.
+
+        Raises Unseeable with the reason, as a sentence without full stop.
+        """
+        now = self._clock.now()
+        if now < self._pause.until:
+            raise Unseeable(self._reason)
+        since = int(now) - READ_AGAIN
+        async with self._looking:
+            try:
+                look = await self._provider.read([Want(key, since - since % DAY)], now)
+            except Exception as error:
+                fault = fault_of_error(self.name, error)
+                self._fail(fault, {})
+                raise Unseeable(fault.reason) from None
+        good, bad = sift(look.observations, {key: since}, self._clock.now())
+        refused = {**bad, **look.refused}
+        if key in refused:
+            raise Unseeable(f"{self.name} cannot show it: {refused[key]}")
+        if not good:
+            raise Unseeable(f"{self.name} has no value of {key}")
+        return good[-1]
+
+    def trouble(self, key: MetricKey) -> str:
         """Say why the last look could not read a series, as a sentence without full stop; else nothing."""
         return self._refused.get(key, self._reason if self._failing_since is not None else "")
 
@@ -101,6 +131,14 @@ class MetricFeed:
                 served[want.key] = min(served.get(want.key, want.since), want.since)
         return {key: since - since % DAY for key, since in served.items()}
 
+    def _unasked(self, served: Mapping[MetricKey, int]) -> dict[MetricKey, int]:
+        """Pick what was not asked for, or not so far back; what was refused waits for the next look."""
+        return {
+            key: since
+            for key, since in served.items()
+            if key not in self._refused and self._asked.get(key, since + 1) > since
+        }
+
     def _questions(self, served: Mapping[MetricKey, int], now: float) -> list[Want]:
         newest = int(now) - READ_AGAIN
         return [
@@ -111,7 +149,8 @@ class MetricFeed:
     def _succeed(self, look: Look, served: Mapping[MetricKey, int]) -> Batch:
         now = self._clock.now()
         good, bad = sift(look.observations, served, now)
-        self._refused = {**dict(look.refused), **bad}
+        kept = {key: reason for key, reason in self._refused.items() if key not in served}
+        self._refused = {**kept, **dict(look.refused), **bad}
         for key, since in served.items():
             if key not in self._refused:
                 self._asked[key] = min(since, self._asked.get(key, since))
@@ -121,7 +160,6 @@ class MetricFeed:
         if remark and remark != self._reason:
             log.warning("look_incomplete", provider=self.name, reason=remark)
         self._pause, self._failing_since, self._reason = Pause(), None, remark
-        self._next_at = max(look.next_at, now + _SOONEST)
         self._requests += 1
         self._seen_at, self._quota = now, look.quota
         unseen = tuple(Unseen(key, reason) for key, reason in self._refused.items() if key in served)

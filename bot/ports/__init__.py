@@ -37,6 +37,7 @@ from bot.ports.memory import (
     Store,
     Told,
 )
+from bot.ports.metrics import Metrics, Offered
 from bot.ports.people import (
     Chat,
     Choice,
@@ -68,8 +69,10 @@ __all__ = [
     "Ledger",
     "LevelChange",
     "Market",
+    "Metrics",
     "NewArming",
     "Noted",
+    "Offered",
     "Outbox",
     "Outcome",
     "Receipt",

@@ -1,0 +1,101 @@
+"""All providers of metrics that are asked here, and what the others lack."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.feeds.door import Door
+from bot.feeds.http import Http
+from bot.feeds.metric_feed import MetricFeed
+from bot.feeds.provider import Means, Offer, Plug
+from bot.feeds.providers import PROVIDERS
+from bot.feeds.thread import LoopThread
+from bot.metrics import Health, MetricKey, Observation
+from bot.ports import Clock, Offered, Unseeable
+
+_OFF = "name {name} in TOCSIN_PROVIDERS"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricFeeds:
+    """The feeds of metrics, and the port ``Metrics`` over them; ``lacking`` says what other plugs need."""
+
+    feeds: tuple[MetricFeed, ...]
+    lacking: Mapping[Plug, str]
+    http: Http
+
+    def offers(self) -> list[Offered]:
+        """List what providers give, those that lack something too, the preferred first for each metric."""
+        return [_offered(plug, offer, lacks) for plug, lacks in self._plugs() for offer in plug.offers]
+
+    def offer(self, key: MetricKey) -> Offered | None:
+        """Find who gives a series: the first that can, else the first that could; ``None`` for nobody."""
+        found = [_offered(plug, offer, lacks) for plug, lacks in self._plugs() if (offer := plug.offer(key))]
+        return min(found, key=lambda one: bool(one.lacks), default=None)
+
+    async def ask(self, key: MetricKey) -> Observation:
+        """Look at the newest value of a series not looked at before. Raises Unseeable with the reason."""
+        reason = f"nobody provides {key}"
+        for feed in self._serving(key):
+            try:
+                return await feed.ask(key)
+            except Unseeable as trouble:
+                reason = str(trouble)
+        raise Unseeable(reason)
+
+    def trouble(self, key: MetricKey) -> str:
+        """Say why the last look could not read a series, as a sentence without full stop; else nothing."""
+        return next((feed.trouble(key) for feed in self._serving(key)), "")
+
+    def health(self) -> list[Health]:
+        """Say how each provider is that is asked."""
+        return [feed.health() for feed in self.feeds]
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self.http.close()
+
+    def _plugs(self) -> list[tuple[Plug, str]]:
+        usable = [(feed.plug, "") for feed in self.feeds]
+        return [*usable, *self.lacking.items()]
+
+    def _serving(self, key: MetricKey) -> list[MetricFeed]:
+        return [feed for feed in self.feeds if feed.plug.offer(key) is not None]
+
+
+def build_metrics(
+    names: Sequence[str] | None,
+    given: Mapping[str, str],
+    clock: Clock,
+    *,
+    gateway: str | None = None,
+    doors: Mapping[str, Door] | None = None,
+    thread: LoopThread | None = None,
+    plugs: Sequence[Plug] = PROVIDERS,
+    jitter: Callable[[], float] = random.random,
+) -> MetricFeeds:
+    """Build a feed for each provider that is named (``None``: for all) and has what it needs.
+
+    ``given`` are the settings that providers read, by variable; ``gateway`` the root through which every call
+    goes as ROOT/HOST/path; ``doors`` the exchanges, which work in ``thread``; ``jitter`` gives numbers in
+    [0, 1). Nothing is asked before the first poll.
+    """
+    http = Http(gateway or "")
+    means = Means(http, clock, given, doors or {}, thread)
+    feeds: list[MetricFeed] = []
+    lacking: dict[Plug, str] = {}
+    for plug in plugs:
+        lacks = plug.lacks(means)
+        if names is not None and plug.name not in names:
+            lacking[plug] = _OFF.format(name=plug.name)
+        elif lacks:
+            lacking[plug] = lacks
+        else:
+            feeds.append(MetricFeed(plug, plug.build(means), clock, jitter))
+    return MetricFeeds(tuple(feeds), lacking, http)
+
+
+def _offered(plug: Plug, offer: Offer, lacks: str) -> Offered:
+    return Offered(plug.name, offer.metric, offer.instruments, offer.example, offer.note, lacks)
