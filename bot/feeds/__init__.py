@@ -29,8 +29,8 @@ feed      the Feed; market: the Market
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from bot.feeds.door import Door
 from bot.feeds.feed import ExchangeFeed
@@ -47,11 +47,16 @@ __all__ = ["FEEDS", "ExchangeFeed", "ExchangeMarket", "Exchanges", "build_feeds"
 
 @dataclass(frozen=True, slots=True)
 class Exchanges:
-    """All configured feeds in their order, the market over them, and the streams where they are read."""
+    """All configured feeds in their order, the market over them, and the streams where they are read.
+
+    ``doors`` are those of the same exchanges, which may be used in ``thread`` alone.
+    """
 
     feeds: tuple[ExchangeFeed, ...]
     market: ExchangeMarket
     streams: tuple[Stream, ...] = ()
+    doors: Mapping[str, Door] = field(default_factory=dict)
+    thread: LoopThread | None = None
 
     async def close(self) -> None:
         """Let go of all connections and of the thread."""
@@ -93,9 +98,10 @@ def build_feeds(
     thread = LoopThread("ccxt")
     feeds: list[ExchangeFeed] = []
     taps: list[Stream] = []
+    doors: dict[str, Door] = {}
     for name in chosen:
         about = FEEDS[name]
-        door = Door(about, gateway or "", throttle, timeout, clock)
+        door = doors[name] = Door(about, gateway or "", throttle, timeout, clock)
         lookout = Lookout(about, venues, door, clock, jitter)
         feeds.append(ExchangeFeed(lookout, thread))
         if streams:
@@ -115,4 +121,4 @@ def build_feeds(
                 )
             )
     market = ExchangeMarket(feeds, venues, quote, taps)
-    return Exchanges(tuple(feeds), market, tuple(taps))
+    return Exchanges(tuple(feeds), market, tuple(taps), doors, thread)
