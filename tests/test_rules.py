@@ -52,6 +52,7 @@ from bot.rules import (
     picture,
     qualify,
     read,
+    read_number,
     tickers,
     unit_of,
 )
@@ -535,6 +536,25 @@ def test_the_default_quote_may_show_that_two_sides_are_the_same() -> None:
 def test_level_names_are_what_the_language_can_read() -> None:
     assert is_level_name("etf_cost")
     assert not any(map(is_level_name, ["", "Floor", "btc-floor", "a b", "成本", "x" * 41]))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("98.7k", "98700"),
+        ("$100,000", "100000"),
+        ("1m", "1000000"),
+        ("2M", "2000000"),
+        ("1.5 million dollars", "1500000"),
+        ("12万", "120000"),
+        *(
+            (text, None)
+            for text in ("", "0", "-5", "5%", "4h", "btc", "1 or 2", "1 for 5m", "5 #", "9" * 600)
+        ),
+    ],
+)
+def test_a_number_by_itself_is_read_as_in_a_rule(text: str, value: str | None) -> None:
+    assert read_number(text) == (Decimal(value) if value else None)
 
 
 # --- until --------------------------------------------------------------------------------------------------

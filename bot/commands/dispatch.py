@@ -16,12 +16,11 @@ from bot.alerts.people import Caller, ChatKind, Role
 from bot.alerts.translator import ENGLISH
 from bot.commands.complete import complete
 from bot.commands.manual import page, unknown, who_may
-from bot.commands.reading import read_number
 from bot.commands.request import Office, Refusal, Request
 from bot.commands.table import Command, Kind
 from bot.commands.verbs import COMMANDS
 from bot.ports import Choice, Desk, Replies, StoreTrouble
-from bot.rules import RuleError, explain, qualify, read
+from bot.rules import RuleError, explain, qualify, read, read_number
 
 log = structlog.get_logger(__name__)
 

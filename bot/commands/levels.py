@@ -7,12 +7,14 @@ from decimal import Decimal
 
 from bot.alerts.message import say
 from bot.alerts.models import Level
-from bot.commands.reading import FAR, SURE, is_level_name, look, nearest, read_number, refused, split_sure
+from bot.commands.reading import FAR, SURE, look, nearest, refused, split_sure
 from bot.commands.request import Refusal, Request
 from bot.engine.terms import key_of
 from bot.metrics import MetricKey, Seen
 from bot.ports import Replies
-from bot.rules import RuleError, fill, instruments, parse, qualify
+from bot.rules import RuleError, fill, instruments, is_level_name, parse, qualify, read_number
+
+_LONGEST_NAME = 32
 
 
 async def level(request: Request) -> Replies:
@@ -35,7 +37,7 @@ async def level(request: Request) -> Replies:
 
 async def _set(name: str, known: Level | None, request: Request) -> list[str]:
     tr, office = request.tr, request.office
-    if not is_level_name(name):
+    if not is_level_name(name) or len(name) > _LONGEST_NAME:
         raise Refusal(
             tr("{name} cannot be a level's name: use letters, digits and _, at most 32.", name=name)
         )

@@ -31,7 +31,6 @@ from bot.rules import (
     fix,
     instruments,
     is_bare_macro,
-    levels,
     metrics,
     name_stocks,
     parse,
@@ -40,7 +39,7 @@ from bot.rules import (
     read,
     tickers,
 )
-from bot.rules.tree import Compare, Instrument, Number, Options, Rule
+from bot.rules.tree import Compare, Instrument, Number, Rule
 
 T = TypeVar("T")
 
@@ -209,19 +208,6 @@ async def look(market: Market, keys: Iterable[MetricKey]) -> dict[MetricKey, See
     return {key: known for key, known in zip(distinct, seen, strict=True) if known is not None}
 
 
-def read_number(text: str) -> Decimal | None:
-    """Read a number as the language does (``98.7k``), or ``None`` if it is none."""
-    try:
-        rule = parse(f"btc > {text}")
-    except RuleError:
-        return None
-    match rule:
-        case Rule(condition=Compare(right=Number(value=value)), options=options) if options == Options():
-            return value
-        case _:
-            return None
-
-
 def read_instrument(request: Request, text: str) -> Instrument | None:
     """Read the name of one instrument, its quote filled in; ``None`` if it is none."""
     try:
@@ -233,14 +219,6 @@ def read_instrument(request: Request, text: str) -> Instrument | None:
             return instrument
         case _:
             return None
-
-
-def is_level_name(name: str) -> bool:
-    """Whether rules could refer to a level of this name."""
-    try:
-        return levels(parse(f"btc > @{name}")) == {name} and len(name) <= 32
-    except RuleError:
-        return False
 
 
 def split_sure(text: str) -> tuple[str, bool]:

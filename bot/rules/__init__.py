@@ -8,7 +8,7 @@ from bot.rules.errors import RuleError, UnknownLevel, picture
 from bot.rules.filling import fill, fix, instruments, levels, metrics, name_stocks, qualify, tickers
 from bot.rules.functions import FUNCTIONS, Function, Parameter
 from bot.rules.phrases import Phrase, Quantity, english
-from bot.rules.reading import Reading, parse, read
+from bot.rules.reading import Reading, parse, read, read_number
 from bot.rules.scanner import is_level_name
 from bot.rules.sentence import explain
 from bot.rules.tree import (
@@ -89,6 +89,7 @@ __all__ = [
     "picture",
     "qualify",
     "read",
+    "read_number",
     "tickers",
     "unit_of",
 ]

@@ -13,7 +13,7 @@ from bot.rules.errors import RuleError, show, suggest
 from bot.rules.grammar import Branch, branches, first, leaves, typed, walk
 from bot.rules.parts import is_moving
 from bot.rules.phrases import Phrase, Quantity
-from bot.rules.scanner import Token
+from bot.rules.scanner import Token, number_of
 from bot.rules.terms import Terms
 from bot.rules.tree import (
     And,
@@ -310,8 +310,8 @@ def _are_numbers(*values: Value) -> bool:
 
 
 def _number(token: Token) -> Decimal:
-    value = _expect(token.value, Decimal)
-    return value * 10**6 if token.kind in {"MINUTES", "MONTHS"} else value
+    number = number_of(token)
+    return _expect(token.value, Decimal) if number is None else number
 
 
 def _expect(value: object, kind: type[T]) -> T:

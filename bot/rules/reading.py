@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from bot.rules.builder import build
 from bot.rules.checks import has_sessions_alone
@@ -10,7 +11,7 @@ from bot.rules.complaints import complain
 from bot.rules.errors import RuleError
 from bot.rules.grammar import Unexpected, ends_open, read_tree
 from bot.rules.phrases import Phrase
-from bot.rules.scanner import scan
+from bot.rules.scanner import number_of, scan
 from bot.rules.sugar import sweeten
 from bot.rules.tree import And, AtLeast, Crosses, Duration, Every, Held, Or, Rule, Zone
 
@@ -44,6 +45,18 @@ def parse(text: str) -> Rule:
     what was typed.
     """
     return _read(text, STORED).rule
+
+
+def read_number(text: str) -> Decimal | None:
+    """Read a number above zero as a rule would (``98.7k``, ``$100,000``), or give ``None`` if it is none."""
+    if len(text) > TYPED:
+        return None
+    try:
+        tokens, _ = sweeten(text, scan(text))
+    except RuleError:
+        return None
+    value = number_of(tokens[0]) if len(tokens) == 1 else None
+    return value if value else None
 
 
 def _read(text: str, longest: int) -> Reading:

@@ -86,6 +86,16 @@ def scan(text: str) -> list[Token]:
         raise RuleError(text, scanner.column, slip.reason, slip.hint) from None
 
 
+def number_of(token: Token) -> Decimal | None:
+    """Give the number that a token is where a number stands: there ``1m`` is a million."""
+    match token.kind, token.value:
+        case "NUMBER", Decimal() as value:
+            return value
+        case "MINUTES" | "MONTHS", Decimal() as value:
+            return value * 10**6
+    return None
+
+
 def could_be_stock(name: str) -> bool:
     """Whether ``$name`` can be read as a stock: letters, digits, and a class such as ``brk.b``."""
     return _STOCK.fullmatch(f"${name}") is not None and name not in {*MACRO, *CASHTAGS}

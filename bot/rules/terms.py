@@ -21,7 +21,7 @@ from bot.rules.functions import (
 from bot.rules.grammar import Branch, branches, first, leaves, typed, walk
 from bot.rules.parts import is_moving
 from bot.rules.phrases import Phrase, Quantity
-from bot.rules.scanner import Token
+from bot.rules.scanner import Token, number_of
 from bot.rules.units import Clash, kind_of, unit_of
 from bot.rules.values import (
     Argument,
@@ -136,10 +136,8 @@ class Terms:
                 return LevelRef(name)
             case "PERCENT", Decimal() as value:
                 return Percent(value)
-            case "MINUTES" | "MONTHS", Decimal() as value:
-                return Number(value * 10**6)
-            case "NUMBER", Decimal() as value:
-                return Number(value)
+        if (number := number_of(token)) is not None:
+            return Number(number)
         raise self.error(
             token, Phrase('"{word}" does not fit here.', {"word": token.text}), show("rsi(btc, 14, 4h) < 30")
         )
