@@ -7,6 +7,7 @@ clock, the chats, how often an exchange is asked) is handed in; all else is the 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import socket
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from bot import gauges, web
@@ -33,7 +35,9 @@ from bot.commands.preview import fetch
 from bot.deliver import Courier
 from bot.engine.past import Past, Unfit
 from bot.feeds import Exchanges, build_feeds
-from bot.metrics import Batch, minute_of
+from bot.feeds.metric_feed import MetricFeed
+from bot.feeds.metrics import MetricFeeds, build_metrics
+from bot.metrics import Batch, Want, minute_of
 from bot.ports import Chat, Choice, Clock, Desk, Feed, Replies, UnknownInstrument
 from bot.rules import instruments
 from bot.rules.tree import Rule
@@ -50,6 +54,7 @@ _SECONDS_TO_SETTLE = 8.0
 _POLLS_UNTIL_LATE = 2
 _POLLS_UNTIL_SILENT = 3
 _SECONDS_FOR_A_LOOK = 30.0
+_SECONDS_BETWEEN_FIRST_LOOKS = 2.0
 _MONTH = 30 * 86_400
 _SECONDS_UNTIL_FINAL = 130.0
 """From a touch to the delivery of its final minute: the minute itself, its settling, and a margin."""
@@ -131,10 +136,12 @@ class House:
     couriers: Sequence[Courier]
     desk: Desk
     exchanges: Exchanges
+    metrics: MetricFeeds
     tape: MemoryTape
     watch: Watch
     poll_seconds: float
     scheduler: AsyncIOScheduler = field(default_factory=lambda: AsyncIOScheduler(timezone=UTC))
+    _planned: dict[str, float] = field(default_factory=dict, init=False)
 
     async def run(self, until: asyncio.Event) -> None:
         """Work until the event is set. A part that fails ends the others, and its error is raised.
@@ -182,11 +189,45 @@ class House:
                 misfire_grace_time=None,
             )
         self.scheduler.start()
+        for place, provider in enumerate(self.metrics.feeds):  # who is preferred speaks first
+            self._plan(provider, self.watch.wants(), self.clock.now() + place * _SECONDS_BETWEEN_FIRST_LOOKS)
+
+    def _plan(self, feed: MetricFeed, wants: Sequence[Want], earliest: float = 0.0) -> None:
+        """Plan the next look at a provider for when it wants to be asked, if anything is wanted of it."""
+        due = max(feed.due_at(wants), earliest)
+        self._planned[feed.name] = due
+        if due < math.inf:
+            at = DateTrigger(datetime.fromtimestamp(max(due, self.clock.now()), UTC), UTC)
+            self.scheduler.add_job(
+                self._look_at_provider,
+                OnClock(at, self.clock),
+                args=[feed],
+                id=f"look at {feed.name}",
+                replace_existing=True,
+                misfire_grace_time=None,
+            )
+
+    async def _look_at_provider(self, feed: MetricFeed) -> None:
+        self._planned.pop(feed.name, None)  # while it runs, nobody hurries it
+        try:
+            await self._look(feed)
+        finally:
+            if self.scheduler.running:
+                self._plan(feed, self.watch.wants())
+
+    def _hurry(self, wants: Sequence[Want]) -> None:
+        """Plan an earlier look at a provider of which something new is wanted."""
+        for feed in self.metrics.feeds:
+            planned = self._planned.get(feed.name)
+            if planned is not None and planned > self.clock.now() and feed.due_at(wants) < planned:
+                self._plan(feed, wants)
 
     async def _look(self, feed: Feed) -> None:
         began = time.perf_counter()
+        wants = self.watch.wants()
+        self._hurry(wants)
         try:
-            batch = await feed.poll(self.watch.wants())
+            batch = await feed.poll(wants)
         except asyncio.CancelledError:
             return  # the scheduler ends; it would log a look that it cancels as a failure
         health = feed.health()
@@ -212,6 +253,15 @@ async def open_house(
             settings.exchanges, settings.quote, clock, gateway=settings.feed_gateway, throttle=throttle
         )
         stack.push_async_callback(exchanges.close)
+        metrics = build_metrics(
+            settings.providers,
+            settings.for_providers(),
+            clock,
+            gateway=settings.feed_gateway,
+            doors=exchanges.doors,
+            thread=exchanges.thread,
+        )
+        stack.push_async_callback(metrics.close)
         late_after = _SECONDS_UNTIL_FINAL + _POLLS_UNTIL_LATE * settings.poll_seconds
         patience = max(PATIENCE, late_after)
         couriers = [Courier(store, chat, clock, translator, patience, longest_rest) for chat in chats]
@@ -234,7 +284,8 @@ async def open_house(
             late_after=late_after,
         )
         desk = _waking(make_desk(office), wake)
-        house = House(clock, chats, couriers, desk, exchanges, MemoryTape(), watch, settings.poll_seconds)
+        tape = MemoryTape()
+        house = House(clock, chats, couriers, desk, exchanges, metrics, tape, watch, settings.poll_seconds)
         if settings.http:
             await stack.enter_async_context(web.serve(settings.http.host, settings.http.port, house.reasons))
         yield house

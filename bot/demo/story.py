@@ -73,6 +73,7 @@ async def play(as_json: bool, out: TextIO) -> int:
                 settings = Settings(
                     database_url=f"sqlite:///{Path(folder) / 'demo.db'}",
                     feed_gateway=exchange.root,
+                    providers=(),
                     poll_seconds=POLL_SECONDS,
                 )
                 house = await stack.enter_async_context(
