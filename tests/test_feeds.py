@@ -544,10 +544,10 @@ async def test_an_old_print_is_not_told_after_its_minute_is_final(clock: SetCloc
 async def test_a_touch_between_two_looks_is_in_the_bar(scene: Scene) -> None:
     start = scene.minute
     await scene.poll(Want(BTC, start))
-    scene.trades.touches[start] = 90_000.0
+    scene.trades.touches[start] = 98_000.0
     scene.clock.time = start + 66
     (bar,) = delivered(await scene.poll(Want(BTC, start)))
-    assert bar.low == 90_000.0
+    assert bar.low == 98_000.0
 
 
 async def test_the_clock_of_the_exchange_says_what_is_final(clock: SetClock) -> None:

@@ -17,6 +17,9 @@ hindsight what coarser candles tell where minutes are gone
 pursuit   doing so for many series, one bad one not spoiling the others
 roster    which wants concern one exchange                           pure
 answers   its answers to questions between looks
+guard     which prices can be trusted, by those before them          pure
+witness   what an exchange says about another's prices
+inquiry   asking the witnesses before a batch leaves
 lookout   one exchange, read and judged inside the thread of ccxt
 websockets  the websockets of the exchanges, and how they differ
 tap       one connection of the real ccxt.pro, behind checked values
@@ -40,6 +43,7 @@ from bot.feeds.stream import PACE, Stream
 from bot.feeds.table import FEEDS
 from bot.feeds.thread import LoopThread
 from bot.feeds.venues import Venues
+from bot.feeds.witness import Witness
 from bot.ports import Clock
 
 __all__ = ["FEEDS", "ExchangeFeed", "ExchangeMarket", "Exchanges", "build_feeds"]
@@ -96,13 +100,14 @@ def build_feeds(
         raise ValueError("name at least one exchange, and each once")
     venues = Venues(chosen)
     thread = LoopThread("ccxt")
+    witnesses: dict[str, Witness] = {}
     feeds: list[ExchangeFeed] = []
     taps: list[Stream] = []
     doors: dict[str, Door] = {}
     for name in chosen:
         about = FEEDS[name]
         door = doors[name] = Door(about, gateway or "", throttle, timeout, clock)
-        lookout = Lookout(about, venues, door, clock, jitter)
+        lookout = Lookout(about, venues, door, clock, jitter, witnesses=witnesses)
         feeds.append(ExchangeFeed(lookout, thread))
         if streams:
             now, trusted = lookout.exchange_now, lambda one: True

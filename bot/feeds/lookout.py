@@ -12,6 +12,7 @@ from bot.feeds.candles import final_until
 from bot.feeds.door import Door, Quote
 from bot.feeds.exchange_time import ExchangeTime
 from bot.feeds.faults import Fault, Pause, Trouble
+from bot.feeds.inquiry import Inquiry
 from bot.feeds.listing import Listed, Listing
 from bot.feeds.markets import Markets
 from bot.feeds.prices import Prices, instant_of, price_of
@@ -20,6 +21,7 @@ from bot.feeds.roster import Roster, roster_of, scaled
 from bot.feeds.sieve import Sieve
 from bot.feeds.table import Exchange, Kind
 from bot.feeds.venues import Venues
+from bot.feeds.witness import Witness
 from bot.metrics import (
     MINUTE,
     Bar,
@@ -43,11 +45,18 @@ class Lookout:
     """Ask one exchange, check its answers, and remember how it is.
 
     Every coroutine here runs in the thread of ccxt and raises Faults only; ``health`` may be called from
-    anywhere.
+    anywhere. ``witnesses`` are the exchanges that may be asked about each other's prices: it joins them.
     """
 
     def __init__(
-        self, exchange: Exchange, venues: Venues, door: Door, clock: Clock, draw: Callable[[], float]
+        self,
+        exchange: Exchange,
+        venues: Venues,
+        door: Door,
+        clock: Clock,
+        draw: Callable[[], float],
+        *,
+        witnesses: dict[str, Witness],
     ) -> None:
         self.name = exchange.name
         self._exchange = exchange
@@ -62,6 +71,16 @@ class Lookout:
         self._sieve = Sieve(exchange, self._prices)
         self._pursuit = Pursuit(exchange, door, self._time, clock)
         self._answers = Answers(exchange, door, self._time)
+        witnesses[self.name] = Witness(
+            self.name,
+            clock=clock,
+            door=door,
+            markets=self._markets,
+            time=self._time,
+            check=self._check_pause,
+            note=self.note,
+        )
+        self.inquiry = Inquiry(self.name, clock, witnesses)
         self._pause = Pause()
         self._delivered: dict[MetricKey, int] = {}
         self._tried: dict[str, int] = {}
@@ -172,7 +191,9 @@ class Lookout:
         for one in bounds:
             self._delivered[one.key] = max(self._delivered.get(one.key, 0), one.until)
         prints = self._prints(roster.mine, quotes, priced_at, blind)
-        return self._leave(bars, prints, bounds, blind), "; ".join(self._remarks(roster, caught))
+        mine = [want for wants in roster.mine.values() for want in wants]
+        batch = await self.inquiry.examine(mine, self._leave(bars, prints, bounds, blind))
+        return batch, "; ".join(self._remarks(roster, caught))
 
     async def _take_over(self, roster: Roster) -> dict[MetricKey, str]:
         """Measure by how much prices here differ from those that were judged, where this one stands in anew.
