@@ -1,0 +1,489 @@
+"""Who shows a series while the exchange it belongs to cannot: the real ccxt, three exchanges on loopback."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from bot.feeds import Exchanges, build_feeds
+from bot.feeds.roster import scaled
+from bot.feeds.standing import Standing
+from bot.metrics import MINUTE, MetricKey, Want, minute_of
+from bot.ports import Serving, Unseeable
+from bot.rules.tree import Instrument
+from tests.conftest import SetClock
+from tests.reader import Reader, look
+from tests.wire import exchanges as wire
+from tests.wire.exchanges import EXCHANGES, Elsewhere, Trades, Weather
+
+BTC = MetricKey("price", "btc/usdt")
+ETH = MetricKey("price", "eth/usdt")
+THERE = MetricKey("price", "btc/usdt", "binance")
+NAMES = ("binance", "kraken", "okx")
+
+
+@dataclass
+class World:
+    """Three exchanges that list the same, at prices that differ, and the feeds that look at them."""
+
+    clock: SetClock
+    gateway: wire.Gateway
+    exchanges: Exchanges
+    paths: dict[str, Trades]
+    weather: dict[str, Weather]
+    servers: dict[str, wire.LoopbackExchange] = field(default_factory=dict)
+
+    @property
+    def minute(self) -> int:
+        return minute_of(self.clock.time)
+
+    @property
+    def market(self) -> object:
+        return self.exchanges.market
+
+    async def looks(self, reader: Reader, seconds: float, step: float = 20.0) -> None:
+        """Look now and then for so many seconds."""
+        end = self.clock.time + seconds
+        while self.clock.time < end:
+            self.clock.time += step
+            await look(self.exchanges, reader)
+
+    async def restart(self) -> None:
+        """End the program, and begin anew with nothing remembered."""
+        await self.exchanges.close()
+        self.exchanges = build_feeds(
+            NAMES, "usdt", self.clock, gateway=self.gateway.root, throttle=False, jitter=lambda: 0.5
+        )
+
+    def truth(self, source: str, start: int, stop: int, ratio: float = 1.0) -> list[object]:
+        return [scaled(bar, ratio) for bar in self.paths[source].final("btc/usdt", start, stop)]
+
+
+@asynccontextmanager
+async def opened(
+    clock: SetClock, factors: Sequence[float] = (1.0, 1.01, 0.98), names: Sequence[str] = NAMES
+) -> AsyncIterator[World]:
+    clock.time += 20
+    trades = Trades()
+    symbols = ["btc/usdt", "eth/usdt", "btc/usd", "sol/usdt"]
+    paths = {name: Elsewhere(trades, factor) for name, factor in zip(NAMES, factors, strict=True)}
+    servers = {name: EXCHANGES[name](paths[name], list(symbols), clock.now) for name in NAMES}
+    weather = {name: Weather() for name in NAMES}
+    async with wire.Gateway([(servers[name], weather[name]) for name in NAMES]) as gateway:
+        exchanges = build_feeds(
+            names, "usdt", clock, gateway=gateway.root, throttle=False, jitter=lambda: 0.5
+        )
+        world = World(clock, gateway, exchanges, dict(paths), weather, servers)
+        try:
+            yield world
+        finally:
+            await world.exchanges.close()
+
+
+@pytest.fixture
+async def world(clock: SetClock) -> AsyncIterator[World]:
+    async with opened(clock) as made:
+        yield made
+
+
+async def seen(world: World, key: MetricKey = BTC) -> Reader:
+    """Begin to read, and see three minutes of the home."""
+    reader = Reader(key, world.minute)
+    await look(world.exchanges, reader)
+    await world.looks(reader, 200)
+    assert set(reader.sources.values()) == {"binance"}
+    return reader
+
+
+DOWN = {
+    "an error": wire.status(503),
+    "a page of maintenance": wire.web_page,
+    "no answer": wire.reset,
+    "slow down": wire.status(429, "{}", Retry_After="300"),
+}
+
+
+@pytest.mark.parametrize("trouble", DOWN)
+async def test_the_next_exchange_stands_in_and_prices_go_on_where_the_homes_ended(
+    world: World, trouble: str
+) -> None:
+    reader = await seen(world)
+    last, close = reader.since, reader.close
+    assert close is not None
+    world.weather["binance"].trouble = DOWN[trouble]
+    await world.looks(reader, 160)
+    serving = world.exchanges.market.serving(BTC)
+    assert serving is not None
+    assert (serving.venue, serving.home, serving.is_stand_in) == ("kraken", "binance", True)
+    assert "binance" in serving.reason
+    assert serving.since is not None
+    assert 60 <= serving.since - (world.clock.time - 160) <= 100
+    own = world.paths["kraken"].final("btc/usdt", last - MINUTE, last)[0].close
+    assert serving.ratio == pytest.approx(close / own)
+    assert serving.ratio == pytest.approx(1 / 1.01, rel=1e-6)
+    minutes = [bar for bar in reader.bars if bar.at >= last]
+    assert len(minutes) >= 2
+    assert minutes == world.truth("kraken", last, reader.since, serving.ratio)
+    assert {reader.sources[bar.at] for bar in minutes} == {"kraken"}
+    home = world.truth("binance", last, reader.since)
+    assert [bar.close for bar in minutes] == pytest.approx([bar.close for bar in home], rel=1e-6)
+    assert reader.prints[-1].source == "kraken"
+    assert reader.prints[-1].value == pytest.approx(
+        world.paths["binance"].price("btc/usdt", world.clock.time)
+    )
+    assert not reader.gaps
+
+
+async def test_nobody_stands_in_before_a_minute_and_three_looks_have_failed(world: World) -> None:
+    reader = await seen(world)
+    world.weather["binance"].trouble = wire.status(503)
+    for _ in range(2):
+        world.clock.time += 50
+        await look(world.exchanges, reader)
+        assert reader.reasons == ["binance answers with an error (HTTP 503)"]
+        assert world.exchanges.market.serving(BTC) == Serving("binance", "binance")
+    world.clock.time += 5
+    await look(world.exchanges, reader)
+    assert world.exchanges.market.serving(BTC) == Serving("binance", "binance")
+    world.clock.time += 6
+    await look(world.exchanges, reader)
+    serving = world.exchanges.market.serving(BTC)
+    assert serving is not None
+    assert serving.venue == "kraken"
+
+
+async def test_an_exchange_that_refuses_this_country_is_left_at_once(world: World) -> None:
+    reader = await seen(world)
+    world.weather["binance"].trouble = wire.status(451)
+    await world.looks(reader, 10, 5)
+    serving = world.exchanges.market.serving(BTC)
+    assert serving is not None
+    assert serving.venue == "kraken"
+    assert "refuses this country" in serving.reason
+
+
+async def test_a_stumble_moves_nothing(world: World) -> None:
+    reader = await seen(world)
+    for _ in range(6):
+        world.weather["binance"].trouble = wire.status(503)
+        await world.looks(reader, 30, 10)
+        world.weather["binance"].clear()
+        await world.looks(reader, 20, 10)
+    assert set(reader.sources.values()) == {"binance"}
+
+
+async def test_the_home_shows_its_own_prices_again_when_it_was_well_for_two_minutes(world: World) -> None:
+    reader = await seen(world)
+    world.weather["binance"].trouble = wire.status(503)
+    await world.looks(reader, 300)
+    assert reader.sources[reader.bars[-1].at] == "kraken"
+    world.weather["binance"].clear()
+    await world.looks(reader, 100)
+    assert reader.sources[reader.bars[-1].at] == "kraken"
+    await world.looks(reader, 200)
+    assert world.exchanges.market.serving(BTC) == Serving("binance", "binance")
+    back = max(at for at, source in reader.sources.items() if source == "kraken") + MINUTE
+    minutes = [bar for bar in reader.bars if bar.at >= back]
+    assert minutes
+    assert minutes == world.truth("binance", back, reader.since)
+    assert not reader.gaps
+
+
+async def test_a_series_that_fails_alone_moves_alone(world: World) -> None:
+    reader, other = await seen(world), Reader(ETH, world.minute)
+
+    async def spoil(request: object, handler: object) -> object:
+        if "BTCUSDT" in str(request.rel_url):  # type: ignore[attr-defined]
+            return await wire.web_page(request, handler)  # type: ignore[arg-type]
+        return await handler(request)  # type: ignore[operator]
+
+    async def minutes(count: int) -> None:
+        for _ in range(count * 3):
+            world.clock.time += 20
+            await look(world.exchanges, reader, other)
+
+    world.weather["binance"].trouble = spoil  # type: ignore[assignment]
+    world.weather["binance"].only = "klines"
+    await minutes(4)
+    assert reader.sources[reader.bars[-1].at] == "kraken"
+    assert set(other.sources.values()) == {"binance"}
+    assert world.exchanges.market.serving(ETH) == Serving("binance", "binance")
+    serving = world.exchanges.market.serving(BTC)
+    assert serving is not None
+    assert serving.reason == "binance answers with something that is no data"
+    world.weather["binance"].clear()
+    await minutes(5)
+    assert world.exchanges.market.serving(BTC) == Serving("binance", "binance")
+    assert reader.sources[reader.bars[-1].at] == "binance"
+    assert not reader.gaps
+
+
+async def test_after_a_restart_with_the_home_down_the_next_one_goes_on_from_what_was_judged(
+    world: World,
+) -> None:
+    reader = await seen(world)
+    last = reader.since
+    world.weather["binance"].trouble = wire.status(503)
+    await world.restart()
+    world.clock.time += 3 * 3600
+    await look(world.exchanges, reader)
+    assert world.exchanges.market.serving(BTC) is None
+    with pytest.raises(Unseeable, match="binance"):
+        await world.exchanges.market.seen(BTC)
+    await world.looks(reader, 120)
+    serving = world.exchanges.market.serving(BTC)
+    assert serving is not None
+    assert (serving.venue, serving.home) == ("kraken", "binance")
+    assert serving.ratio == pytest.approx(1 / 1.01, rel=1e-6)
+    assert [bar for bar in reader.bars if bar.at >= last] == world.truth(
+        "kraken", last, reader.since, serving.ratio
+    )
+    assert reader.since > world.clock.time - 90
+    await world.restart()
+    await world.looks(reader, 160)
+    again = world.exchanges.market.serving(BTC)
+    assert again is not None
+    assert again.ratio == pytest.approx(serving.ratio, rel=1e-9)
+    assert not reader.gaps
+
+
+async def test_where_nothing_was_judged_yet_the_stand_ins_prices_are_its_own(world: World) -> None:
+    world.weather["binance"].trouble = wire.status(503)
+    reader = Reader(BTC, world.minute)
+    await world.looks(reader, 200)
+    serving = world.exchanges.market.serving(BTC)
+    assert serving is not None
+    assert (serving.venue, serving.home, serving.ratio) == ("kraken", "binance", 1.0)
+    assert reader.bars == world.truth("kraken", reader.bars[0].at, reader.since)
+
+
+async def test_a_key_with_a_venue_never_leaves_it(world: World) -> None:
+    reader = await seen(world, THERE)
+    since = reader.since
+    world.weather["binance"].trouble = wire.status(503)
+    await world.looks(reader, 300)
+    assert reader.reasons == ["binance answers with an error (HTTP 503)"]
+    assert reader.since == since
+    assert world.exchanges.market.serving(THERE) == Serving("binance", "binance")
+    world.weather["binance"].clear()
+    await world.looks(reader, 60)
+    assert reader.bars == world.truth("binance", reader.bars[0].at, reader.since)
+
+
+async def test_another_thing_of_the_same_name_does_not_stand_in(clock: SetClock) -> None:
+    async with opened(clock, (1.0, 0.001, 1.02)) as world:
+        reader = await seen(world)
+        last = reader.since
+        world.weather["binance"].trouble = wire.status(503)
+        await world.looks(reader, 260)
+        serving = world.exchanges.market.serving(BTC)
+        assert serving is not None
+        assert serving.venue == "okx"
+        assert [bar for bar in reader.bars if bar.at >= last] == world.truth(
+            "okx", last, reader.since, serving.ratio
+        )
+        assert "kraken" not in reader.sources.values()
+
+
+async def test_when_the_stand_in_fails_too_the_third_goes_on_at_the_same_level(world: World) -> None:
+    reader = await seen(world)
+    world.weather["binance"].trouble = wire.status(503)
+    await world.looks(reader, 200)
+    world.weather["kraken"].trouble = wire.web_page
+    await world.looks(reader, 200)
+    assert list(dict.fromkeys(reader.sources.values())) == ["binance", "kraken", "okx"]
+    home = world.truth("binance", reader.bars[0].at, reader.since)
+    assert [bar.close for bar in reader.bars] == pytest.approx([bar.close for bar in home], rel=1e-6)
+    world.weather["okx"].trouble = wire.status(503)
+    await world.looks(reader, 200)
+    assert len(reader.reasons) == 1
+    for weather in world.weather.values():
+        weather.clear()
+    await world.looks(reader, 400)
+    assert reader.reasons == []
+    assert not reader.gaps
+
+
+async def test_the_market_shows_what_the_stand_in_shows_at_the_level_of_the_home(world: World) -> None:
+    reader = await seen(world)
+    world.weather["binance"].trouble = wire.status(503)
+    await world.looks(reader, 160)
+    market = world.exchanges.market
+    assert await market.resolve(Instrument("btc")) == BTC
+    now = world.clock.time
+    found = await market.seen(BTC)
+    assert found.price == pytest.approx(world.paths["binance"].price("btc/usdt", now), rel=1e-6)
+    bars = await market.bars(BTC, world.minute - 600, world.minute)
+    truth = world.truth("binance", world.minute - 600, world.minute)
+    assert [bar.high for bar in bars] == pytest.approx([bar.high for bar in truth], rel=1e-6)
+    assert [bar.volume for bar in bars] == [bar.volume for bar in truth]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_the_weather_each_minute_comes_once_and_from_one_exchange(
+    world: World, seed: int
+) -> None:
+    draw = random.Random(seed)
+    reader = Reader(BTC, world.minute)
+    start = world.minute
+    for _ in range(60):
+        for weather in world.weather.values():
+            weather.clear()
+            if draw.random() < 0.5:
+                weather.trouble = draw.choice([wire.status(503), wire.web_page, wire.empty_object])
+                weather.only = draw.choice(["", "", "OHLC", "klines", "icker"])
+        for _ in range(draw.randrange(1, 6)):
+            world.clock.time += draw.choice([5, 20, 45])
+            batches = await look(world.exchanges, reader)
+            assert sum(bool(batch.bars) for batch in batches) <= 1
+    for weather in world.weather.values():
+        weather.clear()
+    await world.looks(reader, 400)
+    assert [bar.at for bar in reader.bars] == list(range(start, reader.since, MINUTE))
+    assert reader.since > world.clock.time - 90
+    assert len(set(reader.sources.values())) > 1
+
+
+# --- delisted, or not listed just now -----------------------------------------------------------------------
+
+
+async def test_one_listing_that_lacks_it_blinds_nobody(world: World) -> None:
+    reader = await seen(world)
+
+    def without_btc(answer: object) -> object:
+        assert isinstance(answer, dict)
+        return answer | {"symbols": [one for one in answer["symbols"] if one["symbol"] != "ETHUSDT"]}
+
+    other = Reader(ETH, world.minute)
+    await look(world.exchanges, reader, other)
+    world.weather["binance"].trouble = wire.rewritten(without_btc)
+    world.weather["binance"].only = "api/v3/exchangeInfo"
+    world.clock.time += 6.5 * 3600
+    for _ in range(12):
+        world.clock.time += 20
+        await look(world.exchanges, reader, other)
+    assert set(other.sources.values()) == {"binance"}
+    assert other.since > world.clock.time - 90
+    assert world.exchanges.feeds[0].health().is_well
+
+
+async def test_delisted_is_said_after_three_listings_hours_apart_and_taken_back_when_listed_again(
+    clock: SetClock,
+) -> None:
+    async with opened(clock, names=["binance"]) as world:
+        reader = Reader(ETH, world.minute)
+        await look(world.exchanges, reader)
+        world.servers["binance"].symbols.remove("eth/usdt")
+        asked = world.weather["binance"].asked
+        said: list[tuple[int, str]] = []
+        world.clock.time += 6 * 3600
+        began = world.clock.time
+        for _ in range(30):
+            world.clock.time += 600
+            await look(world.exchanges, reader)
+            said.append((int(world.clock.time - began), reader.reasons[0]))
+        first = next(after for after, reason in said if reason == "binance no longer lists ETH/USDT")
+        assert 2 * 3600 <= first <= 2 * 3600 + 1200
+        assert sum("api/v3/exchangeInfo" in path for path in asked) == 6
+        world.servers["binance"].symbols.append("eth/usdt")
+        await world.looks(reader, 4200, 600)
+        assert not reader.reasons
+        await world.looks(reader, 120)
+        assert reader.since > world.clock.time - 90
+
+
+async def test_what_is_delisted_is_shown_by_the_next_exchange_that_lists_it(world: World) -> None:
+    reader, other = Reader(ETH, world.minute), Reader(BTC, world.minute)
+    await look(world.exchanges, reader, other)
+    world.clock.time += 120
+    await look(world.exchanges, reader, other)
+    last = reader.since
+    world.servers["binance"].symbols.remove("eth/usdt")
+    world.clock.time += 6 * 3600
+    for _ in range(20):
+        world.clock.time += 600
+        await look(world.exchanges, reader, other)
+    serving = world.exchanges.market.serving(ETH)
+    assert serving is not None
+    assert (serving.venue, serving.home) == ("kraken", "binance")
+    assert serving.ratio == pytest.approx(1 / 1.01, rel=1e-6)
+    assert set(other.sources.values()) == {"binance"}
+    assert reader.bars[-1].end > world.clock.time - 1200
+    assert {source for at, source in reader.sources.items() if at >= last} == {"kraken"}
+    assert not reader.gaps
+
+
+async def test_who_was_judged_last_is_the_home_though_it_does_not_list_it_just_now(world: World) -> None:
+    reader = await seen(world)
+    world.servers["binance"].symbols.remove("btc/usdt")
+    world.servers["binance"].symbols.append("btc/usdt:usdt")
+    await world.restart()
+    await world.looks(reader, 10, 5)
+    # Its sentinel is gone with it, so that this is no listing at all.
+    assert world.exchanges.market.serving(BTC) is None
+    other = Reader(ETH, world.minute, 100_000.0, "binance")
+    world.servers["binance"].symbols += ["btc/usdt"]
+    world.servers["binance"].symbols.remove("eth/usdt")
+    await world.looks(other, 40, 20)
+    assert other.reasons == ["binance does not list ETH/USDT"]
+    await world.looks(other, 100, 20)
+    serving = world.exchanges.market.serving(ETH)
+    assert serving is not None
+    assert (serving.venue, serving.home) == ("kraken", "binance")
+
+
+async def test_a_venue_that_is_not_watched_is_said_to_be_so(world: World) -> None:
+    key = MetricKey("price", "btc/usdt", "bitmex")
+    batches = await look(world.exchanges, Reader(key, world.minute))
+    (unseen,) = [one for batch in batches for one in batch.unseen]
+    assert (unseen.key, unseen.reason) == (key, "bitmex is not among the exchanges that are watched")
+    assert world.exchanges.market.serving(key) is None
+
+
+async def test_what_nobody_lists_is_told_by_the_first_exchange(world: World) -> None:
+    key = MetricKey("price", "luna/usdt")
+    reader = Reader(key, world.minute)
+    await look(world.exchanges, reader)
+    await look(world.exchanges, reader)
+    assert reader.reasons == ["binance does not list LUNA/USDT"]
+
+
+async def test_metrics_that_are_no_prices_are_nobodys_here(world: World) -> None:
+    batches = [
+        await feed.poll([Want(MetricKey("fear_greed", ""), world.minute)]) for feed in world.exchanges.feeds
+    ]
+    assert not any(batch.unseen or batch.prints for batch in batches)
+
+
+# --- standings ----------------------------------------------------------------------------------------------
+
+
+def test_trust_is_lost_after_a_minute_and_three_looks_and_won_after_two_minutes_and_three() -> None:
+    standing = Standing()
+    for at in (0, 1, 59):
+        standing = standing.after(at, "down")
+        assert not standing.is_away
+    standing = standing.after(60, "down")
+    assert standing.is_away
+    for at in (70, 100, 189):
+        standing = standing.after(at)
+        assert standing.is_away
+        assert standing.reason == "down"
+    assert not standing.after(190).is_away
+    assert standing.after(189.5, "again").after(190).is_away
+
+
+def test_on_a_fast_clock_three_looks_are_needed() -> None:
+    standing = Standing().after(0, "down").after(3600, "down")
+    assert not standing.is_away
+    assert standing.after(7200, "down").is_away
+
+
+def test_a_look_that_went_well_begins_the_count_anew() -> None:
+    standing = Standing().after(0, "down").after(30, "down").after(40).after(50, "down").after(100, "down")
+    assert not standing.after(105, "down").is_away
+    assert standing.after(110, "down").is_away
