@@ -72,7 +72,7 @@ def run() -> None:
 
 @app.command()
 def demo(json: Json = False) -> None:
-    """Play November 2025 in about a minute.
+    """Play November 2025 in under a minute.
 
     Alerts are written, answered and ring. Needs no token and no network.
     """
