@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from io import StringIO
 from types import TracebackType
@@ -17,13 +18,35 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar
 
 from bot.feeds.door import through
 from bot.feeds.faults import Fault, Trouble, fault_of_error, fault_of_status
+from bot.feeds.figures import number_of
 
 _MOST_BYTES = 8 * 1024 * 1024
 _SECONDS = 20.0
 _MOST_DIGITS = 60
+_EPOCHS_FROM = 1_000_000_000
+_LONGEST_WAIT = 86_400.0
 _AGENT = "tocsin (https://pypi.org/project/tocsin)"
 
 Params = Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a provider's last answer said of its limits, in ``X-RateLimit-*``; ``None`` where it did not.
+
+    ``left`` is how many more questions it takes; ``reset`` when it counts anew, as it wrote it: seconds from
+    the answer on, or an epoch.
+    """
+
+    left: int | None = None
+    reset: Decimal | None = None
+
+    def wait(self, now: float) -> float | None:
+        """Give the seconds for which no question is taken any more; ``None`` where one is, or none can tell."""
+        if self.left is None or self.left > 0 or self.reset is None:
+            return None
+        reset = float(self.reset)
+        return min(max(0.0, reset if reset < _EPOCHS_FROM else reset - now), _LONGEST_WAIT)
 
 
 class Http:
@@ -38,6 +61,7 @@ class Http:
         self._most_bytes = most_bytes
         self._session: ClientSession | None = None
         self.requests = 0
+        self.allowances: dict[str, Allowance] = {}
 
     async def json(
         self,
@@ -128,6 +152,7 @@ class Http:
             text = raw.decode(charset)
         except (UnicodeDecodeError, LookupError):
             _refuse(name, "answers with something that is no text")
+        self.allowances[name] = _allowance(response.headers)
         _judge(name, status, kept, text)
         if not text.strip():
             _refuse(name, "answers with nothing")
@@ -157,12 +182,32 @@ def _judge(name: str, status: int, headers: Mapping[str, str], text: str) -> Non
     if status in {401, 402}:
         raise Fault(Trouble.BLOCKED, f"{name} does not take the key (HTTP {status}): check it, and its plan")
     fault = fault_of_status(name, status, headers, text)
+    if fault is not None and fault.trouble is Trouble.LIMITED and fault.retry_after is None:
+        fault.retry_after = _wait_of(text)
     if status == 403 and (fault is None or fault.retry_after is None):
         raise Fault(Trouble.BLOCKED, f"{name} refuses this server or its key (HTTP 403)")
     if fault is not None:
         raise fault
     if not 200 <= status < 300:
         raise Fault(Trouble.PASSING, f"{name} answers with an error (HTTP {status})")
+
+
+def _allowance(headers: Mapping[str, str]) -> Allowance:
+    left = number_of(headers.get("X-RateLimit-Remaining"))
+    return Allowance(None if left is None else int(left), number_of(headers.get("X-RateLimit-Reset")))
+
+
+def _wait_of(text: str) -> float | None:
+    """Read how long to wait from the body of a refusal, which some say there and not in a header."""
+    try:
+        body = json.loads(text, parse_float=_decimal)
+    except (ValueError, RecursionError):
+        return None
+    match body:
+        case {"details": {"retry_after": raw}} | {"retry_after": raw}:
+            wait = number_of(raw)
+            return None if wait is None or wait < 0 else min(float(wait), _LONGEST_WAIT)
+    return None
 
 
 def _refuse(name: str, what: str) -> NoReturn:
