@@ -47,6 +47,19 @@ _outbox_age = Gauge(
     ["platform"],
     registry=_REGISTRY,
 )
+_stream_up = Gauge(
+    "tocsin_stream_connected", "Whether a stream is connected and heard.", ["source"], registry=_REGISTRY
+)
+_stream_heard = Gauge(
+    "tocsin_stream_heard_timestamp_seconds", "When a stream was last heard.", ["source"], registry=_REGISTRY
+)
+_stream_frames = Counter("tocsin_stream_frames", "Frames heard.", ["source"], registry=_REGISTRY)
+_stream_prints = Counter(
+    "tocsin_stream_prints", "Prices of streams that were handed on.", ["source"], registry=_REGISTRY
+)
+_stream_losses = Counter(
+    "tocsin_stream_losses", "Connections that were lost or refused.", ["source"], registry=_REGISTRY
+)
 
 
 def count_poll(source: str, seconds: float, seen_at: float | None) -> None:
@@ -55,6 +68,20 @@ def count_poll(source: str, seconds: float, seen_at: float | None) -> None:
     _poll_seconds.labels(source).observe(seconds)
     if seen_at is not None:
         _feed_seen.labels(source).set(seen_at)
+
+
+def show_stream(source: str, is_well: bool, frames: int, prints: int, heard_at: float | None) -> None:
+    """Show how a stream is, and count what it brought since it was last shown."""
+    _stream_up.labels(source).set(is_well)
+    _stream_frames.labels(source).inc(frames)
+    _stream_prints.labels(source).inc(prints)
+    if heard_at is not None:
+        _stream_heard.labels(source).set(heard_at)
+
+
+def count_stream_loss(source: str) -> None:
+    """Count one connection that was lost, or did not come about."""
+    _stream_losses.labels(source).inc()
 
 
 def count_bars(source: str, count: int) -> None:

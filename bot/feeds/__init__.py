@@ -21,9 +21,10 @@ guard     which prices can be trusted, by those before them          pure
 witness   what an exchange says about another's prices
 inquiry   asking the witnesses before a batch leaves
 lookout   one exchange, read and judged inside the thread of ccxt
-websockets  the websockets of the exchanges, and how they differ
+websockets the websockets of the exchanges, and how they differ
+wicks     what many trades come down to between two batches          pure
+hearing   whether a stream tells what looks see                      pure
 tap       one connection of the real ccxt.pro, behind checked values
-wicks     what many trades come down to                              pure
 stream    trades as they happen, beside the looks
 thread    that thread
 feed      the Feed; market: the Market
@@ -34,6 +35,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from bot.feeds.door import Door
 from bot.feeds.feed import ExchangeFeed
@@ -102,7 +104,7 @@ def build_feeds(
     thread = LoopThread("ccxt")
     witnesses: dict[str, Witness] = {}
     feeds: list[ExchangeFeed] = []
-    taps: list[Stream] = []
+    opened: list[Stream] = []
     doors: dict[str, Door] = {}
     for name in chosen:
         about = FEEDS[name]
@@ -110,20 +112,19 @@ def build_feeds(
         lookout = Lookout(about, venues, door, clock, jitter, witnesses=witnesses)
         feeds.append(ExchangeFeed(lookout, thread))
         if streams:
-            now, trusted = lookout.exchange_now, lambda one: True
-            taps.append(
+            opened.append(
                 Stream(
                     name,
-                    venues,
-                    lambda key: market.serving(key),
                     door,
                     clock,
                     thread,
-                    now,
-                    trusted,
-                    jitter,
-                    pace,
+                    listing=partial(venues.listing, name),
+                    serving=venues.serving,
+                    exchange_now=lookout.exchange_now,
+                    is_trusted=lookout.inquiry.is_trusted,
+                    draw=jitter,
+                    pace=pace,
                 )
             )
-    market = ExchangeMarket(feeds, venues, quote, taps)
-    return Exchanges(tuple(feeds), market, tuple(taps), doors, thread)
+    market = ExchangeMarket(feeds, venues, quote, opened)
+    return Exchanges(tuple(feeds), market, tuple(opened), doors, thread)

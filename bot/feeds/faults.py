@@ -31,6 +31,8 @@ class Trouble(Enum):
     """The exchange refuses this country or network: only the operator can help."""
     SYMBOL = auto()
     """The exchange does not know this one instrument; the others are well."""
+    ABSENT = auto()
+    """The exchange does not offer this at all: asking again is useless."""
     NONSENSE = auto()
     """The exchange answered, and the answer cannot be true."""
     BUG = auto()
@@ -55,6 +57,7 @@ class Fault(Exception):
 _BY_CLASS: Mapping[str, Trouble] = {
     "BadSymbol": Trouble.SYMBOL,
     "RestrictedLocation": Trouble.BLOCKED,
+    "NotSupported": Trouble.ABSENT,
     "RateLimitExceeded": Trouble.LIMITED,
     "DDoSProtection": Trouble.LIMITED,
     "BadResponse": Trouble.NONSENSE,
@@ -121,6 +124,8 @@ def _reason(name: str, trouble: Trouble, ancestry: list[str]) -> str:
             return f"{name} refuses this country or network; leave it out or move"
         case Trouble.SYMBOL:
             return f"{name} does not know the instrument"
+        case Trouble.ABSENT:
+            return f"{name} does not offer this"
         case Trouble.NONSENSE:
             return f"{name} answers nonsense"
         case Trouble.BUG:

@@ -49,6 +49,7 @@ from bot.ports.world import (
     Feed,
     Market,
     Serving,
+    StreamHealth,
     Tape,
 )
 
@@ -85,6 +86,7 @@ __all__ = [
     "Serving",
     "Store",
     "StoreTrouble",
+    "StreamHealth",
     "Superseded",
     "Tape",
     "TocsinError",

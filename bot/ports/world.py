@@ -67,6 +67,27 @@ class Serving:
         return self.venue != self.home
 
 
+@dataclass(frozen=True, slots=True)
+class StreamHealth:
+    """How the stream of trades of one exchange is.
+
+    ``connected_at`` is since when it is connected and heard, ``None`` while it is not, and ``reason`` what
+    keeps it away then, as a sentence without full stop. ``heard_at`` is the instant of its last frame.
+    ``markets`` are watched now; ``frames``, ``prints`` (handed on) and ``losses`` (of a connection) are counted
+    since the start. One that ``is_over`` is not tried again before a restart.
+    """
+
+    source: str
+    connected_at: float | None = None
+    heard_at: float | None = None
+    markets: int = 0
+    frames: int = 0
+    prints: int = 0
+    losses: int = 0
+    reason: str = ""
+    is_over: bool = False
+
+
 class Market(Protocol):
     """What commands and messages need to know of the present."""
 
@@ -95,6 +116,9 @@ class Market(Protocol):
 
     def health(self) -> list[Health]:
         """Say how each feed is."""
+
+    def streams(self) -> list[StreamHealth]:
+        """Say how the stream of each exchange is; empty where none is read."""
 
 
 class Tape(Protocol):
