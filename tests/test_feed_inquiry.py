@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,8 +10,13 @@ from dataclasses import dataclass, field
 import pytest
 from structlog.testing import capture_logs
 
-from bot.feeds import Exchanges, build_feeds
-from bot.metrics import MINUTE, Bar, Batch, Doubt, MetricKey, Print, Want, minute_of
+from bot.feeds import FEEDS, Exchanges, build_feeds
+from bot.feeds.door import Door
+from bot.feeds.inquiry import Inquiry
+from bot.feeds.lookout import Lookout
+from bot.feeds.venues import Venues
+from bot.feeds.witness import Witness
+from bot.metrics import MINUTE, Bar, Bars, Batch, Bounds, Doubt, MetricKey, Print, Want, minute_of
 from tests.conftest import SetClock
 from tests.wire import exchanges as wire
 from tests.wire.exchanges import EXCHANGES, Gateway, Weather
@@ -223,7 +229,9 @@ async def test_an_order_book_that_stands_elsewhere_refutes(clock: SetClock) -> N
         await world.look(5)
         world.weather["binance"].clear()
         await world.look(5)
-        assert [(one.value, one.reason) for one in world.doubts] == [(8.2, "its order book shows 100")]
+        assert [(one.value, one.reason) for one in world.doubts] == [
+            (8.2, "its order book shows 99.995 to 100.005")
+        ]
 
 
 async def test_a_past_wick_of_the_only_exchange_is_told_and_clipped(clock: SetClock) -> None:
@@ -257,6 +265,30 @@ async def test_where_the_exchange_is_named_no_other_is_asked_and_its_bars_stand(
         assert lows(world.got) == [80]
         assert world.asked("binance") == []
         assert not world.doubts
+
+
+async def test_what_follows_a_minute_that_waits_waits_too(
+    clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.feeds.inquiry._SECONDS", 0.05)
+    witnesses: dict[str, Witness] = {}
+    door, venues = Door(FEEDS["kraken"], "http://127.0.0.1:9", False, 1.0, clock), Venues(["kraken"])
+    Lookout(FEEDS["kraken"], venues, door, clock, lambda: 0.5, witnesses=witnesses)
+    inquiry = Inquiry("binance", clock, witnesses)
+    start = minute_of(clock.time)
+    bars = [Bar(start + place * MINUTE, 100, 100, 100 - 30 * (place == 1), 100, 1.0) for place in range(3)]
+    bounds = [
+        Bounds(BTC, start - MINUTE, start, 99, 101),
+        Bounds(BTC, start + 3 * MINUTE, start + 9 * MINUTE, 99, 101),
+    ]
+    batch = Batch("binance", clock.time, (Bars(BTC, tuple(bars)),), bounds=tuple(bounds))
+    gate = asyncio.Event()
+    monkeypatch.setattr(witnesses["kraken"], "minutes", lambda *_: gate.wait())
+    found = await inquiry.examine([Want(BTC, start, close=100)], batch)
+    assert [run.bars for run in found.bars] == [(bars[0],)]
+    assert found.bounds == (bounds[0],)
+    assert found.doubts == ()
+    await door.close()
 
 
 @pytest.mark.parametrize("trouble", [wire.status(503, "{}"), wire.web_page, wire.reset, wire.empty_object])

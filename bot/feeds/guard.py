@@ -40,6 +40,8 @@ _HOUR = 60
 """Minutes over which ranges are averaged, the older ones fading out; before there are any, the least bound
 is as good a guess."""
 _REMEMBERED = 16
+_VERDICTS = 512
+"""Minutes of which prints, and of which verdicts are kept: minutes may come again until they are judged."""
 
 Value = TypeVar("Value")
 
@@ -199,7 +201,7 @@ class Guard:
         if doubted or not is_close_good:
             known = self._clip(bar, trusted, doubted, heard or (), is_close_good)
         if heard is not None:
-            self._settled = _keep(self._settled, bar.at, known)
+            self._settled = _keep(self._settled, bar.at, known, _VERDICTS)
         return known
 
     def _around(self, bar: Bar) -> tuple[Range, int]:
@@ -323,7 +325,8 @@ class Guard:
         minute = minute_of(doubt.at)
         told = self._told.get(minute)
         if told is None or told.apart(doubt.value) > 0:
-            self._told = _keep(self._told, minute, (told or Range(trusted, trusted)).to(doubt.value))
+            reach = (told or Range(trusted, trusted)).to(doubt.value)
+            self._told = _keep(self._told, minute, reach, _VERDICTS)
             self._due.append(doubt)
 
 
@@ -332,7 +335,7 @@ def reason_of(heard: Heard) -> str:
     return " and ".join(map(str, heard)) or "no second source can say"
 
 
-def _keep(known: dict[int, Value], minute: int, value: Value) -> dict[int, Value]:
+def _keep(known: dict[int, Value], minute: int, value: Value, most: int = _REMEMBERED) -> dict[int, Value]:
     """Note a value of a minute, and forget the oldest minutes."""
     newer = {**known, minute: value}
-    return {one: newer[one] for one in sorted(newer)[-_REMEMBERED:]}
+    return {one: newer[one] for one in sorted(newer)[-most:]}

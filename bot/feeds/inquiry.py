@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -107,7 +107,7 @@ class Inquiry:
         }
         for want in wants:
             self._guards[want.key].begin(now, want.since, want.close)
-        cases = [self._case(key, batch, now) for key in dict.fromkeys(batch.keys()) if key in self._guards]
+        cases = list(self._cases(batch, now))
         minutes = [(case, suspicion) for case in cases if (suspicion := case.pass_bars()) is not None]
         present = [(case, suspicion) for case in cases if (suspicion := case.pass_prints(None)) is not None]
         if minutes or present:
@@ -133,11 +133,16 @@ class Inquiry:
         guard = self._guards.get(one.key)
         return guard is not None and isinstance(guard.weigh(one, None), Print)
 
-    def _case(self, key: MetricKey, batch: Batch, now: float) -> _Case:
-        bars = tuple(bar for run in batch.bars if run.key == key for bar in run.bars)
-        prints = tuple(one for one in batch.prints if one.key == key)
-        nobody = () if now >= self._waiting.get(key, now) + _TURN else None
-        return _Case(self._guards[key], bars, prints, nobody=nobody)
+    def _cases(self, batch: Batch, now: float) -> Iterator[_Case]:
+        bars: dict[MetricKey, tuple[Bar, ...]] = {}
+        prints: dict[MetricKey, tuple[Print, ...]] = {}
+        for run in batch.bars:
+            bars[run.key] = bars.get(run.key, ()) + run.bars
+        for one in batch.prints:
+            prints[one.key] = (*prints.get(one.key, ()), one)
+        for key in bars | prints:
+            nobody = () if now >= self._waiting.get(key, now) + _TURN else None
+            yield _Case(self._guards[key], bars.get(key, ()), prints.get(key, ()), nobody=nobody)
 
     # --- asking -------------------------------------------------------------------------------------------
 
@@ -178,9 +183,9 @@ class Inquiry:
 
     async def _ask_book(self, case: _Case) -> None:
         witness = self._witnesses[self.name]
-        middle = await self._question(witness, partial(witness.middle, case.key.instrument))
-        if middle is not None:
-            case.heard_now.append(Showing(_BOOK, Range(middle, middle)))
+        found = await self._question(witness, partial(witness.book, case.key.instrument))
+        if found is not None:
+            case.heard_now.append(Showing(_BOOK, found))
 
     async def _ask_about_minutes(self, case: _Case, suspicion: Suspicion) -> None:
         """Ask one exchange after the other for the minutes from the suspect one on, until one agrees."""

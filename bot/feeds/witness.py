@@ -11,7 +11,7 @@ from bot.feeds.candles import parse_row
 from bot.feeds.door import Door
 from bot.feeds.exchange_time import ExchangeTime
 from bot.feeds.faults import Fault, Trouble
-from bot.feeds.guard import Range
+from bot.feeds.guard import LEAST_BOUND, Range
 from bot.feeds.listing import Listed, Listing, siblings
 from bot.feeds.markets import Markets
 from bot.feeds.prices import positive, price_of
@@ -85,15 +85,19 @@ class Witness:
             if isinstance(row, Bar) and start <= row.at < stop
         }
 
-    async def middle(self, instrument: str) -> float:
-        """Give the price between the best bid and the best ask of exactly this instrument."""
+    async def book(self, instrument: str) -> Range:
+        """Give what lies between the best bid and the best ask of exactly this instrument.
+
+        Of a book that stands wide open only the middle: its ends are not where anybody trades.
+        """
         listed = (await self._ready()).traded.get(instrument)
         if listed is None:
             raise Fault(Trouble.SYMBOL, f"{self.name} does not list {instrument}")
         bid, ask = map(positive, await self._door.book(listed.symbol))
         if bid is None or ask is None or bid > ask:
             raise Fault(Trouble.NONSENSE, f"{self.name} gives an impossible order book")
-        return (bid + ask) / 2
+        middle = (bid + ask) / 2
+        return Range(max(bid, middle * (1 - LEAST_BOUND)), min(ask, middle * (1 + LEAST_BOUND)))
 
     async def _ready(self) -> Listing:
         self._check()
