@@ -22,8 +22,12 @@ def judged(
     history: dict[MetricKey, Sequence[Bar]] | None = None,
     made_at: float = START,
     until: float | None = None,
+    known: Sequence[Observation] = (),
 ) -> list[Transition]:
-    """Judge bars in two batches, with what an exchange would give of the past; gives what was told."""
+    """Judge bars in two batches, with what an exchange would give of the past; gives what was told.
+
+    ``known`` is what had been said of metrics when the rule was made.
+    """
     partition = Partition()
     life = life_of(rule, price, made_at=made_at)
     for stretch in partition.missing(life, None):
@@ -31,6 +35,7 @@ def judged(
             bar for bar in (history or {}).get(stretch.key, ()) if stretch.since <= bar.at < stretch.until
         ]
         partition.preload(life, stretch, [bar for bar in past if bar.span == stretch.span])
+    partition.recall(life, known)
     partition.add(1, life, None)
     told: list[Transition] = []
     ends = [bars[-1].end for bars in series.values() if bars] + [int(one.known_at) for one in observations]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 import pytest
@@ -199,6 +199,32 @@ def test_an_indicator_of_an_index_is_that_of_its_closes(closes: list[float]) -> 
     figures = [one.value for one in life.node.evidence(minute, ())]
     bands = talib.BBANDS(np.array(closes), 10, 2, 2)[0][-1]
     assert figures == pytest.approx([talib.SMA(np.array(closes), 5)[-1], bands], rel=1e-6)
+
+
+MOOD = MetricKey("fear_greed", "")
+
+
+def moods(*values: float) -> list[Observation]:
+    return [Observation(MOOD, at, value, at) for at, value in zip(count(MIDNIGHT, DAY), values, strict=False)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "made_at", "expected"),
+    [
+        ("fear_greed() < 20 for 3d", MIDNIGHT - HOUR, [MIDNIGHT + 4 * DAY]),
+        ("fear_greed() < 20 for 36h", MIDNIGHT - HOUR, [MIDNIGHT + 2.5 * DAY]),
+        ("fear_greed() < 15 for 1h repeat", MIDNIGHT - HOUR, [MIDNIGHT + DAY * 5 + HOUR]),
+        ("fear_greed() < 20 for 3d", MIDNIGHT + 2 * DAY, [MIDNIGHT + 4 * DAY]),  # what was before counts
+        ("fear_greed() < 20 for 3d and fear_greed() > 15", MIDNIGHT - HOUR, [MIDNIGHT + 4 * DAY]),
+        ("fear_greed() < 17 for 30h or fear_greed() > 45", MIDNIGHT - HOUR, [MIDNIGHT + 4.25 * DAY]),
+    ],
+)
+def test_a_time_over_metrics_alone_ends_while_nothing_arrives(
+    rule: str, made_at: float, expected: list[float]
+) -> None:
+    words = moods(40, 18, 17, 16, 16, 14, 14)
+    known = [word for word in words if word.known_at <= made_at]
+    assert rings(judged(rule, {}, None, words, made_at=made_at, known=known)) == expected
 
 
 # --- rearm --------------------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def compile_rule(
         spans=build.spans,
         calendars=build.calendars,
         is_restless=build.is_restless,
-        is_still=not build.is_live and not build.holdings,
+        is_still=not build.is_live and (not build.holdings or build.spans.keys() <= build.calendars.keys()),
         tells_early=build.tells_early and build.is_live,
         lookback=build.lookback,
         warmup=max(build.lookback, sum(holding.seconds for holding in build.holdings)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Protocol
 
 from bot.engine.minute import Minute
@@ -75,13 +76,19 @@ class Holding:
         """Whether time counts, so that the clock alone may change the answer."""
         return memory[self.slot] is not None
 
+    def ends_at(self, memory: Memory) -> float:
+        """Give the instant at which the time that runs is over, if nothing else happens."""
+        since, blind = memory[self.slot], memory[self.slot + 1] or 0.0
+        return inf if since is None else since + blind + self.seconds
+
     def _after(self, minute: Minute, held: bool | None, memory: Memory) -> tuple[float | None, float, float]:
         since, blind, dark = memory[self.slot], memory[self.slot + 1] or 0.0, memory[self.slot + 2] or 0.0
         if since is not None:
             blind, dark = blind + minute.blind, dark + minute.blind
         if held is None and since is not None:
             blind, dark = blind + minute.span, dark + minute.span
-        if held is False or dark >= self.seconds:
+        is_lost = held is None and not minute.span  # since when it is unknown, an instant cannot say
+        if held is False or dark >= self.seconds or is_lost:
             since = None
         if held and since is None:
             since, blind = float(minute.at), 0.0

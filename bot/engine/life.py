@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from bot.engine.judge import Holding, Node
 from bot.engine.minute import Minute
 from bot.engine.sessions import Calendar
+from bot.engine.state import Memory
 from bot.metrics import MINUTE, MetricKey, Seen, minute_of, opening_of
 
 COOLDOWN = 15 * MINUTE
@@ -22,7 +23,8 @@ class Life:
     * ``keys``: the series that it reads; ``spans``: for each, the candles in seconds and how many of them.
     * ``calendars``: those of the keys that are metrics, with the sessions that their values belong to.
     * ``is_restless``: some verdict depends on more than in which gap between its levels each price is.
-    * ``is_still``: nothing in it moves within a minute, so it is judged where candles close, not in between.
+    * ``is_still``: nothing in it moves within a minute, so it is judged where candles close, values arrive
+      and times end, not in between.
     * ``tells_early``: a single print may tell its ring before the minute is final.
     * ``lookback``: seconds of minutes that judging needs before each; ``warmup``: before the first one.
     * ``cooldown`` and ``remind``: seconds; ``until``: the instant after which it rings no more, or ``None``.
@@ -71,9 +73,17 @@ class Life:
                 found[key].add(level)
         return {key: tuple(sorted(levels)) for key, levels in found.items()}
 
-    def next_change(self, at: int) -> float:
-        """Give the next instant after ``at`` at which something but a price may change the verdict."""
-        changes = [opening_of(at, span) + span for spans in self.spans.values() for span in spans]
+    def next_change(self, at: int, memory: Memory = ()) -> float:
+        """Give the next instant after ``at`` at which something but a price may change the verdict.
+
+        With a ``memory`` that includes the end of each time that runs in it while nothing else happens.
+        """
+        changes: list[float] = [
+            opening_of(at, span) + span for spans in self.spans.values() for span in spans
+        ]
         if self.is_eager and at < (first := minute_of(self.made_at) + MINUTE):
             changes.append(first)  # what is eager does not wait for a candle to close
+        if self.is_still and memory:
+            ends = (holding.ends_at(memory) for holding in self.holdings)
+            changes.extend(end for end in ends if end > at)
         return min(changes, default=float("inf"))

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from bot.engine.index import EVERYWHERE, NOWHERE, Gap, ThresholdIndex, gap_around
 from bot.engine.life import Life
 from bot.engine.minute import Minute
-from bot.engine.state import AlertState, Transition
+from bot.engine.state import AlertState, Memory, Transition
 from bot.engine.step import begin, glance, is_finished, is_settled, step
 from bot.engine.stretches import missing
 from bot.engine.world import CandleKey, Stretch, World
@@ -134,7 +134,7 @@ class Partition:
             cursor = self.start_of(life, None)
             state = begin(life, self._world, self._history(life, cursor - life.warmup, cursor))
         self._lives[arming], self._states[arming] = life, state
-        if (due := self._due(life, state.cursor)) < math.inf:
+        if (due := self._due(life, state.cursor, state.memory)) < math.inf:
             self._dues[arming] = due
         for key in life.keys:
             self._index.setdefault(key, ThresholdIndex()).place(
@@ -278,9 +278,9 @@ class Partition:
         concerned.update(arming for arming, due in self._dues.items() if due <= newest)
         return concerned
 
-    def _due(self, life: Life, at: int) -> float:
+    def _due(self, life: Life, at: int, memory: Memory) -> float:
         """Find when an arming must be looked at whatever the prices do."""
-        change = life.next_change(at)
+        change = life.next_change(at, memory)
         return change if life.until is None else min(change, max(life.until, at))
 
     def _judge(self, arming: int, plan: Plan) -> None:
@@ -289,14 +289,14 @@ class Partition:
         state = replace(state, cursor=max(state.cursor, start))
         stop = self._ready(arming, life, plan.ends)
         rests = dict.fromkeys(life.keys, NOWHERE)
-        at = None if state.is_ended else self._next(life, state.cursor, stop, rests)
+        at = None if state.is_ended else self._next(life, state.cursor, stop, rests, state.memory)
         while at is not None:
             minute = self._minute(life, at, state.cursor)
             state, transitions = step(state, minute, life)
             plan.told.extend((arming, transition) for transition in transitions)
             rests = _rests(state, minute, life)
             plan.rests[arming] = rests
-            at = None if state.is_ended else self._next(life, state.cursor, stop, rests)
+            at = None if state.is_ended else self._next(life, state.cursor, stop, rests, state.memory)
             if at is not None and NOWHERE not in rests.values():
                 state = replace(state, cursor=max(at - life.is_still, state.cursor))
         if not life.is_still and self._world.next_arrival(life.calendars, state.cursor, stop) <= stop:
@@ -304,17 +304,19 @@ class Partition:
         state = replace(state, cursor=max(state.cursor, stop))
         plan.states[arming] = state
         is_over = is_finished(state, life)
-        plan.dues[arming] = math.inf if is_over else self._due(life, state.cursor)
+        plan.dues[arming] = math.inf if is_over else self._due(life, state.cursor, state.memory)
         if is_over:
             plan.rests[arming] = dict.fromkeys(life.keys, EVERYWHERE)
         is_behind = any(stop < plan.ends[key] for key in life.keys)
         plan.behind[arming] = stop if is_behind else None
 
-    def _next(self, life: Life, since: int, stop: int, rests: Mapping[MetricKey, Gap]) -> int | None:
+    def _next(
+        self, life: Life, since: int, stop: int, rests: Mapping[MetricKey, Gap], memory: Memory = ()
+    ) -> int | None:
         """Find the next minute before ``stop`` (the next point up to it) in which something may change."""
         if all(gap == EVERYWHERE for gap in rests.values()) and not life.calendars and not life.is_still:
             return None
-        change = min(self._due(life, since), self._world.next_arrival(life.calendars, since, stop))
+        change = min(self._due(life, since, memory), self._world.next_arrival(life.calendars, since, stop))
         if life.is_still:
             return math.ceil(change) if change <= stop else None
         found = [
@@ -335,8 +337,8 @@ class Partition:
         return Minute(at, bars, self._world, max(0, at - cursor), span)
 
     def _history(self, life: Life, since: int, until: int) -> Iterator[Minute]:
-        if life.is_still:
-            return
+        if life.is_still and since < until:
+            yield self._minute(life, since, since)
         nowhere = dict.fromkeys(life.keys, NOWHERE)
         cursor, at = since, self._next(life, since, until, nowhere)
         while at is not None and at < until:
