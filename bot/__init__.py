@@ -2,6 +2,7 @@
 
 The house, from the ground up; a name imports only from storeys below its own:
 
+    delays                      how long rings took
     metrics, pacing, gauges     what can be measured; when a message may go; what operators see counted
     rules                       the alert language: text <-> tree
     engine                      observations -> transitions: series, truth, step(), the threshold index
@@ -9,6 +10,6 @@ The house, from the ground up; a name imports only from storeys below its own:
     backtest                    the live engine, fed with history
     ports                       the sockets between the rooms: Feed, Market, Tape, Store, Chat, Clock
     watch, deliver, commands    the ways of the data: judge, send, what people may say
-    feeds, store, chats, web, settings, logs   the world outside, one folder or file a kind
+    feeds, store, chats, web, settings, logs, tape   the world outside, one folder or file a kind
     app, demo, __main__         the one builder, the demonstration, the command line
 """

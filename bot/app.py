@@ -34,14 +34,15 @@ from bot.commands import COMMANDS, Office, make_desk
 from bot.commands.preview import fetch
 from bot.deliver import Courier
 from bot.engine.past import Past, Unfit
-from bot.feeds import Exchanges, build_feeds
+from bot.feeds import Exchanges, Stream, build_feeds
 from bot.feeds.metric_feed import MetricFeed
 from bot.feeds.metrics import MetricFeeds, build_metrics
-from bot.metrics import Batch, Want, minute_of
+from bot.metrics import Want, minute_of
 from bot.ports import Chat, Choice, Clock, Desk, Feed, Replies, UnknownInstrument
 from bot.rules import instruments
 from bot.rules.tree import Rule
 from bot.store import open_store, upgrade
+from bot.tape import MemoryTape
 from bot.watch import Watch
 
 if TYPE_CHECKING:
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_TAPE_LENGTH = 64
 _SECONDS_TO_SETTLE = 8.0
 _POLLS_UNTIL_LATE = 2
 _POLLS_UNTIL_SILENT = 3
@@ -106,27 +106,6 @@ class OnClock(BaseTrigger):  # type: ignore[misc]  # apscheduler is not typed
         return answer
 
 
-class MemoryTape:
-    """The tape within one process: a bounded queue."""
-
-    def __init__(self, length: int = _TAPE_LENGTH) -> None:
-        self._queue: asyncio.Queue[Batch | None] = asyncio.Queue(length)
-
-    async def put(self, batch: Batch) -> None:
-        """Hand a batch over; waits while the tape is full."""
-        await self._queue.put(batch)
-
-    def close(self) -> None:
-        """End the tape: what is on it and was not taken is dropped, for the exchange can be asked again."""
-        while not self._queue.empty():
-            self._queue.get_nowait()
-        self._queue.put_nowait(None)
-
-    async def __aiter__(self) -> AsyncIterator[Batch]:
-        while (batch := await self._queue.get()) is not None:
-            yield batch
-
-
 @dataclass(slots=True)
 class House:
     """The running parts of one process."""
@@ -153,11 +132,14 @@ class House:
             carrying = [tasks.create_task(courier.run()) for courier in self.couriers]
             judging = tasks.create_task(self.watch.run(self.tape))
             others = [tasks.create_task(chat.run(self.desk)) for chat in self.chats]
+            following = [tasks.create_task(self._follow(stream)) for stream in self.exchanges.streams]
             self._schedule()
             try:
                 await until.wait()
             finally:
                 self.scheduler.shutdown(wait=False)
+            for task in following:
+                task.cancel()
             for courier in self.couriers:
                 courier.close()
             self.tape.close()  # a batch under way is committed: nothing is cut off inside a transaction
@@ -233,7 +215,16 @@ class House:
         health = feed.health()
         gauges.count_poll(feed.name, time.perf_counter() - began, health.seen_at if health.is_well else None)
         gauges.count_bars(feed.name, sum(len(run.bars) for run in batch.bars))
+        for stream in self.exchanges.streams:
+            stream.compare(batch)
         await self.tape.put(batch)
+
+    async def _follow(self, stream: Stream) -> None:
+        """Hand over what a stream tells, whenever nothing waits to be judged: looks go first."""
+        while (batch := await stream.collect(self.watch.wants())) is not None:
+            if batch.prints:
+                await self.tape.put(batch)
+            await self.tape.judged()
 
 
 @asynccontextmanager
@@ -250,7 +241,12 @@ async def open_house(
         store = await open_store(settings.database_url)
         stack.push_async_callback(store.close)
         exchanges = build_feeds(
-            settings.exchanges, settings.quote, clock, gateway=settings.feed_gateway, throttle=throttle
+            settings.exchanges,
+            settings.quote,
+            clock,
+            gateway=settings.feed_gateway,
+            throttle=throttle,
+            streams=settings.stream,
         )
         stack.push_async_callback(exchanges.close)
         metrics = build_metrics(

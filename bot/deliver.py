@@ -138,6 +138,7 @@ class Courier:
             case Receipt():
                 gauges.count_delivery(self.chat.platform, "sent")
                 gauges.observe_delay(self.chat.platform, now - notification.made_at)
+                _observe_ring(notification, now)
             case RetryLater(after=after, reason=reason, is_global=True):
                 self.pacer.hold_all(now + after)
                 gauges.count_delivery(self.chat.platform, "retry")
@@ -170,6 +171,13 @@ class Courier:
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
+
+
+def _observe_ring(notification: Notification, now: float) -> None:
+    """Observe how long a ring took; one that was found late tells of an outage, and is left out."""
+    way, at = notification.facts.get("way"), notification.facts.get("at")
+    if isinstance(way, str) and isinstance(at, int | float) and not notification.facts.get("is_late"):
+        gauges.observe_ring_delay(way, now - at)
 
 
 def _plain(notification: Notification) -> Message:

@@ -12,6 +12,8 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from bot.delays import Delay, Delays
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _REGISTRY = CollectorRegistry()
@@ -38,6 +40,20 @@ _delay = Histogram(
     buckets=_SECONDS,
     registry=_REGISTRY,
 )
+_ring_delay = Histogram(
+    "tocsin_ring_delay_seconds",
+    "From the instant of the price that rang to the platform's acceptance, by the way on which it came.",
+    ["way"],
+    buckets=_SECONDS,
+    registry=_REGISTRY,
+)
+_recent_ring_delay = Gauge(
+    "tocsin_recent_ring_delay_seconds",
+    "The same of the newest rings, as percentiles.",
+    ["way", "quantile"],
+    registry=_REGISTRY,
+)
+_ring_delays = Delays()
 _deliveries = Counter(
     "tocsin_deliveries", "Messages sent, by what became of them.", ["platform", "outcome"], registry=_REGISTRY
 )
@@ -102,6 +118,25 @@ def count_delivery(platform: str, outcome: str) -> None:
 def observe_delay(platform: str, seconds: float) -> None:
     """Observe how long a message took from what it tells of to the platform's acceptance."""
     _delay.labels(platform).observe(max(0.0, seconds))
+
+
+def observe_ring_delay(way: str, seconds: float) -> None:
+    """Observe how long a ring took from the instant of its price to the platform's acceptance.
+
+    ``way`` is ``stream`` or ``poll`` for a single price, as it came, and ``minute`` for a final minute, whose
+    instant is its opening where it does not tell the touch more exactly.
+    """
+    _ring_delay.labels(way).observe(max(0.0, seconds))
+    _ring_delays.note(way, seconds)
+    newest = _ring_delays.of(way)
+    if newest is not None:
+        _recent_ring_delay.labels(way, "0.5").set(newest.p50)
+        _recent_ring_delay.labels(way, "0.99").set(newest.p99)
+
+
+def ring_delays() -> list[Delay]:
+    """Give the percentiles of the newest rings by the way on which their price came."""
+    return _ring_delays.all()
 
 
 def show_outbox_age(platform: str, seconds: float) -> None:

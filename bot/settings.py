@@ -150,6 +150,18 @@ def _root(*schemes: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _switch(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    known = dict.fromkeys(("1", "on", "true", "yes"), True) | dict.fromkeys(
+        ("0", "off", "false", "no"), False
+    )
+    word = value.strip().lower()
+    if word not in known:
+        raise ValueError("is neither on nor off")
+    return known[word]
+
+
 def _database(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -242,6 +254,9 @@ class Settings(BaseModel):
     poll_seconds: Annotated[float, BeforeValidator(_seconds)] = Field(
         default=5.0,
         description="the seconds from one look at an exchange to the next, from 1 to 3600, such as 5",
+    )
+    stream: Annotated[bool, BeforeValidator(_switch)] = Field(
+        default=True, description="1 to read trades as they happen, or 0 to look for prices only"
     )
     admins: Annotated[frozenset[tuple[str, str]], NoDecode, BeforeValidator(_admins)] = Field(
         default=frozenset(),

@@ -240,6 +240,7 @@ class Watch:
                     "value": transition.value,
                     "revised": [asdict(revised)] if revised else [],
                     "is_early": transition.is_early,
+                    "way": _way(transition, batch),
                     "is_late": batch.at - transition.at > self.late_after,
                     "evidence": [
                         {"term": one.term, "value": one.value, "currency": one.currency}
@@ -257,3 +258,10 @@ class Watch:
 
 def _reach(key: MetricKey) -> int:
     return _REACH if sessions_of(key) is None else _REACH_OF_SESSIONS
+
+
+def _way(ring: Ring, batch: Batch) -> str:
+    """Name the way on which the price that rang came: streamed, asked for, or in a final minute."""
+    if not ring.is_early:
+        return "minute"
+    return "stream" if batch.is_streamed else "poll"

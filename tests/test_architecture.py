@@ -40,7 +40,7 @@ HOMES: dict[str, tuple[str, ...]] = {
 }
 """Where each library may be imported; * reaches into folders. structlog may be wherever it is not pure."""
 
-PURE = ("metrics.py", "pacing.py", "backtest.py", "rules/*", "engine/*", "alerts/*")
+PURE = ("metrics.py", "pacing.py", "delays.py", "backtest.py", "rules/*", "engine/*", "alerts/*")
 IMPURE_MODULES = {"asyncio", "logging", "os", "random", "secrets", "socket", "structlog", "threading", "time"}
 FORBIDDEN_NAMES = {
     "base",

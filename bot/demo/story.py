@@ -75,6 +75,7 @@ async def play(as_json: bool, out: TextIO) -> int:
                     feed_gateway=exchange.root,
                     providers=(),
                     poll_seconds=POLL_SECONDS,
+                    stream=False,
                 )
                 house = await stack.enter_async_context(
                     open_house(settings, clock, [console], throttle=False, longest_rest=_REST)

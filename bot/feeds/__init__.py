@@ -48,7 +48,7 @@ from bot.feeds.venues import Venues
 from bot.feeds.witness import Witness
 from bot.ports import Clock
 
-__all__ = ["FEEDS", "ExchangeFeed", "ExchangeMarket", "Exchanges", "build_feeds"]
+__all__ = ["FEEDS", "ExchangeFeed", "ExchangeMarket", "Exchanges", "Stream", "build_feeds"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,8 @@ class Stream:
 
     def compare(self, looked: Batch) -> None:
         """Take in what a look saw: a price that moves while its stream says nothing shows a dead one."""
-        self._looked = looked.prints
+        if looked.source == self.name:
+            self._looked = looked.prints
 
     def health(self) -> StreamHealth:
         """Say how the stream is."""

@@ -1,0 +1,36 @@
+"""The tape within one process: between the feeds and watch, bounded and in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from bot.metrics import Batch
+
+LENGTH = 64
+
+
+class MemoryTape:
+    """The tape within one process: a bounded queue."""
+
+    def __init__(self, length: int = LENGTH) -> None:
+        self._queue: asyncio.Queue[Batch | None] = asyncio.Queue(length)
+
+    async def put(self, batch: Batch) -> None:
+        """Hand a batch over; waits while the tape is full."""
+        await self._queue.put(batch)
+
+    def close(self) -> None:
+        """End the tape: what is on it and was not taken is dropped, for the exchange can be asked again."""
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._queue.put_nowait(None)
+
+    async def judged(self) -> None:
+        """Wait until nothing that was handed over is left to be judged."""
+        await self._queue.join()
+
+    async def __aiter__(self) -> AsyncIterator[Batch]:
+        while (batch := await self._queue.get()) is not None:
+            yield batch
+            self._queue.task_done()
