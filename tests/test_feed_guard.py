@@ -130,6 +130,7 @@ def test_after_minutes_that_nobody_read_a_bar_is_compared_with_the_prints_of_its
     guard.weigh(seen(103, 10 * 3600 + 20), None)
     guard.begin(START + 36_066, START + 36_000, 100.0)
     assert isinstance(guard.judge(bar(600, 103, 103, 90, 90), (), None), Suspicion)
+    assert isinstance(guard.judge(bar(600, 103, 103, 98.5, 103), (), None), Suspicion)
     assert guard.judge(bar(600, 103, 104, 101, 104), (), None) == bar(600, 103, 104, 101, 104)
 
 
@@ -288,7 +289,10 @@ def test_in_a_catch_up_the_minutes_that_follow_say_so_at_once() -> None:
 
 def test_minutes_without_a_trade_hold_no_level() -> None:
     guard = guard_at(100.0)
-    for minute in range(6):
+    quiet = [flat(minute, 80, volume=0.0) for minute in range(1, 4)]
+    assert isinstance(guard.judge(flat(0, 80), quiet, None), Suspicion)
+    guard.judge(flat(0, 80), quiet, NOBODY)
+    for minute in range(1, 6):
         assert guard.judge(flat(minute, 80, volume=0.0), (), NOBODY) == flat(minute, 100, volume=0.0)
 
 

@@ -188,6 +188,17 @@ async def test_a_wick_that_another_exchange_had_too_passes_whole(clock: SetClock
         assert not world.doubts
 
 
+async def test_a_wick_that_reached_another_exchange_in_the_next_minute_is_borne_out(clock: SetClock) -> None:
+    async with world_of(clock, "binance", "kraken") as world:
+        world.clock.time = world.begun + 59.5
+        world.trade(80, 100, on=["binance"])
+        world.clock.time += 1
+        world.trade(80, 100, on=["kraken"])
+        await world.until(1)
+        assert lows(world.got) == [80, 100]
+        assert not world.doubts
+
+
 async def test_the_wicks_of_an_outage_are_asked_about_in_one_question(clock: SetClock) -> None:
     async with world_of(clock, "binance", "kraken") as world:
         for place in range(20):
