@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from io import StringIO
@@ -42,7 +43,7 @@ class Allowance:
     reset: Decimal | None = None
 
     def wait(self, now: float) -> float | None:
-        """Give the seconds for which no question is taken any more; ``None`` where one is, or none can tell."""
+        """Give the seconds for which no question is taken; ``None`` where one is, or it cannot be told."""
         if self.left is None or self.left > 0 or self.reset is None:
             return None
         reset = float(self.reset)
@@ -178,12 +179,22 @@ class Http:
         return self._session
 
 
+def wait_in(body: object) -> float | None:
+    """Read from the body of a refusal how many seconds to wait, which some say there and not in a header."""
+    match body:
+        case {"details": {"retry_after": raw}} | {"retry_after": raw}:
+            wait = number_of(raw)
+            return None if wait is None or wait < 0 else min(float(wait), _LONGEST_WAIT)
+    return None
+
+
 def _judge(name: str, status: int, headers: Mapping[str, str], text: str) -> None:
     if status in {401, 402}:
         raise Fault(Trouble.BLOCKED, f"{name} does not take the key (HTTP {status}): check it, and its plan")
     fault = fault_of_status(name, status, headers, text)
     if fault is not None and fault.trouble is Trouble.LIMITED and fault.retry_after is None:
-        fault.retry_after = _wait_of(text)
+        with suppress(ValueError, RecursionError):
+            fault.retry_after = wait_in(json.loads(text, parse_float=_decimal))
     if status == 403 and (fault is None or fault.retry_after is None):
         raise Fault(Trouble.BLOCKED, f"{name} refuses this server or its key (HTTP 403)")
     if fault is not None:
@@ -195,19 +206,6 @@ def _judge(name: str, status: int, headers: Mapping[str, str], text: str) -> Non
 def _allowance(headers: Mapping[str, str]) -> Allowance:
     left = number_of(headers.get("X-RateLimit-Remaining"))
     return Allowance(None if left is None else int(left), number_of(headers.get("X-RateLimit-Reset")))
-
-
-def _wait_of(text: str) -> float | None:
-    """Read how long to wait from the body of a refusal, which some say there and not in a header."""
-    try:
-        body = json.loads(text, parse_float=_decimal)
-    except (ValueError, RecursionError):
-        return None
-    match body:
-        case {"details": {"retry_after": raw}} | {"retry_after": raw}:
-            wait = number_of(raw)
-            return None if wait is None or wait < 0 else min(float(wait), _LONGEST_WAIT)
-    return None
 
 
 def _refuse(name: str, what: str) -> NoReturn:

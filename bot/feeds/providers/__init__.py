@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from bot.feeds.provider import Plug
-from bot.feeds.providers import alternative_me
+from bot.feeds.providers import alternative_me, coinglass, farside, sosovalue
 
-PROVIDERS: tuple[Plug, ...] = (alternative_me.PLUG,)
+PROVIDERS: tuple[Plug, ...] = (
+    sosovalue.PLUG,
+    coinglass.PLUG,
+    farside.PLUG,
+    alternative_me.PLUG,
+)
 """Every provider; where several give the same series, the earlier one goes before the later ones."""

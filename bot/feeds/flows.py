@@ -1,0 +1,83 @@
+"""Flows of funds from a table of days: read for each coin, judged, and looked at again when it pays."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from bot.feeds.faults import Fault, Trouble
+from bot.feeds.finality import Days, Flow, judge, words, wrong_of
+from bot.feeds.hours import FILLING, LATE, SETTLING, next_look
+from bot.feeds.provider import Look
+from bot.metrics import MetricKey, Observation, Want
+
+COINS = ("btc", "eth", "sol")
+
+_UNTIL_CONFIRMED = 1800.0
+"""Seconds to the next look where a day is complete, and a second read that shows the same makes it final."""
+
+_UNTIL_REPEATED = 900.0
+"""Seconds to the next look where a coin could not be read and another could."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The days that a source shows for a coin, as they were at the instant ``at``."""
+
+    flows: Sequence[Flow]
+    at: float
+
+
+class FlowTables:
+    """A provider of flows whose every answer shows all that there is to a coin's days.
+
+    ``ask`` is handed a coin, since when its days are wanted, and the present; it raises Fault. ``most_apart``
+    is how many seconds there are between two looks at most.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ask: Callable[[str, int, float], Awaitable[Table]],
+        most_apart: float = float("inf"),
+    ) -> None:
+        self._name = name
+        self._ask = ask
+        self._most_apart = most_apart
+        self._days: dict[str, Days] = {}
+
+    async def read(self, wants: Sequence[Want], now: float) -> Look:
+        """Ask for each coin that is wanted. Raises Fault where none could be read."""
+        found: list[Observation] = []
+        refused: dict[MetricKey, str] = {}
+        closed: Fault | None = None
+        for want in wants:  # one after the other: who refuses one question is not asked the next
+            try:
+                if closed is not None:
+                    raise closed
+                days = await self._read(want, now)
+            except Fault as fault:
+                refused[want.key] = fault.reason
+                if fault.trouble in {Trouble.BLOCKED, Trouble.LIMITED} or len(refused) == len(wants):
+                    closed = fault
+            else:
+                found += words(want.key, days, now, self._name)
+        if closed is not None and len(refused) == len(wants):
+            raise closed
+        return Look(self._next_at(now, bool(refused)), tuple(found), refused)
+
+    async def _read(self, want: Want, now: float) -> Days:
+        coin = want.key.instrument
+        table = await self._ask(coin, want.since, now)
+        if not table.flows:
+            raise Fault(Trouble.NONSENSE, f"{self._name} shows no flow that can be read")
+        if wrong := wrong_of(table.flows):
+            raise Fault(Trouble.NONSENSE, f"{self._name} answers nonsense: {wrong}")
+        self._days[coin] = judge(table.flows, self._days.get(coin, {}), table.at)
+        return self._days[coin]
+
+    def _next_at(self, now: float, is_partial: bool) -> float:
+        planned = min(float(next_look(now, (*FILLING, *SETTLING, *LATE))), now + self._most_apart)
+        if any(day.awaits_read for days in self._days.values() for day in days.values()):
+            planned = min(planned, now + _UNTIL_CONFIRMED)
+        return min(planned, now + _UNTIL_REPEATED) if is_partial else planned
