@@ -13,14 +13,15 @@ minutes again.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bot.engine.index import EVERYWHERE, NOWHERE, Gap, ThresholdIndex, gap_around
+from bot.engine.course import due_at, follow, history
+from bot.engine.index import EVERYWHERE, NOWHERE, Gap, ThresholdIndex
 from bot.engine.life import Life
 from bot.engine.minute import Minute
-from bot.engine.state import AlertState, Memory, Transition
-from bot.engine.step import begin, glance, is_finished, is_settled, step
+from bot.engine.state import AlertState, Transition
+from bot.engine.step import begin, glance
 from bot.engine.stretches import missing
 from bot.engine.world import CandleKey, Stretch, World
 from bot.metrics import MINUTE, Bar, Batch, MetricKey, Observation, Print, minute_of, point
@@ -132,9 +133,9 @@ class Partition:
         self._follow(life)
         if state is None:
             cursor = self.start_of(life, None)
-            state = begin(life, self._world, self._history(life, cursor - life.warmup, cursor))
+            state = begin(life, self._world, history(self._world, life, cursor - life.warmup, cursor))
         self._lives[arming], self._states[arming] = life, state
-        if (due := self._due(life, state.cursor, state.memory)) < math.inf:
+        if (due := due_at(life, state.cursor, state.memory)) < math.inf:
             self._dues[arming] = due
         for key in life.keys:
             self._index.setdefault(key, ThresholdIndex()).place(
@@ -278,74 +279,17 @@ class Partition:
         concerned.update(arming for arming, due in self._dues.items() if due <= newest)
         return concerned
 
-    def _due(self, life: Life, at: int, memory: Memory) -> float:
-        """Find when an arming must be looked at whatever the prices do."""
-        change = life.next_change(at, memory)
-        return change if life.until is None else min(change, max(life.until, at))
-
     def _judge(self, arming: int, plan: Plan) -> None:
         life, state = self._lives[arming], self._states[arming]
         start = self._behind.get(arming, min(self._ends[key] for key in life.keys))
-        state = replace(state, cursor=max(state.cursor, start))
         stop = self._ready(arming, life, plan.ends)
-        rests = dict.fromkeys(life.keys, NOWHERE)
-        at = None if state.is_ended else self._next(life, state.cursor, stop, rests, state.memory)
-        while at is not None:
-            minute = self._minute(life, at, state.cursor)
-            state, transitions = step(state, minute, life)
-            plan.told.extend((arming, transition) for transition in transitions)
-            rests = _rests(state, minute, life)
-            plan.rests[arming] = rests
-            at = None if state.is_ended else self._next(life, state.cursor, stop, rests, state.memory)
-            if at is not None and NOWHERE not in rests.values():
-                state = replace(state, cursor=max(at - life.is_still, state.cursor))
-        if not life.is_still and self._world.next_arrival(life.calendars, state.cursor, stop) <= stop:
-            plan.rests[arming] = dict.fromkeys(life.keys, NOWHERE)  # the next minute is the first to know it
-        state = replace(state, cursor=max(state.cursor, stop))
-        plan.states[arming] = state
-        is_over = is_finished(state, life)
-        plan.dues[arming] = math.inf if is_over else self._due(life, state.cursor, state.memory)
-        if is_over:
-            plan.rests[arming] = dict.fromkeys(life.keys, EVERYWHERE)
+        course = follow(self._world, life, replace(state, cursor=max(state.cursor, start)), stop)
+        plan.told.extend((arming, transition) for transition in course.told)
+        plan.states[arming], plan.dues[arming] = course.state, course.due
+        if course.rests is not None:
+            plan.rests[arming] = course.rests
         is_behind = any(stop < plan.ends[key] for key in life.keys)
         plan.behind[arming] = stop if is_behind else None
-
-    def _next(
-        self, life: Life, since: int, stop: int, rests: Mapping[MetricKey, Gap], memory: Memory = ()
-    ) -> int | None:
-        """Find the next minute before ``stop`` (the next point up to it) in which something may change."""
-        if all(gap == EVERYWHERE for gap in rests.values()) and not life.calendars and not life.is_still:
-            return None
-        change = min(self._due(life, since, memory), self._world.next_arrival(life.calendars, since, stop))
-        if life.is_still:
-            return math.ceil(change) if change <= stop else None
-        found = [
-            self._world.series[key].next_outside(since, stop, gap.floor, gap.ceiling)
-            for key, gap in rests.items()
-            if key in self._world.series
-        ]
-        if change < stop:
-            over = max(since, math.ceil(change))
-            found.extend(self._world.series[key].next_outside(over, stop, *NOWHERE) for key in life.priced)
-        return min((at for at in found if at is not None), default=None)
-
-    def _minute(self, life: Life, at: int, cursor: int) -> Minute:
-        if life.is_still:
-            return Minute(at, {}, self._world, span=0)
-        bars = {key: bar for key in life.priced if (bar := self._world.series[key].at(at))}
-        span = max(bar.span for bar in bars.values())
-        return Minute(at, bars, self._world, max(0, at - cursor), span)
-
-    def _history(self, life: Life, since: int, until: int) -> Iterator[Minute]:
-        if life.is_still and since < until:
-            yield self._minute(life, since, since)
-        nowhere = dict.fromkeys(life.keys, NOWHERE)
-        cursor, at = since, self._next(life, since, until, nowhere)
-        while at is not None and at < until:
-            minute = self._minute(life, at, cursor)
-            yield minute
-            cursor = minute.end
-            at = self._next(life, cursor, until, nowhere)
 
     def _ready(self, arming: int, life: Life, ends: Mapping[MetricKey, int]) -> int:
         """Find how far an arming can be judged: to where all its series are, or patience is at an end."""
@@ -380,14 +324,3 @@ class Partition:
                 for key in self._lives[arming].keys:
                     judged_to[key] = min(judged_to[key], cursor)
         return judged_to
-
-
-def _rests(state: AlertState, minute: Minute, life: Life) -> dict[MetricKey, Gap]:
-    if life.is_still or is_finished(state, life):
-        return dict.fromkeys(life.keys, EVERYWHERE)
-    if is_settled(state, minute, life):
-        following = replace(minute, at=minute.end, bars={})
-        if (breaks := life.breaks(following)) is not None:
-            gaps = {key: gap_around(minute.bars[key].close, breaks[key]) for key in life.priced}
-            return dict.fromkeys(life.keys, EVERYWHERE) | gaps
-    return dict.fromkeys(life.keys, NOWHERE)

@@ -1,0 +1,116 @@
+"""The course of one arming through the minutes that are known: which of them it must judge, and what comes.
+
+Most minutes change nothing: an arming at rest is judged again where a price leaves its gap, where something
+but a price may change the verdict, and where a figure arrives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from bot.engine.index import EVERYWHERE, NOWHERE, Gap, gap_around
+from bot.engine.life import Life
+from bot.engine.minute import Minute
+from bot.engine.state import AlertState, Memory, Transition
+from bot.engine.step import is_finished, is_settled, step
+from bot.engine.world import World
+from bot.metrics import MetricKey
+
+Rests = dict[MetricKey, Gap]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Where an arming came: its state, what it told, and what it waits for.
+
+    ``rests`` are the gaps in which it rests now, ``None`` where nothing moved it from where it stood. ``due``
+    is the instant at which it must be looked at whatever the prices do.
+    """
+
+    state: AlertState
+    told: tuple[Transition, ...]
+    rests: Rests | None
+    due: float
+
+
+def follow(world: World, life: Life, state: AlertState, stop: int) -> Course:
+    """Judge an arming from its state's cursor up to ``stop``."""
+    told: list[Transition] = []
+    rests, moved = dict.fromkeys(life.keys, NOWHERE), False
+    at = None if state.is_ended else _next(world, life, state.cursor, stop, rests, memory=state.memory)
+    while at is not None:
+        minute = _minute(world, life, at, state.cursor)
+        state, transitions = step(state, minute, life)
+        told.extend(transitions)
+        rests, moved = _rests(state, minute, life), True
+        at = None if state.is_ended else _next(world, life, state.cursor, stop, rests, memory=state.memory)
+        if at is not None and NOWHERE not in rests.values():
+            state = replace(state, cursor=max(at - life.is_still, state.cursor))
+    is_news = world.next_arrival(life.calendars, state.cursor, stop) <= stop
+    state = replace(state, cursor=max(state.cursor, stop))
+    if is_finished(state, life):
+        return Course(state, tuple(told), dict.fromkeys(life.keys, EVERYWHERE), math.inf)
+    due = due_at(life, state.cursor, state.memory)
+    if not life.is_still and (is_news or due <= stop):  # the next minute is the first to know it
+        rests, moved = dict.fromkeys(life.keys, NOWHERE), True
+    return Course(state, tuple(told), rests if moved else None, due)
+
+
+def due_at(life: Life, at: int, memory: Memory) -> float:
+    """Find when an arming must be looked at whatever the prices do."""
+    change = life.next_change(at, memory)
+    return change if life.until is None else min(change, max(life.until, at))
+
+
+def history(world: World, life: Life, since: int, until: int) -> Iterator[Minute]:
+    """Give the minutes of ``[since, until)`` as the memories of a new life take them in."""
+    if life.is_still and since < until:
+        yield _minute(world, life, since, since)
+    nowhere = dict.fromkeys(life.keys, NOWHERE)
+    cursor, at = since, _next(world, life, since, until, nowhere)
+    while at is not None and at < until:
+        minute = _minute(world, life, at, cursor)
+        yield minute
+        cursor = minute.end
+        at = _next(world, life, cursor, until, nowhere)
+
+
+def _next(
+    world: World, life: Life, since: int, stop: int, rests: Mapping[MetricKey, Gap], *, memory: Memory = ()
+) -> int | None:
+    """Find the next minute before ``stop`` (the next point up to it) in which something may change."""
+    if all(gap == EVERYWHERE for gap in rests.values()) and not life.calendars and not life.is_still:
+        return None
+    change = min(due_at(life, since, memory), world.next_arrival(life.calendars, since, stop))
+    if life.is_still:
+        return math.ceil(change) if change <= stop else None
+    found = [
+        world.series[key].next_outside(since, stop, gap.floor, gap.ceiling)
+        for key, gap in rests.items()
+        if key in world.series
+    ]
+    if change < stop:
+        over = max(since, math.ceil(change))
+        found.extend(world.series[key].next_outside(over, stop, *NOWHERE) for key in life.priced)
+    return min((at for at in found if at is not None), default=None)
+
+
+def _minute(world: World, life: Life, at: int, cursor: int) -> Minute:
+    if life.is_still:
+        return Minute(at, {}, world, span=0)
+    bars = {key: bar for key in life.priced if (bar := world.series[key].at(at))}
+    span = max(bar.span for bar in bars.values())
+    return Minute(at, bars, world, max(0, at - cursor), span)
+
+
+def _rests(state: AlertState, minute: Minute, life: Life) -> Rests:
+    if life.is_still or is_finished(state, life):
+        return dict.fromkeys(life.keys, EVERYWHERE)
+    if is_settled(state, minute, life):
+        following = replace(minute, at=minute.end, bars={})
+        if (breaks := life.breaks(following)) is not None:
+            gaps = {key: gap_around(minute.bars[key].close, breaks[key]) for key in life.priced}
+            return dict.fromkeys(life.keys, EVERYWHERE) | gaps
+    return dict.fromkeys(life.keys, NOWHERE)
