@@ -140,10 +140,18 @@ def test_the_last_word_about_a_day_is_what_was_said_last(looks: list[dict[int, t
         new = [one for one in fresh if known.newest is not None and one.as_of > known.newest]
         assert [one.known_at for one in new] == sorted({one.known_at for one in new}), "each in its turn"
         kept += sorted(fresh, key=lambda one: one.revision)
-        said |= look
+        said |= {day: one for day, one in look.items() if said.get(day) != (one[0], True)}
     final = {one.as_of: one for one in kept}
     assert {(TODAY - at) // DAY: (str(one.value), one.is_final) for at, one in final.items()} == said
     for as_of in final:
         assert [one.revision for one in kept if one.as_of == as_of] == list(
             range(sum(one.as_of == as_of for one in kept))
         )
+
+
+async def test_what_was_final_stays_so_though_its_source_forgot_that(store: SqlStore) -> None:
+    await store.note([word(1, "-903.2")], AT)
+    again = word(1, "-903.2", is_final=False, pending=("IBIT",))
+    assert (await store.note([again], AT + 60)).news == ()
+    (other,) = (await store.note([word(1, "-905", is_final=False)], AT + 120)).news
+    assert (other.revision, other.is_final) == (1, False)

@@ -18,6 +18,10 @@ SILENCE_OF_DAYS = 3 * DAY
 SILENCE = 6 * HOUR
 """The same for metrics that have a value more often."""
 
+REACH = 400 * DAY
+REACH_OF_SESSIONS = 5000 * DAY
+"""How far back what was said of a metric is asked for and kept in mind, in seconds."""
+
 MOST_IN_TURN = 60
 """How many sessions that arrive together become known one after the other; older ones are known at once."""
 
@@ -40,6 +44,11 @@ def sessions_of(key: MetricKey) -> Calendar | None:
     function = FUNCTIONS.get(key.metric)
     has_sessions = key.metric == "price" or (function is not None and function.has_sessions)
     return XNYS if has_sessions else None
+
+
+def reach_of(key: MetricKey) -> int:
+    """Say how far back rules may look at a metric, in seconds."""
+    return REACH if sessions_of(key) is None else REACH_OF_SESSIONS
 
 
 def news(arrived: Sequence[Observation], known: Known, at: int) -> list[Observation]:
@@ -85,6 +94,9 @@ def is_silent(speaker_newest: int | None, other_newest: int) -> bool:
 
 
 def _says_the_same(one: Observation, other: Observation) -> bool:
+    """Whether a word repeats the one before it; what was final stays so, though its source forgot that."""
+    if one.is_final and one.value == other.value:
+        return True
     return (one.value, one.is_final, one.pending) == (other.value, other.is_final, other.pending)
 
 

@@ -136,14 +136,13 @@ def words(key: MetricKey, days: Days, now: float, source: str) -> list[Observati
 
 
 def _judge(flow: Flow, expected: Iterable[str], before: Judged | None, at: float, age: int) -> Judged:
-    pending = tuple(sorted(name for name in expected if flow.funds.get(name) is None))
+    waited_for = expected if age < REACH else ()
+    pending = tuple(sorted(name for name in waited_for if flow.funds.get(name) is None))
     is_same = before is not None and before.flow == flow
     since = before.since if before is not None and is_same else at
     has_stood = at - since >= APART
     is_doubtful = flow.is_zero or (not flow.funds and flow.is_in is None)
-    is_complete = (
-        (not pending or age >= REACH) and flow.is_in is not False and (flow.adds_up or flow.is_in is True)
-    )
+    is_complete = not pending and flow.is_in is not False and (flow.adds_up or flow.is_in is True)
     if not is_complete or at < flow.as_of + FINAL_FROM:
         return Judged(flow, since, False, pending)
     if before is not None and before.is_final and (before.flow.total == flow.total or not flow.is_zero):
