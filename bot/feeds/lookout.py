@@ -184,7 +184,8 @@ class Lookout:
         sifted = self._sieve.sift(roster.mine, quotes, final, asked_at, self._ratio)
         tried = {listed: final - MINUTE for listed in roster.tried if self._tried.get(listed.symbol) != final}
         self._tried = {listed.symbol: final for listed in roster.tried}
-        caught = await self._pursuit.catch({**tried, **sifted.since}, sifted.distances)
+        count = len(roster.mine) + len(roster.tried)
+        caught = await self._pursuit.catch({**tried, **sifted.since}, sifted.distances, count)
         blind |= self._report(roster, caught)
         bars, bounds = self._bars(roster, caught, blind)
         bounds += [one for one in sifted.bounds if self._is_shown_here(one.key)]

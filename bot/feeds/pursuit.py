@@ -21,6 +21,9 @@ from bot.ports import Clock
 
 _PAGES_A_LOOK = 8
 _SYMBOLS_AT_ONCE = 4
+_STRIKES = 2
+"""So many series that an exchange does not answer about say that it does not answer."""
+
 _FIRST_SECONDS = 15.0
 """What the first look may spend: it should not be a long one, since the prices are seen once a look."""
 
@@ -33,14 +36,26 @@ class Catch:
     reaches: dict[Listed, list[Reach]] = field(default_factory=dict)
     faults: dict[Listed, Fault] = field(default_factory=dict)
 
-    def whole_fault(self) -> Fault | None:
-        """Give the fault of an exchange that fails as a whole, if that is what the faults show."""
-        faults = self.faults.values()
-        fatal = [fault for fault in faults if fault.trouble in {Trouble.LIMITED, Trouble.BLOCKED}]
-        whole = [fault for fault in faults if fault.trouble is not Trouble.SYMBOL]
-        if fatal or (whole and not self.answers):
-            return (fatal or whole)[0]
-        return None
+    def whole_fault(self, count: int) -> Fault | None:
+        """Give the fault of an exchange that fails as a whole, if that is what the faults show.
+
+        ``count`` is how many series are followed here: what one series meets says nothing of the others.
+        """
+        for fault in self.faults.values():
+            if fault.trouble in {Trouble.LIMITED, Trouble.BLOCKED}:
+                return fault
+        passing = [fault for fault in self.faults.values() if fault.is_of_all]
+        if self.answers or len(passing) < min(count, _STRIKES):
+            passing = []
+        if not self.answers and len(self.faults) >= count:
+            passing += [fault for fault in self.faults.values() if fault.trouble is not Trouble.SYMBOL]
+        return passing[0] if passing else None
+
+    def stop(self) -> Fault | None:
+        """Give the fault after which asking on is useless."""
+        whole = [fault for fault in self.faults.values() if fault.is_of_all]
+        fatal = [fault for fault in whole if fault.trouble is not Trouble.PASSING]
+        return fatal[0] if fatal else whole[0] if len(whole) >= _STRIKES else None
 
 
 class Pursuit:
@@ -102,8 +117,10 @@ class Pursuit:
                 raise fault
         return found, faults
 
-    async def catch(self, wanted: Mapping[Listed, int], distances: Mapping[Listed, float]) -> Catch:
-        """Ask for the final minutes of each series from an opening on.
+    async def catch(
+        self, wanted: Mapping[Listed, int], distances: Mapping[Listed, float], count: int
+    ) -> Catch:
+        """Ask for the final minutes of each series from an opening on; ``count`` series are followed in all.
 
         Raises the Fault of an exchange that fails as a whole.
         """
@@ -114,9 +131,8 @@ class Pursuit:
 
         async def one(listed: Listed) -> None:
             async with self._room:
-                stop = next((fault for fault in caught.faults.values() if fault.is_of_all), None)
                 try:
-                    if stop is not None:
+                    if (stop := caught.stop()) is not None:
                         raise stop
                     await self._follow(listed, wanted[listed], caught)
                 except Fault as fault:
@@ -126,7 +142,7 @@ class Pursuit:
         due = {listed: since for listed, since in wanted.items() if self._is_worth_asking(listed, since)}
         caught.answers.update({listed: Caught() for listed in wanted.keys() - due.keys()})
         await asyncio.gather(*map(one, self._turns(due, distances)))
-        if (fault := caught.whole_fault()) is not None:
+        if (fault := caught.whole_fault(count)) is not None:
             raise fault
         return caught
 

@@ -24,12 +24,11 @@ _SECONDS = (0.5, 17.0, 38.0, 59.0)
 _DAY = 86_400
 
 
-@lru_cache(maxsize=200_000)
-def _usual(symbol: str, minute: int) -> tuple[tuple[float, float], ...]:
-    return tuple(
+def _usual(symbol: str, minute: int) -> list[tuple[float, float]]:
+    return [
         (minute + second, 100_000 + crc32(f"{symbol}/{minute}/{second}".encode()) % 40_000 / 100)
         for second in _SECONDS
-    )
+    ]
 
 
 @lru_cache(maxsize=200_000)
@@ -58,7 +57,7 @@ class Trades:
         """Give the (instant, price) of every trade of a minute."""
         if minute in self.quiet:
             return []
-        trades = [*_usual(symbol, minute)]
+        trades = _usual(symbol, minute)
         if minute in self.touches:
             trades.append((minute + 25.0, self.touches[minute]))
         return sorted(trades)
