@@ -271,6 +271,7 @@ async def open_house(
         office = Office(
             register=store,
             market=exchanges.market,
+            metrics=metrics,
             clock=clock,
             quote=settings.quote,
             operators=settings.admins,

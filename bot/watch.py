@@ -17,7 +17,7 @@ import structlog
 from bot import gauges
 from bot.engine.compiler import compile_rule
 from bot.engine.life import Life
-from bot.engine.news import sessions_of
+from bot.engine.news import reach_of
 from bot.engine.partition import Partition, Plan
 from bot.engine.state import AlertState, Correction, Ended, Reminder, Resolution, Ring, Transition
 from bot.engine.values import currency_of
@@ -30,11 +30,6 @@ if TYPE_CHECKING:
     from bot.alerts.message import Fact
     from bot.alerts.models import Arming
     from bot.ports import Clock, Ledger, Market, Tape
-
-_DAY = 86_400
-_REACH = 400 * _DAY
-_REACH_OF_SESSIONS = 5000 * _DAY
-"""How far back the values of a metric are asked for and kept in memory, in seconds."""
 
 _HISTORY_PAUSE = 15.0
 """Seconds before history is asked for again: whoever cannot answer must not delay the rings of others."""
@@ -91,7 +86,7 @@ class Watch:
         """Say which series are read here, and from which minute each is needed."""
         prices = [Want(key, since) for key, since in self._armings.wants().items()]
         now = int(self.clock.now())
-        return prices + [Want(key, now - _reach(key)) for key in sorted(self._armings.metrics())]
+        return prices + [Want(key, now - reach_of(key)) for key in sorted(self._armings.metrics())]
 
     async def take(self, batch: Batch) -> None:
         """Judge one batch, and do not return before it is kept. Raises Superseded."""
@@ -137,7 +132,7 @@ class Watch:
         self._venues.update({word.key: word.source for word in noted.news})
 
     async def _recall(self, key: MetricKey) -> list[Observation]:
-        words = await self.ledger.recall(key, int(self.clock.now()) - _reach(key))
+        words = await self.ledger.recall(key, int(self.clock.now()) - reach_of(key))
         self._venues.update({word.key: word.source for word in words})
         return words
 
@@ -254,10 +249,6 @@ class Watch:
             case Ended():
                 pass
         return Told(arming_id, transition, facts)
-
-
-def _reach(key: MetricKey) -> int:
-    return _REACH if sessions_of(key) is None else _REACH_OF_SESSIONS
 
 
 def _way(ring: Ring, batch: Batch) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,11 +17,12 @@ from bot.alerts.people import Caller, ChatKind, ChatRef, Role
 from bot.alerts.translator import ENGLISH
 from bot.commands import COMMANDS, Office, make_desk
 from bot.engine.state import AlertState, Ring
-from bot.metrics import MINUTE, Bar, Health, MetricKey
+from bot.metrics import MINUTE, Bar, Health, MetricKey, Observation
 from bot.ports import Desk, Judgement, StoreTrouble, Told
 from bot.store.sql import SqlStore
 from tests.conftest import NOON, SetClock
 from tests.market import HandMarket
+from tests.metrics import HandMetrics
 
 BTC = MetricKey("price", "btc/usdt")
 ANN = Caller(ChatRef("telegram", "1"), ChatKind.PRIVATE, "ann-id", "Ann")
@@ -37,6 +39,7 @@ class Room:
     store: SqlStore
     market: HandMarket
     clock: SetClock
+    metrics: HandMetrics = field(default_factory=HandMetrics)
     admins: set[tuple[ChatRef, str]] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
 
@@ -45,6 +48,7 @@ class Room:
         return Office(
             register=self.store,
             market=self.market,
+            metrics=self.metrics,
             clock=self.clock,
             quote="usdt",
             operators=frozenset({("telegram", "op-id")}),
@@ -312,6 +316,10 @@ async def test_every_example_of_the_table_works(room: Room) -> None:
     room.market.set("btc/usdt", 95_000.0)
     room.market.set("eth/usd", 3_000.0)
     await room.script("/level etf_cost 98.7k", caller=OPERATOR)
+    flow = Observation(
+        MetricKey("etf_flow", "btc"), 1_762_819_200, Decimal("1000000"), NOON, source="farside"
+    )
+    await room.store.note([flow], int(NOON))
     for line in ("/alert btc < 90k", "/alert btc < 89k", "/alert btc < 96k"):
         await room.script(line, caller=OPERATOR)
     order = {"publish": 0, "subscribe": 1, "delete": 3}
@@ -809,12 +817,9 @@ async def test_a_rule_over_candles_is_armed_with_its_sentence(room: Room) -> Non
 
 
 async def test_a_name_that_no_exchange_lists_is_the_stock_that_somebody_gives(room: Room) -> None:
-    desk = make_desk(replace(room.office, is_stock={"nvda", "eth"}.__contains__))
-
-    async def say(words: str) -> str:
-        messages = [message async for message in desk.dispatch(ANN, words)]
-        return messages[0].plain()
-
+    room.metrics.give("price", "$nvda", "$eth", provider="yahoo")
+    room.metrics.show(MetricKey("price", "$nvda"), "186.6", int(NOON) - int(NOON) % 86_400)
+    say = room.say
     assert "NVDA stock" in await say("/alert nvda moves down 5% in 1d")
     assert "ETH/USDT" in await say("/alert eth < 3k")  # listed: the coin
     made = (await room.store.changes(0, 0)).made

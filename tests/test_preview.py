@@ -17,6 +17,7 @@ from bot.rules import parse
 from bot.store.sql import SqlStore
 from tests.conftest import NOON, SetClock
 from tests.market import HandMarket
+from tests.metrics import HandMetrics
 
 BTC = MetricKey("price", "btc/usdt")
 ANN = Caller(ChatRef("telegram", "1"), ChatKind.PRIVATE, "ann-id", "Ann")
@@ -39,9 +40,11 @@ class Shop:
 
     def __init__(self, store: SqlStore, clock: SetClock) -> None:
         self.market = HandMarket(clock, btc=69_400.0, eth=3_000.0)
+        self.metrics = HandMetrics()
         self.office = Office(
             register=store,
             market=self.market,
+            metrics=self.metrics,
             clock=clock,
             quote="usdt",
             operators=frozenset(),

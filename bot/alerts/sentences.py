@@ -29,6 +29,15 @@ from bot.rules.tree import (
     Rule,
 )
 
+_SPELT = {
+    "sosovalue": "SoSoValue",
+    "coinglass": "CoinGlass",
+    "coingecko": "CoinGecko",
+    "defillama": "DefiLlama",
+    "fred": "FRED",
+}
+"""Names of venues and providers whose letters do not tell how they are spelt."""
+
 _UNITS = {"m": "minute", "h": "hour", "d": "day", "w": "week"}
 
 
@@ -56,7 +65,11 @@ class Event:
 
 
 def venue_name(venue: str) -> str:
-    """Spell an exchange as it spells itself, as far as letters tell: short names are initials (OKX)."""
+    """Spell an exchange or a provider as it spells itself; where letters tell, short names are initials."""
+    if venue in _SPELT:
+        return _SPELT[venue]
+    if "." in venue:
+        return venue
     return venue.upper() if len(venue) <= 3 else venue.capitalize()
 
 

@@ -70,6 +70,10 @@ class Translator:
         """Group a number and keep every digit of it: ``69,400``, ``0.00001234``."""
         return format_decimal(value, locale=self._locale(), decimal_quantization=False)
 
+    def tenths(self, value: Decimal) -> str:
+        """Write a number to one tenth, so that a column of them lines up: ``-903.2``, ``524.0``."""
+        return format_decimal(value, format="#,##0.0", locale=self._locale())
+
     def price(self, value: float) -> str:
         """Word a price that was seen, in at most eight significant digits; whole units are never rounded."""
         return self.number(_rounded(value))

@@ -38,7 +38,8 @@ async def status(request: Request) -> Replies:
     tr, office = request.tr, request.office
     subscriptions = await office.register.subscriptions(request.chat)
     lines = [tr("Tocsin {version}", version=office.version)]
-    lines.extend(_health(health, request) for health in office.market.health())
+    lines.extend(health_line(health, request) for health in office.market.health())
+    lines.extend(_provider(health, request) for health in office.metrics.health())
     lines.append(tr.many("{count} alert in this chat.", "{count} alerts in this chat.", len(subscriptions)))
     yield say(*lines)
 
@@ -60,7 +61,8 @@ async def _price(request: Request, name: str) -> str:
     return tr("{name} {price}, {at}", name=shown, price=text, at=tr.instant(seen.at, request.now))
 
 
-def _health(health: Health, request: Request) -> str:
+def health_line(health: Health, request: Request) -> str:
+    """Say how one feed is: when it last brought data, and what keeps it from doing so."""
     tr, name = request.tr, venue_name(health.source)
     if health.seen_at is None:
         if health.failing_since is None:
@@ -78,6 +80,22 @@ def _health(health: Health, request: Request) -> str:
     if age > request.office.late_after:
         return tr("{source}: late, last data {age} ago", source=name, age=seen)
     return tr("{source}: well, last data {age} ago", source=name, age=seen)
+
+
+def _provider(health: Health, request: Request) -> str:
+    """Say how a provider is; it is asked when it wants to be, so that what it last brought is never late."""
+    tr, name = request.tr, venue_name(health.source)
+    if health.failing_since is not None or health.seen_at is None:
+        return health_line(health, request)
+    seen = tr.duration(max(request.now - health.seen_at, 0))
+    if health.quota is not None:
+        return tr(
+            "{source}: well, last asked {age} ago, {count} questions left",
+            source=name,
+            age=seen,
+            count=health.quota,
+        )
+    return tr("{source}: well, last asked {age} ago", source=name, age=seen)
 
 
 _EXAMPLES = "btc, eth/usd, btc/usdt@kraken"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -12,10 +13,10 @@ from bot.alerts.translator import Translator
 from bot.backtest import Needs, Replay, needs_of
 from bot.commands.reading import Prepared, prepare, read_rule
 from bot.commands.request import Request
-from bot.commands.standing import distance
+from bot.commands.standing import distance, figures
 from bot.engine.past import Past, Unfit
 from bot.engine.state import Ring
-from bot.metrics import MINUTE, Bar, MetricKey, opening_of
+from bot.metrics import MINUTE, Bar, MetricKey, Observation, minute_of, opening_of
 from bot.ports import Market, Replies
 from bot.rules.tree import Mode, Rule
 
@@ -30,6 +31,9 @@ _MOST_BARS = 10_000
 _NEAR_ENOUGH = 0.05
 """The share of the time that may be missing at its beginning before coarser bars are asked for."""
 
+_Words = Mapping[MetricKey, Sequence[Observation]]
+_NOTHING: _Words = {}
+
 _PATIENCE = 25.0
 """Real seconds after which an answer goes without its preview."""
 
@@ -41,11 +45,15 @@ async def test(request: Request) -> Replies:
     meaning = prepared.meaning(tr)
     if where := distance(prepared.armed, prepared.keys, prepared.seen, tr):
         first = tr("{rule}. Now {where}.", rule=meaning, where=where)
+    elif prepared.is_seen:
+        first = tr("{rule}.", rule=meaning)
     else:
         first = tr("{rule}. The price cannot be seen just now.", rule=meaning)
+    present = figures(prepared, tr, request.now)
     arm = tr("To arm it, send: {line}", line=f"/alert {reading.rule}")
-    yield say(first, arm)
-    yield say(first, await preview(prepared, request) or tr("There is no history to test it on."), arm)
+    yield say(first, *present, arm)
+    told = await preview(prepared, request) or tr("There is no history to test it on.")
+    yield say(first, *present, told, arm)
 
 
 async def preview(prepared: Prepared, request: Request) -> str:
@@ -59,7 +67,7 @@ async def preview(prepared: Prepared, request: Request) -> str:
     rule = prepared.armed.with_options(options)
     try:
         async with asyncio.timeout(_PATIENCE), request.office.previews:
-            past, since = await fetch(request.office.market, rule, since, until)
+            past, since = await fetch(request.office.market, rule, since, until, prepared.said)
             replay = Replay((rule,), past, since)
             rings = await asyncio.to_thread(_rings, replay)
     except Unfit:
@@ -70,16 +78,24 @@ async def preview(prepared: Prepared, request: Request) -> str:
     return _sentence(rings, replay, request.tr, request.now)
 
 
-async def fetch(market: Market, rule: Rule, since: int, until: int) -> tuple[Past, int]:
+async def fetch(
+    market: Market,
+    rule: Rule,
+    since: int,
+    until: int,
+    said: _Words = _NOTHING,
+) -> tuple[Past, int]:
     """Fetch the prices that a backtest of a qualified rule over ``[since, until)`` reads, and some before.
 
     They come in the finest bars that reach back so far without being too many, else in those that reach
     furthest; gives the history and the first moment, which is later where that many bars do not suffice.
-    Raises Unfit for metrics, whose history no exchange has, and Unseeable.
+    ``said`` is what is known of metrics. Raises Unfit for one of which nothing is, and Unseeable.
     """
     needs = needs_of(rule, since)
-    if needs.metrics:
-        raise Unfit(f"The exchanges have no history of {needs.metrics[0]}.")
+    for key in needs.metrics:
+        if not said.get(key):
+            raise Unfit(f"The exchanges have no history of {key}.")
+        since = max(since, minute_of(said[key][0].known_at))
     fitting = [span for span in _SPANS if all(frame % span == 0 for frame in needs.frames)]
     spans = [span for span in fitting if until - since <= span * _MOST_BARS] or fitting[-1:]
     since = max(since, until - spans[0] * _MOST_BARS)
@@ -101,7 +117,7 @@ async def fetch(market: Market, rule: Rule, since: int, until: int) -> tuple[Pas
         for stretch in needs.stretches
         if stretch.span > MINUTE and bars
     }
-    return Past(bars, candles=candles), since
+    return Past(bars, {key: said[key] for key in needs.metrics}, candles), since
 
 
 async def _bars(

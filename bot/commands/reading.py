@@ -20,8 +20,10 @@ from bot.alerts.translator import Translator
 from bot.commands.examples import PLAIN, fitting
 from bot.commands.request import Refusal, Request
 from bot.engine.compiler import compile_rule
-from bot.engine.terms import metric_key
-from bot.metrics import MetricKey, Seen
+from bot.engine.life import Life
+from bot.engine.news import reach_of
+from bot.engine.terms import key_of, metric_key
+from bot.metrics import MetricKey, Observation, Seen
 from bot.ports import Conflict, Market, NewArming, UnknownInstrument, Unseeable
 from bot.rules import (
     Reading,
@@ -31,7 +33,6 @@ from bot.rules import (
     fix,
     instruments,
     is_bare_macro,
-    metrics,
     name_stocks,
     parse,
     picture,
@@ -59,13 +60,15 @@ class Prepared:
     """A rule ready to be armed.
 
     ``rule`` is what its owner wrote (levels by name), ``armed`` the same with numbers and full instruments;
-    ``keys`` the series of each instrument of ``armed``, ``seen`` what could be seen of them.
+    ``keys`` the series of each instrument whose price ``armed`` reads, ``seen`` what could be seen of them;
+    ``said`` what is known of each of its metrics, as it became known.
     """
 
     rule: Rule
     armed: Rule
     keys: Mapping[Instrument, MetricKey] = field(default_factory=dict)
     seen: Mapping[MetricKey, Seen] = field(default_factory=dict)
+    said: Mapping[MetricKey, Sequence[Observation]] = field(default_factory=dict)
 
     @property
     def is_seen(self) -> bool:
@@ -123,16 +126,21 @@ async def prepare(request: Request, rule: Rule, values: Mapping[str, Decimal]) -
         raise _no_level(error, request.tr) from error
     except RuleError as error:  # a level may stand where its number makes no sense
         raise refused(error, request.tr) from error
-    _refuse_unwatchable(armed, request)
-    found = instruments(armed)
+    life = _watchable(armed, request)
+    if lines := lacking(life.calendars, request):
+        raise Refusal(*lines)
+    found = [one for one in instruments(armed) if key_of(one) in life.priced]
     keys = await asyncio.gather(*(find(request, instrument) for instrument in found))
-    return Prepared(rule, armed, dict(zip(found, keys, strict=True)), await look(office.market, keys))
+    said = {key: await _said(key, request) for key in life.calendars}
+    return Prepared(rule, armed, dict(zip(found, keys, strict=True)), await look(office.market, keys), said)
 
 
 async def _stocks(request: Request, rule: Rule) -> frozenset[str]:
     """Find the bare names of a rule that mean a stock: those that no exchange lists, and somebody gives."""
     office, found = request.office, set[str]()
-    for ticker in filter(office.is_stock, tickers(rule)):
+    for ticker in tickers(rule):
+        if not office.metrics.offers(MetricKey("price", f"${ticker}")):
+            continue
         try:
             await office.market.resolve(Instrument(ticker, office.quote))
         except UnknownInstrument:
@@ -142,27 +150,47 @@ async def _stocks(request: Request, rule: Rule) -> frozenset[str]:
     return frozenset(found)
 
 
-def _refuse_unwatchable(armed: Rule, request: Request) -> None:
-    """Refuse what nobody here has a source for, instead of arming it in silence."""
+def _watchable(armed: Rule, request: Request) -> Life:
+    """Compile a rule as its arming will be. Raises Refusal for what can be said and not judged."""
     tr = request.tr
-    unprovided = [str(metric) for metric in metrics(armed)]
-    unprovided += [
-        str(one) for one in instruments(armed) if is_bare_macro(one) and not _is_given(one, request)
-    ]
-    if unprovided:
-        names = ", ".join(dict.fromkeys(unprovided))
-        raise Refusal(
-            tr("Nobody provides {names} to this bot: it has the prices of exchanges alone.", names=names)
-        )
     try:
-        compile_rule(armed, False, request.now, {})
+        return compile_rule(armed, False, request.now, {})
     except ValueError as error:
         log.warning("a rule of the language cannot be judged", reason=type(error).__name__)
         raise Refusal(tr("I can read that, but I cannot watch it: {rule}.", rule=str(armed))) from error
 
 
-def _is_given(instrument: Instrument, request: Request) -> bool:
-    return instrument.base.startswith("$") and request.office.is_stock(instrument.base[1:])
+def lacking(keys: Iterable[MetricKey], request: Request) -> list[str]:
+    """Say of metrics that cannot be had here what would have to be set, instead of arming them in silence."""
+    tr, lines = request.tr, []
+    for key in keys:
+        offers = request.office.metrics.offers(key)
+        if not offers:
+            lines.append(tr("Nobody provides {name} to this bot.", name=str(key)))
+        elif offers[0].lacks:
+            lacks = tr(" or ").join(dict.fromkeys(one.lacks for one in offers))
+            told = tr("{name} is not watched here yet. The operator can {lacks}.", name=str(key), lacks=lacks)
+            lines.append(told)
+    if lines:
+        lines.append(tr("/metrics lists what can be watched."))
+    return lines
+
+
+async def _said(key: MetricKey, request: Request) -> Sequence[Observation]:
+    """Recall what is known of a metric; one that was never looked at is looked at now.
+
+    Raises Refusal for one that its provider does not know.
+    """
+    office = request.office
+    known = await office.register.recall(key, int(request.now) - reach_of(key))
+    if known or not office.metrics.offers(key)[0].example:
+        return known
+    try:
+        return [await office.metrics.ask(key)]
+    except Unseeable:
+        return []
+    except UnknownInstrument as error:
+        raise Refusal(request.tr("Nobody whom I ask knows {name}.", name=str(key))) from error
 
 
 async def arm(request: Request, rule: Rule, write: Callable[[Prepared], Awaitable[T]]) -> tuple[Prepared, T]:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from bot.alerts.message import Message
 from bot.alerts.people import Caller, ChatKind, ChatRef, Role
 from bot.alerts.translator import Translator
-from bot.ports import ChatSettings, Clock, Market, Register
+from bot.ports import ChatSettings, Clock, Market, Metrics, Register
 
 _PREVIEWS = 2
 
@@ -24,12 +24,12 @@ class Office:
     * ``is_admin``: asks a platform whether a person administers a chat now.
     * ``translator_for``: gives the words of a (language, time zone).
     * ``late_after``: seconds after which what a feed last saw counts as late.
-    * ``is_stock``: says whether somebody here gives the closes of a stock, by its ticker in lower case.
     * ``previews``: the places for those who look through history, which costs calls and time.
     """
 
     register: Register
     market: Market
+    metrics: Metrics
     clock: Clock
     quote: str
     operators: frozenset[tuple[str, str]]
@@ -37,7 +37,6 @@ class Office:
     translator_for: Callable[[str, str], Translator]
     version: str = ""
     late_after: float = 120.0
-    is_stock: Callable[[str], bool] = lambda ticker: False
     previews: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PREVIEWS), compare=False)
 
 

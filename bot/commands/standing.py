@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from bot.alerts.figures import figure_name, line
 from bot.alerts.models import Alert, Subscription
 from bot.alerts.sentences import filled_levels, instrument_name, meaning, thresholds
 from bot.alerts.translator import Translator
@@ -17,7 +18,7 @@ from bot.engine.partition import Partition
 from bot.engine.terms import key_of
 from bot.metrics import MetricKey, Seen
 from bot.ports import Market, Unseeable
-from bot.rules import RuleError, fill, instruments, parse, qualify
+from bot.rules import RuleError, fill, instruments, is_bare_macro, parse, qualify
 from bot.rules.tree import Instrument, Mode, Rule
 
 _HISTORY = 86400
@@ -44,7 +45,11 @@ async def stand(prepared: Prepared, is_shared: bool, now: float, market: Market)
     life = compile_rule(prepared.armed, is_shared, now, prepared.seen)
     if not prepared.is_seen or life.warmup > _HISTORY or any(life.spans.values()):
         return Standing.OPEN
+    if not all(prepared.said.get(key) for key in life.calendars):
+        return Standing.OPEN
     alone = Partition()
+    for words in prepared.said.values():
+        alone.recall(life, words)
     try:
         for stretch in alone.missing(life, None):
             alone.preload(life, stretch, await market.bars(*stretch))
@@ -70,17 +75,34 @@ async def made_lines(alert: Alert, prepared: Prepared, request: Request) -> list
             tr("The price cannot be seen just now; it is watched as soon as it can be."),
         ]
     where = distance(prepared.armed, prepared.keys, prepared.seen, tr)
-    armed = tr("{label} armed: {rule}. Now {where}.", label=label, rule=rule, where=where)
+    armed = tr("{label} armed: {rule}.", label=label, rule=rule)
+    if where:
+        armed = tr("{label} armed: {rule}. Now {where}.", label=label, rule=rule, where=where)
+    present = figures(prepared, tr, request.now)
     offer = tr("Tell it now anyway: {line}", line=said("ringnow", alert))
     match await stand(prepared, alert.is_shared, request.now, request.office.market):
         case Standing.CLEAR:
-            return [armed]
+            return [armed, *present]
         case Standing.NEAR:
-            return [armed, tr("It is not clear by its rearm distance yet, so it waits for that first.")]
+            waits = tr("It is not clear by its rearm distance yet, so it waits for that first.")
+            return [armed, *present, waits]
         case Standing.TRUE:
-            return [armed, tr("It is true already, so it waits to be clear first."), offer]
+            return [armed, *present, tr("It is true already, so it waits to be clear first."), offer]
         case Standing.OPEN:
-            return [armed, tr("If it is true already, it waits to be clear first."), offer]
+            return [armed, *present, tr("If it is true already, it waits to be clear first."), offer]
+
+
+def figures(prepared: Prepared, tr: Translator, now: float) -> list[str]:
+    """Say what each metric of a rule stands at: the newest final value, and a newer one that is not."""
+    lines: list[str] = []
+    for key, words in prepared.said.items():
+        last = {word.as_of: word for word in words}
+        final = [word for word in last.values() if word.is_final]
+        shown = [max(part, key=lambda word: word.as_of) for part in (final, list(last.values())) if part]
+        lines.extend(line(word, tr, now) for word in dict.fromkeys(shown))
+        if not shown:
+            lines.append(tr("{name}: nothing seen yet.", name=figure_name(key, tr)))
+    return lines
 
 
 def said(verb: str, alert: Alert) -> str:
@@ -116,7 +138,7 @@ class Row:
     @property
     def keys(self) -> dict[Instrument, MetricKey]:
         """The series of the prices that it reads."""
-        return {one: key_of(one) for one in instruments(self.armed)}
+        return {one: key_of(one) for one in instruments(self.armed) if not is_bare_macro(one)}
 
     @property
     def is_at_rest(self) -> bool:
@@ -154,7 +176,8 @@ class Row:
         if self.subscription.arming is None:
             return tr("at rest, {line} arms it", line=again)
         if state is None:
-            return tr("armed") if self.subscription.arming.seen else tr("waits for its first price")
+            has_begun = self.subscription.arming.seen or not self.keys
+            return tr("armed") if has_begun else tr("waits for its first price")
         if state.is_ended:
             return tr("its time is over")
         if state.rang_at is not None and self.is_at_rest:

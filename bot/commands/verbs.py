@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.alerts.people import Role
-from bot.commands import alerts, levels, manual, market, preview, shared
+from bot.commands import alerts, levels, manual, market, metrics, preview, shared
 from bot.commands.table import Command, Option
 
 _RULE = Option("rule", "The rule, such as: btc < 100k for 5m", completes="rule")
@@ -89,6 +89,21 @@ COMMANDS: tuple[Command, ...] = (
         (Option("instruments", "Instruments, such as: btc eth/usd btc/usdt@kraken", completes="instrument"),),
         market.price,
         examples=("btc", "btc eth/usd"),
+    ),
+    Command(
+        "metrics",
+        "List what can be watched beyond prices, and what is missing for the rest",
+        Role.MEMBER,
+        (),
+        metrics.show,
+    ),
+    Command(
+        "etf",
+        "Show the flows of a coin's funds in the last sessions",
+        Role.MEMBER,
+        (Option("coin", "The coin, such as: btc", is_required=False),),
+        metrics.etf,
+        examples=("btc",),
     ),
     Command("status", "Say how the feeds are and what this chat has", Role.MEMBER, (), market.status),
     Command("catalogue", "List the shared alerts that a chat may follow", Role.MEMBER, (), shared.catalogue),

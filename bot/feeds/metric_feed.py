@@ -15,7 +15,7 @@ from bot.engine.sessions import DAY
 from bot.feeds.faults import Fault, Pause, Trouble, fault_of_error
 from bot.feeds.provider import Look, Plug, Provider
 from bot.metrics import Batch, Health, MetricKey, Observation, Unseen, Want
-from bot.ports import Clock, Unseeable
+from bot.ports import Clock, UnknownInstrument, Unseeable
 from bot.rules.functions import FUNCTIONS
 
 KEPT = 60 * DAY
@@ -88,7 +88,7 @@ class MetricFeed:
     async def ask(self, key: MetricKey) -> Observation:
         """Look at the newest value of one series, whenever the next look is due.
 
-        Raises Unseeable with the reason, as a sentence without full stop.
+        Raises Unseeable while the provider cannot be asked, and UnknownInstrument for what it does not know.
         """
         now = self._clock.now()
         if now < self._pause.until:
@@ -103,10 +103,8 @@ class MetricFeed:
                 raise Unseeable(fault.reason) from None
         good, bad = sift(look.observations, {key: since}, self._clock.now())
         refused = {**bad, **look.refused}
-        if key in refused:
-            raise Unseeable(f"{self.name} cannot show it: {refused[key]}")
-        if not good:
-            raise Unseeable(f"{self.name} has no value of {key}")
+        if key in refused or not good:
+            raise UnknownInstrument(str(key))
         return good[-1]
 
     def trouble(self, key: MetricKey) -> str:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from bot.feeds.door import Door
 from bot.feeds.http import Http
 from bot.feeds.metric_feed import MetricFeed
-from bot.feeds.provider import Means, Offer, Plug
+from bot.feeds.provider import Means, Plug
 from bot.feeds.providers import PROVIDERS
 from bot.feeds.thread import LoopThread
 from bot.metrics import Health, MetricKey, Observation
-from bot.ports import Clock, Offered, Unseeable
+from bot.ports import Clock, Offered, UnknownInstrument, Unseeable
 
 _OFF = "name {name} in TOCSIN_PROVIDERS"
 
@@ -26,24 +26,30 @@ class MetricFeeds:
     lacking: Mapping[Plug, str]
     http: Http
 
-    def offers(self) -> list[Offered]:
-        """List what providers give, those that lack something too, the preferred first for each metric."""
-        return [_offered(plug, offer, lacks) for plug, lacks in self._plugs() for offer in plug.offers]
+    def offers(self, key: MetricKey | None = None) -> list[Offered]:
+        """List what providers give, of one series or of all: who can at once, then who lacks something.
 
-    def offer(self, key: MetricKey) -> Offered | None:
-        """Find who gives a series: the first that can, else the first that could; ``None`` for nobody."""
-        found = [_offered(plug, offer, lacks) for plug, lacks in self._plugs() if (offer := plug.offer(key))]
-        return min(found, key=lambda one: bool(one.lacks), default=None)
+        Both in the order of preference.
+        """
+        plugs = [*((feed.plug, "") for feed in self.feeds), *self.lacking.items()]
+        return [
+            Offered(plug.name, offer.metric, offer.instruments, offer.example, offer.note, lacks)
+            for plug, lacks in plugs
+            for offer in plug.offers
+            if key is None or offer.covers(key)
+        ]
 
     async def ask(self, key: MetricKey) -> Observation:
-        """Look at the newest value of a series not looked at before. Raises Unseeable with the reason."""
-        reason = f"nobody provides {key}"
+        """Look at the newest value of a series. Raises Unseeable, or UnknownInstrument if nobody knows it."""
+        unseen: Unseeable | None = None
         for feed in self._serving(key):
             try:
                 return await feed.ask(key)
             except Unseeable as trouble:
-                reason = str(trouble)
-        raise Unseeable(reason)
+                unseen = trouble
+            except UnknownInstrument:
+                continue
+        raise unseen or UnknownInstrument(str(key))
 
     def trouble(self, key: MetricKey) -> str:
         """Say why the last look could not read a series, as a sentence without full stop; else nothing."""
@@ -56,10 +62,6 @@ class MetricFeeds:
     async def close(self) -> None:
         """Let go of the connections."""
         await self.http.close()
-
-    def _plugs(self) -> list[tuple[Plug, str]]:
-        usable = [(feed.plug, "") for feed in self.feeds]
-        return [*usable, *self.lacking.items()]
 
     def _serving(self, key: MetricKey) -> list[MetricFeed]:
         return [feed for feed in self.feeds if feed.plug.offer(key) is not None]
@@ -95,7 +97,3 @@ def build_metrics(
         else:
             feeds.append(MetricFeed(plug, plug.build(means), clock, jitter))
     return MetricFeeds(tuple(feeds), lacking, http)
-
-
-def _offered(plug: Plug, offer: Offer, lacks: str) -> Offered:
-    return Offered(plug.name, offer.metric, offer.instruments, offer.example, offer.note, lacks)

@@ -192,7 +192,7 @@ Refill = Callable[[str, Mapping[str, Decimal]], str]
 """Fill a canonical rule with levels and qualify it: what an arming of it reads."""
 
 
-class Register(Protocol):
+class Register(Archive, Protocol):
     """What commands need of the store. Each call is one transaction.
 
     Names are unique without regard to case.

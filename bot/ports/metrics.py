@@ -29,14 +29,14 @@ class Offered:
 class Metrics(Protocol):
     """What commands need to know of metrics: which can be had here, and what is missing for the rest."""
 
-    def offers(self) -> list[Offered]:
-        """List what providers give, those that lack something too, the preferred first for each metric."""
+    def offers(self, key: MetricKey | None = None) -> list[Offered]:
+        """List what providers give, of one series or of all: who can at once, then who lacks something.
 
-    def offer(self, key: MetricKey) -> Offered | None:
-        """Find who gives a series: the first that can, else the first that could; ``None`` for nobody."""
+        Both in the order of preference.
+        """
 
     async def ask(self, key: MetricKey) -> Observation:
-        """Look at the newest value of a series not looked at before. Raises Unseeable with the reason."""
+        """Look at the newest value of a series. Raises Unseeable, or UnknownInstrument if nobody knows it."""
 
     def trouble(self, key: MetricKey) -> str:
         """Say why the last look could not read a series, as a sentence without full stop; else nothing."""
