@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-import numpy as np
-
 from bot.alerts.figures import amount, figure_name, millions, told
 from bot.alerts.message import Message, say
 from bot.alerts.sentences import venue_name
@@ -14,7 +12,7 @@ from bot.alerts.translator import Translator
 from bot.commands.market import health_line
 from bot.commands.reading import lacking
 from bot.commands.request import Refusal, Request
-from bot.engine.history import streak
+from bot.engine.history import Point, Points, streak
 from bot.engine.sessions import DAY, XNYS, day_of, midnight_of
 from bot.metrics import MetricKey, Observation
 from bot.ports import Offered, Replies
@@ -93,7 +91,7 @@ def _table(key: MetricKey, words: Sequence[Observation], request: Request) -> Me
         if final
         else tr("None of them is final yet.")
     ]
-    if run := _streak(last):
+    if run := _streak(words, now):
         lines.append(run_line(run, tr))
     unsettled = [last[at] for at in sessions if at in last and not last[at].is_final]
     lines.extend(_open_line(word, opened[word.as_of], tr, now) for word in unsettled)
@@ -141,8 +139,13 @@ def _sessions(last: Mapping[int, Observation]) -> list[int]:
     return found
 
 
-def _streak(last: Mapping[int, Observation]) -> int:
-    return streak(np.array([float(word.value) for word in last.values() if word.is_final], dtype=np.float64))
+def _streak(words: Sequence[Observation], now: float) -> int:
+    """Count the settled sessions in a row that had one sign, as rules do."""
+    points = Points(
+        (Point(word.as_of, word.known_at, float(word.value), word.is_final, word.revision) for word in words),
+        XNYS,
+    )
+    return streak(points.values(now, len(words)))
 
 
 def _in_order(offers: Iterable[Offered]) -> list[str]:
