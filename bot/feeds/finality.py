@@ -63,6 +63,10 @@ class Flow:
         """List the shares that were reported."""
         return [share for share in self.funds.values() if share is not None]
 
+    def shows_the_same_as(self, other: Flow) -> bool:
+        """Whether the figures are the same, whatever is said of them."""
+        return (self.total, self.funds) == (other.total, other.funds)
+
     @property
     def is_zero(self) -> bool:
         """Whether it is nothing but zeros: true, or printed too early."""
@@ -136,10 +140,9 @@ def words(key: MetricKey, days: Days, now: float, source: str) -> list[Observati
 
 
 def _judge(flow: Flow, expected: Iterable[str], before: Judged | None, at: float, age: int) -> Judged:
-    waited_for = expected if age < REACH else ()
+    waited_for = expected if flow.funds and age < REACH else ()
     pending = tuple(sorted(name for name in waited_for if flow.funds.get(name) is None))
-    is_same = before is not None and before.flow == flow
-    since = before.since if before is not None and is_same else at
+    since = before.since if before is not None and before.flow.shows_the_same_as(flow) else at
     has_stood = at - since >= APART
     is_doubtful = flow.is_zero or (not flow.funds and flow.is_in is None)
     is_complete = not pending and flow.is_in is not False and (flow.adds_up or flow.is_in is True)
