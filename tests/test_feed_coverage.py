@@ -435,6 +435,15 @@ async def test_few_symbols_of_binance_simply_get_their_candles(clock: SetClock) 
         assert all(reader.bars and not reader.bounds for reader in readers)
 
 
+async def test_of_two_keys_of_one_series_each_is_covered_in_its_own_way(clock: SetClock) -> None:
+    async with opened("kraken", clock) as scene:
+        far = banded(BTC, scene.minute - 7200)
+        near = Reader(MetricKey("price", "btc/usdt", "kraken"), scene.minute - 600)
+        await scene.looks(far, near, seconds=200)
+        assert far.bounds and not far.bars and not far.gaps
+        assert near.bars and not near.bounds and not near.gaps
+
+
 async def test_a_level_that_is_set_near_the_price_is_looked_after_at_once(clock: SetClock) -> None:
     async with opened("binance", clock, ("btc/usdt", *MANY)) as scene:
         readers = [banded(MetricKey("price", symbol), scene.minute) for symbol in MANY]

@@ -15,6 +15,7 @@ sieve     which series need candles now
 minutes   paging until caught up
 hindsight what coarser candles tell where minutes are gone
 pursuit   doing so for many series, one bad one not spoiling the others
+delivery  what was read, as batches carry it
 roster    which wants concern one exchange                           pure
 answers   its answers to questions between looks
 guard     which prices can be trusted, by those before them          pure

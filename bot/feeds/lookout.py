@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 import structlog
 
 from bot.feeds.answers import Answers
 from bot.feeds.candles import final_until
-from bot.feeds.door import Door, Quote
+from bot.feeds.delivery import Delivery
+from bot.feeds.door import Door
 from bot.feeds.exchange_time import ExchangeTime
 from bot.feeds.faults import Fault, Pause, Trouble
 from bot.feeds.inquiry import Inquiry
 from bot.feeds.listing import Listed, Listing
 from bot.feeds.markets import Markets
-from bot.feeds.prices import Prices, instant_of, price_of
+from bot.feeds.prices import Prices
 from bot.feeds.pursuit import Catch, Pursuit
-from bot.feeds.roster import Roster, roster_of, scaled
+from bot.feeds.roster import Roster, roster_of
 from bot.feeds.sieve import Sieve
 from bot.feeds.table import Exchange, Kind
 from bot.feeds.venues import Venues
@@ -28,15 +31,17 @@ from bot.metrics import (
     Bars,
     Batch,
     Bounds,
+    Doubt,
     Health,
     MetricKey,
     Print,
     Seen,
     Unseen,
     Want,
-    runs,
 )
 from bot.ports import Clock
+
+Part = TypeVar("Part", Bars, Print, Bounds, Doubt, Unseen)
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +75,7 @@ class Lookout:
         self._prices = Prices(exchange, door, self._time)
         self._sieve = Sieve(exchange, self._prices)
         self._pursuit = Pursuit(exchange, door, self._time, clock)
+        self._delivery = Delivery(exchange.name, self._ratio)
         self._answers = Answers(exchange, door, self._time)
         witnesses[self.name] = Witness(
             self.name,
@@ -82,9 +88,7 @@ class Lookout:
         )
         self.inquiry = Inquiry(self.name, clock, witnesses)
         self._pause = Pause()
-        self._delivered: dict[MetricKey, int] = {}
         self._tried: dict[str, int] = {}
-        self._newest: int | None = None
         self._seen_at: float | None = None
         self._failing_since: float | None = None
         self._reason = ""
@@ -146,6 +150,7 @@ class Lookout:
 
     def health(self) -> Health:
         """Say how the exchange is."""
+        newest = self._delivery.newest
         return Health(
             self.name,
             self._seen_at,
@@ -154,7 +159,7 @@ class Lookout:
             self._door.requests,
             requests_in_an_hour=self._door.requests_in_an_hour(),
             failures=self._pause.failures,
-            lag=None if self._newest is None else max(0.0, self._time.estimate() - self._newest),
+            lag=None if newest is None else max(0.0, self._time.estimate() - newest),
         )
 
     def note(self, fault: Fault) -> None:
@@ -187,13 +192,11 @@ class Lookout:
         count = len(roster.mine) + len(roster.tried)
         caught = await self._pursuit.catch({**tried, **sifted.since}, sifted.distances, count)
         blind |= self._report(roster, caught)
-        bars, bounds = self._bars(roster, caught, blind)
-        bounds += [one for one in sifted.bounds if self._is_shown_here(one.key)]
-        for one in bounds:
-            self._delivered[one.key] = max(self._delivered.get(one.key, 0), one.until)
-        prints = self._prints(roster.mine, quotes, priced_at, blind)
+        bars, bounds = self._delivery.minutes(roster.mine, caught, sifted.keys, sifted.bounds)
+        prints = self._delivery.prints(roster.mine, quotes, priced_at)
         mine = [want for wants in roster.mine.values() for want in wants]
-        batch = await self.inquiry.examine(mine, self._leave(bars, prints, bounds, blind))
+        batch = Batch(self.name, self.clock.now(), bars, prints, bounds=bounds, unseen=_unseen(blind))
+        batch = self._narrowed(await self.inquiry.examine(mine, batch))
         return batch, "; ".join(self._remarks(roster, caught))
 
     async def _take_over(self, roster: Roster) -> dict[MetricKey, str]:
@@ -233,9 +236,20 @@ class Lookout:
     def _ratio(self, key: MetricKey) -> float | None:
         return self._venues.ratio(self.name, key)
 
-    def _is_shown_here(self, key: MetricKey) -> bool:
-        """Whether this exchange shows a key still: that may have changed while the look went on."""
-        return self._venues.looker_of(key) == self.name
+    def _narrowed(self, batch: Batch) -> Batch:
+        """Leave out what another exchange shows by now: that may have changed while the look went on."""
+
+        def here(parts: Iterable[Part]) -> tuple[Part, ...]:
+            return tuple(part for part in parts if self._venues.looker_of(part.key) == self.name)
+
+        return replace(
+            batch,
+            bars=here(batch.bars),
+            prints=here(batch.prints),
+            bounds=here(batch.bounds),
+            doubts=here(batch.doubts),
+            unseen=here(batch.unseen),
+        )
 
     def _note_absent(self, roster: Roster) -> None:
         for key, reason in roster.absent.items():
@@ -268,68 +282,8 @@ class Lookout:
 
     def _blind(self, wants: Sequence[Want]) -> Batch:
         """Give the batch of a look that saw nothing."""
-        blind = {want.key: self._reason for want in wants if self._is_shown_here(want.key)}
-        return self._leave((), (), (), blind)
-
-    def _leave(
-        self,
-        bars: Sequence[Bars],
-        prints: Sequence[Print],
-        bounds: Sequence[Bounds],
-        blind: Mapping[MetricKey, str],
-    ) -> Batch:
-        """Let final minutes and single prices out: all that a look brings passes here."""
-        unseen = tuple(Unseen(key, reason) for key, reason in blind.items() if self._is_shown_here(key))
-        return Batch(
-            self.name, self.clock.now(), tuple(bars), tuple(prints), bounds=tuple(bounds), unseen=unseen
-        )
-
-    def _bars(
-        self, roster: Roster, caught: Catch, blind: Mapping[MetricKey, str]
-    ) -> tuple[list[Bars], list[Bounds]]:
-        """Give the final minutes of each key, and what bounds the minutes between that are gone."""
-        keys = {want.key for wants in roster.mine.values() for want in wants}
-        self._delivered = {key: end for key, end in self._delivered.items() if key in keys}
-        found: list[Bars] = []
-        bounds: list[Bounds] = []
-        for listed, answer in caught.answers.items():
-            for want in roster.mine.get(listed, ()):
-                if want.key in blind or not self._is_shown_here(want.key):
-                    continue
-                ratio = self._ratio(want.key) or 1.0
-                for reach in caught.reaches.get(listed, ()):
-                    if (since := max(reach.since, want.since)) < reach.until:
-                        low, high = reach.low * ratio, reach.high * ratio
-                        bounds.append(Bounds(want.key, since, reach.until, low, high, self.name))
-                for run in runs([scaled(bar, ratio) for bar in answer.bars if bar.at >= want.since]):
-                    found.append(Bars(want.key, run, self.name))
-                    self._delivered[want.key] = max(self._delivered.get(want.key, 0), run[-1].end)
-                    self._newest = max(self._newest or 0, run[-1].end)
-        return found, bounds
-
-    def _prints(
-        self,
-        wanted: Mapping[Listed, Sequence[Want]],
-        quotes: Mapping[str, Quote],
-        now: float,
-        blind: Mapping[MetricKey, str],
-    ) -> list[Print]:
-        """Give one print per wanted key, unless its minute is final already: then it tells nothing new."""
-        found: list[Print] = []
-        for listed, wants in wanted.items():
-            quote = quotes.get(listed.symbol)
-            price = price_of(quote)
-            if quote is None or price is None:
-                continue
-            at = instant_of(quote, now)
-            found += [
-                Print(want.key, price * ratio, at, self.name)
-                for want in wants
-                if (ratio := self._ratio(want.key)) is not None
-                and self._is_shown_here(want.key)
-                and at >= max(want.since, self._delivered.get(want.key, 0))
-            ]
-        return found
+        blind = {want.key: self._reason for want in wants}
+        return self._narrowed(Batch(self.name, self.clock.now(), unseen=_unseen(blind)))
 
     # --- how it is ----------------------------------------------------------------------------------------
 
@@ -373,6 +327,10 @@ class Lookout:
             Trouble.BUG,
             f"looking at {self.name} failed by a mistake of this program ({type(error).__name__})",
         )
+
+
+def _unseen(blind: Mapping[MetricKey, str]) -> tuple[Unseen, ...]:
+    return tuple(Unseen(key, reason) for key, reason in blind.items())
 
 
 def _kinds(wanted: Mapping[Listed, Sequence[Want]]) -> list[Kind]:

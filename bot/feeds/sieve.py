@@ -22,8 +22,12 @@ Ratios = Callable[[MetricKey], float | None]
 
 @dataclass(frozen=True, slots=True)
 class Sifted:
-    """What is to be asked for, from which opening on and how near to a level; and what is bounded instead."""
+    """What is to be asked for, from which opening on and how near to a level; and what is bounded instead.
 
+    ``keys`` are those that are asked for: another key of the same series may be bounded beside.
+    """
+
+    keys: set[MetricKey] = field(default_factory=set)
     since: dict[Listed, int] = field(default_factory=dict)
     distances: dict[Listed, float] = field(default_factory=dict)
     bounds: list[Bounds] = field(default_factory=list)
@@ -93,6 +97,7 @@ class Sieve:
                     rests[want.key] = self._rests[want.key]
                 else:
                     distance = distance_to(shown, want.floor, want.ceiling)
+                    sifted.keys.add(want.key)
                     sifted.since[listed] = min(want.since, sifted.since.get(listed, want.since))
                     sifted.distances[listed] = min(distance, sifted.distances.get(listed, distance))
         self._rests = rests

@@ -63,6 +63,7 @@ class Venues:
         self._homes: dict[str, str] = {}
         self._stand_ins: dict[str, _StandIn] = {}
         self._followed: frozenset[MetricKey] = frozenset()
+        self._instruments: frozenset[str] = frozenset()
 
     # --- what is listed -------------------------------------------------------------------------------------
 
@@ -127,6 +128,7 @@ class Venues:
         """Note which series are wanted now, and where each is at home for good."""
         wants = [want for want in wants if want.key.metric == PRICE]
         self._followed = frozenset(want.key for want in wants)
+        self._instruments = frozenset(key.instrument for key in self._followed if not key.venue)
         for want in wants:
             instrument = want.key.instrument
             if not want.key.venue and instrument not in self._homes:
@@ -153,7 +155,7 @@ class Venues:
                 self._series[place] = standing
             else:
                 del self._series[place]
-            self._settle(now)
+            self._settle(now, [instrument])
 
     def is_away(self, name: str) -> bool:
         """Whether an exchange cannot be relied on at present."""
@@ -248,10 +250,10 @@ class Venues:
                 return name
         return None
 
-    def _settle(self, now: float) -> None:
-        """Note who begins to stand in, and who no longer does."""
-        followed = {key.instrument for key in self._followed if not key.venue}
-        for instrument in followed | self._stand_ins.keys():
+    def _settle(self, now: float, instruments: Iterable[str] | None = None) -> None:
+        """Note who begins to stand in, and who no longer does, of some series or all."""
+        followed = self._instruments
+        for instrument in followed | self._stand_ins.keys() if instruments is None else instruments:
             home, venue = self._choose(instrument) if instrument in followed else (None, None)
             turn = self._stand_ins.get(instrument)
             if venue is None and turn is not None and instrument in followed:
