@@ -175,17 +175,21 @@ class House:
             self._plan(provider, self.watch.wants(), self.clock.now() + place * _SECONDS_BETWEEN_FIRST_LOOKS)
 
     def _plan(self, feed: MetricFeed, wants: Sequence[Want], earliest: float = 0.0) -> None:
-        """Plan the next look at a provider for when it wants to be asked, if anything is wanted of it."""
+        """Plan the next look at a provider for when it wants to be asked, if anything is wanted of it.
+
+        Where the clock was held in between, the look comes early, asks nothing, and is planned again.
+        """
         due = max(feed.due_at(wants), earliest)
         self._planned[feed.name] = due
         if due < math.inf:
-            at = DateTrigger(datetime.fromtimestamp(max(due, self.clock.now()), UTC), UTC)
+            wait = self.clock.real(max(0.0, due - self.clock.now()))
             self.scheduler.add_job(
                 self._look_at_provider,
-                OnClock(at, self.clock),
+                DateTrigger(datetime.now(UTC) + timedelta(seconds=wait)),
                 args=[feed],
                 id=f"look at {feed.name}",
                 replace_existing=True,
+                max_instances=2,  # the next look is planned at the end of the one before, which still counts
                 misfire_grace_time=None,
             )
 

@@ -76,15 +76,16 @@ def build_metrics(
     doors: Mapping[str, Door] | None = None,
     thread: LoopThread | None = None,
     plugs: Sequence[Plug] = PROVIDERS,
+    seconds: float = 20.0,
     jitter: Callable[[], float] = random.random,
 ) -> MetricFeeds:
     """Build a feed for each provider that is named (``None``: for all) and has what it needs.
 
     ``given`` are the settings that providers read, by variable; ``gateway`` the root through which every call
-    goes as ROOT/HOST/path; ``doors`` the exchanges, which work in ``thread``; ``jitter`` gives numbers in
-    [0, 1). Nothing is asked before the first poll.
+    goes as ROOT/HOST/path; ``doors`` the exchanges, which work in ``thread``; ``seconds`` is how
+    long one question may take; ``jitter`` gives numbers in [0, 1). Nothing is asked before the first poll.
     """
-    http = Http(gateway or "")
+    http = Http(gateway or "", seconds)
     means = Means(http, clock, given, doors or {}, thread)
     feeds: list[MetricFeed] = []
     lacking: dict[Plug, str] = {}

@@ -115,9 +115,20 @@ class ProviderServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    def beside(self) -> Callable[..., Awaitable[web.StreamResponse]]:
+        """Give a middleware that answers these pages on another server, beside what that one answers."""
+
+        @web.middleware
+        async def answer(
+            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+        ) -> web.StreamResponse:
+            return await (self._answer if request.path[1:] in self.pages else handler)(request)
+
+        return answer
+
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request)
-        page = self.pages.get(request.match_info["tail"])
+        page = self.pages.get(request.path[1:])
         match page:
             case None:
                 good: web.StreamResponse = web.Response(status=404, text="not found")

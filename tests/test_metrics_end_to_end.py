@@ -1,0 +1,115 @@
+"""A metric from its provider to the chat over real sockets, and no key on any way out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from bot import gauges
+from bot.demo.clock import FastClock
+from bot.demo.exchange import BinanceExchange
+from bot.feeds.metrics import MetricFeeds, build_metrics
+from bot.feeds.providers import PROVIDERS
+from bot.metrics import Want
+from bot.settings import Settings
+from bot.store.sql import SqlStore
+from tests.conftest import NOON, SetClock
+from tests.market import HandMarket
+from tests.test_commands import Room
+from tests.test_end_to_end import RATE, Market, OnTelegram, running, until
+from tests.wire.prices import Ticks
+from tests.wire.providers import TROUBLES, ProviderServer
+from tests.wire.telegram import TelegramServer
+
+DAY = 86_400
+TODAY = int(NOON) - int(NOON) % DAY
+FEAR_GREED = "api.alternative.me/fng/"
+MARKER = "a-key-that-nobody-may-ever-see"
+
+
+def index(*values: int, days: int = 0) -> str:
+    """Shape an answer of the index: the newest value first, and an update in six minutes."""
+    rows = [
+        {"value": str(value), "timestamp": str(TODAY + (days - place) * DAY), "time_until_update": "360"}
+        for place, value in enumerate(values)
+    ]
+    return json.dumps({"data": rows, "metadata": {"error": None}})
+
+
+@pytest.fixture
+async def ann() -> AsyncIterator[OnTelegram]:
+    async with TelegramServer() as server:
+        server.private(1001, "Ann")
+        yield OnTelegram(server)
+
+
+async def test_a_metric_rings_in_the_chat_when_its_provider_says_so(ann: OnTelegram, database: str) -> None:
+    clock = FastClock(TODAY + DAY - 300.0, RATE)
+    providers = ProviderServer({FEAR_GREED: index(24, 26, 31)})
+    ticks = Ticks(clock, 104_000)
+    async with (
+        BinanceExchange(ticks, ["btc/usdt"], clock.now, [providers.beside()]) as exchange,
+        running(ann, Market(ticks, exchange), database, clock),
+    ):
+        await until(lambda: len(providers.asked) > 0, ann)
+        await ann.say("/alert fear_greed() < 20")
+        await until(lambda: any("#1 armed" in text for text in ann.texts()), ann)
+        await until(lambda: clock.now() >= TODAY + DAY, ann)
+        providers.pages[FEAR_GREED] = index(11, 24, 26, days=1)
+        await until(lambda: any("came true" in text for text in ann.texts()), ann)
+        await ann.say("/metrics")
+        await until(lambda: any("fear_greed: 11" in text for text in ann.texts()), ann)
+    [ring] = [text for text in ann.texts() if "came true" in text]
+    assert "fear and greed index" in ring and "11" in ring and "alternative.me" in ring
+    assert 2 <= len(providers.asked) <= 4, "it is asked when it wants to be, and not at every poll"
+
+
+# --- secrets ------------------------------------------------------------------------------------------------
+
+GIVEN = {plug.needs: MARKER for plug in PROVIDERS if plug.needs} | {"TOCSIN_FARSIDE": "on"}
+WANTED = [
+    Want(key, TODAY - 30 * DAY) for plug in PROVIDERS for offer in plug.offers for key in offer.series()
+]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ProviderServer]:
+    server = ProviderServer()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+async def looked(metrics: MetricFeeds, wants: Sequence[Want], clock: SetClock) -> list[str]:
+    """Let every provider look, and give all that comes out of it as text."""
+    said = []
+    for feed in metrics.feeds:
+        clock.time = max(clock.time, feed.due_at(wants)) if feed.due_at(wants) < 1e12 else clock.time
+        batch = await feed.poll(wants)
+        gauges.count_poll(feed.name, 0.1, feed.health().seen_at)
+        said += [str(batch), str(feed.health()), repr(feed.plug)]
+    return said
+
+
+async def test_no_key_leaves_by_any_way_whatever_goes_wrong(
+    server: ProviderServer, store: SqlStore, clock: SetClock, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fields = {name for name in Settings.model_fields if name.endswith("_key")}
+    assert {name.removeprefix("TOCSIN_").lower() for name in GIVEN if name.endswith("_KEY")} <= fields
+    metrics = build_metrics(None, GIVEN, clock, gateway=server.root, seconds=0.2, jitter=lambda: 0.0)
+    said: list[str] = []
+    for trouble in (None, *TROUBLES.values()):
+        server.trouble = trouble
+        said += await looked(metrics, WANTED, clock)
+    room = Room(store, HandMarket(clock, btc=1.0), clock, metrics)  # type: ignore[arg-type]
+    for line in ("/metrics", "/status", "/etf btc", "/alert etf_flow(btc) < -900m"):
+        said += [message.plain() for message in await room.replies(line)]
+    await metrics.close()
+    out, err = capfd.readouterr()
+    for text in (*said, out, err, gauges.exposition().decode(), str(metrics.offers())):
+        assert MARKER not in text
+    assert any(
+        MARKER in str(request.headers) or MARKER in str(request.url) for request in server.asked
+    ) == bool({name for name in GIVEN if name.endswith("_KEY")}), "the keys were in use"
