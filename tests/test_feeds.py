@@ -93,7 +93,7 @@ async def open_scene(name: str, clock: SetClock, patience: float = 20.0) -> Asyn
     weather, trades = Weather(), Trades()
     clock.time += 20
     make = EXCHANGES[name]
-    opened_at = clock.time - 60 * 86_400  # Kraken shows 720 days if it has them, which take seconds to make
+    opened_at = clock.time - 70 * 86_400  # Kraken shows 720 days if it has them, which take seconds to make
     async with make(trades, SYMBOLS, clock.now, [middleware_of(weather)], opened_at) as server:
         exchanges = build_feeds(
             [name], "usdt", clock, gateway=server.root, throttle=False, timeout=patience, jitter=lambda: 0.5
