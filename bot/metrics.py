@@ -238,6 +238,15 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Close:
+    """The last price of a series before an instant: shown at ``at``, by ``source``."""
+
+    at: float
+    price: float
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Want:
     """What the judging of one key needs from its feed: what is final from ``since`` on.
 

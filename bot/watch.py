@@ -16,9 +16,11 @@ import structlog
 
 from bot import gauges
 from bot.engine.compiler import compile_rule
+from bot.engine.course import start_of
 from bot.engine.life import Life
 from bot.engine.news import reach_of
-from bot.engine.partition import Partition, Plan
+from bot.engine.partition import Partition
+from bot.engine.plan import Plan
 from bot.engine.state import AlertState, Correction, Ended, Reminder, Resolution, Ring, Transition
 from bot.engine.values import currency_of
 from bot.metrics import MINUTE, Batch, MetricKey, Observation, Want
@@ -84,7 +86,7 @@ class Watch:
 
     def wants(self) -> list[Want]:
         """Say which series are read here, and from which minute each is needed."""
-        prices = [Want(key, since) for key, since in self._armings.wants().items()]
+        prices = self._armings.wants()
         now = int(self.clock.now())
         return prices + [Want(key, now - reach_of(key)) for key in sorted(self._armings.metrics())]
 
@@ -210,7 +212,7 @@ class Watch:
         """Give what a restart may go on from: no further than who still waits for history has come."""
         judged_to = dict(plan.judged_to)
         for waiting in self._waiting.values():
-            cursor = self._armings.start_of(waiting.life, waiting.state)
+            cursor = start_of(waiting.life, waiting.state)
             for key in waiting.life.keys:
                 if key in judged_to:
                     judged_to[key] = min(judged_to[key], cursor)

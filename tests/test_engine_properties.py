@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from bot.engine.candles import Candles
 from bot.engine.index import EVERYWHERE, NOWHERE, Gap, ThresholdIndex, gap_around
 from bot.engine.life import Life
-from bot.engine.partition import PATIENCE, Partition, Plan
+from bot.engine.partition import PATIENCE, Partition
+from bot.engine.plan import Plan
 from bot.engine.state import AlertState, Correction, Ended, Reminder, Resolution, Ring
 from bot.engine.world import Stretch
 from bot.metrics import MINUTE, Bar, MetricKey, Print
@@ -82,7 +83,7 @@ def run(
                 for stretch in partition.missing(life, state):
                     partition.preload(life, stretch, cut(one.known[stretch.key], stretch))
                 partition.add(number, life, state)
-        wants = partition.wants()
+        wants = {want.key: want.since for want in partition.wants()}
         runs = {
             key: [bar for bar in bars if bar.at >= wants[key] - one.overlap]
             for key, bars in one.known.items()
@@ -357,7 +358,7 @@ def test_a_restart_reads_again_what_a_rule_of_two_instruments_had_not_judged() -
         state = again.resume_from(life, stored[number], plan.judged_to)
         assert again.missing(life, state) == []
         again.add(number, life, state)
-    wants = again.wants()
+    wants = {want.key: want.since for want in again.wants()}
     bars = {BTC: minutes(*[99.0] * 4), ETH: minutes(105.0, 105.0, (105.0, 105.0, 95.0, 105.0), 105.0)}
     runs = {key: [bar for bar in run if bar.at >= wants[key]] for key, run in bars.items()}
     ((number, ring),) = judge(again, runs).told

@@ -7,7 +7,7 @@ but a price may change the verdict, and where a figure arrives.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.engine.index import EVERYWHERE, NOWHERE, Gap, gap_around
@@ -16,7 +16,7 @@ from bot.engine.minute import Minute
 from bot.engine.state import AlertState, Memory, Transition
 from bot.engine.step import is_finished, is_settled, step
 from bot.engine.world import World
-from bot.metrics import MetricKey
+from bot.metrics import MINUTE, MetricKey, Print, minute_of, point
 
 Rests = dict[MetricKey, Gap]
 
@@ -33,6 +33,15 @@ class Course:
     told: tuple[Transition, ...]
     rests: Rests | None
     due: float
+
+
+def start_of(life: Life, state: AlertState | None) -> int:
+    """Give the first minute that an arming has to judge."""
+    if state is not None:
+        return state.cursor
+    if any(key not in life.seen for key in life.priced):
+        return minute_of(life.made_at) + MINUTE
+    return max((seen.bar.at for seen in life.seen.values()), default=minute_of(life.made_at))
 
 
 def follow(world: World, life: Life, state: AlertState, stop: int) -> Course:
@@ -75,6 +84,19 @@ def history(world: World, life: Life, since: int, until: int) -> Iterator[Minute
         yield minute
         cursor = minute.end
         at = _next(world, life, cursor, until, nowhere)
+
+
+def running(
+    world: World, prints: Mapping[MetricKey, Sequence[Print]], life: Life, one: Print
+) -> tuple[Minute, float]:
+    """Give the running minute as single prices show it, and the instant of the newest of them.
+
+    ``one`` is one of them, ``prints`` the latest of the other series.
+    """
+    at = minute_of(one.at)
+    others = [prints[key][-1] for key in life.keys if key in prints and key != one.key]
+    bars = {other.key: point(other.value, at) for other in (one, *others) if minute_of(other.at) == at}
+    return Minute(at, bars, world), max(other.at for other in (one, *others))
 
 
 def _next(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 
@@ -78,6 +78,20 @@ class ThresholdIndex:
             self._floors.remove(gap.floor, arming)
         if gap.ceiling < math.inf:
             self._ceilings.remove(gap.ceiling, arming)
+
+    @property
+    def armings(self) -> Iterable[int]:
+        """All armings that stand here, wherever."""
+        return self._gaps.keys()
+
+    @property
+    def is_restless(self) -> bool:
+        """Whether some arming is concerned by every price."""
+        return bool(self._restless)
+
+    def is_concerning(self, low: float, high: float) -> bool:
+        """Whether prices from ``low`` to ``high`` may concern anybody."""
+        return self.is_restless or low <= self._floors.highest or high >= self._ceilings.lowest
 
     @property
     def band(self) -> Gap:

@@ -60,6 +60,15 @@ class Life:
         """The keys that have prices, and so minutes."""
         return tuple(key for key in self.keys if key not in self.calendars)
 
+    @property
+    def needs_whole_minutes(self) -> bool:
+        """Whether bounds of a price will not do, even where they exclude that anything changed.
+
+        Candles and windows are made of all minutes, and of two prices each is judged beside the other's.
+        """
+        are_made = any(self.spans[key] for key in self.priced)
+        return are_made or self.lookback > 0 or len(self.priced) > 1
+
     def breaks(self, minute: Minute) -> dict[MetricKey, tuple[float, ...]] | None:
         """Give, for each key, the prices at which a verdict may change, as of a minute.
 

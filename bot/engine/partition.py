@@ -5,6 +5,9 @@ old one, for what it skipped changed nothing. An *end* is how far a series was j
 waits for another series is *behind*. ``judged_to`` is what a restart goes on from: the end of a series, or
 the cursor of whoever is furthest behind in it.
 
+A series whose minutes were not read goes on behind bounds that concern nobody. Behind others it goes on once
+later minutes are there: what may have been hidden from whom is a ``Lapse`` of the plan.
+
 ``observe`` notes what a batch brought; ``plan`` judges, and changes nothing; ``apply`` takes a plan over once
 it has been committed. A plan that could not be committed is dropped, and the next plan judges the same
 minutes again.
@@ -14,42 +17,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 
-from bot.engine.course import due_at, follow, history
-from bot.engine.index import EVERYWHERE, NOWHERE, Gap, ThresholdIndex
+from bot.engine.closes import Closes
+from bot.engine.course import due_at, follow, history, running, start_of
+from bot.engine.index import EVERYWHERE, NOWHERE, ThresholdIndex
 from bot.engine.life import Life
-from bot.engine.minute import Minute
-from bot.engine.state import AlertState, Transition
-from bot.engine.step import begin, glance
+from bot.engine.plan import Plan
+from bot.engine.state import AlertState
+from bot.engine.step import begin, glance, is_finished, is_spent
 from bot.engine.stretches import missing
+from bot.engine.unread import end_behind, gone, lapse, merge, without
 from bot.engine.world import CandleKey, Stretch, World
-from bot.metrics import MINUTE, Bar, Batch, MetricKey, Observation, Print, minute_of, point
+from bot.metrics import (
+    MINUTE,
+    Bar,
+    Batch,
+    Bounds,
+    Close,
+    Doubt,
+    MetricKey,
+    Observation,
+    Print,
+    Want,
+)
 
 PATIENCE = 10 * MINUTE
 """How long, in seconds, a rule of several series waits for the slowest before it is unknown to it."""
 
 _KEEP = 120 * MINUTE
-
-
-@dataclass(slots=True)
-class Plan:
-    """What judging brought: to be committed, then applied.
-
-    ``states`` holds every arming that was judged, ``changed`` those whose state differs by more than its
-    cursor, and so must be stored. ``judged_to`` is, for each series, the first minute that some arming has
-    not judged. ``broken`` are the armings that could not be judged at all, and why.
-    """
-
-    states: dict[int, AlertState] = field(default_factory=dict)
-    changed: set[int] = field(default_factory=set)
-    told: list[tuple[int, Transition]] = field(default_factory=list)
-    judged_to: dict[MetricKey, int] = field(default_factory=dict)
-    rests: dict[int, dict[MetricKey, Gap]] = field(default_factory=dict)
-    behind: dict[int, int | None] = field(default_factory=dict)
-    ends: dict[MetricKey, int] = field(default_factory=dict)
-    dues: dict[int, float] = field(default_factory=dict)
-    broken: dict[int, str] = field(default_factory=dict)
 
 
 class Partition:
@@ -67,6 +64,10 @@ class Partition:
         self._lookback: dict[MetricKey, int] = {}
         self._kept: dict[CandleKey, int] = {}
         self._waits: dict[int, int] = {}
+        self._unread: dict[MetricKey, list[Bounds]] = {}
+        self._whole: dict[MetricKey, set[int]] = {}
+        self._closes = Closes()
+        self._doubts: tuple[Doubt, ...] = ()
         self._seen_to = 0
 
     def __len__(self) -> int:
@@ -80,9 +81,15 @@ class Partition:
         """Give what is fixed about an arming."""
         return self._lives[arming]
 
-    def wants(self) -> dict[MetricKey, int]:
-        """Name the series of prices that are read here, each with the first minute that is needed of it."""
-        return {key: end for key, end in self._ends.items() if key not in self._world.points}
+    def wants(self) -> list[Want]:
+        """Name the series of prices that are read here, with what is needed of each."""
+        return [self._want(key, end) for key, end in self._ends.items() if key not in self._world.points]
+
+    def _want(self, key: MetricKey, since: int) -> Want:
+        band = NOWHERE if self._whole[key] or self._index[key].is_restless else self._index[key].band
+        if (close := self._closes.at(key, since)) is None:
+            return Want(key, since, *band)
+        return Want(key, since, *band, close.price, close.source)
 
     def metrics(self) -> frozenset[MetricKey]:
         """Name the metrics that are read here."""
@@ -92,6 +99,19 @@ class Partition:
     def horizon(self) -> int:
         """The instant up to which something was judged: what is only learnt now became known after it."""
         return max([self._seen_to, *self._ends.values()])
+
+    def close(self, key: MetricKey, instant: int) -> Close | None:
+        """Give the last price of a key before an instant, where it is known."""
+        return self._closes.at(key, instant)
+
+    def restore(self, key: MetricKey, close: Close) -> None:
+        """Take up where a series stood before a restart."""
+        self._closes.restore(key, close)
+
+    def readers(self, key: MetricKey) -> list[int]:
+        """Name the armings that read a key and may still ring, in order."""
+        armings = self._index[key].armings if key in self._index else ()
+        return sorted(arming for arming in armings if self._may_ring(arming))
 
     def latest(self, key: MetricKey) -> float | None:
         """Give the newest price that is known of a key, or the newest final value of a metric."""
@@ -109,7 +129,7 @@ class Partition:
     def missing(self, life: Life, state: AlertState | None) -> list[Stretch]:
         """Name the history that an arming needs before it can be added."""
         back = life.warmup if state is None else life.lookback
-        return missing(self._world, life, self.start_of(life, state), back)
+        return missing(self._world, life, start_of(life, state), back, self._ends)
 
     def preload(self, life: Life, stretch: Stretch, bars: Sequence[Bar]) -> None:
         """Note history that was missing for an arming."""
@@ -132,7 +152,7 @@ class Partition:
         """Take an arming in, and begin its life if it has no state; gives the state it has."""
         self._follow(life)
         if state is None:
-            cursor = self.start_of(life, None)
+            cursor = start_of(life, None)
             state = begin(life, self._world, history(self._world, life, cursor - life.warmup, cursor))
         self._lives[arming], self._states[arming] = life, state
         if (due := due_at(life, state.cursor, state.memory)) < math.inf:
@@ -141,6 +161,9 @@ class Partition:
             self._index.setdefault(key, ThresholdIndex()).place(
                 arming, EVERYWHERE if life.is_still else NOWHERE
             )
+            whole = self._whole.setdefault(key, set())
+            if life.needs_whole_minutes and self._may_ring(arming):
+                whole.add(arming)
             self._lookback[key] = max(self._lookback.get(key, 0), life.lookback)
             for span, count in life.spans[key].items():
                 kept = self._kept.setdefault((key, span), 0)
@@ -176,19 +199,30 @@ class Partition:
         self._dues.pop(arming, None)
         for key in life.keys:
             self._index[key].remove(arming)
+            self._whole[key].discard(arming)
             if not len(self._index[key]):
                 self._world.leave(key)
-                for kept in (self._index, self._ends, self._prints, self._lookback):
+                self._closes.forget(key)
+                known = (self._index, self._ends, self._prints, self._lookback)
+                for kept in (*known, self._unread, self._whole):
                     kept.pop(key, None)
 
     # --- what is seen ---------------------------------------------------------------------------------------
 
     def observe(self, batch: Batch) -> None:
-        """Note the final minutes and the prints of a batch; what is known already is skipped."""
+        """Note the minutes, bounds, prints and doubts of a batch; what is known already is skipped."""
+        for bound in batch.bounds:
+            if (key := bound.key) in self._ends:
+                self._unread[key] = merge(self._unread.get(key, ()), bound, self._ends[key])
         for run in batch.bars:
-            if run.key in self._ends:
+            if run.key in self._ends and run.bars:
                 end = self._ends[run.key]
                 self._world.put(run.key, [bar for bar in run.bars if bar.at >= end])
+                self._closes.note_bars(run)
+                if run.key in self._unread:
+                    read = self._unread[run.key]
+                    self._unread[run.key] = without(read, run.bars[0].at, run.bars[-1].end)
+        self._doubts = batch.doubts
         self._seen_to = max(self._seen_to, int(batch.at))
         for observation in batch.observations:
             if observation.key in self._world.points:
@@ -197,6 +231,7 @@ class Partition:
         for one in batch.prints:
             if one.key in self._ends:
                 fresh[one.key] = (*fresh.get(one.key, ()), one)
+                self._closes.note_print(one)
         self._prints |= fresh
 
     def plan(self) -> Plan:
@@ -210,6 +245,8 @@ class Partition:
                 plan.told = [one for one in plan.told if one[0] != arming]
                 plan.rests.pop(arming, None)
         self._glance(plan)
+        self._note_lapses(plan)
+        self._note_doubts(plan)
         for arming, state in plan.states.items():
             if replace(state, cursor=0) != replace(self._states[arming], cursor=0):
                 plan.changed.add(arming)
@@ -223,8 +260,11 @@ class Partition:
         self._states.update(plan.states)
         self._ends.update(plan.ends)
         for arming, rests in plan.rests.items():
+            is_over = not self._may_ring(arming) and is_finished(self._states[arming], self._lives[arming])
             for key, gap in rests.items():
                 self._index[key].place(arming, gap)
+                if is_over:
+                    self._whole[key].discard(arming)
         for arming, cursor in plan.behind.items():
             if cursor is None:
                 self._behind.pop(arming, None)
@@ -239,18 +279,15 @@ class Partition:
                 self._dues.pop(arming, None)
         for key, series in self._world.series.items():
             series.forget(min(plan.judged_to.get(key, self._ends[key]), self._ends[key]) - self._keep(key))
+        for key, pending in self._unread.items():
+            if pending and pending[0].since < self._ends[key]:
+                self._unread[key] = without(pending, 0, self._ends[key])
+                if not self._whole[key]:
+                    self._world.blur(key)
         for (key, span), candles in self._world.candles.items():
             candles.forget(self._ends[key] - 2 * (self._kept.get((key, span), 0) + 2) * span)
 
     # --- how it is judged -----------------------------------------------------------------------------------
-
-    def start_of(self, life: Life, state: AlertState | None) -> int:
-        """Give the first minute that an arming has to judge."""
-        if state is not None:
-            return state.cursor
-        if any(key not in life.seen for key in life.priced):
-            return minute_of(life.made_at) + MINUTE
-        return max((seen.bar.at for seen in life.seen.values()), default=minute_of(life.made_at))
 
     def _is_fed(self, key: MetricKey) -> bool:
         series = self._world.series.get(key)
@@ -262,8 +299,15 @@ class Partition:
     def _end(self, key: MetricKey) -> int:
         if key in self._world.points:
             return max(self._seen_to, self._ends[key])
-        end = self._world.series[key].end
-        return self._ends[key] if end is None else max(end, self._ends[key])
+        end = max(self._world.series[key].end or 0, self._ends[key])
+        if not (pending := self._unread.get(key)):
+            return end
+        index, whole = self._index[key], self._whole[key]
+        return end_behind(end, pending, lambda low, high: bool(whole) or index.is_concerning(low, high))
+
+    def _may_ring(self, arming: int) -> bool:
+        life, state = self._lives[arming], self._states[arming]
+        return not state.is_ended and not is_spent(state, life)
 
     def _concerned(self, ends: Mapping[MetricKey, int]) -> set[int]:
         concerned = set(self._behind)
@@ -298,6 +342,38 @@ class Partition:
             return min(reached)
         return max(min(reached), max(reached) - PATIENCE)
 
+    def _note_lapses(self, plan: Plan) -> None:
+        """Say whom minutes that are gone may have hidden something from."""
+        for key, end in plan.ends.items():
+            if end <= self._ends[key] or key in self._world.points:
+                continue
+            series, index = self._world.series[key], self._index[key]
+            for pieces in gone(series, self._unread.get(key, ()), self._ends[key], end):
+                blind = partial(self._were_blind, pieces[0].since)
+                found = lapse(key, pieces, series, index, blind)
+                if found is not None:
+                    plan.lapses.append(found)
+
+    def _were_blind(self, since: int, armings: Iterable[int]) -> set[int]:
+        """Pick those from whom something may be hidden since an instant: who never saw, misses nothing."""
+        return {one for one in armings if self._may_ring(one) and start_of(self._lives[one], None) < since}
+
+    def _note_doubts(self, plan: Plan) -> None:
+        """Name the armings that a price would ring, if it were to be trusted."""
+        for doubt in self._doubts:
+            if doubt.key not in self._index:
+                continue
+            one = Print(doubt.key, doubt.value, doubt.at, doubt.source)
+            found: list[int] = []
+            for arming in sorted(set(self._index[doubt.key].concerned(doubt.value, doubt.value))):
+                life, state = self._lives[arming], self._states[arming]
+                minute, newest = running(self._world, self._prints, life, one)
+                state = replace(state, cursor=min(state.cursor, minute.at))
+                if glance(state, minute, newest, life).transitions:
+                    found.append(arming)
+            if found:
+                plan.doubted.append((doubt, tuple(found)))
+
     def _glance(self, plan: Plan) -> None:
         for key, one in ((key, one) for key, prints in self._prints.items() for one in prints):
             if one.at < plan.ends[key]:
@@ -305,12 +381,8 @@ class Partition:
             for arming in set(self._index[key].concerned(one.value, one.value)):
                 life = self._lives[arming]
                 state = plan.states.get(arming, self._states[arming])
-                at = minute_of(one.at)
-                others = [other for other in life.keys if other in self._prints]
-                prints = [one if other == key else self._prints[other][-1] for other in others]
-                bars = {other.key: point(other.value, at) for other in prints if minute_of(other.at) == at}
-                newest = max(other.at for other in prints)
-                after, transitions = glance(state, Minute(at, bars, self._world), newest, life)
+                minute, newest = running(self._world, self._prints, life, one)
+                after, transitions = glance(state, minute, newest, life)
                 if transitions:
                     plan.states[arming] = after
                     plan.rests[arming] = dict.fromkeys(life.keys, NOWHERE)

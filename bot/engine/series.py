@@ -66,15 +66,17 @@ class Series:
         self._rows[:, self._stop : self._stop + len(fresh)] = _columns(fresh)
         self._stop += len(fresh)
 
-    def prepend(self, bars: Sequence[Bar]) -> None:
-        """Put history in front; bars that are known already are skipped."""
+    def fill(self, bars: Sequence[Bar]) -> None:
+        """Put history in front, and into holes; bars that are known already are skipped."""
         if not len(self):
             self.extend(bars)
             return
-        first = self._rows[AT, self._start]
-        older = [bar for bar in bars if bar.end <= first]
+        end = self.end or 0
+        older = [bar for bar in bars if bar.end <= end and self._is_free(bar)]
         if older:
-            self._rows = np.concatenate((_columns(older), self._rows[:, self._start : self._stop]), axis=1)
+            held = self._rows[:, self._start : self._stop]
+            rows = np.concatenate((_columns(older), held), axis=1)
+            self._rows = rows[:, np.argsort(rows[AT], kind="stable")]
             self._start, self._stop = 0, self._rows.shape[1]
 
     def forget(self, before: int) -> None:
@@ -93,6 +95,20 @@ class Series:
         if place < self._stop and self._rows[AT, place] == opening:
             return self._bar(place)
         return None
+
+    def before(self, instant: int) -> Bar | None:
+        """Give the last bar that ends at or before an instant, if it is known."""
+        ends = self._rows[AT, self._start : self._stop] + self._rows[SPAN, self._start : self._stop]
+        place = self._start + int(np.searchsorted(ends, instant, side="right"))
+        return self._bar(place - 1) if place > self._start else None
+
+    def holes(self, since: int, until: int) -> list[tuple[int, int]]:
+        """Name the stretches of ``[since, until)`` that no bar covers, rising."""
+        rows = self._rows[:, self._place(since) : self._place(until)]
+        ends = np.concatenate(([since], rows[AT] + rows[SPAN]))
+        ats = np.concatenate((rows[AT], [until]))
+        places = np.flatnonzero(ends < ats)
+        return [(int(ends[place]), int(ats[place])) for place in places]
 
     def extremes(self, since: int, until: int) -> Extremes | None:
         """Give the extremes of ``[since, until)``, or ``None`` if nothing of it is known."""
@@ -122,6 +138,11 @@ class Series:
             place += chunk
             chunk *= 4
         return None
+
+    def _is_free(self, bar: Bar) -> bool:
+        first, stop = self._place(bar.at), self._place(bar.end)
+        before = self._bar(first - 1) if first > self._start else None
+        return first == stop and (before is None or before.end <= bar.at)
 
     def _place(self, at: int) -> int:
         ats = self._rows[AT, self._start : self._stop]

@@ -80,7 +80,7 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
     if life.until is not None and minute.at >= life.until:
         ended = replace(state, cursor=minute.end, is_ended=True, grounds=None)
         corrections = _overdue(state, minute.at)
-        told = () if _is_spent(state, life) else (Ended(life.until, state.episode),)
+        told = () if is_spent(state, life) else (Ended(life.until, state.episode),)
         transitions: tuple[Transition, ...] = (*corrections, *told)
         return Stepped(_unmarked(ended) if corrections else ended, transitions)
 
@@ -91,7 +91,7 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
     may_ring = (
         truth.may is True
         and (state.is_armed or _clarity(life, minute.at_open(), state.memory).must is False)
-        and not _is_spent(state, life)
+        and not is_spent(state, life)
         and not _is_cooling(state, life, minute.at)
     )
     if not may_ring:
@@ -145,7 +145,7 @@ def glance(state: AlertState, minute: Minute, at: float, life: Life) -> Stepped:
         and minute.at >= state.cursor
         and at > life.made_at
         and (life.until is None or at < life.until)
-        and not _is_spent(state, life)
+        and not is_spent(state, life)
         and not _is_cooling(state, life, minute.at)
     )
     if not is_due or _judged(life, minute, state.memory)[0].may is not True:
@@ -158,7 +158,12 @@ def glance(state: AlertState, minute: Minute, at: float, life: Life) -> Stepped:
 
 def is_finished(state: AlertState, life: Life) -> bool:
     """Whether nothing can ever happen to it again: a ring that may be taken back arms it anew."""
-    return state.is_ended or (_is_spent(state, life) and not state.is_firing and state.grounds is None)
+    return state.is_ended or (is_spent(state, life) and not state.is_firing and state.grounds is None)
+
+
+def is_spent(state: AlertState, life: Life) -> bool:
+    """Whether it was to ring once, and has rung."""
+    return life.is_once and state.rang_at is not None
 
 
 def is_settled(state: AlertState, minute: Minute, life: Life) -> bool:
@@ -218,10 +223,6 @@ def _excess(minute: Minute, life: Life) -> Minute:
         low = bar.low if bar.low < seen.bar.low else min(price, bar.close)
         clipped[key] = replace(bar, open=price, high=high, low=low)
     return replace(minute, bars={**minute.bars, **clipped}) if clipped else minute
-
-
-def _is_spent(state: AlertState, life: Life) -> bool:
-    return life.is_once and state.rang_at is not None
 
 
 def _is_cooling(state: AlertState, life: Life, at: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bot.engine.life import Life
 from bot.engine.world import Stretch, World
@@ -11,14 +11,22 @@ from bot.metrics import MINUTE, MetricKey, opening_of
 _HOUR = 60 * MINUTE
 
 
-def missing(world: World, life: Life, cursor: int, back: int) -> list[Stretch]:
-    """Name what a life needs from ``back`` seconds before its first minute on and the world lacks."""
+def missing(
+    world: World, life: Life, cursor: int, back: int, judged: Mapping[MetricKey, int]
+) -> list[Stretch]:
+    """Name what a life needs from ``back`` seconds before its first minute on and the world lacks.
+
+    ``judged`` says how far each series was judged without it: minutes that nobody needed then are no news.
+    """
     found = []
     for key in life.priced:
         series = world.series.get(key)
-        edge = series.start if series and series.start is not None else cursor
-        if cursor - back < edge:
-            found.append(Stretch(key, cursor - back, edge))
+        if series is None or series.start is None or series.end is None:
+            holes = [(cursor - back, cursor)] if back else []
+        else:
+            holes = series.holes(cursor - back, max(series.start, judged.get(key, series.end)))
+        if holes:
+            found.append(Stretch(key, holes[0][0], holes[-1][1]))
         for span, count in life.spans[key].items():
             found.extend(_candles(world, key, span, count, cursor))
     return found

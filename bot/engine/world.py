@@ -83,10 +83,16 @@ class World:
             if owner == key:
                 candles.put(bars)
 
+    def blur(self, key: MetricKey) -> None:
+        """Forget the candles of a key that nobody needs: some of their minutes will not be read."""
+        for owner, span in self.candles:
+            if owner == key:
+                self.candles[owner, span] = Candles(span)
+
     def preload(self, stretch: Stretch, bars: list[Bar]) -> None:
         """Note history that was asked for."""
         if stretch.span == MINUTE:
-            self.series.setdefault(stretch.key, Series()).prepend(bars)
+            self.series.setdefault(stretch.key, Series()).fill(bars)
         for (owner, span), candles in self.candles.items():
             if owner != stretch.key:
                 continue

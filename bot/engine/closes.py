@@ -1,0 +1,53 @@
+"""The last price at the end of a minute, and who gave it, for whoever must go on from there."""
+
+from __future__ import annotations
+
+from bot.metrics import MINUTE, Bars, Close, MetricKey, Print, minute_of
+
+FRESH = 5 * MINUTE
+"""How old a last price may be, in seconds, to say where a series stood at an instant."""
+
+_BARS = 12
+_KEPT = 30
+"""How many ends of minutes are held for each series: more than any rule waits for another."""
+
+
+class Closes:
+    """What was shown last in each of the latest minutes: by final bars, else by prints."""
+
+    __slots__ = ("_shown",)
+
+    def __init__(self) -> None:
+        self._shown: dict[MetricKey, dict[int, Close]] = {}
+
+    def note_bars(self, run: Bars) -> None:
+        """Note how the last minutes of a run closed."""
+        for bar in run.bars[-_BARS:]:
+            self._note(run.key, bar.end, Close(bar.end, bar.close, run.source))
+
+    def note_print(self, one: Print) -> None:
+        """Note a price of a running minute: the last one closes it until its bar is read."""
+        self._note(one.key, minute_of(one.at) + MINUTE, Close(one.at, one.value, one.source))
+
+    def restore(self, key: MetricKey, close: Close) -> None:
+        """Note what was stored."""
+        self._note(key, minute_of(close.at), close)
+
+    def at(self, key: MetricKey, instant: int) -> Close | None:
+        """Give the last price before an instant, unless it is too old to say where the series stood then."""
+        shown = self._shown.get(key, {})
+        if instant in shown:
+            return shown[instant]
+        newest = max((end for end in shown if instant - FRESH < end <= instant), default=None)
+        return None if newest is None else shown[newest]
+
+    def forget(self, key: MetricKey) -> None:
+        """Let a series go."""
+        self._shown.pop(key, None)
+
+    def _note(self, key: MetricKey, end: int, close: Close) -> None:
+        shown = self._shown.setdefault(key, {})
+        if end not in shown or shown[end].at <= close.at:
+            shown[end] = close
+        if len(shown) > 2 * _KEPT:
+            self._shown[key] = {one: shown[one] for one in sorted(shown)[-_KEPT:]}
