@@ -17,7 +17,7 @@ from typing import Any
 from bot.engine.sessions import DAY, HOUR, XNYS, day_of, midnight_of
 from bot.feeds.faults import Fault, Trouble
 from bot.feeds.figures import day_of_text, number_of
-from bot.feeds.finality import Flow, Judged, judge, words, wrong_of
+from bot.feeds.finality import FINAL_FROM, Flow, Judged, judge, words, wrong_of
 from bot.feeds.flows import COINS
 from bot.feeds.hours import SETTLING, next_look
 from bot.feeds.http import Allowance, Http, wait_in
@@ -35,6 +35,12 @@ _HOURS: Mapping[str, tuple[int, ...]] = {"btc": (26, *SETTLING), "eth": (29, 32)
 _NEWER = "https://openapi.sosovalue.com/openapi/v1/etfs/summary-history"
 _OLDER = "https://api.sosovalue.xyz/openapi/v2/etf"
 _MOST_ROWS = 30
+_MOST_LOOKS = 3
+"""At a coin, on a day on which all is late; but for the first in the table, of which most is read."""
+
+_NIGHT = 10 * HOUR
+"""Seconds from the look before a day may be final to the last of the looks after."""
+
 _UNTIL_REPEATED = 1800.0
 """Seconds: a question that failed counts, so it is not repeated at once."""
 
@@ -104,29 +110,37 @@ class SoSoValue:
         return looked_at is None or next_look(looked_at, _HOURS[coin]) <= now
 
     async def _look(self, coin: str, now: float) -> None:
-        """Ask for the newest day until it is final; and for the history then, and once a day at least."""
+        """Ask for the newest day until it is final, and for the history then, where a question is to spare.
+
+        The day is also looked at before it may be final, where no question of that is missing later.
+        """
         desk = self._desks[coin]
-        is_first = desk.looked_at is None
-        if is_first or desk.is_newer or (desk.is_finished(now) and now - desk.history_at > DAY / 2):
+        newest: Flow | None = None
+        flows: list[Flow] = []
+        if desk.looked_at is None or desk.is_newer:
             flows = await self._history(coin, now)
-            if is_first and not desk.is_newer:
+            if not desk.is_newer:
                 with suppress(Fault):  # the history is worth having alone; the next hour brings the rest
                     newest = await self._newest(coin, now)
-                    flows = [newest, *(flow for flow in flows if flow.as_of != newest.as_of)]
-            self._take(desk, flows, now)
-        elif not desk.is_finished(now):
+        elif not desk.is_finished(now) and (_may_be_final(now) or self._left(now, _NIGHT) == MOST_A_DAY):
             newest = await self._newest(coin, now)
-            self._take(desk, [newest], now)
-            if desk.is_finished(now) and self._left(now) >= len(COINS):
-                with suppress(Fault):  # what is final is said all the same; another look asks again
-                    flows = await self._history(coin, now)
-                    self._take(desk, [flow for flow in flows if flow.as_of != newest.as_of], now)
+        self._take(desk, [*flows, *([newest] if newest else [])], now)
+        if desk.is_finished(now) and now - desk.history_at > DAY / 2 and self._can_spare(now):
+            with suppress(Fault):  # what is final is said all the same; another look asks again
+                self._take(desk, [*await self._history(coin, now), *([newest] if newest else [])], now)
         desk.looked_at = now
 
+    def _can_spare(self, now: float) -> bool:
+        """Whether enough questions are left for the looks at what is not final yet."""
+        unfinished = sum(not desk.is_finished(now) for desk in self._desks.values())
+        return self._left(now) > _MOST_LOOKS * unfinished
+
     def _take(self, desk: _Desk, flows: Sequence[Flow], now: float) -> None:
-        if wrong := wrong_of(flows):
+        """Judge what was read; of a day that is in it twice the later word counts: that of the newest day."""
+        read = {flow.as_of: flow for flow in flows}.values()
+        if wrong := wrong_of(read):
             raise Fault(Trouble.NONSENSE, f"{NAME} answers nonsense: {wrong}")
-        desk.days = dict(sorted({**desk.days, **judge(flows, desk.days, now)}.items()))
+        desk.days = dict(sorted({**desk.days, **judge(read, desk.days, now)}.items()))
 
     def _words(self, key: MetricKey, now: float) -> Iterator[Observation]:
         desk = self._desks[key.instrument]
@@ -191,10 +205,15 @@ class SoSoValue:
             allowance = self._http.allowances.get(NAME, Allowance())
             self._shut_until = now + (allowance.wait(now) or 0.0)
 
-    def _left(self, now: float) -> int:
+    def _left(self, now: float, later: float = 0.0) -> int:
+        """Count the questions that may be asked now, or so many seconds later if none is asked till then."""
         while self._asked and self._asked[0] <= now - DAY:
             self._asked.popleft()
-        return MOST_A_DAY - len(self._asked)
+        return MOST_A_DAY - sum(when > now + later - DAY for when in self._asked)
+
+
+def _may_be_final(now: float) -> bool:
+    return (now % DAY) >= FINAL_FROM - DAY
 
 
 def unwrapped(answer: object) -> object:
