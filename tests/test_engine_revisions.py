@@ -400,11 +400,11 @@ class Trader:
         values = [self.table[session] for session in sorted(self.table)]
         if not isinstance(self.rule, str):
             return self.rule(values)
-        before, value = self.sides[newest], values[-1]
-        self.sides[-newest] = (value > 0) - (value < 0) or before
-        rises = before < 0 and (value > 0 or (value == 0 and not self.rule))
-        falls = before > 0 and (value < 0 or (value == 0 and not self.rule))
-        return (rises and self.rule != "below") or (falls and self.rule != "above")
+        before, side = self.sides[newest], (values[-1] > 0) - (values[-1] < 0)
+        self.sides[-newest] = side or (before if self.rule else 0)  # what has reached zero stands on it
+        if not self.rule:
+            return before not in (0, side)
+        return side == -before == (1 if self.rule == "above" else -1)
 
 
 @st.composite

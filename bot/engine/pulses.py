@@ -37,10 +37,13 @@ def _moment(value: Value, minute: Minute) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """A pulse: the value reaches a level from its side (``side`` 0), or passes it upward or downward.
+    """A pulse: the value passes a level upward or downward (``side``), or reaches it from its side (0).
 
-    Remembers the side: that of the last value off the level. Of a minute's high and low only what is certain
-    in either order counts: the open comes first, the close last. A jump over the level counts.
+    A passing needs the last value *off* the level on one side and a value on the other, so it remembers that
+    last side. A reaching ends at the level: who stands on it has reached it, and neither standing there nor
+    leaving, to whichever side, is another; who has left reaches it again by coming back. So it remembers the
+    level itself too. A jump over the level is both. Of a minute's high and low only what is certain in either
+    order counts: the open comes first, the close last.
     """
 
     slot: int
@@ -56,14 +59,15 @@ class Crossing:
             return Truth(None, False)
         before = memory[self.slot]
         if out:
-            out[self.slot] = _side_after(bar, level, before)
-        return Truth(self._crosses(bar, level, before), False)
+            out[self.slot] = _side_after(bar, level, before) if self.side else _side(bar.close, level)
+        crosses = self._passes(bar, level, before) if self.side else _reaches(bar, level, before)
+        return Truth(crosses, False)
 
     def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
         bar, level = _path(self.value, minute), self.level.read(minute)
         if bar is not None and level is not None and self.judge(minute, memory, []).may:
-            came_from_above = (memory[self.slot] or bar.open - level) > 0
-            is_down = self.side == BELOW or (self.side == 0 and came_from_above)
+            origin = memory[self.slot] or _side(bar.open, level) or (ABOVE if bar.low == level else BELOW)
+            is_down = (self.side or -origin) == BELOW
             yield Evidence(self.term, bar.low if is_down else bar.high, self.currency)
 
     def instant(self, minute: Minute, memory: Memory) -> int:
@@ -73,20 +77,31 @@ class Crossing:
         if isinstance(self.value, Price):
             yield self.value.key, self.level.read(minute)
 
-    def _crosses(self, bar: Bar, level: float, before: float | None) -> bool:
-        began_below, began_above = before == BELOW or bar.open < level, before == ABOVE or bar.open > level
+    def _passes(self, bar: Bar, level: float, before: float | None) -> bool:
         if self.side == ABOVE:
+            began_below = before == BELOW or bar.open < level
             return (began_below and bar.high > level) or bar.low < level < bar.close
-        if self.side == BELOW:
-            return (began_above and bar.low < level) or bar.high > level > bar.close
-        reaches_up = (began_below and bar.high >= level) or bar.low < level <= bar.close
-        reaches_down = (began_above and bar.low <= level) or bar.high > level >= bar.close
-        return reaches_up or reaches_down
+        began_above = before == ABOVE or bar.open > level
+        return (began_above and bar.low < level) or bar.high > level > bar.close
+
+
+def _side(price: float, level: float) -> float:
+    """Give the side of a level on which a price is, 0 on the level itself."""
+    return ABOVE if price > level else BELOW if price < level else 0.0
+
+
+def _reaches(bar: Bar, level: float, before: float | None) -> bool:
+    opening = _side(bar.open, level)
+    if before and before != opening:
+        return True
+    if opening:
+        return bar.low <= level <= bar.high
+    return bar.low < level < bar.high or (bar.close == level and bar.low < bar.high)
 
 
 def _side_after(bar: Bar, level: float, before: float | None) -> float | None:
     if bar.close != level:
-        return ABOVE if bar.close > level else BELOW
+        return _side(bar.close, level)
     was_above, was_below = bar.high > level, bar.low < level
     if was_above and was_below:
         return None  # it closed on the level, and from which side nobody can say: the next open will
