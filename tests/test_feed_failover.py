@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -321,6 +322,36 @@ async def test_the_market_shows_what_the_stand_in_shows_at_the_level_of_the_home
     truth = world.truth("binance", world.minute - 600, world.minute)
     assert [bar.high for bar in bars] == pytest.approx([bar.high for bar in truth], rel=1e-6)
     assert [bar.volume for bar in bars] == [bar.volume for bar in truth]
+
+
+async def test_a_look_that_was_under_way_when_another_took_over_brings_nothing(world: World) -> None:
+    reader = await seen(world)
+    gate, refusal, asked = wire.Gate(), wire.status(451), 0
+
+    async def first_held_then_refused(request: object, handler: object) -> object:
+        nonlocal asked
+        asked += 1
+        return await (gate if asked == 1 else refusal)(request, handler)  # type: ignore[arg-type]
+
+    world.weather["binance"].trouble = first_held_then_refused  # type: ignore[assignment]
+    world.weather["binance"].only = "klines"
+    world.clock.time += 60
+    home, next_one = world.exchanges.feeds[:2]
+    under_way = asyncio.create_task(home.poll([reader.want()]))
+    await gate.reached.wait()
+    with pytest.raises(Unseeable, match="refuses this country"):
+        await world.exchanges.market.seen(THERE)
+    batch = await next_one.poll([reader.want()])
+    assert [run.key for run in batch.bars] == [BTC]
+    gate.opened.set()
+    late = await under_way
+    assert not late.bars
+    assert not late.prints
+    assert asked == 2
+    world.weather["binance"].clear()
+    world.clock.time += 600  # it stays refused, whatever the look saw that began before
+    assert not (await home.poll([Want(THERE, world.minute)])).prints
+    assert "refuses this country" in home.health().reason
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -308,6 +308,8 @@ class Lookout:
         self._time.forget()
 
     def _succeed(self, remark: str) -> None:
+        if self.clock.now() < self._pause.until:
+            return  # a question met a refusal while the look went on: that stands
         if self._failing_since is not None:
             log.info("look_recovered", exchange=self.name)
         elif remark and remark != self._reason:
