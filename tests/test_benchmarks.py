@@ -13,12 +13,12 @@ from bot.rules import parse
 from tests.benchmarks import __main__ as program
 from tests.benchmarks.rows import BTC, HOUR, INDICATORS, ORDINARY, PRICE, Row, Sizes, memory, rows, walk
 
-SMALL = Sizes(parses=3, minutes=40_000, rules=60, hours=240)
+SMALL = Sizes(parses=3, minutes=40_000, rules=60, hours=240, rings=1)
 
 
 def test_every_goal_of_speed_has_its_row() -> None:
     found = list(rows(SMALL))
-    assert [row.goal for row in found] == [0.5, 5.0, 15.0, 60.0, 1.25]
+    assert [row.goal for row in found] == [0.5, 5.0, 15.0, 60.0, 1.25, 1.0, 1.0]
     for row in found:
         assert row.figure > 0
         assert row.baseline > 0
@@ -62,9 +62,9 @@ def test_rows_are_printed_for_programs_and_for_people(
     program.main()
     lines = capsys.readouterr().out.splitlines()
     if words:
-        assert len(lines) == 5
+        assert len(lines) == 7
         for line in lines:
             assert list(json.loads(line)) == ["name", "figure", "baseline", "ratio", "goal", "reached"]
     else:
-        assert len(lines) == 6
+        assert len(lines) == 8
         assert all("goal" in line for line in lines[1:])

@@ -167,7 +167,6 @@ class Stream:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._pace):
                 await self._arrived.wait()
-                self._rested_at = loop.time()
         self._arrived.clear()
 
     def _prints(self, wanted: Mapping[Listed, list[Want]]) -> list[Print]:
@@ -175,9 +174,12 @@ class Stream:
             return []
         now = self._exchange_now()
         since = {listed.symbol: at for listed, at in self._watched.items()}
+        drawn = list(self._tap.draw())
+        if drawn:
+            self._rested_at = asyncio.get_running_loop().time()
         self._wicks.note(
             trade
-            for trade in self._tap.draw()
+            for trade in drawn
             # What was traded before the subscription is history, which some exchanges begin with.
             if max(since.get(trade.symbol, now), now - AGE) <= trade.at <= now + LEAD
         )

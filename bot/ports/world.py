@@ -73,8 +73,8 @@ class StreamHealth:
 
     ``connected_at`` is since when it is connected and heard, ``None`` while it is not, and ``reason`` what
     keeps it away then, as a sentence without full stop. ``heard_at`` is the instant of its last frame.
-    ``markets`` are watched now; ``frames``, ``prints`` (handed on) and ``losses`` (of a connection) are counted
-    since the start. One that ``is_over`` is not tried again before a restart.
+    ``markets`` are watched now; ``frames``, ``prints`` (handed on) and ``losses`` (of a connection) are
+    counted since the start. One that ``is_over`` is not tried again before a restart.
     """
 
     source: str

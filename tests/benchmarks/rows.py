@@ -12,9 +12,11 @@ import numpy as np
 import talib
 
 from bot.backtest import Replay, run
+from bot.delays import Delays
 from bot.engine.past import Past
 from bot.metrics import MINUTE, Bar, MetricKey, join
 from bot.rules import Rule, parse
+from tests.benchmarks.latency import ring_seconds
 
 BTC = MetricKey("price", "btc/usdt")
 START = 1_704_067_200
@@ -64,6 +66,7 @@ class Sizes:
     minutes: int = 525_600
     rules: int = 10_000
     hours: int = 720
+    rings: int = 100
 
 
 def rows(sizes: Sizes) -> Iterator[Row]:
@@ -75,6 +78,7 @@ def rows(sizes: Sizes) -> Iterator[Row]:
     del minutes
     yield many_rules(sizes.rules, sizes.hours)
     yield memory(sizes.rules, sizes.hours)
+    yield from latency(sizes.rings)
 
 
 def walk(count: int, span: int, seed: int = 7) -> Iterator[Bar]:
@@ -148,6 +152,20 @@ def memory(count: int, hours: int) -> Row:
     baseline = peak(hours // 2)
     name = f"memory of {count:,} rules over {hours} hours, against half of them (MB)"
     return Row(name, peak(hours), baseline, 1.25, is_of_ratio=True)
+
+
+def latency(count: int) -> Iterator[Row]:
+    """Ring by a stream, against by a look every second: from the trade to the message in the chat."""
+    streamed, looked = Delays(), Delays()
+    for kept, is_streamed in ((streamed, True), (looked, False)):
+        for seconds in ring_seconds(count, is_streamed):
+            kept.note("ring", seconds)
+    figure, baseline = streamed.of("ring"), looked.of("ring")
+    assert figure is not None
+    assert baseline is not None
+    name = f"{count} rings by stream, against by looks every second"
+    yield Row(f"{name}, p50 (s)", figure.p50, baseline.p50, 1.0, rings=count)
+    yield Row(f"{name}, p99 (s)", figure.p99, baseline.p99, 1.0, rings=count)
 
 
 def _rules(count: int) -> list[Rule]:
