@@ -4,100 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.feeds import Exchanges, build_feeds
-from bot.feeds.roster import scaled
 from bot.feeds.standing import Standing
-from bot.metrics import MINUTE, MetricKey, Want, minute_of
+from bot.metrics import MINUTE, Want
 from bot.ports import Serving, Unseeable
 from bot.rules.tree import Instrument
 from tests.conftest import SetClock
 from tests.reader import Reader, look
 from tests.wire import exchanges as wire
-from tests.wire.exchanges import EXCHANGES, Elsewhere, Trades, Weather
-
-BTC = MetricKey("price", "btc/usdt")
-ETH = MetricKey("price", "eth/usdt")
-THERE = MetricKey("price", "btc/usdt", "binance")
-NAMES = ("binance", "kraken", "okx")
-
-
-@dataclass
-class World:
-    """Three exchanges that list the same, at prices that differ, and the feeds that look at them."""
-
-    clock: SetClock
-    gateway: wire.Gateway
-    exchanges: Exchanges
-    paths: dict[str, Trades]
-    weather: dict[str, Weather]
-    servers: dict[str, wire.LoopbackExchange] = field(default_factory=dict)
-
-    @property
-    def minute(self) -> int:
-        return minute_of(self.clock.time)
-
-    @property
-    def market(self) -> object:
-        return self.exchanges.market
-
-    async def looks(self, reader: Reader, seconds: float, step: float = 20.0) -> None:
-        """Look now and then for so many seconds."""
-        end = self.clock.time + seconds
-        while self.clock.time < end:
-            self.clock.time += step
-            await look(self.exchanges, reader)
-
-    async def restart(self) -> None:
-        """End the program, and begin anew with nothing remembered."""
-        await self.exchanges.close()
-        self.exchanges = build_feeds(
-            NAMES, "usdt", self.clock, gateway=self.gateway.root, throttle=False, jitter=lambda: 0.5
-        )
-
-    def truth(self, source: str, start: int, stop: int, ratio: float = 1.0) -> list[object]:
-        return [scaled(bar, ratio) for bar in self.paths[source].final("btc/usdt", start, stop)]
-
-
-@asynccontextmanager
-async def opened(
-    clock: SetClock, factors: Sequence[float] = (1.0, 1.01, 0.98), names: Sequence[str] = NAMES
-) -> AsyncIterator[World]:
-    clock.time += 20
-    trades = Trades()
-    symbols = ["btc/usdt", "eth/usdt", "btc/usd", "sol/usdt"]
-    paths = {name: Elsewhere(trades, factor) for name, factor in zip(NAMES, factors, strict=True)}
-    servers = {name: EXCHANGES[name](paths[name], list(symbols), clock.now) for name in NAMES}
-    weather = {name: Weather() for name in NAMES}
-    async with wire.Gateway([(servers[name], weather[name]) for name in NAMES]) as gateway:
-        exchanges = build_feeds(
-            names, "usdt", clock, gateway=gateway.root, throttle=False, jitter=lambda: 0.5
-        )
-        world = World(clock, gateway, exchanges, dict(paths), weather, servers)
-        try:
-            yield world
-        finally:
-            await world.exchanges.close()
+from tests.worlds import BTC, ETH, THERE, World, opened, seen
 
 
 @pytest.fixture
 async def world(clock: SetClock) -> AsyncIterator[World]:
     async with opened(clock) as made:
         yield made
-
-
-async def seen(world: World, key: MetricKey = BTC) -> Reader:
-    """Begin to read, and see three minutes of the home."""
-    reader = Reader(key, world.minute)
-    await look(world.exchanges, reader)
-    await world.looks(reader, 200)
-    assert set(reader.sources.values()) == {"binance"}
-    return reader
 
 
 DOWN = {
@@ -377,120 +301,6 @@ async def test_whatever_the_weather_each_minute_comes_once_and_from_one_exchange
     assert [bar.at for bar in reader.bars] == list(range(start, reader.since, MINUTE))
     assert reader.since > world.clock.time - 90
     assert len(set(reader.sources.values())) > 1
-
-
-# --- delisted, or not listed just now -----------------------------------------------------------------------
-
-
-async def test_one_listing_that_lacks_it_blinds_nobody(world: World) -> None:
-    reader = await seen(world)
-
-    def without_btc(answer: object) -> object:
-        assert isinstance(answer, dict)
-        return answer | {"symbols": [one for one in answer["symbols"] if one["symbol"] != "ETHUSDT"]}
-
-    other = Reader(ETH, world.minute)
-    await look(world.exchanges, reader, other)
-    world.weather["binance"].trouble = wire.rewritten(without_btc)
-    world.weather["binance"].only = "api/v3/exchangeInfo"
-    world.clock.time += 6.5 * 3600
-    for _ in range(12):
-        world.clock.time += 20
-        await look(world.exchanges, reader, other)
-    assert set(other.sources.values()) == {"binance"}
-    assert other.since > world.clock.time - 90
-    assert world.exchanges.feeds[0].health().is_well
-
-
-async def test_delisted_is_said_after_three_listings_hours_apart_and_taken_back_when_listed_again(
-    clock: SetClock,
-) -> None:
-    async with opened(clock, names=["binance"]) as world:
-        reader = Reader(ETH, world.minute)
-        await look(world.exchanges, reader)
-        world.servers["binance"].symbols.remove("eth/usdt")
-        asked = world.weather["binance"].asked
-        said: list[tuple[int, str]] = []
-        world.clock.time += 6 * 3600
-        began = world.clock.time
-        for _ in range(30):
-            world.clock.time += 600
-            await look(world.exchanges, reader)
-            said.append((int(world.clock.time - began), reader.reasons[0]))
-        first = next(after for after, reason in said if reason == "binance no longer lists ETH/USDT")
-        assert 2 * 3600 <= first <= 2 * 3600 + 1200
-        assert sum("api/v3/exchangeInfo" in path for path in asked) == 6
-        world.servers["binance"].symbols.append("eth/usdt")
-        await world.looks(reader, 4200, 600)
-        assert not reader.reasons
-        await world.looks(reader, 120)
-        assert reader.since > world.clock.time - 90
-
-
-async def test_what_is_delisted_is_shown_by_the_next_exchange_that_lists_it(world: World) -> None:
-    reader, other = Reader(ETH, world.minute), Reader(BTC, world.minute)
-    await look(world.exchanges, reader, other)
-    world.clock.time += 120
-    await look(world.exchanges, reader, other)
-    last = reader.since
-    world.servers["binance"].symbols.remove("eth/usdt")
-    world.clock.time += 6 * 3600
-    for _ in range(20):
-        world.clock.time += 600
-        await look(world.exchanges, reader, other)
-    serving = world.exchanges.market.serving(ETH)
-    assert serving is not None
-    assert (serving.venue, serving.home) == ("kraken", "binance")
-    assert serving.ratio == pytest.approx(1 / 1.01, rel=1e-6)
-    assert set(other.sources.values()) == {"binance"}
-    assert reader.bars[-1].end > world.clock.time - 1200
-    assert {source for at, source in reader.sources.items() if at >= last} == {"kraken"}
-    assert not reader.gaps
-
-
-async def test_who_was_judged_last_is_the_home_though_it_does_not_list_it_just_now(world: World) -> None:
-    reader = await seen(world)
-    world.servers["binance"].symbols.remove("btc/usdt")
-    world.servers["binance"].symbols.append("btc/usdt:usdt")
-    await world.restart()
-    await world.looks(reader, 10, 5)
-    # Its sentinel is gone with it, so that this is no listing at all.
-    assert world.exchanges.market.serving(BTC) is None
-    other = Reader(ETH, world.minute, 100_000.0, "binance")
-    world.servers["binance"].symbols += ["btc/usdt"]
-    world.servers["binance"].symbols.remove("eth/usdt")
-    await world.looks(other, 40, 20)
-    assert other.reasons == ["binance does not list ETH/USDT"]
-    await world.looks(other, 100, 20)
-    serving = world.exchanges.market.serving(ETH)
-    assert serving is not None
-    assert (serving.venue, serving.home) == ("kraken", "binance")
-
-
-async def test_a_venue_that_is_not_watched_is_said_to_be_so(world: World) -> None:
-    key = MetricKey("price", "btc/usdt", "bitmex")
-    batches = await look(world.exchanges, Reader(key, world.minute))
-    (unseen,) = [one for batch in batches for one in batch.unseen]
-    assert (unseen.key, unseen.reason) == (key, "bitmex is not among the exchanges that are watched")
-    assert world.exchanges.market.serving(key) is None
-
-
-async def test_what_nobody_lists_is_told_by_the_first_exchange(world: World) -> None:
-    key = MetricKey("price", "luna/usdt")
-    reader = Reader(key, world.minute)
-    await look(world.exchanges, reader)
-    await look(world.exchanges, reader)
-    assert reader.reasons == ["binance does not list LUNA/USDT"]
-
-
-async def test_metrics_that_are_no_prices_are_nobodys_here(world: World) -> None:
-    batches = [
-        await feed.poll([Want(MetricKey("fear_greed", ""), world.minute)]) for feed in world.exchanges.feeds
-    ]
-    assert not any(batch.unseen or batch.prints for batch in batches)
-
-
-# --- standings ----------------------------------------------------------------------------------------------
 
 
 def test_trust_is_lost_after_a_minute_and_three_looks_and_won_after_two_minutes_and_three() -> None:
