@@ -42,6 +42,7 @@ def test_nothing_configured_is_a_deployment_on_the_console(load: Load) -> None:
     assert load().telegram_token is None
     assert load().exchanges == ("binance",)
     assert load().http is None
+    assert load().stream
 
 
 def test_every_variable_is_read(load: Load) -> None:
@@ -64,6 +65,7 @@ def test_every_variable_is_read(load: Load) -> None:
         TOCSIN_PUSH_TOKEN="0123456789abcdef",
         TOCSIN_QUOTE="USD",
         TOCSIN_POLL_SECONDS="2.5",
+        TOCSIN_STREAM="0",
         TOCSIN_ADMINS="telegram:123, discord:456",
         TOCSIN_HTTP="[::1]:8080",
     ) == Settings(
@@ -85,6 +87,7 @@ def test_every_variable_is_read(load: Load) -> None:
         push_token=SecretStr("0123456789abcdef"),
         quote="usd",
         poll_seconds=2.5,
+        stream=False,
         admins=frozenset({("telegram", "123"), ("discord", "456")}),
         http=Address("::1", 8080),
     )
@@ -151,6 +154,7 @@ def test_health_can_be_turned_off(load: Load, tmp_path: Path) -> None:
         ("POLL_SECONDS", "five", "is no number: write the seconds"),
         ("POLL_SECONDS", "0", "is out of its range"),
         ("POLL_SECONDS", "nan", "is out of its range"),
+        ("STREAM", "perhaps", "is neither on nor off: write 1 to read trades as they happen, or 0"),
         ("ADMINS", "telegram:1,me", "has a part that names nobody (part 2)"),
         ("HTTP", "8080", "is no host and port: write host:port"),
         ("HTTP", "localhost:70000", "is no host and port"),

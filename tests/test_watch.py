@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from bot import gauges
 from bot.alerts.message import Message
 from bot.alerts.models import Telling
 from bot.alerts.people import ChatRef
@@ -156,6 +157,21 @@ async def test_every_price_of_a_batch_is_looked_at_not_only_the_last(scene: Scen
     await scene.courier.drain()
     (text,) = scene.ear.texts()
     assert "now 99" in text
+
+
+async def test_how_long_a_ring_took_is_counted_by_the_way_on_which_its_price_came(scene: Scene) -> None:
+    before = {one.way: one.count for one in gauges.ring_delays()}
+    await scene.arm("btc < 100", 105)
+    await scene.arm("btc < 99", 105)
+    await scene.arm("btc < 98", 105)
+    await scene.prints(99.5)
+    now = scene.clock.now() + 1
+    streamed = Batch("made", now, prints=(Print(BTC, 98.5, now),), is_streamed=True)
+    await scene.watch.take(streamed)
+    await scene.courier.drain()
+    await scene.minute(97)
+    counts = {one.way: one.count - before.get(one.way, 0) for one in gauges.ring_delays()}
+    assert counts == {"poll": 1, "stream": 1, "minute": 1}
 
 
 async def test_an_early_ring_that_is_not_borne_out_is_corrected_once(scene: Scene) -> None:
