@@ -19,7 +19,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "aiohttp": ("web.py", "chats/*", "demo/*", "feeds/http.py"),
     "aiosqlite": ("store/*",),
     "alembic": ("store/*",),
-    "apscheduler": ("app.py",),
+    "apscheduler": ("house.py",),
     "babel": ("alerts/translator.py", "app.py"),
     "ccxt": ("feeds/*",),
     "discord": ("chats/discord*",),

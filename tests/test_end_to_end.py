@@ -17,10 +17,11 @@ from typing import Protocol
 import pytest
 from apscheduler.triggers.interval import IntervalTrigger
 
-from bot.app import OnClock, build_chats, open_house
+from bot.app import build_chats, open_house
 from bot.chats.console import ConsoleChat
 from bot.demo.clock import FastClock
 from bot.demo.exchange import BinanceExchange
+from bot.house import OnClock
 from bot.ports import Chat
 from bot.settings import Settings
 from tests.conftest import NOON, SetClock
@@ -136,13 +137,16 @@ async def market(fast: FastClock) -> AsyncIterator[Market]:
 
 
 @asynccontextmanager
-async def running(platform: Platform, market: Market, database: str, clock: FastClock) -> AsyncIterator[None]:
+async def running(
+    platform: Platform, market: Market, database: str, clock: FastClock, **more: object
+) -> AsyncIterator[None]:
     """Run the bot while inside, and stop it as a signal would."""
     settings = Settings(
         database_url=database,
         feed_gateway=market.exchange.root,
         poll_seconds=POLL_SECONDS,
         **platform.settings(),
+        **more,
     )
     done = asyncio.Event()
     async with AsyncExitStack() as stack:

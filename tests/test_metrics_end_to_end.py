@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from socket import socket
 
 import pytest
+from aiohttp import ClientSession
+from pydantic import SecretStr
 
 from bot import gauges
 from bot.demo.clock import FastClock
 from bot.demo.exchange import BinanceExchange
 from bot.feeds.metrics import MetricFeeds, build_metrics
 from bot.feeds.providers import PROVIDERS
-from bot.metrics import Want
-from bot.settings import Settings
+from bot.metrics import MetricKey, Want
+from bot.settings import Address, Settings
 from bot.store.sql import SqlStore
 from tests.conftest import NOON, SetClock
 from tests.market import HandMarket
@@ -64,6 +68,40 @@ async def test_a_metric_rings_in_the_chat_when_its_provider_says_so(ann: OnTeleg
     [ring] = [text for text in ann.texts() if "came true" in text]
     assert "fear and greed index" in ring and "11" in ring and "alternative.me" in ring
     assert 2 <= len(providers.asked) <= 4, "it is asked when it wants to be, and not at every poll"
+
+
+async def test_a_pushed_value_is_kept_when_that_is_answered_and_rings(
+    ann: OnTelegram, database: str, store: SqlStore
+) -> None:
+    clock = FastClock(NOON, RATE)
+    ticks = Ticks(clock, 104_000)
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}/observations/whale_btc"
+    own = {"push_token": SecretStr(MARKER), "http": Address("127.0.0.1", port), "providers": ("push",)}
+    async with (
+        ClientSession(headers={"Authorization": f"Bearer {MARKER}"}) as program,
+        BinanceExchange(ticks, ["btc/usdt"], clock.now) as exchange,
+        running(ann, Market(ticks, exchange), database, clock, **own),
+    ):
+
+        async def push(value: int) -> None:
+            async with program.post(address, json={"value": value}) as answer:
+                assert await answer.text() == "kept: 1\n"
+            newest = (await store.newest())[MetricKey("metric", "whale_btc")]
+            assert newest.value == value, "it is in the archive when that is said"
+
+        await ann.say("/alert metric(whale_btc) >= 41k")
+        await until(lambda: any("Nobody provides metric(whale_btc)" in text for text in ann.texts()), ann)
+        await push(40_000)
+        await ann.say("/alert metric(whale_btc) >= 41k")
+        await until(lambda: any("#1 armed" in text for text in ann.texts()), ann)
+        await asyncio.sleep(0.3)
+        await push(41_000)
+        await until(lambda: any("came true" in text for text in ann.texts()), ann)
+    [ring] = [text for text in ann.texts() if "came true" in text]
+    assert "41,000" in ring
 
 
 # --- secrets ------------------------------------------------------------------------------------------------

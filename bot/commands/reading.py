@@ -127,11 +127,12 @@ async def prepare(request: Request, rule: Rule, values: Mapping[str, Decimal]) -
     except RuleError as error:  # a level may stand where its number makes no sense
         raise refused(error, request.tr) from error
     life = _watchable(armed, request)
-    if lines := lacking(life.calendars, request):
+    known = {key: await _recalled(key, request) for key in life.calendars}
+    if lines := lacking((key for key, words in known.items() if not _is_told(words, request)), request):
         raise Refusal(*lines)
     found = [one for one in instruments(armed) if key_of(one) in life.priced]
     keys = await asyncio.gather(*(find(request, instrument) for instrument in found))
-    said = {key: await _said(key, request) for key in life.calendars}
+    said = {key: words or await _asked(key, request) for key, words in known.items()}
     return Prepared(rule, armed, dict(zip(found, keys, strict=True)), await look(office.market, keys), said)
 
 
@@ -176,17 +177,23 @@ def lacking(keys: Iterable[MetricKey], request: Request) -> list[str]:
     return lines
 
 
-async def _said(key: MetricKey, request: Request) -> Sequence[Observation]:
-    """Recall what is known of a metric; one that was never looked at is looked at now.
+async def _recalled(key: MetricKey, request: Request) -> Sequence[Observation]:
+    return await request.office.register.recall(key, int(request.now) - reach_of(key))
 
-    Raises Refusal for one that its provider does not know.
-    """
-    office = request.office
-    known = await office.register.recall(key, int(request.now) - reach_of(key))
-    if known or not office.metrics.offers(key)[0].example:
-        return known
+
+def _is_told(words: Sequence[Observation], request: Request) -> bool:
+    """Whether who spoke of a metric so far still can, such as a program that pushes it."""
+    usable = (one.provider for one in request.office.metrics.offers() if not one.lacks)
+    return bool(words) and words[-1].source in usable
+
+
+async def _asked(key: MetricKey, request: Request) -> Sequence[Observation]:
+    """Look now at a metric that was never looked at, where its provider may not know it. Raises Refusal."""
+    metrics = request.office.metrics
+    if not metrics.offers(key)[0].example:
+        return []
     try:
-        return [await office.metrics.ask(key)]
+        return [await metrics.ask(key)]
     except Unseeable:
         return []
     except UnknownInstrument as error:

@@ -96,5 +96,5 @@ def build_metrics(
         elif lacks:
             lacking[plug] = lacks
         else:
-            feeds.append(MetricFeed(plug, plug.build(means), clock, jitter))
+            feeds.append(MetricFeed(plug.at_hand(means), plug.build(means), clock, jitter))
     return MetricFeeds(tuple(feeds), lacking, http)

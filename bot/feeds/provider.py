@@ -8,7 +8,7 @@ counts where several give the same metric, is none of its business.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from bot.feeds.door import Door
@@ -97,6 +97,7 @@ class Plug:
 
     ``name`` is the ``source`` of all that it says, in lower case. ``needs`` is the variable without which it
     cannot be used, or empty; ``hint`` says where its value is to be had, as a sentence without full stop.
+    ``opened`` finds out what it offers here, where that depends on its settings.
     """
 
     name: str
@@ -104,6 +105,11 @@ class Plug:
     build: Callable[[Means], Provider]
     needs: str = ""
     hint: str = ""
+    opened: Callable[[Means], tuple[Offer, ...]] | None = None
+
+    def at_hand(self, means: Means) -> Plug:
+        """Give the plug with what it offers here."""
+        return self if self.opened is None else replace(self, offers=self.opened(means), opened=None)
 
     def offer(self, key: MetricKey) -> Offer | None:
         """Find the offer that holds for a series."""

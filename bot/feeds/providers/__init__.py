@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from bot.feeds.provider import Plug
-from bot.feeds.providers import alternative_me, coinglass, farside, sosovalue
+from bot.feeds.providers import alternative_me, coinglass, farside, files, push, sosovalue
 
 PROVIDERS: tuple[Plug, ...] = (
     sosovalue.PLUG,
     coinglass.PLUG,
     farside.PLUG,
     alternative_me.PLUG,
+    files.PLUG,
+    push.PLUG,
 )
 """Every provider; where several give the same series, the earlier one goes before the later ones."""

@@ -1,0 +1,181 @@
+"""The running parts of one process, and when each of them works."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from bot import gauges
+from bot.deliver import Courier
+from bot.feeds import Exchanges, Stream
+from bot.feeds.metric_feed import MetricFeed
+from bot.feeds.metrics import MetricFeeds
+from bot.metrics import Want
+from bot.ports import Chat, Clock, Desk, Feed
+from bot.tape import MemoryTape
+from bot.watch import Watch
+
+_SECONDS_TO_SETTLE = 8.0
+_POLLS_UNTIL_SILENT = 3
+_SECONDS_FOR_A_LOOK = 30.0
+_SECONDS_BETWEEN_FIRST_LOOKS = 2.0
+
+
+class OnClock(BaseTrigger):  # type: ignore[misc]  # apscheduler is not typed
+    """A trigger that runs on our clock: APScheduler asks in real time, and is answered in real time.
+
+    The inner trigger is asked and answers in the clock's time. Where the clock was held in between, a job
+    comes a little early by its own clock; the next one is reckoned from the plan, so that none is lost.
+    APScheduler asks twice what follows one run; the answer to both is the same run.
+    """
+
+    def __init__(self, inner: BaseTrigger, clock: Clock) -> None:
+        self._inner = inner
+        self._clock = clock
+        self._planned: dict[datetime, datetime] = {}
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """Answer APScheduler: the real instant of the next run."""
+        here = self._clock.now()
+        previous = self._planned.get(previous_fire_time) if previous_fire_time else None
+        due = self._inner.get_next_fire_time(previous, datetime.fromtimestamp(here, UTC))
+        if due is None:
+            return None
+        answer = now + timedelta(seconds=self._clock.real(due.timestamp() - here))
+        known = {previous_fire_time: previous} if previous_fire_time and previous else {}
+        self._planned = {**known, answer: due}
+        return answer
+
+
+@dataclass(slots=True)
+class House:
+    """The running parts of one process."""
+
+    clock: Clock
+    chats: Sequence[Chat]
+    couriers: Sequence[Courier]
+    desk: Desk
+    exchanges: Exchanges
+    metrics: MetricFeeds
+    tape: MemoryTape
+    watch: Watch
+    poll_seconds: float
+    scheduler: AsyncIOScheduler = field(default_factory=lambda: AsyncIOScheduler(timezone=UTC))
+    _planned: dict[str, float] = field(default_factory=dict, init=False)
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Work until the event is set. A part that fails ends the others, and its error is raised.
+
+        At the end no new message is begun, and those under way are settled before the chats close: only a
+        kill repeats what was in flight.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            carrying = [tasks.create_task(courier.run()) for courier in self.couriers]
+            judging = tasks.create_task(self.watch.run(self.tape))
+            others = [tasks.create_task(chat.run(self.desk)) for chat in self.chats]
+            following = [tasks.create_task(self._follow(stream)) for stream in self.exchanges.streams]
+            self._schedule()
+            try:
+                await until.wait()
+            finally:
+                self.scheduler.shutdown(wait=False)
+            for task in following:
+                task.cancel()
+            for courier in self.couriers:
+                courier.close()
+            self.tape.close()  # a batch under way is committed: nothing is cut off inside a transaction
+            await asyncio.wait((*carrying, judging), timeout=_SECONDS_TO_SETTLE)
+            for task in (*carrying, judging, *others):
+                task.cancel()
+
+    def reasons(self) -> list[str]:
+        """Say what keeps the bot from its work now, for ``/readyz``."""
+        oldest = self.clock.now() - _POLLS_UNTIL_SILENT * self.poll_seconds - _SECONDS_FOR_A_LOOK
+        return [
+            f"{health.source} brings no data: {health.reason or 'it was not asked yet'}"
+            for health in self.exchanges.market.health()
+            if not health.is_well or (health.seen_at or 0) < oldest
+        ]
+
+    def _schedule(self) -> None:
+        start = datetime.fromtimestamp(self.clock.now(), UTC)
+        for feed in self.exchanges.feeds:
+            every = IntervalTrigger(seconds=self.poll_seconds, start_date=start, timezone=UTC)
+            self.scheduler.add_job(
+                self._look,
+                OnClock(every, self.clock),
+                args=[feed],
+                id=f"look at {feed.name}",
+                max_instances=1,
+                coalesce=True,
+                next_run_time=datetime.now(UTC),
+                misfire_grace_time=None,
+            )
+        self.scheduler.start()
+        for place, provider in enumerate(self.metrics.feeds):  # who is preferred speaks first
+            self._plan(provider, self.watch.wants(), self.clock.now() + place * _SECONDS_BETWEEN_FIRST_LOOKS)
+
+    def _plan(self, feed: MetricFeed, wants: Sequence[Want], earliest: float = 0.0) -> None:
+        """Plan the next look at a provider for when it wants to be asked, if anything is wanted of it.
+
+        Where the clock was held in between, the look comes early, asks nothing, and is planned again.
+        """
+        due = max(feed.due_at(wants), earliest)
+        self._planned[feed.name] = due
+        if due < math.inf:
+            wait = self.clock.real(max(0.0, due - self.clock.now()))
+            self.scheduler.add_job(
+                self._look_at_provider,
+                DateTrigger(datetime.now(UTC) + timedelta(seconds=wait)),
+                args=[feed],
+                id=f"look at {feed.name}",
+                replace_existing=True,
+                max_instances=2,  # the next look is planned at the end of the one before, which still counts
+                misfire_grace_time=None,
+            )
+
+    async def _look_at_provider(self, feed: MetricFeed) -> None:
+        self._planned.pop(feed.name, None)  # while it runs, nobody hurries it
+        try:
+            await self._look(feed)
+        finally:
+            if self.scheduler.running:
+                self._plan(feed, self.watch.wants())
+
+    def _hurry(self, wants: Sequence[Want]) -> None:
+        """Plan an earlier look at a provider of which something new is wanted."""
+        for feed in self.metrics.feeds:
+            planned = self._planned.get(feed.name)
+            if planned is not None and planned > self.clock.now() and feed.due_at(wants) < planned:
+                self._plan(feed, wants)
+
+    async def _look(self, feed: Feed) -> None:
+        began = time.perf_counter()
+        wants = self.watch.wants()
+        self._hurry(wants)
+        try:
+            batch = await feed.poll(wants)
+        except asyncio.CancelledError:
+            return  # the scheduler ends; it would log a look that it cancels as a failure
+        health = feed.health()
+        gauges.count_poll(feed.name, time.perf_counter() - began, health.seen_at if health.is_well else None)
+        gauges.count_bars(feed.name, sum(len(run.bars) for run in batch.bars))
+        for stream in self.exchanges.streams:
+            stream.compare(batch)
+        await self.tape.put(batch)
+
+    async def _follow(self, stream: Stream) -> None:
+        """Hand over what a stream tells, whenever nothing waits to be judged: looks go first."""
+        while (batch := await stream.collect(self.watch.wants())) is not None:
+            if batch.prints:
+                await self.tape.put(batch)
+            await self.tape.judged()
