@@ -164,7 +164,12 @@ def test_what_was_known_is_what_had_been_said(
         assert known.asof(now, provisional) == expected
         assert known.latest(now, provisional) == (expected[-1] if expected else None)
         since = instant("2025-11-20T00:00")
-        assert known.since(now, since, provisional) == [one for one in expected if one.as_of >= since]
+        before = [one for one in expected if one.as_of < since][-1:]
+        window = [*before, *(one for one in expected if one.as_of >= since)]
+        steps = [later.as_of - earlier.as_of for earlier, later in pairwise(window)]
+        near = since if calendar or not steps else since + statistics.median(steps)  # the 20th was a session
+        is_reached = bool(window) and window[0].as_of <= near
+        assert known.window(now, since, provisional) == (window if is_reached else [])
         values = {day_of(one.as_of): one.value for one in expected}
         if calendar and values:
             sessions = calendar.sessions_between(min(values), max(values))

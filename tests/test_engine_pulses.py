@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,13 +24,13 @@ def sides(bar: Bar, *, is_high_first: bool) -> list[int]:
 def is_reached(before: int | None, walk: Sequence[int]) -> bool:
     """Whether a walk comes to the level from off it, or over it, after what was before."""
     steps = walk if before is None else [before, *walk]
-    return any(old and new != old for old, new in zip(steps, steps[1:], strict=False))
+    return any(old and new != old for old, new in pairwise(steps))
 
 
 def is_passed(before: int | None, walk: Sequence[int], way: int) -> bool:
     """Whether a walk comes out on one side of the level after it was last off it on the other."""
     off = [side for side in ([] if before is None else [before]) + [*walk] if side]
-    return any(old == -way and new == way for old, new in zip(off, off[1:], strict=False))
+    return any(old == -way and new == way for old, new in pairwise(off))
 
 
 @settings(max_examples=300, deadline=None)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -143,14 +143,27 @@ class Points:
             newer = point
         return np.array(found[:count][::-1], dtype=np.float64)
 
-    def since(self, now: float, as_of: int, provisional: bool = False) -> list[Point]:
-        """Give the latest words known at ``now`` about what is not before ``as_of``, oldest first."""
+    def window(self, now: float, since: int, provisional: bool = False) -> list[Point]:
+        """Give the words known at ``now`` of a window that begins at ``since``, oldest first.
+
+        The last one before it, if any, stands first: what is not before ``since`` are the others. There are
+        none while history does not reach back to the window's start. It does where something is known of that
+        instant or before; and where the first word comes no later after it than the first session, or, where
+        values belong to no sessions, than one usual step (see ``usual_step``).
+        """
         found: list[Point] = []
         for point in self._backwards(now, provisional):
-            if point.as_of < as_of:
-                break
             found.append(point)
-        return found[::-1]
+            if point.as_of < since:
+                break
+        found.reverse()
+        if not found:
+            return []
+        if self._calendar:
+            is_reached = found[0].as_of <= midnight_of(self._calendar.next_session(day_of(since - 1)))
+        else:
+            is_reached = found[0].as_of <= since + usual_step(found)
+        return found if is_reached else []
 
     # --- what was said of one session -----------------------------------------------------------------------
 
@@ -208,6 +221,11 @@ class Points:
                 until = next(point.known_at for point in known if provisional or point.is_final)
                 is_newest = False
             yield found
+
+
+def usual_step(points: Sequence[Point]) -> float:
+    """Give the usual distance in seconds of some rising points: the median, 0 where there are not two."""
+    return float(np.median(np.diff([point.as_of for point in points]))) if len(points) > 1 else 0.0
 
 
 def streak(values: Floats) -> int:

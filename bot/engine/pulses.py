@@ -14,7 +14,18 @@ from bot.engine.judge import Node, Slots
 from bot.engine.minute import Minute
 from bot.engine.state import Evidence, Memory
 from bot.engine.truth import Truth
-from bot.engine.values import Changed, Constant, Joined, Metric, MetricWindow, Price, Shifted, Streak, Value
+from bot.engine.values import (
+    Changed,
+    Constant,
+    Joined,
+    Metric,
+    MetricWindow,
+    Price,
+    SessionWindow,
+    Shifted,
+    Streak,
+    Value,
+)
 from bot.metrics import Bar, MetricKey, point
 
 ABOVE, BELOW = 1.0, -1.0
@@ -117,7 +128,7 @@ def sources(*values: Value) -> tuple[MetricKey, ...]:
         match value:
             case Constant():
                 continue
-            case Metric(key=key) | MetricWindow(key=key) | Streak(key=key):
+            case Metric(key=key) | MetricWindow(key=key) | SessionWindow(key=key) | Streak(key=key):
                 found[key] = None
                 continue
             case Joined(left=left, right=right):

@@ -20,6 +20,7 @@ from bot.engine.values import (
     MetricWindow,
     Price,
     SessionIndicator,
+    SessionWindow,
     Statistic,
     Streak,
     Value,
@@ -161,7 +162,7 @@ class Terms:
         """Compile a figure of a window of so many seconds; 0 is as far back as there is something."""
         match ground_of(of):
             case "metric" if isinstance(of, tree.Call | Instrument):
-                return self._metric_window(of, seconds or _ALL_DAYS * DAY, statistic)
+                return self._metric_window(of, seconds, statistic)
             case "prices" if isinstance(of, Instrument) and statistic in _EXTREMES:
                 return self._extreme(of, seconds, is_high=statistic is measures.highest)
             case "prices":
@@ -213,13 +214,12 @@ class Terms:
             self._need(key, DAY, 2 * days)
         return DailyCloses(value, keys)
 
-    def _metric_window(self, of: tree.Call | Instrument, seconds: int, statistic: Statistic) -> MetricWindow:
+    def _metric_window(self, of: tree.Call | Instrument, seconds: int, statistic: Statistic) -> Value:
         key, is_before = self._metric(of), statistic in _EXTREMES
-        has_sessions = self.calendars[key] is not None
-        if is_before or not has_sessions:  # as far back as there is something
-            return MetricWindow(key, 0, seconds, statistic, is_before, self.provisional)
-        count = max(1, seconds // DAY) + (statistic in _BETWEEN_ENDS)
-        return MetricWindow(key, count, 0, statistic, provisional=self.provisional)
+        is_between_ends = statistic in _BETWEEN_ENDS
+        if self.calendars[key] is None or is_before:  # these are asked for by time
+            return MetricWindow(key, seconds, statistic, is_before, is_between_ends, self.provisional)
+        return SessionWindow(key, max(1, seconds // DAY) + is_between_ends, statistic, self.provisional)
 
     def _metric(self, of: tree.Call | Instrument) -> MetricKey:
         key = metric_key(of)

@@ -8,7 +8,7 @@ live is read at its close. A bare price is the one live value that is known over
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.engine.candles import Columns
-from bot.engine.history import streak
+from bot.engine.history import Point, Points, streak, usual_step
 from bot.engine.indicators import candles_needed, compute
 from bot.engine.minute import Minute
 from bot.engine.sessions import DAY
@@ -123,18 +123,37 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class MetricWindow:
-    """A figure of a metric's values in a window up to its latest.
-
-    ``count`` counts sessions (or other single values); where it is 0, ``seconds`` says how far back of the
-    latest a value may be. ``is_before`` leaves the latest itself out.
-    """
+class SessionWindow:
+    """A figure of a metric's values in its last ``count`` sessions up to its latest; unknown with fewer."""
 
     key: MetricKey
     count: int
+    statistic: Statistic
+    provisional: bool = False
+    is_live: bool = False
+
+    def read(self, minute: Minute) -> float | None:
+        points = minute.world.points[self.key]
+        if points.current(minute.at, self.provisional) is None:
+            return None
+        values = points.values(minute.at, self.count, self.provisional)
+        return self.statistic(values[~np.isnan(values)]) if len(values) == self.count else None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricWindow:
+    """A figure of a metric's values in the ``seconds`` up to its latest; 0 is as far back as is known.
+
+    Unknown until history reaches back to the window's start (see ``Points.window``). A figure of its ends
+    (``is_between_ends``) is read from the value nearest to the start, before or after, and unknown where that
+    is further from it than the usual step. ``is_before`` leaves the latest itself out.
+    """
+
+    key: MetricKey
     seconds: int
     statistic: Statistic
     is_before: bool = False
+    is_between_ends: bool = False
     provisional: bool = False
     is_live: bool = False
 
@@ -143,15 +162,19 @@ class MetricWindow:
         current = points.current(minute.at, self.provisional)
         if current is None:
             return None
-        if self.count:
-            values = points.values(minute.at, self.count, self.provisional)
-            if len(values) < self.count:
-                return None
-        else:
-            past = points.since(minute.at, current.as_of - self.seconds, self.provisional)
-            values = np.array([point.value for point in past])
-        values = values[:-1] if self.is_before else values
-        return self.statistic(values[~np.isnan(values)])
+        found = self._found(points, minute.at, current.as_of - self.seconds)
+        values = np.array([point.value for point in found])
+        return self.statistic(values[:-1] if self.is_before else values)
+
+    def _found(self, points: Points, now: float, since: int) -> Sequence[Point]:
+        if not self.seconds:
+            return points.asof(now, self.provisional)
+        window = points.window(now, since, self.provisional)
+        if not self.is_between_ends:
+            return [point for point in window if point.as_of >= since]
+        first = min(range(len(window)), key=lambda place: abs(window[place].as_of - since), default=0)
+        is_near = first < len(window) and abs(window[first].as_of - since) <= usual_step(window)
+        return window[first:] if is_near else []
 
 
 @dataclass(frozen=True, slots=True)
