@@ -14,7 +14,7 @@ import structlog
 from bot.engine.sessions import DAY
 from bot.feeds.faults import Fault, Pause, Trouble, fault_of_error
 from bot.feeds.provider import Look, Plug, Provider
-from bot.metrics import Batch, Health, MetricKey, Observation, Unseen, Want
+from bot.metrics import Batch, Health, MetricKey, Observation, Unseen, Want, opening_of
 from bot.ports import Clock, UnknownInstrument, Unseeable
 from bot.rules.functions import FUNCTIONS
 
@@ -138,7 +138,7 @@ class MetricFeed:
         }
 
     def _questions(self, served: Mapping[MetricKey, int], now: float) -> list[Want]:
-        newest = int(now) - READ_AGAIN
+        newest = opening_of(now - READ_AGAIN, DAY)
         return [
             Want(key, max(since, newest) if self._asked.get(key, newest) <= since else since)
             for key, since in sorted(served.items())
