@@ -10,17 +10,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 import structlog
 
 from bot import gauges
+from bot.alerts.notices import of_doubt, of_lapse, of_turns
 from bot.engine.compiler import compile_rule
 from bot.engine.course import start_of
 from bot.engine.life import Life
 from bot.engine.news import reach_of
 from bot.engine.partition import Partition
 from bot.engine.plan import Plan
+from bot.engine.sight import HOLD, Sight, Turns, metric_reach, price_reach
 from bot.engine.state import AlertState, Correction, Ended, Reminder, Resolution, Ring, Transition
 from bot.engine.values import currency_of
 from bot.metrics import MINUTE, Batch, MetricKey, Observation, Want
@@ -66,6 +69,7 @@ class Watch:
     _rules: dict[int, Arming] = field(default_factory=dict)
     _waiting: dict[int, _Waiting] = field(default_factory=dict)
     _begun: dict[int, AlertState] = field(default_factory=dict)
+    _sight: Sight = field(default_factory=Sight)
     _venues: dict[MetricKey, str] = field(default_factory=dict)
     _recalled: set[MetricKey] = field(default_factory=set)
     _history_at: float = 0.0
@@ -76,6 +80,9 @@ class Watch:
     async def open(self) -> None:
         """Take the partition over, and load what lives in it."""
         self._epoch = await self.ledger.take(self.partition, self.holder)
+        for key, close in (await self.ledger.closes(self.partition)).items():
+            self._armings.closes.restore(key, close)
+        self._sight = Sight(await self.ledger.losses(self.partition))
         await self._sync()
 
     async def run(self, tape: Tape) -> None:
@@ -92,7 +99,9 @@ class Watch:
 
     async def take(self, batch: Batch) -> None:
         """Judge one batch, and do not return before it is kept. Raises Superseded."""
-        self._venues.update(dict.fromkeys(batch.keys(), batch.source))
+        self._sight.note(batch)
+        self._venues.update({run.key: run.source or batch.source for run in batch.bars})
+        self._venues.update({one.key: one.source or batch.source for one in batch.prints})
         noted: Noted | None = None
         attempts = 0
         while True:
@@ -103,13 +112,15 @@ class Watch:
                 await self._hand_over(noted)
                 self._armings.observe(batch)
                 plan = self._armings.plan()
-                await self._commit(plan, batch)
+                turns = self._turns(plan, batch.at)
+                await self._commit(plan, turns, batch)
             except StoreTrouble as trouble:
                 log.error("commit failed", source=batch.source, reason=str(trouble), attempts=attempts)
                 await self.clock.sleep(backoff(attempts, first=0.5, most=30))
                 attempts += 1
             else:
                 self._armings.apply(plan)
+                self._sight.apply(turns)
                 for arming_id, reason in plan.broken.items():
                     log.error("an arming cannot be judged, and is left out", arming=arming_id, reason=reason)
                 return
@@ -193,13 +204,32 @@ class Watch:
                 self._recalled.add(key)
         return True
 
-    async def _commit(self, plan: Plan, batch: Batch) -> None:
+    def _turns(self, plan: Plan, now: float) -> Turns:
+        """Find what begins to be out of sight, and what is seen again."""
+        hold = max(HOLD, self.late_after)
+        reaches = {
+            key: price_reach(end, hold) if points is None else metric_reach(points, now)
+            for key, end in plan.ends.items()
+            for points in (self._armings.points(key),)
+        }
+        held = {key for waiting in self._waiting.values() for key in waiting.life.keys}
+        readers = self._armings.readers
+        return self._sight.turns(now, reaches, plan.lapses, lambda key: bool(readers(key)), held=held)
+
+    async def _commit(self, plan: Plan, turns: Turns, batch: Batch) -> None:
         states = {**self._begun, **{arming: plan.states[arming] for arming in plan.changed}}
         told = [self._tell(arming, transition, batch) for arming, transition in plan.told]
-        is_quiet = not states and not told
+        notices = [
+            *map(of_lapse, plan.lapses),
+            *starmap(of_doubt, plan.doubted),
+            *of_turns(turns, batch.at, self._armings.readers),
+        ]
+        is_quiet = not (states or told or notices) and turns.is_quiet
         if is_quiet and batch.at < self._quiet_since + MINUTE:
             return
-        judgement = Judgement(batch.at, states, self._judged_to(plan), told)
+        judged_to = self._judged_to(plan)
+        closes = {key: close for key, to in judged_to.items() if (close := self._armings.closes.at(key, to))}
+        judgement = Judgement(batch.at, states, judged_to, told, closes, turns, notices)
         promised = await self.ledger.commit(self.partition, self._epoch, judgement)
         self._begun.clear()
         self._quiet_since = batch.at
@@ -225,7 +255,7 @@ class Watch:
             "armed_rule": arming.rule,
             "key": key.instrument,
             "currency": currency_of(key),
-            "venue": self._venues.get(key, batch.source),
+            **self._shown(key, transition.at, batch),
             "now": self._armings.latest(key),
             "at": transition.at,
             "seen_at": batch.at,
@@ -251,6 +281,16 @@ class Watch:
             case Ended():
                 pass
         return Told(arming_id, transition, facts)
+
+    def _shown(self, key: MetricKey, at: float, batch: Batch) -> dict[str, Fact]:
+        """Say who showed a series at an instant, and for whom it stood in."""
+        runs = (run for run in batch.bars if run.key == key and run.bars)
+        venue = next((run.source for run in runs if run.bars[0].at <= at <= run.bars[-1].end), "")
+        venue = venue or self._venues.get(key, batch.source)
+        serving = self.market.serving(key)
+        if serving is None or not serving.is_stand_in or serving.venue != venue:
+            return {"venue": venue}
+        return {"venue": venue, "home": serving.home, "home_reason": serving.reason}
 
 
 def _way(ring: Ring, batch: Batch) -> str:

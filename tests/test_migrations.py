@@ -151,7 +151,7 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
     shutil.copytree(ROOT / "migrations", scripts, ignore=shutil.ignore_patterns("__pycache__"))
     (scripts / "versions" / "9999_half.py").write_text(
         "from alembic import op\n"
-        'revision, down_revision = "9999", "0005"\n'
+        'revision, down_revision = "9999", "0006"\n'
         "def upgrade():\n"
         '    op.execute("CREATE TABLE half (id INTEGER)")\n'
         '    op.execute("DELETE FROM subscriptions")\n'
@@ -179,7 +179,7 @@ async def test_a_migration_that_tears_rows_apart_is_undone(
     shutil.copytree(ROOT / "migrations", scripts, ignore=shutil.ignore_patterns("__pycache__"))
     (scripts / "versions" / "9999_torn.py").write_text(
         "from alembic import op\n"
-        'revision, down_revision = "9999", "0005"\n'
+        'revision, down_revision = "9999", "0006"\n'
         "def upgrade():\n"
         '    op.execute("DELETE FROM chats")\n'
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -99,6 +100,26 @@ class Telling(StrEnum):
     ENDED = "ended"
     LEVEL = "level"
     WITHDRAWN = "withdrawn"
+    LOST = "lost"
+    BACK = "back"
+    LAPSE = "lapse"
+    DOUBT = "doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something about what can be seen, told once to each chat that it concerns.
+
+    ``armings`` are those that it concerns, each with the names of the series that do so; a chat is told of
+    its own. One that ``answers`` another goes to those who were told that one, with its own ``series``.
+    """
+
+    kind: Telling
+    dedupe: str
+    facts: Facts
+    armings: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    answers: str = ""
+    series: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ when and where it was seen; what is late says so, and what is missing is left ou
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
-from bot.alerts.message import Fact, Facts, Message
+from bot.alerts.facts import decimal_of, items_of, labels_of, number_of, rule_of, text_of
+from bot.alerts.message import Facts, Message
 from bot.alerts.models import Notification, Telling
 from bot.alerts.sentences import Event, event, filled_levels, meaning, metric_name, venue_name
+from bot.alerts.sighting import stand_in, word_doubt, word_lapse, word_loss, word_return
 from bot.alerts.translator import Translator, exact_utc
-from bot.rules import RuleError, parse
 from bot.rules.tree import Rule
 
 PATIENCE = 300.0
@@ -44,6 +45,14 @@ def word(notification: Notification, tr: Translator, now: float, patience: float
             message = _level(facts, tr)
         case Telling.WITHDRAWN:
             message = _withdrawn(facts, tr)
+        case Telling.LOST:
+            message = word_loss(facts, tr, now)
+        case Telling.BACK:
+            message = word_return(facts, tr, now)
+        case Telling.LAPSE:
+            message = word_lapse(facts, tr, now)
+        case Telling.DOUBT:
+            message = word_doubt(facts, tr, now)
     if now - notification.made_at > patience:
         due = tr.instant(notification.made_at, now)
         delayed = tr("Delayed: this was to be told at {at}.", at=due)
@@ -52,14 +61,14 @@ def word(notification: Notification, tr: Translator, now: float, patience: float
 
 
 def _ring(facts: Facts, tr: Translator, now: float) -> Message:
-    label, at = _text(facts, "alert"), _number(facts, "at")
+    label, at = text_of(facts, "alert"), number_of(facts, "at")
     armed, levels = _rules(facts)
     happened = event(armed, levels, tr) if armed else None
     if happened:
         because, evidence = _told(happened, facts, tr, now), []
     else:
-        because = meaning(Rule(armed.condition), levels, tr) if armed else _text(facts, "rule")
-        evidence = [line for item in _items(facts, "evidence") if (line := _evidence(item, tr))]
+        because = meaning(Rule(armed.condition), levels, tr) if armed else text_of(facts, "rule")
+        evidence = [line for item in items_of(facts, "evidence") if (line := _evidence(item, tr))]
     is_late = bool(facts.get("is_late"))
     where = _where(facts, tr, now, has_time=not (is_late and happened))
     if happened:
@@ -72,7 +81,7 @@ def _ring(facts: Facts, tr: Translator, now: float) -> Message:
         lines.append(_late(facts, tr))
     if revised := _revised(facts, tr, now):
         lines.append(tr("Late: {because}.", because=revised))
-    if note := _text(facts, "note") or (armed.options.note if armed else ""):
+    if note := text_of(facts, "note") or (armed.options.note if armed else ""):
         lines.append(tr("Note: {note}", note=note))
     return Message(
         title=f"{title} {where}".strip(),
@@ -80,8 +89,8 @@ def _ring(facts: Facts, tr: Translator, now: float) -> Message:
         facts={
             "event": "ring",
             "alert": label,
-            "rule": _text(facts, "rule"),
-            "value": _number(facts, "value"),
+            "rule": text_of(facts, "rule"),
+            "value": number_of(facts, "value"),
             "at": exact_utc(at) if at is not None else None,
             "because": because,
         },
@@ -90,8 +99,8 @@ def _ring(facts: Facts, tr: Translator, now: float) -> Message:
 
 def _told(happened: Event, facts: Facts, tr: Translator, now: float) -> str:
     """Say what happened, with the value, how far it is from the level, and the present price."""
-    value, at, seen_at = (_number(facts, name) for name in ("value", "at", "seen_at"))
-    present = _number(facts, "now")
+    value, at, seen_at = (number_of(facts, name) for name in ("value", "at", "seen_at"))
+    present = number_of(facts, "now")
     if value is None:
         return happened.sentence
     if facts.get("is_late") and at is not None:
@@ -130,23 +139,25 @@ def _value(value: float, level: Decimal | None, tr: Translator) -> str:
 
 def _evidence(item: Facts, tr: Translator) -> str:
     """Word one term of a rule of several: what it says, and the value that decided it."""
-    term, value = _text(item, "term"), _number(item, "value")
+    term, value = text_of(item, "term"), number_of(item, "value")
     if not term or value is None:
         return ""
-    rule = _parsed(term)
+    rule = rule_of(term)
     sentence = meaning(rule, {}, tr) if rule else term
     return tr("{term}: {value}", term=sentence, value=tr.price(value))
 
 
 def _where(facts: Facts, tr: Translator, now: float, has_time: bool) -> str:
-    at, venue = _number(facts, "at"), venue_name(_text(facts, "venue"))
+    at, venue = number_of(facts, "at"), venue_name(text_of(facts, "venue"))
+    if home := text_of(facts, "home"):
+        venue = stand_in(text_of(facts, "venue"), home, text_of(facts, "home_reason"), tr)
     time = tr.instant(at, now) if has_time and at is not None else ""
     parts = [part for part in (venue, time) if part]
     return f"{', '.join(parts)}." if parts else ""
 
 
 def _late(facts: Facts, tr: Translator) -> str:
-    seen_at, at = _number(facts, "seen_at"), _number(facts, "at")
+    seen_at, at = number_of(facts, "seen_at"), number_of(facts, "at")
     if seen_at is None:
         return tr("Told late.")
     return tr("Told late: seen at {seen_at}.", seen_at=_seen_at(seen_at, at or seen_at, seen_at, tr))
@@ -161,9 +172,9 @@ def _seen_at(seen_at: float, at: float, now: float, tr: Translator) -> str:
 
 
 def _correction(facts: Facts, tr: Translator, now: float) -> Message:
-    label, at, value = _text(facts, "alert"), _number(facts, "at"), _number(facts, "value")
+    label, at, value = text_of(facts, "alert"), number_of(facts, "at"), number_of(facts, "value")
     revised = _revised(facts, tr, now)
-    if reason := _text(facts, "reason"):
+    if reason := text_of(facts, "reason"):
         because = tr.catalogue.gettext(reason)
     elif revised:
         because = revised
@@ -189,7 +200,7 @@ def _correction(facts: Facts, tr: Translator, now: float) -> Message:
         facts={
             "event": "correction",
             "alert": label,
-            "rule": _text(facts, "rule"),
+            "rule": text_of(facts, "rule"),
             "value": value,
             "at": exact_utc(at) if at is not None else None,
             "because": because,
@@ -199,15 +210,15 @@ def _correction(facts: Facts, tr: Translator, now: float) -> Message:
 
 def _revised(facts: Facts, tr: Translator, now: float) -> str:
     """Say that a source corrected its figure of a session, with the old one and the new; else nothing."""
-    revised = next(iter(_items(facts, "revised")), None)
+    revised = next(iter(items_of(facts, "revised")), None)
     if revised is None:
         return ""
-    as_of, before, after = (_number(revised, name) for name in ("as_of", "before", "after"))
+    as_of, before, after = (number_of(revised, name) for name in ("as_of", "before", "after"))
     if as_of is None or before is None or after is None:
         return tr("the source corrected its figure")
     return tr(
         "the source corrected the {metric} of {session} from {before} to {after}",
-        metric=metric_name(_text(revised, "metric"), tr),
+        metric=metric_name(text_of(revised, "metric"), tr),
         session=tr.session(as_of, now),
         before=tr.price(before),
         after=tr.price(after),
@@ -226,26 +237,26 @@ def _over(facts: Facts, tr: Translator, now: float) -> Message:
 
 def _standing(facts: Facts, tr: Translator) -> dict[str, str]:
     armed, levels = _rules(facts)
-    rule = meaning(Rule(armed.condition), levels, tr) if armed else _text(facts, "rule")
-    value = _number(facts, "value")
+    rule = meaning(Rule(armed.condition), levels, tr) if armed else text_of(facts, "rule")
+    value = number_of(facts, "value")
     shown = tr("unknown") if value is None else tr.price(value)
-    return {"label": _text(facts, "alert"), "rule": rule, "value": shown}
+    return {"label": text_of(facts, "alert"), "rule": rule, "value": shown}
 
 
 def _event_facts(facts: Facts) -> Facts:
-    at = _number(facts, "at")
+    at = number_of(facts, "at")
     return {
-        "alert": _text(facts, "alert"),
-        "rule": _text(facts, "rule"),
-        "value": _number(facts, "value"),
+        "alert": text_of(facts, "alert"),
+        "rule": text_of(facts, "rule"),
+        "value": number_of(facts, "value"),
         "at": exact_utc(at) if at is not None else None,
     }
 
 
 def _ended(facts: Facts, tr: Translator, now: float) -> Message:
-    label, at, rings = _text(facts, "alert"), _number(facts, "at"), int(_number(facts, "episode") or 0)
+    label, at, rings = text_of(facts, "alert"), number_of(facts, "at"), int(number_of(facts, "episode") or 0)
     armed, levels = _rules(facts)
-    rule = meaning(Rule(armed.condition), levels, tr) if armed else _text(facts, "rule")
+    rule = meaning(Rule(armed.condition), levels, tr) if armed else text_of(facts, "rule")
     count = tr.many("It rang once.", "It rang {count} times.", rings) if rings else tr("It did not ring.")
     if at is None:
         title = tr("{label} has ended.", label=label)
@@ -257,7 +268,7 @@ def _ended(facts: Facts, tr: Translator, now: float) -> Message:
         facts={
             "event": "ended",
             "alert": label,
-            "rule": _text(facts, "rule"),
+            "rule": text_of(facts, "rule"),
             "at": exact_utc(at) if at is not None else None,
             "rings": rings,
         },
@@ -265,16 +276,16 @@ def _ended(facts: Facts, tr: Translator, now: float) -> Message:
 
 
 def _level(facts: Facts, tr: Translator) -> Message:
-    before, after = _decimal(facts, "before"), _decimal(facts, "after")
-    arguments = {"name": f"@{_text(facts, 'name')}", "after": tr.number(after or Decimal(0))}
-    by = _text(facts, "by")
+    before, after = decimal_of(facts, "before"), decimal_of(facts, "after")
+    arguments = {"name": f"@{text_of(facts, 'name')}", "after": tr.number(after or Decimal(0))}
+    by = text_of(facts, "by")
     if before is None:
         moved = tr("{name} is now {after}", **arguments)
     else:
         moved = tr("{name} moved from {before} to {after}", **arguments, before=tr.number(before))
     title = tr("{moved}, set by {by}.", moved=moved, by=by) if by else f"{moved}."
     lines = []
-    if labels := _labels(facts, "alerts"):
+    if labels := labels_of(facts, "alerts"):
         lines.append(tr("Armed anew: {alerts}.", alerts=tr.listed(labels)))
     lines.append(tr("What is already true waits to be clear first."))
     lines.append(tr("/alerts shows which. Tell one now anyway: {line}", line="/ringnow N"))
@@ -283,7 +294,7 @@ def _level(facts: Facts, tr: Translator) -> Message:
         lines=tuple(lines),
         facts={
             "event": "level",
-            "name": _text(facts, "name"),
+            "name": text_of(facts, "name"),
             "before": str(before) if before is not None else None,
             "after": str(after) if after is not None else None,
             "by": by,
@@ -292,9 +303,9 @@ def _level(facts: Facts, tr: Translator) -> Message:
 
 
 def _withdrawn(facts: Facts, tr: Translator) -> Message:
-    label, rule = _text(facts, "alert"), _text(facts, "rule")
+    label, rule = text_of(facts, "alert"), text_of(facts, "rule")
     title = tr("{label} was unpublished: it will not ring here any more.", label=label)
-    parsed = _parsed(rule)
+    parsed = rule_of(rule)
     line = meaning(parsed, {}, tr) if parsed else rule
     lines = (line,) if line else ()
     return Message(title=title, lines=lines, facts={"event": "withdrawn", "alert": label, "rule": rule})
@@ -302,42 +313,5 @@ def _withdrawn(facts: Facts, tr: Translator) -> Message:
 
 def _rules(facts: Facts) -> tuple[Rule | None, dict[str, Decimal]]:
     """Read the rule as it was armed, and what its levels stood at."""
-    armed, named = _parsed(_text(facts, "armed_rule")), _parsed(_text(facts, "rule"))
+    armed, named = rule_of(text_of(facts, "armed_rule")), rule_of(text_of(facts, "rule"))
     return armed, filled_levels(named, armed) if named and armed else {}
-
-
-def _parsed(text: str) -> Rule | None:
-    try:
-        return parse(text) if text else None
-    except RuleError:  # a row of an older version of the language is still told, in its own text
-        return None
-
-
-def _text(facts: Facts, name: str) -> str:
-    value = facts.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _number(facts: Facts, name: str) -> float | None:
-    value = facts.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _decimal(facts: Facts, name: str) -> Decimal | None:
-    value = facts.get(name)
-    try:
-        return Decimal(str(value)) if isinstance(value, str | int | float) else None
-    except InvalidOperation:
-        return None
-
-
-def _items(facts: Facts, name: str) -> list[Facts]:
-    value = facts.get(name)
-    return list(value) if isinstance(value, list | tuple) else []
-
-
-def _labels(facts: Facts, name: str) -> list[str]:
-    value: Fact = facts.get(name)
-    if isinstance(value, str):
-        return [value] if value else []
-    return [label for item in _items(facts, name) if (label := _text(item, "alert"))]

@@ -31,7 +31,7 @@ class Closes:
 
     def restore(self, key: MetricKey, close: Close) -> None:
         """Note what was stored."""
-        self._note(key, minute_of(close.at), close)
+        self._note(key, -int(-close.at // MINUTE) * MINUTE, close)
 
     def at(self, key: MetricKey, instant: int) -> Close | None:
         """Give the last price before an instant, unless it is too old to say where the series stood then."""

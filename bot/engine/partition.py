@@ -22,6 +22,7 @@ from functools import partial
 
 from bot.engine.closes import Closes
 from bot.engine.course import due_at, follow, history, running, start_of
+from bot.engine.history import Points
 from bot.engine.index import EVERYWHERE, NOWHERE, ThresholdIndex
 from bot.engine.life import Life
 from bot.engine.plan import Plan
@@ -35,7 +36,6 @@ from bot.metrics import (
     Bar,
     Batch,
     Bounds,
-    Close,
     Doubt,
     MetricKey,
     Observation,
@@ -66,7 +66,7 @@ class Partition:
         self._waits: dict[int, int] = {}
         self._unread: dict[MetricKey, list[Bounds]] = {}
         self._whole: dict[MetricKey, set[int]] = {}
-        self._closes = Closes()
+        self.closes = Closes()
         self._doubts: tuple[Doubt, ...] = ()
         self._seen_to = 0
 
@@ -87,7 +87,7 @@ class Partition:
 
     def _want(self, key: MetricKey, since: int) -> Want:
         band = NOWHERE if self._whole[key] or self._index[key].is_restless else self._index[key].band
-        if (close := self._closes.at(key, since)) is None:
+        if (close := self.closes.at(key, since)) is None:
             return Want(key, since, *band)
         return Want(key, since, *band, close.price, close.source)
 
@@ -100,13 +100,9 @@ class Partition:
         """The instant up to which something was judged: what is only learnt now became known after it."""
         return max([self._seen_to, *self._ends.values()])
 
-    def close(self, key: MetricKey, instant: int) -> Close | None:
-        """Give the last price of a key before an instant, where it is known."""
-        return self._closes.at(key, instant)
-
-    def restore(self, key: MetricKey, close: Close) -> None:
-        """Take up where a series stood before a restart."""
-        self._closes.restore(key, close)
+    def points(self, key: MetricKey) -> Points | None:
+        """Give what is known of a metric, ``None`` for a price."""
+        return self._world.points.get(key)
 
     def readers(self, key: MetricKey) -> list[int]:
         """Name the armings that read a key and may still ring, in order."""
@@ -202,7 +198,7 @@ class Partition:
             self._whole[key].discard(arming)
             if not len(self._index[key]):
                 self._world.leave(key)
-                self._closes.forget(key)
+                self.closes.forget(key)
                 known = (self._index, self._ends, self._prints, self._lookback)
                 for kept in (*known, self._unread, self._whole):
                     kept.pop(key, None)
@@ -218,7 +214,7 @@ class Partition:
             if run.key in self._ends and run.bars:
                 end = self._ends[run.key]
                 self._world.put(run.key, [bar for bar in run.bars if bar.at >= end])
-                self._closes.note_bars(run)
+                self.closes.note_bars(run)
                 if run.key in self._unread:
                     read = self._unread[run.key]
                     self._unread[run.key] = without(read, run.bars[0].at, run.bars[-1].end)
@@ -231,7 +227,7 @@ class Partition:
         for one in batch.prints:
             if one.key in self._ends:
                 fresh[one.key] = (*fresh.get(one.key, ()), one)
-                self._closes.note_print(one)
+                self.closes.note_print(one)
         self._prints |= fresh
 
     def plan(self) -> Plan:

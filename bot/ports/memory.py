@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import Protocol
 
 from bot.alerts.message import Facts
-from bot.alerts.models import Alert, Arming, Level, Notification, SharedAlert, Subscription
+from bot.alerts.models import Alert, Arming, Level, Notice, Notification, SharedAlert, Subscription
 from bot.alerts.people import Caller, ChatKind, ChatRef
+from bot.engine.sight import Loss, Turns
 from bot.engine.state import AlertState, Transition
-from bot.metrics import MetricKey, Observation, Seen
+from bot.metrics import Close, MetricKey, Observation, Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,19 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one transaction of watch remembers and promises."""
+    """What one transaction of watch remembers and promises.
+
+    ``closes`` are the last prices before what was ``judged_to``. ``turns`` are what changed of what can be
+    seen, ``notices`` what is told of that.
+    """
 
     at: float
     states: Mapping[int, AlertState] = field(default_factory=dict)
     judged_to: Mapping[MetricKey, int] = field(default_factory=dict)
     told: Sequence[Told] = ()
+    closes: Mapping[MetricKey, Close] = field(default_factory=dict)
+    turns: Turns = field(default_factory=Turns)
+    notices: Sequence[Notice] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,12 @@ class Ledger(Archive, Protocol):
 
     async def judged_to(self, partition: int) -> dict[MetricKey, int]:
         """Give, for each series, the first minute that has not been judged."""
+
+    async def closes(self, partition: int) -> dict[MetricKey, Close]:
+        """Give, for each series, the last price before the first minute that has not been judged."""
+
+    async def losses(self, partition: int | None = None) -> dict[MetricKey, Loss]:
+        """Give every series that cannot be seen, in one partition or in all, as it was told."""
 
     async def commit(self, partition: int, epoch: int, judgement: Judgement) -> int:
         """Write states, cursors, rings and one notification per subscriber and telling, in one transaction.
@@ -212,6 +226,9 @@ class Register(Archive, Protocol):
 
         Raises Conflict if a level moved since the rule was filled.
         """
+
+    async def losses(self, partition: int | None = None) -> dict[MetricKey, Loss]:
+        """Give every series that cannot be seen, in one partition or in all, as it was told."""
 
     async def subscriptions(self, chat: ChatRef) -> list[Subscription]:
         """List what a chat is told: its own alerts by number, then the shared ones by name."""

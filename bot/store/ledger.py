@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.models import Arming, Telling
 from bot.engine.state import Correction, Ended, Reminder, Resolution, Ring
-from bot.metrics import MetricKey
+from bot.metrics import Close, MetricKey
 from bot.ports import Armed, Changes, Judgement, Superseded, Told
 from bot.store.database import Database, whole
 from bot.store.promise import promise, to_subscribers, to_told
 from bot.store.rows import STATE_COLUMNS, read_seen, read_state, written_state
+from bot.store.sights import promise_notice, write_turns
 from bot.store.tables import (
     alert_states,
     alerts,
@@ -84,6 +85,16 @@ class SqlLedger:
             return {MetricKey(row.metric, row.instrument, row.venue): row.judged_to for row in rows}
 
     @whole
+    async def closes(self, partition: int) -> dict[MetricKey, Close]:
+        """Give, for each series, the last price before the first minute that has not been judged."""
+        known = select(cursors).where(cursors.c.partition == partition, cursors.c.close.is_not(None))
+        async with self._database.reading() as connection:
+            return {
+                MetricKey(row.metric, row.instrument, row.venue): Close(row.shown_at, row.close, row.source)
+                for row in await connection.execute(known)
+            }
+
+    @whole
     async def commit(self, partition: int, epoch: int, judgement: Judgement) -> int:
         """Write states, cursors, rings and one notification per subscriber and telling, in one transaction.
 
@@ -99,6 +110,9 @@ class SqlLedger:
             written = 0
             for told in judgement.told:
                 written += await self._tell(connection, told, judgement.at)
+            await write_turns(self._database, connection, partition, judgement.turns)
+            for notice in judgement.notices:
+                written += await promise_notice(self._database, connection, notice, judgement.at)
             return written
 
     async def _write_states(self, connection: AsyncConnection, judgement: Judgement) -> None:
@@ -122,7 +136,7 @@ class SqlLedger:
         writing = self._database.insert(cursors)
         raised = writing.on_conflict_do_update(
             index_elements=["partition", "metric", "instrument", "venue"],
-            set_={"judged_to": writing.excluded.judged_to},
+            set_={name: writing.excluded[name] for name in ("judged_to", "close", "shown_at", "source")},
             where=writing.excluded.judged_to > cursors.c.judged_to,
         )
         rows = [
@@ -132,6 +146,7 @@ class SqlLedger:
                 "instrument": key.instrument,
                 "venue": key.venue,
                 "judged_to": minute,
+                **_close(judgement.closes.get(key)),
             }
             for key, minute in judgement.judged_to.items()
         ]
@@ -192,6 +207,12 @@ class SqlLedger:
         kept = writing.on_conflict_do_nothing(index_elements=["arming_id", "episode", "corrections"])
         ring_id: int | None = await connection.scalar(kept.returning(rings.c.id))
         return ring_id
+
+
+def _close(close: Close | None) -> dict[str, Any]:
+    if close is None:
+        return {"close": None, "shown_at": None, "source": ""}
+    return {"close": close.price, "shown_at": close.at, "source": close.source}
 
 
 async def _mark(

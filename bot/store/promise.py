@@ -16,8 +16,12 @@ PRIORITY = {
     Telling.RING: 0,
     Telling.CORRECTION: 0,
     Telling.RESOLUTION: 0,
+    Telling.LAPSE: 1,
+    Telling.DOUBT: 1,
     Telling.REMINDER: 1,
     Telling.ENDED: 1,
+    Telling.LOST: 2,
+    Telling.BACK: 2,
     Telling.WITHDRAWN: 2,
     Telling.LEVEL: 2,
 }

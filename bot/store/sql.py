@@ -11,9 +11,10 @@ from bot.store.outbox import SqlOutbox
 from bot.store.people import SqlPeople
 from bot.store.register import SqlRegister
 from bot.store.schema import revisions
+from bot.store.sights import SqlSights
 
 
-class SqlStore(SqlLedger, SqlOutbox, SqlPeople, SqlLevels, SqlRegister, SqlArchive):
+class SqlStore(SqlLedger, SqlOutbox, SqlPeople, SqlLevels, SqlRegister, SqlSights, SqlArchive):
     """The port ``Store``. Every call is one transaction, and raises StoreTrouble if that failed."""
 
     def __init__(self, database: Database) -> None:

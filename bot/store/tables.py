@@ -1,7 +1,7 @@
 """The tables: what is remembered, and under which name.
 
 Each table has one writer, so that commands, watch and deliver never overwrite each other: commands own
-chats, levels, alerts, armings and subscriptions; watch owns partitions, cursors, alert_states, rings,
+chats, levels, alerts, armings and subscriptions; watch owns partitions, cursors, losses, alert_states, rings,
 observations and speakers. The outbox is written by whoever promises and settled by deliver.
 
 Instants are epoch seconds in UTC. Names that people type are unique by their ``key``, the name casefolded.
@@ -194,6 +194,24 @@ cursors = Table(
     Column("instrument", Text, primary_key=True),
     Column("venue", Text, primary_key=True),
     Column("judged_to", BigInteger, nullable=False),  # the first minute that is not judged
+    Column("close", Float),  # the last price before that minute, where it is known,
+    Column("shown_at", Float),  # when it was shown,
+    Column("source", Text, nullable=False, server_default=""),  # and by whom
+)
+
+# The series that cannot be seen, and of which that was told.
+losses = Table(
+    "losses",
+    metadata,
+    Column("partition", ForeignKey("partitions.id"), primary_key=True),
+    Column("metric", Text, primary_key=True),
+    Column("instrument", Text, primary_key=True),
+    Column("venue", Text, primary_key=True),
+    Column("since", Float, nullable=False),  # up to when it was seen
+    Column("reason", Text, nullable=False),
+    Column("source", Text, nullable=False),  # who says so
+    Column("notice", Text, nullable=False),  # the dedupe of what was told
+    Column("gone", _Document, nullable=False),  # stretches of it whose minutes are gone
 )
 
 alert_states = Table(
