@@ -98,12 +98,8 @@ def word_lapse(facts: Facts, tr: Translator, now: float) -> Message:
     series = _series(facts, tr)
     since, until = number_of(facts, "since"), number_of(facts, "until")
     low, high = number_of(facts, "low"), number_of(facts, "high")
-    arguments = {
-        "series": series,
-        "since": tr.instant(since or 0.0, now),
-        "until": tr.instant(until or 0.0, now),
-    }
-    title = tr("Between {since} and {until} I could not see {series}, and its minutes are gone.", **arguments)
+    time = _between(since or 0.0, until or 0.0, now, tr)
+    title = tr("{time} I could not see {series}, and its minutes are gone.", time=time, series=series)
     lines = []
     if low is not None and high is not None:
         lines.append(tr("It stayed between {low} and {high}.", low=tr.price(low), high=tr.price(high)))
