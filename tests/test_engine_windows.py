@@ -125,7 +125,7 @@ def minutes_of(told: list[object]) -> list[int]:
         ("change(btc/usdt / eth/usdt, 3m) < -5%", (10, 10, 10, 9.8, 9.6, 9.4, 9.4), [5]),
         ("delta(btc/usdt / eth/usdt, 3m) < -0.5", (10, 10, 10, 9.8, 9.6, 9.4, 9.4), [5]),
         ("btc/usdt / eth/usdt > highest(btc/usdt / eth/usdt, 3m)", (10, 10.5, 10, 10, 10.2, 10.6, 10), [5]),
-        ("zscore(btc/usdt / eth/usdt, 4m) < -1.9", (10, 10.1, 10, 10.1, 10, 9), [5]),
+        ("zscore(btc/usdt / eth/usdt, 4m) < -1.9", (10, 10.1, 10, 10.1, 10, 10.1, 9), [6]),
         ("average(btc/usdt - eth/usdt, 2m) > 920", (10, 10, 10, 10, 11, 11), [4]),
         ("btc/usdt / eth/usdt moves down 5% in 3m", (10, 10, 10, 10, 9.7, 9.5, 9.6), [5]),
         ("btc/usdt / eth/usdt moves down 5% in 3m", (10, 10, 9.9, 9.8, 9.7, 9.5, 9.4), []),
@@ -240,7 +240,7 @@ def test_a_time_over_metrics_alone_ends_while_nothing_arrives(
 )
 def test_a_distance_from_what_is_in_percent_is_in_points(rule: str) -> None:
     series = {BTC: path(100, 100, 106, 104.8, 106, 103, 106), ETH: path(*[100.0] * 7)}
-    assert minutes_of(judged(f"{rule} repeat cooldown 0m rearm 1%", series)) == [2, 6]
+    assert minutes_of(judged(f"{rule} repeat cooldown 0m rearm 1%", series, 100)) == [2, 6]
 
 
 def test_a_level_in_front_of_an_indicator_is_the_one_that_rearm_moves() -> None:

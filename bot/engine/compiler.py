@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.engine import measures
 from bot.engine.comparisons import COMPARE, Against, Limit, Move, Moved, Within
-from bot.engine.judge import AtLeast, Holding, Inverse, Node, SessionsHeld
+from bot.engine.judge import AtClose, AtLeast, Holding, Inverse, Node, SessionsHeld
 from bot.engine.life import COOLDOWN, Life
 from bot.engine.pulses import ABOVE, BELOW, Crossing, Entry, OfSessions, RoundSteps, ShareSteps, sources
 from bot.engine.sessions import DAY
@@ -46,13 +46,14 @@ def compile_rule(
     options = rule.options
     build = _Compiler(options.provisional)
     node = build.node(rule.condition)
-    clear = _Compiler(options.provisional, options.rearm).node(rule.condition) if options.rearm else node
+    outer = _Compiler(options.provisional, options.rearm, build.slots) if options.rearm else build
+    clear = outer.node(rule.condition) if options.rearm else node
     mode = options.mode or (Mode.REPEAT if is_shared or build.has_steps else Mode.ONCE)
     default = 0 if build.has_steps else COOLDOWN
     return Life(
         node=node,
         clear=clear,
-        slots=build.slots,
+        slots=outer.slots,
         keys=tuple(build.spans),
         spans=build.spans,
         calendars=build.calendars,
@@ -88,13 +89,14 @@ class _Compiler(Terms):
     """One compilation: nodes, and the running sums of what they need.
 
     With a ``rearm`` the condition is compiled as it stands when every level is moved outward: what must be
-    false for the alert to be clear. That form has no memory.
+    false for the alert to be clear. Of that form only what is read at closes has a memory, in slots from
+    ``slots`` on.
     """
 
-    def __init__(self, provisional: bool, rearm: Number | Percent | None = None) -> None:
+    def __init__(self, provisional: bool, rearm: Number | Percent | None = None, slots: int = 0) -> None:
         super().__init__(provisional)
         self.rearm = rearm
-        self.slots = 0
+        self.slots = slots
         self.tells_early = True
         self.has_steps = False
         self.holdings: list[Holding] = []
@@ -149,9 +151,8 @@ class _Compiler(Terms):
             if op in (">", ">="):
                 return Within(left.key, (limit,), (), str(condition))
             return Within(left.key, (), (limit,), str(condition))
-        if left.is_live or right.is_live:
-            self.is_restless, self.tells_early = True, False
-        return Against(left, COMPARE[op], right, str(condition), _currency(left))
+        against = Against(left, COMPARE[op], right, str(condition), _currency(left))
+        return self._at_close(against) if left.is_live or right.is_live else against
 
     def _crossing(self, condition: tree.Crosses, outward: int) -> Node:
         value, level = self.value(condition.value), self.value(condition.level)
@@ -193,7 +194,9 @@ class _Compiler(Terms):
             return Within(value.key, lows, highs, term)
         parts: list[Node] = [Against(value, COMPARE[">="], floor, term) for floor in floors]
         parts += [Against(value, COMPARE["<="], ceiling, term) for ceiling in ceilings]
-        return parts[0] if len(parts) == 1 else AtLeast(len(parts), tuple(parts))
+        inside = parts[0] if len(parts) == 1 else AtLeast(len(parts), tuple(parts))
+        is_live = value.is_live or any(end.is_live for end in (*floors, *ceilings))
+        return self._at_close(inside) if is_live else inside
 
     def _move(self, condition: tree.Moves, outward: int) -> Node:
         of, way, term = condition.value, _WAYS[condition.way], str(condition)
@@ -206,13 +209,13 @@ class _Compiler(Terms):
             return Move(self._key(of), way, percent / 100, window, term)
         value = self.value(of)
         if value.is_live:
-            self.is_restless, self.tells_early = True, False
             window -= MINUTE  # this minute is the window's last
         else:
             window = max(window, DAY) + DAY  # a session moves from the close before it
         both_ways = ((1, measures.rise), (-1, measures.drawdown))
         distances = (self.window(of, window, figure) for side, figure in both_ways if way in (0, side))
-        return Moved(value, tuple(distances), percent, term)
+        moved = Moved(value, tuple(distances), percent, term)
+        return self._at_close(moved) if value.is_live else moved
 
     def _steps(self, condition: tree.Every) -> Node:
         value, way = self.value(condition.value), _WAYS[condition.way]
@@ -234,6 +237,10 @@ class _Compiler(Terms):
             return pulse
         own = self._take(OfSessions.slots(len(metrics), owned.stop - owned.start))
         return OfSessions(own, pulse, owned, metrics, self.provisional)
+
+    def _at_close(self, part: Node) -> Node:
+        self.is_restless, self.tells_early = True, False
+        return AtClose(self._take(1), part)
 
     def _note_pulse(self, value: Value) -> None:
         if not isinstance(value, Price):

@@ -72,6 +72,11 @@ class Holding:
     def instant(self, minute: Minute, memory: Memory) -> int:
         return minute.end
 
+    @property
+    def slots(self) -> range:
+        """Name the slots in which it remembers."""
+        return range(self.slot, self.slot + 3)
+
     def is_running(self, memory: Memory) -> bool:
         """Whether time counts, so that the clock alone may change the answer."""
         return memory[self.slot] is not None
@@ -129,6 +134,35 @@ class SessionsHeld:
 
     def instant(self, minute: Minute, memory: Memory) -> int:
         return minute.at
+
+
+@dataclass(frozen=True, slots=True)
+class AtClose:
+    """A condition of what is read at closes: as a minute opens it stands as the close before left it.
+
+    Remembers that, and nothing where that close is not known: the minute then did not open on the clear side.
+    """
+
+    slot: int
+    part: Node
+
+    def judge(self, minute: Minute, memory: Memory, out: Slots) -> Truth:
+        if minute.is_opening:
+            left = None if minute.blind else memory[self.slot]
+            return UNKNOWN if left is None else both(bool(left))
+        truth = self.part.judge(minute, memory, [])
+        if out:
+            out[self.slot] = None if truth.may is None else float(truth.may)
+        return truth
+
+    def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
+        return self.part.evidence(minute, memory)
+
+    def levels(self, minute: Minute) -> Iterator[tuple[MetricKey, float | None]]:
+        return self.part.levels(minute)
+
+    def instant(self, minute: Minute, memory: Memory) -> int:
+        return self.part.instant(minute, memory)
 
 
 @dataclass(frozen=True, slots=True)

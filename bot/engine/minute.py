@@ -18,8 +18,9 @@ class Minute:
     """The stretch ``[at, at + span)``: its bar for each key that is known, and the world behind it.
 
     ``blind`` is how many seconds just before it nobody could see. A minute that is not over counts for
-    nothing yet where time is measured. A *point* has no span and no bars: an instant at which a candle closed
-    or a metric arrived. ``back`` asks for metrics as they stood so many sessions before their latest.
+    nothing yet where time is measured. ``is_opening`` is its first instant, when what is read at closes was
+    last read at the close before. A *point* has no span and no bars: an instant at which a candle closed or a
+    metric arrived. ``back`` asks for metrics as they stood so many sessions before their latest.
     """
 
     at: int
@@ -28,6 +29,7 @@ class Minute:
     blind: int = 0
     span: int = MINUTE
     is_over: bool = True
+    is_opening: bool = False
     back: int = 0
 
     @property
@@ -38,11 +40,14 @@ class Minute:
     def at_open(self) -> Minute:
         """Narrow to the minute's first prices."""
         bars = {key: point(bar.open, bar.at) for key, bar in self.bars.items()}
-        return replace(self, bars=bars, is_over=False)
+        return replace(self, bars=bars, is_over=False, is_opening=True)
 
     def at_close(self) -> Minute:
         """Narrow to the minute's last prices."""
-        return replace(self, bars={key: point(bar.close, bar.at) for key, bar in self.bars.items()})
+        bars = {
+            key: replace(bar, open=bar.close, high=bar.close, low=bar.close) for key, bar in self.bars.items()
+        }
+        return replace(self, bars=bars)
 
     def before(self, key: MetricKey, seconds: int) -> Extremes | None:
         """Give the extremes of the ``seconds`` before this minute, or ``None`` if none is known."""

@@ -57,20 +57,21 @@ def begin(life: Life, world: World, history: Iterable[Minute] = ()) -> AlertStat
     memory: Memory = (None,) * life.slots
     known_to: int | None = None
     for minute in history:
-        memory, known_to = _judged(life, minute, memory)[1], minute.end
+        memory, known_to = _judged(life, minute, memory)[2], minute.end
     if any(key not in life.seen for key in life.priced):
         return AlertState(minute_of(life.made_at) + MINUTE, is_armed=life.is_eager, memory=memory)
     cursor = max((seen.bar.at for seen in life.seen.values()), default=minute_of(life.made_at))
     if known_to is not None and known_to < cursor:  # minutes that are not final yet: nobody saw them
         unseen = Minute(known_to, {}, world, span=cursor - known_to)
-        memory = _judged(life, unseen, memory)[1]
+        memory = _judged(life, unseen, memory)[2]
     bars = {key: point(life.seen[key].price, cursor) for key in life.priced}
     made = Minute(cursor, bars, world, is_over=False)
-    sided = _judged(life, made, memory)[1]
-    is_armed = life.is_eager or _clarity(life, made, memory).must is False
-    if not life.holdings:  # a running time counts whole minutes, and this one is not over
-        memory = sided
-    return AlertState(cursor=cursor, is_armed=is_armed, memory=memory)
+    _, clarity, after = _judged(life, made, memory)
+    running = {slot for holding in life.holdings for slot in holding.slots}
+    memory = tuple(  # a running time counts whole minutes, and this one is not over
+        memory[slot] if slot in running else after[slot] for slot in range(life.slots)
+    )
+    return AlertState(cursor=cursor, is_armed=life.is_eager or clarity.must is False, memory=memory)
 
 
 def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
@@ -86,8 +87,7 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
 
     minute = _excess(minute, life)
     state, taken_back = hear_again(state, minute, life)
-    truth, memory = _judged(life, minute, state.memory)
-    clarity = truth if life.clear is life.node else _clarity(life, minute, state.memory)
+    truth, clarity, memory = _judged(life, minute, state.memory)
     may_ring = (
         truth.may is True
         and (state.is_armed or _clarity(life, minute.at_open(), state.memory).must is False)
@@ -148,7 +148,7 @@ def glance(state: AlertState, minute: Minute, at: float, life: Life) -> Stepped:
         and not is_spent(state, life)
         and not _is_cooling(state, life, minute.at)
     )
-    if not is_due or _judged(life, minute, state.memory)[0].may is not True:
+    if not is_due or life.node.judge(minute, state.memory, []).may is not True:
         return Stepped(state)
     evidence = tuple(life.node.evidence(minute, state.memory))
     value = evidence[0].value if evidence else _last_price(minute, life)
@@ -182,7 +182,7 @@ def is_settled(state: AlertState, minute: Minute, life: Life) -> bool:
     closes = {key: point(bar.close, minute.end) for key, bar in minute.bars.items()}
     following = Minute(minute.end, closes, minute.world)
     after, transitions = step(state, following, life)
-    if transitions or (state.is_armed and _judged(life, following, state.memory)[0].may is not False):
+    if transitions or (state.is_armed and life.node.judge(following, state.memory, []).may is not False):
         return False
     return replace(after, cursor=state.cursor) == state
 
@@ -205,10 +205,12 @@ def _clarity(life: Life, minute: Minute, memory: Memory) -> Truth:
     return life.clear.judge(minute, memory, [])
 
 
-def _judged(life: Life, minute: Minute, memory: Memory) -> tuple[Truth, Memory]:
+def _judged(life: Life, minute: Minute, memory: Memory) -> tuple[Truth, Truth, Memory]:
+    """Judge the condition and its clarity; gives both, and the memory after it."""
     out: Slots = list(memory)
     truth = life.node.judge(minute, memory, out)
-    return truth, tuple(out)
+    clarity = truth if life.clear is life.node else life.clear.judge(minute, memory, out)
+    return truth, clarity, tuple(out)
 
 
 def _excess(minute: Minute, life: Life) -> Minute:
