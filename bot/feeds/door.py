@@ -22,6 +22,7 @@ Answer = TypeVar("Answer")
 
 _AT_ONCE = 6
 _WAITING = 200
+_SECONDS_FOR_A_LISTING = 15.0
 _BOOK_ROWS = 5
 """The fewest that every exchange gives."""
 _RECENT_BARS = 1400
@@ -73,6 +74,7 @@ class Door:
         self._clock = clock
         self._ccxt: Any = None
         self._room = asyncio.Semaphore(_AT_ONCE)
+        self._has_listing = asyncio.Event()
         self._waiting = 0
         self._hour = Spending(3600.0, MINUTE)
         self._minute = {costs: Spending(MINUTE) for costs in exchange.costs.values()}
@@ -118,8 +120,33 @@ class Door:
             self._instance().set_markets(markets)
         except Exception as error:
             raise fault_of_error(self._about.name, error) from error
+        self._has_listing.set()
         by_symbol: dict[str, Mapping[str, Any]] = self._instance().markets
         return by_symbol
+
+    async def listed(self) -> Mapping[str, Mapping[str, Any]]:
+        """Give the markets in use by their unified symbol, those too that are not watched for prices.
+
+        Waits some seconds for the first of them: who watches prices loads them at the start. Raises Fault.
+        """
+        try:
+            async with asyncio.timeout(_SECONDS_FOR_A_LISTING):
+                await self._has_listing.wait()
+        except TimeoutError:
+            raise Fault(Trouble.PASSING, f"{self._about.name} has not said what it lists") from None
+        if self._ccxt is None:
+            raise Fault(Trouble.PASSING, f"{self._about.name} is not looked at any more")
+        found: Mapping[str, Mapping[str, Any]] = self._ccxt.markets
+        return found
+
+    async def ask(self, call: str, *arguments: object, weight: float = 1.0) -> Any:
+        """Ask about contracts with one of ccxt's calls, and give the answer as it comes. Raises Fault.
+
+        ``weight`` is what it costs of the allowance of perpetuals. It needs markets in use: see ``listed``.
+        """
+        self._spend("swap", weight)
+        async with self._asking():
+            return await getattr(self._instance(), call)(*arguments)
 
     async def prices(self, kind: Kind, with_days: bool = False) -> dict[str, Quote]:
         """Ask for the last price of everything of a kind, by unified symbol.

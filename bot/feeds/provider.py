@@ -97,7 +97,8 @@ class Plug:
 
     ``name`` is the ``source`` of all that it says, in lower case. ``needs`` is the variable without which it
     cannot be used, or empty; ``hint`` says where its value is to be had, as a sentence without full stop.
-    ``opened`` finds out what it offers here, where that depends on its settings.
+    ``opened`` finds out what it offers here, where that depends on its settings. ``is_met`` says whether what
+    it needs is there, where the name of the variable alone does not tell.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Plug:
     needs: str = ""
     hint: str = ""
     opened: Callable[[Means], tuple[Offer, ...]] | None = None
+    is_met: Callable[[Means], bool] | None = None
 
     def at_hand(self, means: Means) -> Plug:
         """Give the plug with what it offers here."""
@@ -117,6 +119,6 @@ class Plug:
 
     def lacks(self, means: Means) -> str:
         """Say what must be set before it can be used, as a sentence without full stop; empty for nothing."""
-        if not self.needs or self.needs in means.given:
+        if self.is_met(means) if self.is_met else not self.needs or self.needs in means.given:
             return ""
         return f"set {self.needs}, {self.hint}" if self.hint else f"set {self.needs}"

@@ -41,7 +41,8 @@ class Exchange:
     """How one exchange differs from the others, in what its public endpoints offer without a key.
 
     ``sentinel`` is a symbol that is always listed: a list of markets without it is no list. ``options`` go to
-    ccxt and keep it from asking for what is not watched (options, coin-margined contracts).
+    ccxt and keep it from asking for what is not watched (options, coin-margined contracts). Dated futures are
+    asked for where there are any: their premium is watched, though not their price.
     ``prices_call`` is ccxt's call for all prices at once, ``prices_params`` what it takes for each kind.
     ``rows`` is how many candles one call may bring, ``old_rows`` the same beyond the last day;
     ``gives_newest`` says that these are its newest candles whatever is asked, and that no older ones are to
@@ -112,7 +113,7 @@ FEEDS: Mapping[str, Exchange] = {
             rows=300,
             old_rows=100,
             has_history_type=True,
-            options={"fetchMarkets": {"types": ["spot", "swap"]}},
+            options={"fetchMarkets": {"types": ["spot", "swap", "future"]}},
         ),
         Exchange(
             "coinbase",
