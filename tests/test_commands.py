@@ -16,9 +16,10 @@ from bot.alerts.models import Telling
 from bot.alerts.people import Caller, ChatKind, ChatRef, Role
 from bot.alerts.translator import ENGLISH
 from bot.commands import COMMANDS, Office, make_desk
+from bot.engine.sight import Loss, Turns
 from bot.engine.state import AlertState, Ring
 from bot.metrics import MINUTE, Bar, Health, MetricKey, Observation
-from bot.ports import Desk, Judgement, StoreTrouble, Told
+from bot.ports import Desk, Judgement, Serving, StoreTrouble, Told
 from bot.store.sql import SqlStore
 from tests.conftest import NOON, SetClock
 from tests.market import HandMarket
@@ -356,6 +357,52 @@ async def test_the_list_says_when_a_price_is_not_seen(room: Room) -> None:
     await room.say("/alert btc > 70k")
     room.market.is_down = True
     assert await room.say("/alerts") == "#1 BTC/USDT above 70,000 · armed · price not seen"
+
+
+async def lose(room: Room, *names: str) -> None:
+    """Keep series out of sight since five minutes ago, as watch writes it down."""
+    reason, since = "binance does not answer in time", room.clock.now() - 300
+    loss = Loss(since, reason, "binance", "lost/btc/usdt/1")
+    turns = Turns({MetricKey("price", name): loss for name in names})
+    epoch = await room.store.take(0, "test")
+    await room.store.commit(0, epoch, Judgement(room.clock.now(), turns=turns))
+
+
+async def test_the_list_says_since_when_something_is_out_of_sight_and_why(room: Room) -> None:
+    await room.say("/alert btc > 70k")
+    await room.say("/alert eth > 4k")
+    await lose(room, "btc/usdt")
+    room.market.hide("btc/usdt")
+    first, second = (await room.say("/alerts")).splitlines()
+    assert first == (
+        "#1 BTC/USDT above 70,000 · armed · unknown: Binance does not answer in time, since 11:55 UTC"
+    )
+    assert "unknown" not in second
+
+
+async def test_who_makes_an_alert_during_a_loss_hears_of_it(room: Room) -> None:
+    await lose(room, "btc/usdt")
+    assert (await room.say("/alert eth > 4k")).count("cannot be seen") == 0
+    assert (await room.say("/alert btc > 70k")).splitlines()[1:] == [
+        "BTC/USDT cannot be seen: Binance does not answer in time, since 11:55 UTC. "
+        "What is missed meanwhile is looked through then."
+    ]
+
+
+async def test_who_follows_a_shared_alert_during_a_loss_hears_of_it(room: Room) -> None:
+    await room.say("/publish floor btc < 60k", OPERATOR)
+    await lose(room, "btc/usdt")
+    assert "cannot be seen: Binance does not answer" in await room.say("/subscribe floor")
+
+
+async def test_the_list_says_who_stands_in_for_whom(room: Room) -> None:
+    await room.say("/alert btc > 70k")
+    reason = "binance does not answer in time"
+    btc = MetricKey("price", "btc/usdt")
+    room.market.stand_ins[btc] = Serving("kraken", "binance", 1.0, room.clock.now(), reason)
+    assert (await room.say("/alerts")).endswith(
+        "· Kraken, standing in for Binance, which does not answer in time"
+    )
 
 
 async def test_a_long_list_has_pages_and_none_is_left_out(room: Room) -> None:

@@ -9,6 +9,7 @@ from bot.alerts.models import Alert
 from bot.commands.preview import preview
 from bot.commands.reading import SURE, Prepared, arm, ask_if_far, look, nearest, read_rule, split_sure
 from bot.commands.request import Refusal, Request
+from bot.commands.sights import lost_lines, remarks
 from bot.commands.standing import Row, Standing, distance, made_lines, row_of, said, stand
 from bot.ports import Replies
 from bot.rules import parse
@@ -34,6 +35,7 @@ async def make(request: Request) -> Replies:
 
     prepared, alert = await arm(request, reading.rule, write)
     lines = await made_lines(alert, prepared, request)
+    lines += await lost_lines(prepared.series, request)
     if reading.is_sugared:
         lines.append(tr("Read as: {rule}", rule=str(reading.rule)))
     if reading.other is not None:
@@ -53,7 +55,8 @@ async def show(request: Request) -> Replies:
     page = min(int(request.given("page") or 1), pages)
     shown = rows[(page - 1) * _PAGE : page * _PAGE]
     seen = await look(request.office.market, (key for row in shown for key in row.keys.values()))
-    lines = [row.line(seen, tr, request.now) for row in shown]
+    losses, market = await request.office.register.losses(), request.office.market
+    lines = [row.line(seen, tr, request.now, remarks(row, losses, market, tr, request.now)) for row in shown]
     if pages > 1:
         following = f"/alerts {page % pages + 1}"
         lines.append(tr("Page {page} of {pages}. Next: {line}", page=page, pages=pages, line=following))
@@ -100,7 +103,8 @@ async def resume(request: Request) -> Replies:
         )
 
     prepared, _ = await arm(request, rule, write)
-    yield say(*await made_lines(alert, prepared, request))
+    lines = await made_lines(alert, prepared, request)
+    yield say(*lines, *await lost_lines(prepared.series, request))
 
 
 async def ring_now(request: Request) -> Replies:

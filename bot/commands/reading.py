@@ -75,6 +75,11 @@ class Prepared:
         """Whether every price that the rule reads could be seen."""
         return all(key in self.seen for key in self.keys.values())
 
+    @property
+    def series(self) -> tuple[MetricKey, ...]:
+        """All that the rule reads, prices and metrics."""
+        return (*self.keys.values(), *self.said)
+
     def arming(self) -> NewArming:
         """Give what the register makes an arming of."""
         return NewArming(str(self.armed), dict(self.seen))

@@ -9,6 +9,7 @@ from bot.alerts.models import Alert, SharedAlert
 from bot.alerts.sentences import meaning
 from bot.commands.reading import SURE, Prepared, arm, ask_if_far, nearest, prepare, read_rule, split_sure
 from bot.commands.request import Refusal, Request
+from bot.commands.sights import lost_lines
 from bot.commands.standing import made_lines
 from bot.ports import Conflict, Replies
 from bot.rules import parse, qualify
@@ -39,7 +40,8 @@ async def subscribe(request: Request) -> Replies:
     prepared, alert = await arm(request, parse(shared.rule), write)
     if alert is None:  # unpublished in this very moment
         raise Refusal(request.tr("No shared alert is called {name}.", name=shared.name))
-    yield say(*await made_lines(alert, prepared, request))
+    lines = await made_lines(alert, prepared, request)
+    yield say(*lines, *await lost_lines(prepared.series, request))
 
 
 async def unsubscribe(request: Request) -> Replies:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -156,15 +156,26 @@ class Row:
             return False
         return state is None or not (state.is_armed or state.episode)
 
-    def line(self, seen: Mapping[MetricKey, Seen], tr: Translator, now: float) -> str:
-        """Write the line: label, sentence, state, and where the price is."""
+    @property
+    def series(self) -> tuple[MetricKey, ...]:
+        """All that it reads where it is armed, prices and metrics."""
+        arming = self.subscription.arming
+        if arming is None:
+            return ()
+        return compile_rule(self.armed, arming.is_shared, arming.made_at, arming.seen).keys
+
+    def line(
+        self, seen: Mapping[MetricKey, Seen], tr: Translator, now: float, remarks: Sequence[str] = ()
+    ) -> str:
+        """Write the line: label, sentence, state, where the price is, and what else is to be said of it."""
         alert, keys = self.subscription.alert, self.keys
         rule = meaning(self.armed, filled_levels(parse(alert.rule), self.armed), tr)
         parts = [f"{alert.label} {rule}", self.state(tr, now)]
         if where := distance(self.armed, keys, seen, tr):
             parts.append(tr("now {where}", where=where))
-        if any(key not in seen for key in keys.values()):
+        if any(key not in seen for key in keys.values()) and not remarks:
             parts.append(tr("price not seen"))
+        parts.extend(remarks)
         return " · ".join(parts)
 
     def state(self, tr: Translator, now: float) -> str:
