@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -184,12 +184,11 @@ def zeros(date: str) -> Day:
     return Day(at(date), dict.fromkeys(FUNDS, Decimal(0)), hours=(12, 12, 12, 12))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Story:
     """Days that fill up one after the other."""
 
-    days: Sequence[Day]
-    extra: list[Row] = field(default_factory=list)
+    days: tuple[Day, ...]
 
     def rows(self, now: float) -> list[Row]:
         """Show the table at an instant, rising."""
@@ -197,7 +196,7 @@ class Story:
 
 
 NOVEMBER = Story(
-    [
+    (
         day("2025-11-03", "-186.5"),
         day("2025-11-04", "-566.4"),
         day("2025-11-05", "-137.0"),
@@ -220,6 +219,6 @@ NOVEMBER = Story(
         zeros("2025-11-27"),
         day("2025-11-28", "71.4"),
         day("2025-12-01", "8.5"),
-    ]
+    )
 )
 """November 2025, and what a table may do: a sign that turns, corrections, zeros too early, a holiday."""

@@ -16,7 +16,7 @@ COINS = ("btc", "eth", "sol")
 _UNTIL_CONFIRMED = 1800.0
 """Seconds to the next look where a day is complete, and a second read that shows the same makes it final."""
 
-_UNTIL_REPEATED = 900.0
+_UNTIL_REPEATED = 3600.0
 """Seconds to the next look where a coin could not be read and another could."""
 
 
