@@ -22,6 +22,7 @@ from bot.engine.state import AlertState
 from bot.metrics import MetricKey
 from bot.ports import Conflict, Judgement, Receipt, StoreTrouble, Superseded
 from bot.store import SqlStore, check, open_store, upgrade
+from bot.store.archive import SqlArchive
 from bot.store.ledger import SqlLedger
 from bot.store.levels import SqlLevels
 from bot.store.outbox import SqlOutbox
@@ -336,7 +337,7 @@ async def test_who_is_cancelled_within_a_transaction_leaves_it_whole_and_no_lock
     assert len(await store.subscriptions(ANN.chat)) == 1
 
 
-@pytest.mark.parametrize("part", [SqlLedger, SqlLevels, SqlOutbox, SqlPeople, SqlRegister])
+@pytest.mark.parametrize("part", [SqlArchive, SqlLedger, SqlLevels, SqlOutbox, SqlPeople, SqlRegister])
 def test_every_call_of_the_store_is_kept_whole(part: type) -> None:
     calls = {name: call for name, call in vars(part).items() if callable(call) and not name.startswith("_")}
     assert calls

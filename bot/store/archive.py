@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.engine.news import Known, is_silent, news
 from bot.metrics import MetricKey, Observation
 from bot.ports import Noted
-from bot.store.database import Database
+from bot.store.database import Database, whole
 from bot.store.tables import observations, speakers
 
 
@@ -22,6 +22,7 @@ class SqlArchive:
 
     _database: Database
 
+    @whole
     async def note(self, said: Sequence[Observation], at: int) -> Noted:
         """Take in what was read, as known from ``at`` on, in one transaction.
 
@@ -52,6 +53,7 @@ class SqlArchive:
         found.sort(key=lambda word: (word.known_at, word.key, word.as_of, word.revision))
         return Noted(tuple(found), tuple(moved))
 
+    @whole
     async def recall(self, key: MetricKey, since: int = 0) -> list[Observation]:
         """Give what the series' provider said about what is not before ``since``, as it became known.
 
@@ -73,6 +75,7 @@ class SqlArchive:
             )
             return [_word(row) for row in await connection.execute(asked)]
 
+    @whole
     async def newest(self) -> dict[MetricKey, Observation]:
         """Give the latest word about the newest instant or session of every series, final or not."""
         found: dict[MetricKey, Observation] = {}
