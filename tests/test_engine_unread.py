@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from math import inf
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.engine.partition import Partition
 from bot.engine.plan import Plan
 from bot.engine.series import Series
-from bot.engine.state import Ring
+from bot.engine.state import Ended, Ring, Transition
 from bot.engine.unread import Lapse, gone, merge, without
-from bot.metrics import MINUTE, Bar, Bars, Batch, Bounds, Doubt, Print, Want, runs
-from tests.markets import BTC, ETH, START, life_of, minutes
+from bot.metrics import MINUTE, Bar, Bars, Batch, Bounds, Doubt, MetricKey, Print, Want, runs
+from tests.markets import BTC, ETH, START, histories, life_of, minutes
 
 HOUR = 60 * MINUTE
 
@@ -275,3 +275,73 @@ def test_two_prices_are_two_wants() -> None:
     scene.partition.add(1, life_of("btc/usdt < 100", 105), None)
     scene.partition.add(2, life_of("eth/usdt < 100", 105), None)
     assert {want.key for want in scene.partition.wants()} == {BTC, ETH}
+
+
+RULES = [
+    "btc/usdt < 98 repeat cooldown 1m",
+    "btc/usdt > 103 repeat cooldown 5m rearm 2",
+    "btc/usdt crosses 101 repeat cooldown 1m",
+    "btc/usdt crosses below 97 repeat cooldown 1m",
+    "99 < btc/usdt < 101 repeat cooldown 1m",
+    "btc/usdt enters 97 .. 98 repeat cooldown 1m",
+    "btc/usdt < 97 remind 3m resolve",
+    "btc/usdt > 102 until 2025-11-12T12:20:00Z",
+    "btc/usdt < 98 for 3m repeat cooldown 1m",
+    "btc/usdt moves down 3% in 10m repeat cooldown 1m",
+    "btc/usdt every 2 cooldown 1m",
+    "btc/usdt every 2% down",
+    "btc/usdt < 99 or btc/usdt > 104",
+    "not btc/usdt < 103 repeat cooldown 1m",
+    "close(btc/usdt, 5m) < 98 repeat cooldown 1m",
+    "btc/usdt < 98 and eth/usdt > 99 repeat cooldown 1m",
+]
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_leaving_out_the_minutes_that_concern_nobody_changes_no_ring(data: st.DataObject) -> None:
+    spread = data.draw(st.integers(1, 5))
+    history = {key: data.draw(histories(most=40, spread=spread)) for key in (BTC, ETH)}
+    count = min(len(bars) for bars in history.values())
+    rules = data.draw(st.lists(st.sampled_from(RULES), min_size=1, max_size=3))
+    price = data.draw(st.integers(95, 105))
+    looks = sorted(data.draw(st.sets(st.integers(1, count), max_size=30)) | {count})
+    told = [_told(history, rules, price, looks, is_sparing) for is_sparing in (False, True)]
+    assert told[0] == told[1]
+
+
+def _told(
+    history: dict[MetricKey, list[Bar]],
+    rules: list[str],
+    price: float,
+    looks: list[int],
+    is_sparing: bool,
+) -> list[tuple[int, Transition]]:
+    """Judge some looks, in full or with bounds in place of what the wants say concerns nobody."""
+    partition = Partition()
+    for number, rule in enumerate(rules):
+        life = life_of(rule, price)
+        for stretch in partition.missing(life, None):
+            partition.preload(life, stretch, ())
+        partition.add(number, life, None)
+    told: list[tuple[int, Transition]] = []
+    for look in looks:
+        found: list[Bars] = []
+        bound: list[Bounds] = []
+        for want in partition.wants():
+            bars = [bar for bar in history[want.key][:look] if bar.at >= want.since]
+            if not bars:
+                continue
+            low, high = min(bar.low for bar in bars), max(bar.high for bar in bars)
+            if is_sparing and want.floor < low and high < want.ceiling:
+                bound.append(Bounds(want.key, bars[0].at, bars[-1].end, low, high, "made"))
+            else:
+                found.append(Bars(want.key, tuple(bars), "made"))
+        at = START + look * MINUTE
+        partition.observe(Batch("made", at, tuple(found), bounds=tuple(bound)))
+        plan = partition.plan()
+        assert not plan.broken
+        assert not plan.lapses
+        told += plan.told
+        partition.apply(plan)
+    return [one for one in told if not isinstance(one[1], Ended)]
