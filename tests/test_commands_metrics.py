@@ -98,7 +98,7 @@ async def test_metrics_lists_values_with_their_age_and_what_is_missing(room: Roo
         "fear_greed: nothing seen yet: alternative.me cannot be reached",
         "alternative.me: nothing seen yet: alternative.me cannot be reached",
         "Not here yet:",
-        "liquidations: set TOCSIN_COINALYZE_KEY or set TOCSIN_COINGLASS_KEY",
+        "liquidations: set TOCSIN_COINALYZE_KEY; or set TOCSIN_COINGLASS_KEY",
     ]
 
 
@@ -114,7 +114,7 @@ async def test_a_metric_without_its_key_is_refused_with_what_to_set(room: Room) 
     room.metrics.give("etf_flow", "btc", lacks="set TOCSIN_SOSOVALUE_KEY")
     room.metrics.give("etf_flow", "btc", provider="farside", lacks="set TOCSIN_FARSIDE")
     assert await room.say("/alert btc etf inflow 3 days") == (
-        "etf_flow(btc) is not watched here yet. The operator can set TOCSIN_SOSOVALUE_KEY or "
+        "etf_flow(btc) is not watched here yet. The operator can set TOCSIN_SOSOVALUE_KEY; or "
         "set TOCSIN_FARSIDE.\n/metrics lists what can be watched."
     )
     assert await room.store.subscriptions(ANN.chat) == []

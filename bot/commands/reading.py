@@ -174,7 +174,7 @@ def lacking(keys: Iterable[MetricKey], request: Request) -> list[str]:
         if not offers:
             lines.append(tr("Nobody provides {name} to this bot.", name=str(key)))
         elif offers[0].lacks:
-            lacks = tr(" or ").join(dict.fromkeys(one.lacks for one in offers))
+            lacks = tr("; or ").join(dict.fromkeys(one.lacks for one in offers))
             told = tr("{name} is not watched here yet. The operator can {lacks}.", name=str(key), lacks=lacks)
             lines.append(told)
     if lines:
