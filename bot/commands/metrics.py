@@ -185,4 +185,4 @@ def _missing(offers: Iterable[Offered], tr: Translator) -> list[str]:
     for one in offers:
         if one.metric not in usable and one.lacks:
             wanted.setdefault(one.metric, []).append(one.lacks)
-    return [f"{metric}: {tr(' or ').join(dict.fromkeys(lacks))}" for metric, lacks in wanted.items()]
+    return [f"{metric}: {tr('; or ').join(dict.fromkeys(lacks))}" for metric, lacks in wanted.items()]
