@@ -21,7 +21,7 @@ from bot.alerts.models import Level
 from bot.engine.state import AlertState
 from bot.metrics import MetricKey
 from bot.ports import Conflict, Judgement, Receipt, StoreTrouble, Superseded
-from bot.store import SqlStore, check, open_store, upgrade
+from bot.store import SqlStore, check, open_store
 from bot.store.archive import SqlArchive
 from bot.store.ledger import SqlLedger
 from bot.store.levels import SqlLevels
@@ -50,7 +50,6 @@ from tests.storing import (
 @pytest.fixture
 async def stores(database: str) -> AsyncIterator[list[SqlStore]]:
     """Four stores on one file: four writers that share nothing but the database."""
-    await upgrade(database)
     async with AsyncExitStack() as stack:
         opened = []
         for _ in range(4):
@@ -273,7 +272,6 @@ asyncio.run(main(sys.argv[1], sys.argv[2]))
 
 
 async def test_processes_at_once_lose_no_update_and_send_nothing_twice(database: str) -> None:
-    await upgrade(database)
     store = await open_store(database)
     await store.publish(ANN, "floor", "btc < 100000", NOON)
     for number in range(40):

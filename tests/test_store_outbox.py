@@ -18,7 +18,7 @@ from sqlalchemy import select
 from bot.alerts.models import Notification, Telling
 from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLater
-from bot.store import SqlStore, check, open_store, upgrade
+from bot.store import SqlStore, check, open_store
 from bot.store.outbox import GIVE_UP
 from bot.store.tables import chats, outbox
 from tests.storing import (
@@ -449,13 +449,6 @@ class Courier:
 @given(steps=_STEPS)
 def test_nothing_is_lost_doubled_or_out_of_order(template: Path, steps: list[tuple[str, object]]) -> None:
     asyncio.run(live(template, steps))
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "tocsin.db"
-    asyncio.run(upgrade(f"sqlite:///{path}"))
-    return path
 
 
 async def live(template: Path, steps: list[tuple[str, object]]) -> None:
