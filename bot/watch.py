@@ -112,7 +112,7 @@ class Watch:
                 await self._hand_over(noted)
                 self._armings.observe(batch)
                 plan = self._armings.plan()
-                turns = self._turns(plan, batch.at)
+                turns = self._turns(plan, batch)
                 await self._commit(plan, turns, batch)
             except StoreTrouble as trouble:
                 log.error("commit failed", source=batch.source, reason=str(trouble), attempts=attempts)
@@ -204,8 +204,11 @@ class Watch:
                 self._recalled.add(key)
         return True
 
-    def _turns(self, plan: Plan, now: float) -> Turns:
-        """Find what begins to be out of sight, and what is seen again."""
+    def _turns(self, plan: Plan, batch: Batch) -> Turns:
+        """Find what is out of sight now, and what is seen again; a stream alone tells neither."""
+        if batch.is_streamed and not plan.lapses:
+            return Turns()
+        now = batch.at
         hold = max(HOLD, self.late_after)
         reaches = {
             key: price_reach(end, hold) if points is None else metric_reach(points, now)

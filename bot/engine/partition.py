@@ -66,6 +66,7 @@ class Partition:
         self._waits: dict[int, int] = {}
         self._unread: dict[MetricKey, list[Bounds]] = {}
         self._whole: dict[MetricKey, set[int]] = {}
+        self._wanted: dict[MetricKey, Want] = {}  # until something changes what is needed
         self.closes = Closes()
         self._doubts: tuple[Doubt, ...] = ()
         self._seen_to = 0
@@ -83,13 +84,14 @@ class Partition:
 
     def wants(self) -> list[Want]:
         """Name the series of prices that are read here, with what is needed of each."""
-        return [self._want(key, end) for key, end in self._ends.items() if key not in self._world.points]
+        return [self._wanted.get(key) or self._want(key) for key in self._ends if self.points(key) is None]
 
-    def _want(self, key: MetricKey, since: int) -> Want:
-        band = NOWHERE if self._whole[key] or self._index[key].is_restless else self._index[key].band
-        if (close := self.closes.at(key, since)) is None:
-            return Want(key, since, *band)
-        return Want(key, since, *band, close.price, close.source)
+    def _want(self, key: MetricKey) -> Want:
+        since, index = self._ends[key], self._index[key]
+        band = NOWHERE if self._whole[key] or index.is_restless else index.band
+        close = self.closes.at(key, since)
+        self._wanted[key] = Want(key, since, *band, *((close.price, close.source) if close else ()))
+        return self._wanted[key]
 
     def metrics(self) -> frozenset[MetricKey]:
         """Name the metrics that are read here."""
@@ -157,8 +159,9 @@ class Partition:
             self._index.setdefault(key, ThresholdIndex()).place(
                 arming, EVERYWHERE if life.is_still else NOWHERE
             )
+            self._wanted.pop(key, None)
             whole = self._whole.setdefault(key, set())
-            if life.needs_whole_minutes and self._may_ring(arming):
+            if life.needs_whole_minutes and not is_finished(state, life):
                 whole.add(arming)
             self._lookback[key] = max(self._lookback.get(key, 0), life.lookback)
             for span, count in life.spans[key].items():
@@ -166,7 +169,7 @@ class Partition:
                 self._kept[key, span] = max(kept, count)
             followed_to = self._ends.setdefault(key, state.cursor)
             if state.cursor < followed_to:
-                if self._is_fed(key):
+                if (series := self._world.series.get(key)) is None or len(series):
                     self._behind[arming] = state.cursor
                 else:  # nothing came yet, so the feed can still be asked from this arming's minute on
                     self._ends[key] = state.cursor
@@ -196,11 +199,12 @@ class Partition:
         for key in life.keys:
             self._index[key].remove(arming)
             self._whole[key].discard(arming)
+            self._wanted.pop(key, None)
             if not len(self._index[key]):
                 self._world.leave(key)
                 self.closes.forget(key)
-                known = (self._index, self._ends, self._prints, self._lookback)
-                for kept in (*known, self._unread, self._whole):
+                known = (self._index, self._ends, self._prints, self._lookback, self._unread, self._whole)
+                for kept in known:
                     kept.pop(key, None)
 
     # --- what is seen ---------------------------------------------------------------------------------------
@@ -254,11 +258,15 @@ class Partition:
         for arming in plan.broken:
             self.remove(arming)
         self._states.update(plan.states)
-        self._ends.update(plan.ends)
+        for key, end in plan.ends.items():
+            if end > self._ends.get(key, end):
+                self._ends[key] = end
+                self._wanted.pop(key, None)
         for arming, rests in plan.rests.items():
-            is_over = not self._may_ring(arming) and is_finished(self._states[arming], self._lives[arming])
+            is_over = is_finished(self._states[arming], self._lives[arming])
             for key, gap in rests.items():
                 self._index[key].place(arming, gap)
+                self._wanted.pop(key, None)
                 if is_over:
                     self._whole[key].discard(arming)
         for arming, cursor in plan.behind.items():
@@ -284,10 +292,6 @@ class Partition:
             candles.forget(self._ends[key] - 2 * (self._kept.get((key, span), 0) + 2) * span)
 
     # --- how it is judged -----------------------------------------------------------------------------------
-
-    def _is_fed(self, key: MetricKey) -> bool:
-        series = self._world.series.get(key)
-        return series is None or len(series) > 0
 
     def _keep(self, key: MetricKey) -> int:
         return self._lookback.get(key, 0) + _KEEP

@@ -105,6 +105,8 @@ class Series:
     def holes(self, since: int, until: int) -> list[tuple[int, int]]:
         """Name the stretches of ``[since, until)`` that no bar covers, rising."""
         rows = self._rows[:, self._place(since) : self._place(until)]
+        if float(rows[SPAN].sum()) >= until - since:
+            return []
         ends = np.concatenate(([since], rows[AT] + rows[SPAN]))
         ats = np.concatenate((rows[AT], [until]))
         places = np.flatnonzero(ends < ats)
@@ -124,6 +126,10 @@ class Series:
         rows = self._rows[:, self._place(since) : self._place(until)]
         is_whole = float(rows[SPAN].sum()) >= until - since
         return rows[column] if is_whole else None
+
+    def rows(self, since: int, until: int) -> NDArray[np.float64]:
+        """Give the columns of the bars that open in ``[since, until)``."""
+        return self._rows[:, self._place(since) : self._place(until)]
 
     def next_outside(self, since: int, until: int, floor: float, ceiling: float) -> int | None:
         """Find the opening of the first bar of ``[since, until)`` that reaches ``floor`` or ``ceiling``."""
