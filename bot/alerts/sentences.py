@@ -32,6 +32,7 @@ from bot.rules.tree import (
 _SPELT = {
     "sosovalue": "SoSoValue",
     "coinglass": "CoinGlass",
+    "coinalyze": "Coinalyze (lower bound)",  # it is asked for sums of some contracts, and that must be said
     "coingecko": "CoinGecko",
     "defillama": "DefiLlama",
     "fred": "FRED",

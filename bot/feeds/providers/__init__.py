@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from bot.feeds.provider import Plug
-from bot.feeds.providers import alternative_me, coinglass, exchanges, farside, files, push, sosovalue
+from bot.feeds.providers import (
+    alternative_me,
+    coinalyze,
+    coinglass,
+    exchanges,
+    farside,
+    files,
+    push,
+    sosovalue,
+)
 
 PROVIDERS: tuple[Plug, ...] = (
     sosovalue.PLUG,
     coinglass.PLUG,
+    coinalyze.PLUG,
     farside.PLUG,
     alternative_me.PLUG,
     exchanges.PLUG,
