@@ -1,4 +1,4 @@
-"""Liquidations by Coinalyze: sums of some contracts are a lower bound, and forty may be asked for a minute."""
+"""Liquidations by Coinalyze: sums of some contracts are a lower bound, and forty are asked for a minute."""
 
 from __future__ import annotations
 
