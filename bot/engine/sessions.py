@@ -38,7 +38,13 @@ class Calendar:
 
     def is_session(self, day: date) -> bool:
         """Whether the market is open on a day, for a part of it at least."""
-        return not self.market or (day.weekday() < 5 and day not in _closed(self.market, day.year))
+        return not self.market or (day.weekday() < 5 and day not in _days_off(self.market, day.year))
+
+    def is_half(self, day: date) -> bool:
+        """Whether a day is a session that ends early."""
+        if not self.market or not self.is_session(day):
+            return False
+        return day in _days_off(self.market, day.year, "half_day")
 
     def previous_session(self, day: date) -> date:
         """Give the last session before a day."""
@@ -94,8 +100,8 @@ Some come later: on one day in seven after six o'clock. Until 13:00 UTC the day 
 
 
 @lru_cache(maxsize=1024)
-def _closed(market: str, year: int) -> frozenset[date]:
-    """List the days of a year on which a market is closed all day."""
+def _days_off(market: str, year: int, kind: str = "public") -> frozenset[date]:
+    """List the days of a year on which a market is closed all day, or those that end early (``half_day``)."""
     import holidays  # costs a fifth of a second: only where sessions are asked for
 
-    return frozenset(holidays.financial_holidays(market, years=year))
+    return frozenset(holidays.financial_holidays(market, years=year, categories=(kind,)))

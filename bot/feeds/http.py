@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -72,13 +72,14 @@ class Http:
         params: Params | None = None,
         headers: Mapping[str, str] | None = None,
         body: object = None,
+        reads: Container[int] = (),
     ) -> Any:
         """Ask for JSON: an object or a list, with every number that has a point as a Decimal.
 
         ``name`` is the provider's, for the sentences. ``body`` is posted as JSON; without one the question is
-        a GET. Raises Fault.
+        a GET. ``reads`` are the statuses beside success whose answers say something. Raises Fault.
         """
-        text = await self.text(name, url, params=params, headers=headers, body=body)
+        text = await self.text(name, url, params=params, headers=headers, body=body, reads=reads)
         if text.lstrip()[:1] == "<":
             _refuse(name, "answers with a web page where data should be")
         try:
@@ -125,6 +126,7 @@ class Http:
         params: Params | None = None,
         headers: Mapping[str, str] | None = None,
         body: object = None,
+        reads: Container[int] = (),
     ) -> str:
         """Ask, and give what is answered, as long as it is something and not too much. Raises Fault."""
         address = through(self._gateway, url) if self._gateway else url
@@ -154,7 +156,8 @@ class Http:
         except (UnicodeDecodeError, LookupError):
             _refuse(name, "answers with something that is no text")
         self.allowances[name] = _allowance(response.headers)
-        _judge(name, status, kept, text)
+        if status not in reads:
+            _judge(name, status, kept, text)
         if not text.strip():
             _refuse(name, "answers with nothing")
         return text

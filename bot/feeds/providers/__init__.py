@@ -6,12 +6,18 @@ from bot.feeds.provider import Plug
 from bot.feeds.providers import (
     alternative_me,
     coinalyze,
+    coingecko,
     coinglass,
+    defillama,
     exchanges,
     farside,
     files,
+    fred,
+    kalshi,
+    mempool,
     push,
     sosovalue,
+    yahoo,
 )
 
 PROVIDERS: tuple[Plug, ...] = (
@@ -21,6 +27,12 @@ PROVIDERS: tuple[Plug, ...] = (
     farside.PLUG,
     alternative_me.PLUG,
     exchanges.PLUG,
+    yahoo.PLUG,
+    fred.PLUG,
+    defillama.PLUG,
+    mempool.PLUG,
+    kalshi.PLUG,
+    coingecko.PLUG,
     files.PLUG,
     push.PLUG,
 )
