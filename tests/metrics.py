@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from bot.metrics import Health, MetricKey, Observation
-from bot.ports import Offered, UnknownInstrument
+from bot.ports import Offered, UnknownInstrument, Unseeable
 
 
 class HandMetrics:
@@ -30,6 +30,8 @@ class HandMetrics:
         return sorted(found, key=lambda one: bool(one.lacks))
 
     async def ask(self, key: MetricKey) -> Observation:
+        if key in self.troubles:
+            raise Unseeable(self.troubles[key])
         if key not in self.values:
             raise UnknownInstrument(str(key))
         return self.values[key]

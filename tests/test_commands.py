@@ -874,3 +874,21 @@ async def test_a_name_that_no_exchange_lists_is_the_stock_that_somebody_gives(ro
     assert "No exchange that I watch lists SQNS/USDT" in await say("/alert sqns < 1")
     room.market.is_down = True
     assert "NVDA/USDT" in await say("/alert nvda < 100")  # nobody can say that no exchange lists it
+
+
+async def test_a_name_that_nobody_knows_as_a_stock_is_no_stock(room: Room) -> None:
+    room.metrics.give("price", "$", provider="yahoo", example="$nvda")
+    room.metrics.show(MetricKey("price", "$nvda"), "186.6", int(NOON) - int(NOON) % 86_400, "yahoo")
+    assert "NVDA stock" in await room.say("/alert nvda < 100")
+    answer = await room.say("/alert btcc < 1")
+    assert answer.startswith("No exchange that I watch lists BTCC/USDT.\nNearest: btc/usdt")
+
+
+async def test_where_nobody_can_tell_whether_it_is_a_stock_that_is_said(room: Room) -> None:
+    room.metrics.give("price", "$", provider="yahoo", example="$nvda")
+    room.metrics.troubles[MetricKey("price", "$sqns")] = "yahoo cannot be reached"
+    assert await room.say("/alert sqns < 1") == (
+        "No exchange that I watch lists SQNS/USDT.\nWhether it is a stock cannot be told now: "
+        "yahoo cannot be reached. If you mean the stock, write $sqns."
+    )
+    assert "SQNS stock" in await room.say("/alert $sqns < 1"), "as written it needs no asking"

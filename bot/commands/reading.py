@@ -53,6 +53,7 @@ FAR = 5
 """How many times away from the price a level is asked about before it is armed."""
 
 _ATTEMPTS = 3
+_SECONDS_FOR_A_STOCK = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,9 @@ async def prepare(request: Request, rule: Rule, values: Mapping[str, Decimal]) -
     A price that cannot be seen is left out. Raises Refusal for a level or an instrument nobody knows.
     """
     office = request.office
+    stocks, doubts = await _stocks(request, rule)
     try:
-        rule = name_stocks(rule, await _stocks(request, rule))
+        rule = name_stocks(rule, stocks)
         armed = qualify(fill(rule, values), office.quote)
     except UnknownLevel as error:
         raise _no_level(error, request.tr) from error
@@ -136,24 +138,46 @@ async def prepare(request: Request, rule: Rule, values: Mapping[str, Decimal]) -
     if lines := lacking((key for key, words in known.items() if not _is_told(words, request)), request):
         raise Refusal(*lines)
     found = [one for one in instruments(armed) if key_of(one) in life.priced]
-    keys = await asyncio.gather(*(find(request, instrument) for instrument in found))
+    keys = await asyncio.gather(*(find(request, one, doubts.get(one.base, "")) for one in found))
     said = {key: words or await _asked(key, request) for key, words in known.items()}
     return Prepared(rule, armed, dict(zip(found, keys, strict=True)), await look(office.market, keys), said)
 
 
-async def _stocks(request: Request, rule: Rule) -> frozenset[str]:
-    """Find the bare names of a rule that mean a stock: those that no exchange lists, and somebody gives."""
-    office, found = request.office, set[str]()
+async def _stocks(request: Request, rule: Rule) -> tuple[frozenset[str], dict[str, str]]:
+    """Find the bare names of a rule that mean a stock: those that no exchange lists, and a provider knows.
+
+    Gives them, and of each name of which that cannot be told now a sentence that says why.
+    """
+    office, tr = request.office, request.tr
+    found: set[str] = set()
+    doubts: dict[str, str] = {}
     for ticker in tickers(rule):
-        if not office.metrics.offers(MetricKey("price", f"${ticker}")):
+        key = MetricKey("price", f"${ticker}")
+        offers = [one for one in office.metrics.offers(key) if not one.lacks]
+        if not offers or not await _is_unlisted(ticker, request):
             continue
         try:
-            await office.market.resolve(Instrument(ticker, office.quote))
-        except UnknownInstrument:
+            if not any(key.instrument in one.instruments for one in offers):
+                async with asyncio.timeout(_SECONDS_FOR_A_STOCK):
+                    await office.metrics.ask(key)
             found.add(ticker)
-        except Unseeable:
+        except UnknownInstrument:
             continue
-    return frozenset(found)
+        except (Unseeable, TimeoutError) as error:
+            reason = str(error) or tr("{name} does not answer in time", name=offers[0].provider)
+            told = tr("Whether it is a stock cannot be told now: {reason}.", reason=reason)
+            doubts[ticker] = told + " " + tr("If you mean the stock, write {name}.", name=key.instrument)
+    return frozenset(found), doubts
+
+
+async def _is_unlisted(ticker: str, request: Request) -> bool:
+    try:
+        await request.office.market.resolve(Instrument(ticker, request.office.quote))
+    except UnknownInstrument:
+        return True
+    except Unseeable:
+        return False
+    return False
 
 
 def _watchable(armed: Rule, request: Request) -> Life:
@@ -214,10 +238,10 @@ async def arm(request: Request, rule: Rule, write: Callable[[Prepared], Awaitabl
     raise Refusal(request.tr("A level in it is being moved just now. Please send that again."))
 
 
-async def find(request: Request, instrument: Instrument) -> MetricKey:
+async def find(request: Request, instrument: Instrument, remark: str = "") -> MetricKey:
     """Find the series of a qualified instrument; while no exchange answers, take it as it is written.
 
-    Raises Refusal with the nearest that exist, if none has that name.
+    Raises Refusal with the nearest that exist, if none has that name, and with a remark if there is one.
     """
     tr = request.tr
     if is_bare_macro(instrument):
@@ -231,7 +255,7 @@ async def find(request: Request, instrument: Instrument) -> MetricKey:
         lines = [tr("No exchange that I watch lists {name}.", name=name)]
         if error.nearest:
             lines.append(tr("Nearest: {names}.", names=", ".join(error.nearest)))
-        raise Refusal(*lines) from error
+        raise Refusal(*lines, *([remark] if remark else [])) from error
 
 
 async def look(market: Market, keys: Iterable[MetricKey]) -> dict[MetricKey, Seen]:
