@@ -27,6 +27,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "holidays": ("engine/*",),
     "httpx": (),
     "lark": ("rules/*",),
+    "matplotlib": ("chats/charts.py",),
     "numpy": ("engine/*",),
     "prometheus_client": ("gauges.py",),
     "pydantic": ("settings.py",),
