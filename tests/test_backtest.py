@@ -380,7 +380,7 @@ def test_known_and_unknown_minutes_are_the_range(bars: list[Bar], holes: set[int
 
 
 def test_memory_does_not_grow_with_the_bars() -> None:
-    rules = [parse(f"btc/usdt < {level} once") for level in range(50, 150)]
+    rules = [parse(f"btc/usdt < {level} once") for level in range(80, 120)]
 
     def peak(hours: int) -> int:
         bars = (Bar(START + hour * HOUR, *(100.0 + hour % 7,) * 4, 1.0, HOUR) for hour in range(hours))
@@ -392,7 +392,7 @@ def test_memory_does_not_grow_with_the_bars() -> None:
         return most
 
     peak(10)
-    assert peak(40_000) < 1.5 * peak(10_000)
+    assert peak(15_000) < 1.5 * peak(5_000)
 
 
 def _later(bars: Iterable[Bar], by: int = MINUTE) -> list[Bar]:

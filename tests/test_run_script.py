@@ -20,6 +20,7 @@ SAY = """#!/bin/sh
 case $2 in *version_info*) exit 0 ;; esac
 printf '%s\\n' "$PWD" "${TOCSIN_PYTHON-none}" "$@"
 """
+WORKERS = ("-n", "2", "--dist", "worksteal")
 TOOLS = ("cat", "cksum", "dirname", "rm")
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
@@ -80,8 +81,11 @@ def set_up(project: Path, venv: str = ".venv", program: str = SAY) -> None:
         (["demo", "--json"], ["-m", "bot", "demo", "--json"]),
         (["check", "btc < 100k"], ["-m", "bot", "check", "btc < 100k"]),
         (["--version"], ["-m", "bot", "--version"]),
-        (["test"], ["-m", "pytest"]),
-        (["test", "-k", "two words", "*"], ["-m", "pytest", "-k", "two words", "*"]),
+        (["test"], ["-m", "pytest", *WORKERS]),
+        (["test", "-k", "two words", "*"], ["-m", "pytest", *WORKERS, "-k", "two words", "*"]),
+        (["test", "tests/test_a.py", "-k", "b"], ["-m", "pytest", "tests/test_a.py", "-k", "b"]),
+        (["test", "-n4"], ["-m", "pytest", "-n4"]),
+        (["test", "-s", "-k", "b"], ["-m", "pytest", "-s", "-k", "b"]),
         (["bench", "--quick"], ["-m", "tests.benchmarks", "--quick"]),
     ],
 )
