@@ -195,6 +195,7 @@ class Watch:
                 bars = await self.market.bars(*stretch)
             except Unseeable as trouble:
                 log.warning("no history yet", key=str(stretch.key), reason=str(trouble))
+                self._sight.blame(stretch.key, str(trouble))
                 self._history_at = self.clock.now() + _HISTORY_PAUSE
                 return False
             self._armings.preload(life, stretch, bars)
@@ -215,9 +216,16 @@ class Watch:
             for key, end in plan.ends.items()
             for points in (self._armings.points(key),)
         }
-        held = {key for waiting in self._waiting.values() for key in waiting.life.keys}
-        readers = self._armings.readers
-        return self._sight.turns(now, reaches, plan.lapses, lambda key: bool(readers(key)), held=held)
+        for waiting in self._waiting.values():  # no feed is asked for what waits for its history
+            start = start_of(waiting.life, waiting.state)
+            for key in waiting.life.priced:
+                reaches.setdefault(key, price_reach(start, hold))
+        return self._sight.turns(now, reaches, plan.lapses, lambda key: bool(self._readers(key)))
+
+    def _readers(self, key: MetricKey) -> list[int]:
+        """Name the armings that read a series and may ring, or wait for its history."""
+        waiting = (arming for arming, one in self._waiting.items() if key in one.life.keys)
+        return sorted({*self._armings.readers(key), *waiting})
 
     async def _commit(self, plan: Plan, turns: Turns, batch: Batch) -> None:
         states = {**self._begun, **{arming: plan.states[arming] for arming in plan.changed}}
@@ -225,7 +233,7 @@ class Watch:
         notices = [
             *map(of_lapse, plan.lapses),
             *starmap(of_doubt, plan.doubted),
-            *of_turns(turns, batch.at, self._armings.readers),
+            *of_turns(turns, batch.at, self._readers),
         ]
         is_quiet = not (states or told or notices) and turns.is_quiet
         if is_quiet and batch.at < self._quiet_since + MINUTE:

@@ -7,7 +7,7 @@ program did not run is no loss: it has a grace after its start, and what was mis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from bot.engine.history import Points
@@ -107,7 +107,11 @@ class Sight:
         for key in shown | read:
             self._reasons.pop(key, None)
         for one in batch.unseen:
-            self._reasons[one.key] = (one.reason, batch.source)
+            self.blame(one.key, one.reason, batch.source)
+
+    def blame(self, key: MetricKey, reason: str, source: str = "") -> None:
+        """Note why a series cannot be seen: a sentence without full stop, in the words of ``source``."""
+        self._reasons[key] = (reason, source)
 
     def turns(
         self,
@@ -115,13 +119,10 @@ class Sight:
         reaches: Mapping[MetricKey, Reach],
         lapses: Iterable[Lapse],
         is_read: Callable[[MetricKey], bool],
-        *,
-        held: Collection[MetricKey] = (),
     ) -> Turns:
         """Find what begins to matter, and what is seen again.
 
         ``reaches`` are of all series that are followed; ``is_read`` says whether somebody waits for one.
-        ``held`` will be followed soon.
         """
         if now - self._turned_at > HOLD:  # nobody looked: that is no news of the market
             self._followed = {}
@@ -138,7 +139,7 @@ class Sight:
             if key in reaches and now <= self._seen_to(key, reaches[key])
         }
         fresh = self._fresh(now, reaches, is_read)
-        let_go = frozenset(self.lost.keys() - reaches.keys() - set(held))
+        let_go = frozenset(self.lost.keys() - reaches.keys())
         return Turns({**kept, **fresh}, frozenset(fresh), back, let_go)
 
     def apply(self, turns: Turns) -> None:
