@@ -79,11 +79,13 @@ class ProviderContract:
     async def test_a_second_look_at_the_same_answers_says_the_same(
         self, feed: MetricFeed, clock: SetClock
     ) -> None:
-        first = await feed.poll(self.asked())
+        first = values_of(await feed.poll(self.asked()))
         clock.time = feed.due_at(self.asked())
         again = values_of(await feed.poll(self.asked()))
         for key, values in again.items():
-            assert values.items() <= values_of(first)[key].items()
+            days = {moment: value for moment, value in values.items() if "T" not in moment}
+            assert days.items() <= first[key].items()
+            assert set(values.values()) <= set(first[key].values()), "another instant, and the same value"
 
     @pytest.mark.parametrize("name", TROUBLES)
     async def test_a_bad_answer_brings_no_number_and_a_reason(
