@@ -120,6 +120,15 @@ async def test_what_is_newly_wanted_is_asked_for_at_once_and_alone(
     assert teller.asked[2] == {SPX: 2000}, "further back is new too"
 
 
+async def test_what_is_newly_wanted_and_told_more_often_brings_the_next_look_forward(
+    feed: MetricFeed, teller: Teller, clock: SetClock
+) -> None:
+    await feed.poll([])
+    teller.wait = 300.0
+    await feed.poll([YEAR])
+    assert feed.due_at([YEAR]) == clock.now() + 300
+
+
 async def test_what_is_refused_waits_for_the_next_look(
     feed: MetricFeed, teller: Teller, clock: SetClock
 ) -> None:

@@ -12,9 +12,10 @@ from operator import attrgetter
 import structlog
 
 from bot.engine.sessions import DAY
+from bot.feeds.costs import Spending
 from bot.feeds.faults import Fault, Pause, Trouble, fault_of_error
 from bot.feeds.provider import Look, Plug, Provider
-from bot.metrics import Batch, Health, MetricKey, Observation, Unseen, Want, opening_of
+from bot.metrics import MINUTE, Batch, Health, MetricKey, Observation, Unseen, Want, opening_of
 from bot.ports import Clock, UnknownInstrument, Unseeable
 from bot.rules.functions import FUNCTIONS
 
@@ -49,6 +50,7 @@ class MetricFeed:
         self._failing_since: float | None = None
         self._reason = ""
         self._requests = 0
+        self._hour = Spending(3600.0, MINUTE)
         self._quota: int | None = None
 
     def due_at(self, wants: Sequence[Want]) -> float:
@@ -81,8 +83,8 @@ class MetricFeed:
                         "look_broke", provider=self.name, error=type(error).__name__, exc_info=False
                     )
                 return self._fail(fault, asked)
-            if is_due:
-                self._next_at = max(look.next_at, self._clock.now() + _SOONEST)
+            planned = max(look.next_at, self._clock.now() + _SOONEST)
+            self._next_at = planned if is_due else min(self._next_at, planned)
             return self._succeed(look, asked)
 
     async def ask(self, key: MetricKey) -> Observation:
@@ -114,7 +116,14 @@ class MetricFeed:
     def health(self) -> Health:
         """Say how the provider is."""
         return Health(
-            self.name, self._seen_at, self._failing_since, self._reason, self._requests, self._quota
+            self.name,
+            self._seen_at,
+            self._failing_since,
+            self._reason,
+            self._requests,
+            self._quota,
+            requests_in_an_hour=round(self._hour.spent(self._clock.now())),
+            failures=self._pause.failures,
         )
 
     async def close(self) -> None:
@@ -159,6 +168,7 @@ class MetricFeed:
             log.warning("look_incomplete", provider=self.name, reason=remark)
         self._pause, self._failing_since, self._reason = Pause(), None, remark
         self._requests += 1
+        self._hour.spend(1, now)
         self._seen_at, self._quota = now, look.quota
         unseen = tuple(Unseen(key, reason) for key, reason in self._refused.items() if key in served)
         return Batch(self.name, now, observations=good, unseen=unseen)
@@ -179,6 +189,7 @@ class MetricFeed:
         self._failing_since = now if self._failing_since is None else self._failing_since
         self._reason = fault.reason
         self._requests += 1
+        self._hour.spend(1, now)
         return Batch(self.name, now, unseen=tuple(Unseen(key, fault.reason) for key in served))
 
 
