@@ -8,10 +8,11 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select
 
-from bot.alerts.models import Alert, Level, Telling
+from bot.alerts.models import Alert, Level, Notice, Telling
 from bot.alerts.people import Caller, ChatKind, ChatRef
+from bot.engine.sight import Loss, Turns
 from bot.engine.state import AlertState, Early, Grounds
-from bot.metrics import Bar, MetricKey, Seen, point
+from bot.metrics import Bar, Close, MetricKey, Seen, point
 from bot.ports import ChatGone, Conflict, Judgement, NewArming, StoreTrouble, Superseded
 from bot.store import SqlStore, open_store, upgrade
 from bot.store.tables import alert_states
@@ -500,6 +501,48 @@ async def test_cursors_only_rise(store: SqlStore) -> None:
         await store.commit(0, epoch, Judgement(NOON, {}, {BTC: btc, ETH: eth}))
     assert await store.judged_to(0) == {BTC: 180, ETH: 180}
     assert await store.judged_to(1) == {}
+
+
+async def test_the_last_price_goes_with_its_cursor_and_never_with_another(store: SqlStore) -> None:
+    epoch = await store.take(0, "test")
+    first, second = Close(120.0, 101.5, "binance"), Close(170.0, 102.5, "kraken")
+    for to, close in ((120, {BTC: first}), (180, {BTC: second}), (60, {BTC: first})):
+        await store.commit(0, epoch, Judgement(NOON, {}, {BTC: to}, closes=close))
+    assert await store.closes(0) == {BTC: second}
+    assert await store.closes(1) == {}
+    await store.commit(0, epoch, Judgement(NOON, {}, {BTC: 240}))
+    assert await store.closes(0) == {}
+
+
+async def test_a_loss_is_kept_until_it_is_seen_again_or_let_go(store: SqlStore) -> None:
+    epoch = await store.take(0, "test")
+    loss = Loss(NOON - 300, "binance does not answer", "binance", "lost/btc/usdt/1")
+    grown = replace(loss, gone=((60, 120), (180, 240)))
+    await store.commit(0, epoch, Judgement(NOON, turns=Turns({BTC: loss, ETH: loss})))
+    await store.commit(0, epoch, Judgement(NOON, turns=Turns({BTC: grown})))
+    assert await store.losses() == await store.losses(0) == {BTC: grown, ETH: loss}
+    assert await store.losses(1) == {}
+    await store.commit(0, epoch, Judgement(NOON, turns=Turns(back={BTC: grown})))
+    assert await store.losses() == {ETH: loss}
+    await store.commit(0, epoch, Judgement(NOON, turns=Turns(let_go=frozenset({ETH}))))
+    assert await store.losses() == {}
+
+
+async def test_a_notice_reaches_each_chat_once_with_its_own_alerts(store: SqlStore) -> None:
+    for who, rule in ((ANN, "btc < 100000"), (ANN, "eth < 3000"), (BOB, "eth < 2000")):
+        await make(store, who, rule)
+    armings = [await arming_of(store, ANN), await arming_of(store, ANN, "#2"), await arming_of(store, BOB)]
+    series = dict(zip(armings, (["btc/usdt"], ["eth/usdt"], ["eth/usdt"]), strict=True))
+    lost = Notice(Telling.LOST, "lost/1", {"since": NOON}, series)
+    epoch = await store.take(0, "test")
+    assert await store.commit(0, epoch, Judgement(NOON, notices=[lost])) == 2
+    assert await store.commit(0, epoch, Judgement(NOON, notices=[lost])) == 0
+    facts = {one.chat: one.facts for one in await store.lease("telegram", NOON, 10)}
+    assert [one["alert"] for one in facts[ANN.chat]["alerts"]] == ["#1", "#2"]
+    assert [one["series"] for one in facts[ANN.chat]["series"]] == ["btc/usdt", "eth/usdt"]
+    assert [one["alert"] for one in facts[BOB.chat]["alerts"]] == ["#1"]
+    back = Notice(Telling.BACK, "back/1", {"at": NOON}, answers="lost/1", series=["btc/usdt"])
+    assert await store.commit(0, epoch, Judgement(NOON, notices=[back])) == 1
 
 
 async def test_whoever_held_a_partition_before_commits_nothing(store: SqlStore) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.alerts.models import Notice
 from bot.engine.sight import Loss, Turns
 from bot.metrics import MetricKey
-from bot.store.database import Database, chunks
+from bot.store.database import Database, chunks, whole
 from bot.store.promise import content
 from bot.store.tables import alerts, armings, chats, is_living, losses, outbox, subscriptions
 
@@ -22,6 +22,7 @@ class SqlSights:
 
     _database: Database
 
+    @whole
     async def losses(self, partition: int | None = None) -> dict[MetricKey, Loss]:
         """Give every series that cannot be seen, in one partition or in all, as it was told."""
         asked = select(losses)
