@@ -9,6 +9,7 @@ The house, from the ground up; a name imports only from storeys below its own:
     alerts                      what people own, and how it is worded
     backtest                    the live engine, fed with history
     ports                       the sockets between the rooms: Feed, Market, Tape, Store, Chat, Clock
+    illustrate                  the candles of a message's chart, asked for once
     watch, deliver, commands    the ways of the data: judge, send, what people may say
     feeds, store, chats, web, settings, logs, tape   the world outside, one folder or file a kind
     house                       the running parts, and when each of them works

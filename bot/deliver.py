@@ -8,7 +8,7 @@ expires by itself, and the message is sent again: at least once, and never lost.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -43,9 +43,9 @@ _SEND_TIMEOUT = 20.0
 class Courier:
     """Who carries one platform's messages.
 
-    ``translator`` gives the words of a language and a time zone. ``patience`` is how many seconds a message
-    may wait before it says that it was delayed; ``longest_rest`` how many pass at most without a look into
-    the outbox.
+    ``translator`` gives the words of a language and a time zone, ``illustrate`` a message with its chart
+    filled in, in bounded time. ``patience`` is how many seconds a message may wait before it says that it was
+    delayed; ``longest_rest`` how many pass at most without a look into the outbox.
     """
 
     outbox: Outbox
@@ -54,6 +54,7 @@ class Courier:
     translator: Callable[[str, str], Translator]
     patience: float = PATIENCE
     longest_rest: float = 60.0
+    illustrate: Callable[[Message], Awaitable[Message]] | None = None
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
     _pacer: Pacer | None = None
     _failures: int = 0
@@ -104,6 +105,8 @@ class Courier:
         if (wait := self.pacer.ready_at(chat, is_group, now) - now) > _LONGEST_WAIT:
             await self._settle(notification, RetryLater(wait, "paced"))
             return
+        if self.illustrate is not None:
+            message = await self.illustrate(message)
         await self.clock.sleep(self.pacer.reserve(chat, is_group, now) - now)
         try:
             async with asyncio.timeout(_SEND_TIMEOUT):

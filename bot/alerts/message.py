@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bot.alerts.chart import Chart, Sketch
+
 Fact = str | int | float | bool | Sequence[Mapping[str, str | float]] | None
 Facts = Mapping[str, Fact]
 """What a message tells, for programs: JSON values under plain names."""
@@ -16,6 +18,8 @@ class Message:
 
     No part holds markup: each platform escapes everything and adds its own. Any part may be empty, not all.
     ``is_private`` asks a platform that can (Discord) to show it to the asker alone.
+    ``chart`` is a picture to go with it, or a sketch whose candles whoever sends it has to ask for; a message
+    says all it has to say without.
     ``facts`` is the same for programs: it takes no part in equality, and platforms for people ignore it.
     """
 
@@ -23,6 +27,7 @@ class Message:
     lines: tuple[str, ...] = ()
     code: str = ""
     is_private: bool = False
+    chart: Chart | Sketch | None = None
     facts: Facts = field(default_factory=dict, compare=False)
 
     def plain(self) -> str:

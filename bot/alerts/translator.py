@@ -108,6 +108,10 @@ class Translator:
         """Word the time of day alone, where the zone was named just before: ``13:31``."""
         return f"{datetime.fromtimestamp(at, self._zone()):%H:%M}"
 
+    def zone(self, at: float) -> str:
+        """Name the time zone as it is at an instant: ``UTC``, ``CET``, ``UTC+05``."""
+        return _zone_name(datetime.fromtimestamp(at, self._zone()))
+
     def date(self, at: float, now: float) -> str:
         """Word the date of an instant, without the year if it is this one; nothing if it is today."""
         moment, today = (datetime.fromtimestamp(one, self._zone()) for one in (at, now))

@@ -6,6 +6,7 @@ when and where it was seen; what is late says so, and what is missing is left ou
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from bot.alerts.facts import decimal_of, items_of, labels_of, number_of, rule_of, text_of
@@ -13,6 +14,7 @@ from bot.alerts.message import Facts, Message
 from bot.alerts.models import Notification, Telling
 from bot.alerts.sentences import Event, event, filled_levels, meaning, metric_name, venue_name
 from bot.alerts.sighting import stand_in, word_doubt, word_lapse, word_loss, word_return
+from bot.alerts.sketches import of_ring
 from bot.alerts.translator import Translator, exact_utc
 from bot.rules.tree import Rule
 
@@ -56,7 +58,7 @@ def word(notification: Notification, tr: Translator, now: float, patience: float
     if now - notification.made_at > patience:
         due = tr.instant(notification.made_at, now)
         delayed = tr("Delayed: this was to be told at {at}.", at=due)
-        return Message(message.title, (*message.lines, delayed), message.code, facts=message.facts)
+        return replace(message, lines=(*message.lines, delayed))
     return message
 
 
@@ -86,6 +88,7 @@ def _ring(facts: Facts, tr: Translator, now: float) -> Message:
     return Message(
         title=f"{title} {where}".strip(),
         lines=tuple(lines),
+        chart=of_ring(facts, armed, levels, tr) if armed else None,
         facts={
             "event": "ring",
             "alert": label,
