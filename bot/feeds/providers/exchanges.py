@@ -25,6 +25,7 @@ from bot.feeds.faults import Fault, Pause, Trouble, fault_of_error
 from bot.feeds.provider import Look, Means, Offer, Plug, Provider
 from bot.feeds.thread import LoopThread
 from bot.metrics import MetricKey, Observation, Want
+from bot.ports import Clock
 
 NAME = "exchanges"
 
@@ -62,7 +63,8 @@ class _Round:
 class ExchangeProvider:
     """Ask the exchanges behind some doors, in their order."""
 
-    def __init__(self, doors: Mapping[str, Door], thread: LoopThread) -> None:
+    def __init__(self, doors: Mapping[str, Door], thread: LoopThread, clock: Clock) -> None:
+        self._clock = clock
         self._doors = {name: door for name, door in doors.items() if name in CONTRACTS}
         self._thread = thread
         self._homes: dict[MetricKey, str] = {}
@@ -111,8 +113,9 @@ class ExchangeProvider:
             if fault.is_of_all:
                 this.failed[name] = fault
             raise fault from None
-        as_of = _instant(name, figure, this.now)
-        return Observation(key, as_of, round(figure.value, _DIGITS[gauge]), this.now, source=name)
+        now = self._clock.now()  # an answer may have taken its time
+        as_of = _instant(name, figure, now)
+        return Observation(key, as_of, round(figure.value, _DIGITS[gauge]), now, source=name)
 
     async def _find(self, key: MetricKey, gauge: Gauge, this: _Round) -> tuple[str, Contract]:
         """Find the exchange at which a series is at home, and the contract there. Raises Unlisted, Fault.
@@ -176,7 +179,7 @@ def _instant(name: str, figure: Figure, now: float) -> int:
 def _build(means: Means) -> Provider:
     if means.thread is None:
         raise ValueError("exchanges are asked in a thread of their own, and there is none")
-    return ExchangeProvider(means.doors, means.thread)
+    return ExchangeProvider(means.doors, means.thread, means.clock)
 
 
 PLUG = Plug(
