@@ -8,6 +8,7 @@ standing  whether an exchange can be relied on                       pure
 venues    which exchange serves which series                         pure
 costs     what looking costs, and whose turn it is                   pure
 door      the real ccxt, behind checked values
+contracts what exchanges tell of perpetuals and dated futures beside prices
 markets   the listing of one exchange, loaded and renewed
 prices    its present prices, all at once
 exclusion what the extremes of a day exclude                         pure
