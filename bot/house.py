@@ -28,6 +28,8 @@ _SECONDS_TO_SETTLE = 8.0
 _POLLS_UNTIL_SILENT = 3
 _SECONDS_FOR_A_LOOK = 30.0
 _SECONDS_BETWEEN_FIRST_LOOKS = 2.0
+_SHORTEST_WAIT = 0.005
+"""Real seconds to the next look at a provider: while a clock is held, no instant comes nearer."""
 
 
 class OnClock(BaseTrigger):  # type: ignore[misc]  # apscheduler is not typed
@@ -125,14 +127,11 @@ class House:
             self._plan(provider, self.watch.wants(), self.clock.now() + place * _SECONDS_BETWEEN_FIRST_LOOKS)
 
     def _plan(self, feed: MetricFeed, wants: Sequence[Want], earliest: float = 0.0) -> None:
-        """Plan the next look at a provider for when it wants to be asked, if anything is wanted of it.
-
-        Where the clock was held in between, the look comes early, asks nothing, and is planned again.
-        """
+        """Plan the next look at a provider for when it wants to be asked, if anything is wanted of it."""
         due = max(feed.due_at(wants), earliest)
         self._planned[feed.name] = due
         if due < math.inf:
-            wait = self.clock.real(max(0.0, due - self.clock.now()))
+            wait = max(self.clock.real(due - self.clock.now()), _SHORTEST_WAIT)
             self.scheduler.add_job(
                 self._look_at_provider,
                 DateTrigger(datetime.now(UTC) + timedelta(seconds=wait)),
@@ -144,9 +143,11 @@ class House:
             )
 
     async def _look_at_provider(self, feed: MetricFeed) -> None:
+        """Look at a provider; where the clock was held in between it is not due yet, and is planned again."""
         self._planned.pop(feed.name, None)  # while it runs, nobody hurries it
         try:
-            await self._look(feed)
+            if feed.due_at(self.watch.wants()) <= self.clock.now():
+                await self._look(feed)
         finally:
             if self.scheduler.running:
                 self._plan(feed, self.watch.wants())

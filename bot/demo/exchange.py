@@ -31,7 +31,8 @@ class LoopbackExchange:
     """A server on a free loopback port that answers ``ROOT/HOST/path`` as the exchange at HOST would.
 
     Subclasses give the routes. ``now`` is the exchange's clock, ``opened_at`` the instant before which it has
-    no candles. ``middlewares`` may spoil answers.
+    no candles. ``middlewares`` may spoil answers. ``beside`` are addresses of others at the
+    same root, as at a gateway.
     """
 
     fills_quiet_minutes: ClassVar[bool] = True
@@ -55,6 +56,8 @@ class LoopbackExchange:
         now: Callable[[], float],
         middlewares: Iterable[Callable[..., object]] = (),
         opened_at: float = 0.0,
+        *,
+        beside: Iterable[web.RouteDef] = (),
     ) -> None:
         self.path = path
         self.opened_at = opened_at
@@ -62,6 +65,7 @@ class LoopbackExchange:
         self.now = now
         self.root = ""
         self._middlewares = tuple(middlewares)
+        self._beside = tuple(beside)
         self._runner: web.AppRunner | None = None
 
     def routes(self) -> list[web.RouteDef]:
@@ -71,7 +75,7 @@ class LoopbackExchange:
     async def start(self) -> str:
         """Begin to answer, and give the root that stands before ``/HOST/path``."""
         app = web.Application(middlewares=self._middlewares)  # type: ignore[arg-type]
-        app.add_routes(self.routes())
+        app.add_routes([*self.routes(), *self._beside])
         runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -22,6 +22,7 @@ from bot.chats.console import ConsoleChat
 from bot.demo.clock import FastClock
 from bot.demo.days import DAYS, SYMBOL, November
 from bot.demo.exchange import BinanceExchange
+from bot.demo.flows import flow_pages
 from bot.settings import Settings
 
 RATE = 72_000
@@ -52,9 +53,12 @@ SCRIPT = (
     Line(timedelta(minutes=24), "/alert btc < @etf_cost for 4h repeat"),
     Line(timedelta(minutes=25), "/alert btc -5% in 24h repeat cooldown 3d"),
     Line(timedelta(minutes=26), "/alerts"),
+    Line(timedelta(hours=12), "/alert btc etf outflow 900m"),
+    Line(timedelta(hours=12, minutes=1), "/alert btc etf inflow 3 days"),
     Line(timedelta(days=4, hours=8), "/alert btc drops to 82k"),
     Line(timedelta(days=8, hours=12), "/level etf_cost 90k"),
     Line(timedelta(days=12), "/alert btc crosses above 90k"),
+    Line(timedelta(days=19, hours=11, minutes=59), "/etf btc"),
     Line(timedelta(days=19, hours=12), "/alerts"),
 )
 
@@ -68,12 +72,14 @@ async def play(as_json: bool, out: TextIO) -> int:
     with TemporaryDirectory(prefix="tocsin-demo-") as folder:
         async with AsyncExitStack() as stack:
             with clock.still():  # nothing happens before everything is there
-                exchange = BinanceExchange(market, [SYMBOL], clock.now, opened_at=market.start)
+                flows = flow_pages(clock.now)
+                exchange = BinanceExchange(market, [SYMBOL], clock.now, opened_at=market.start, beside=flows)
                 await stack.enter_async_context(exchange)
                 settings = Settings(
                     database_url=f"sqlite:///{Path(folder) / 'demo.db'}",
                     feed_gateway=exchange.root,
-                    providers=(),
+                    providers=("farside",),
+                    farside="on",
                     poll_seconds=POLL_SECONDS,
                     stream=False,
                 )
