@@ -47,6 +47,19 @@ _ring_delay = Histogram(
     buckets=_SECONDS,
     registry=_REGISTRY,
 )
+_loop_lag = Histogram(
+    "tocsin_loop_lag_seconds",
+    "How late the event loop comes back to who waited: for so long it answered nobody.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+    registry=_REGISTRY,
+)
+_loop_lags = Delays()
+_feed_lag = Gauge(
+    "tocsin_feed_lag_seconds",
+    "How far the newest final minute of a feed lies behind its source's present.",
+    ["source"],
+    registry=_REGISTRY,
+)
 _recent_ring_delay = Gauge(
     "tocsin_recent_ring_delay_seconds",
     "The same of the newest rings, as percentiles.",
@@ -84,6 +97,12 @@ def count_poll(source: str, seconds: float, seen_at: float | None) -> None:
     _poll_seconds.labels(source).observe(seconds)
     if seen_at is not None:
         _feed_seen.labels(source).set(seen_at)
+
+
+def show_lag(source: str, seconds: float | None) -> None:
+    """Show how far the newest final minute of a feed lies behind; ``None`` where it brought none yet."""
+    if seconds is not None:
+        _feed_lag.labels(source).set(seconds)
 
 
 def show_stream(source: str, is_well: bool, frames: int, prints: int, heard_at: float | None) -> None:
@@ -137,6 +156,17 @@ def observe_ring_delay(way: str, seconds: float) -> None:
 def ring_delays() -> list[Delay]:
     """Give the percentiles of the newest rings by the way on which their price came."""
     return _ring_delays.all()
+
+
+def observe_loop_lag(seconds: float) -> None:
+    """Observe how late the event loop came back to who waited."""
+    _loop_lag.observe(max(0.0, seconds))
+    _loop_lags.note("loop", seconds)
+
+
+def loop_lag() -> Delay | None:
+    """Give the percentiles of the newest lags of the event loop; ``None`` before the first."""
+    return _loop_lags.of("loop")
 
 
 def show_outbox_age(platform: str, seconds: float) -> None:

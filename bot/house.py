@@ -30,6 +30,7 @@ _SECONDS_FOR_A_LOOK = 30.0
 _SECONDS_BETWEEN_FIRST_LOOKS = 2.0
 _SHORTEST_WAIT = 0.005
 """Real seconds to the next look at a provider: while a clock is held, no instant comes nearer."""
+_SECONDS_BETWEEN_BEATS = 0.5
 
 
 class OnClock(BaseTrigger):  # type: ignore[misc]  # apscheduler is not typed
@@ -85,6 +86,7 @@ class House:
             judging = tasks.create_task(self.watch.run(self.tape))
             others = [tasks.create_task(chat.run(self.desk)) for chat in self.chats]
             following = [tasks.create_task(self._follow(stream)) for stream in self.exchanges.streams]
+            others.append(tasks.create_task(self._time_the_loop()))
             self._schedule()
             try:
                 await until.wait()
@@ -169,10 +171,19 @@ class House:
             return  # the scheduler ends; it would log a look that it cancels as a failure
         health = feed.health()
         gauges.count_poll(feed.name, time.perf_counter() - began, health.seen_at if health.is_well else None)
+        gauges.show_lag(feed.name, health.lag)
         gauges.count_bars(feed.name, sum(len(run.bars) for run in batch.bars))
         for stream in self.exchanges.streams:
             stream.compare(batch)
         await self.tape.put(batch)
+
+    async def _time_the_loop(self) -> None:
+        """Measure how late the loop comes back to who only slept: that long, no chat was answered."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _SECONDS_BETWEEN_BEATS
+            await asyncio.sleep(_SECONDS_BETWEEN_BEATS)
+            gauges.observe_loop_lag(loop.time() - due)
 
     async def _follow(self, stream: Stream) -> None:
         """Hand over what a stream tells, whenever nothing waits to be judged: looks go first."""

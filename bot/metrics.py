@@ -270,7 +270,8 @@ class Health:
     ``quota`` is how many more questions it may be asked, where it says so. ``failures`` is the number of
     failed looks in a row, ``lag`` how many seconds the newest final minute lies behind its source's present,
     ``None`` where it brought none. ``requests`` counts from the start, ``requests_in_an_hour`` those of the
-    last hour.
+    last hour, and ``share`` is how much of what a minute allows was spent in the last one, ``None`` where
+    that is not known.
     """
 
     source: str
@@ -280,6 +281,7 @@ class Health:
     requests: int = field(default=0, compare=False)
     quota: int | None = None
     requests_in_an_hour: int = field(default=0, compare=False)
+    share: float | None = field(default=None, compare=False)
     failures: int = field(default=0, compare=False)
     lag: float | None = field(default=None, compare=False)
 

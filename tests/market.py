@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from bot.metrics import MINUTE, Bar, Health, MetricKey, Seen, join, minute_of, opening_of, point, runs
-from bot.ports import Clock, Serving, UnknownInstrument, Unseeable
+from bot.ports import Clock, Serving, StreamHealth, UnknownInstrument, Unseeable
 from bot.rules.tree import Instrument
 
 
@@ -25,6 +25,7 @@ class HandMarket:
         self._bars: dict[str, list[Bar]] = {}
         self.listed: list[str] = []
         self.stand_ins: dict[MetricKey, Serving] = {}
+        self.flows: list[StreamHealth] = []
         self.asked: list[tuple[MetricKey, int, int, int]] = []
         for base, price in prices.items():
             self.set(f"{base}/{quote}", price)
@@ -73,6 +74,12 @@ class HandMarket:
         if key in self.stand_ins:
             return self.stand_ins[key]
         return Serving("binance", "binance") if key.instrument in self.listed else None
+
+    def standing_in(self) -> dict[MetricKey, Serving]:
+        return self.stand_ins
+
+    def streams(self) -> list[StreamHealth]:
+        return self.flows
 
     def health(self) -> list[Health]:
         return self.reports

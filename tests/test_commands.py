@@ -16,6 +16,7 @@ from bot.alerts.models import Telling
 from bot.alerts.people import Caller, ChatKind, ChatRef, Role
 from bot.alerts.translator import ENGLISH
 from bot.commands import COMMANDS, Office, make_desk
+from bot.delays import Delay
 from bot.engine.sight import Loss, Turns
 from bot.engine.state import AlertState, Ring
 from bot.metrics import MINUTE, Bar, Health, MetricKey, Observation
@@ -43,6 +44,8 @@ class Room:
     metrics: HandMetrics = field(default_factory=HandMetrics)
     admins: set[tuple[ChatRef, str]] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
+    delays: list[Delay] = field(default_factory=list)
+    lag: Delay | None = None
 
     @property
     def office(self) -> Office:
@@ -56,6 +59,8 @@ class Room:
             is_admin=self.is_admin,
             translator_for=lambda language, timezone: ENGLISH.in_timezone(timezone),
             version="1.2.3",
+            ring_delays=lambda: self.delays,
+            loop_lag=lambda: self.lag,
         )
 
     @property

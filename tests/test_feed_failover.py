@@ -176,14 +176,36 @@ async def test_after_a_restart_with_the_home_down_the_next_one_goes_on_from_what
     assert not reader.gaps
 
 
-async def test_where_nothing_was_judged_yet_the_stand_ins_prices_are_its_own(world: World) -> None:
-    world.weather["binance"].trouble = wire.status(503)
+@pytest.mark.parametrize("code", [451, 503])
+async def test_what_begins_while_the_first_is_away_from_the_start_is_at_home_with_the_next(
+    world: World, code: int
+) -> None:
+    market = world.exchanges.market
+    world.weather["binance"].trouble = wire.status(code)
     reader = Reader(BTC, world.minute)
     await world.looks(reader, 200)
+    for key in (BTC, ETH):  # what is watched, and what is only asked about
+        assert world.exchanges.market.serving(key) == Serving("kraken", "kraken")
+    assert market.standing_in() == {}
+    assert reader.bars == world.truth("kraken", reader.bars[0].at, reader.since)
+    await world.restart()
+    await world.looks(reader, 200)
+    assert world.exchanges.market.serving(BTC) == Serving("kraken", "kraken")
+    world.weather["binance"].clear()
+    await world.looks(reader, 600)
+    assert world.exchanges.market.serving(BTC) == Serving("kraken", "kraken")
+    assert reader.bars == world.truth("kraken", reader.bars[0].at, reader.since)
+    assert not reader.gaps
+
+
+async def test_the_market_names_what_others_stand_in_for(world: World) -> None:
+    reader = await seen(world)
+    assert world.exchanges.market.standing_in() == {}
+    world.weather["binance"].trouble = wire.status(451)
+    await world.looks(reader, 10, 5)
     serving = world.exchanges.market.serving(BTC)
     assert serving is not None
-    assert (serving.venue, serving.home, serving.ratio) == ("kraken", "binance", 1.0)
-    assert reader.bars == world.truth("kraken", reader.bars[0].at, reader.since)
+    assert world.exchanges.market.standing_in() == {BTC: serving}
 
 
 async def test_a_key_with_a_venue_never_leaves_it(world: World) -> None:

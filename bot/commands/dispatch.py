@@ -74,7 +74,7 @@ async def _run(request: Request, name: str, rest: str) -> AsyncIterator[Message]
     needed = command.role
     if command.reads_without and (values is None or not values.get(command.reads_without)):
         needed = Role.MEMBER
-    role = await _role(request, needed)
+    role = await _role(request, max(needed, command.tells_more_to))
     if role < needed:
         raise Refusal(who_may(command, request))
     if values is None:

@@ -39,7 +39,7 @@ async def status(request: Request) -> Replies:
     subscriptions = await office.register.subscriptions(request.chat)
     lines = [tr("Tocsin {version}", version=office.version)]
     lines.extend(health_line(health, request) for health in office.market.health())
-    lines.extend(_provider(health, request) for health in office.metrics.health())
+    lines.extend(provider_line(health, request) for health in office.metrics.health())
     lines.append(tr.many("{count} alert in this chat.", "{count} alerts in this chat.", len(subscriptions)))
     yield say(*lines)
 
@@ -82,7 +82,7 @@ def health_line(health: Health, request: Request) -> str:
     return tr("{source}: well, last data {age} ago", source=name, age=seen)
 
 
-def _provider(health: Health, request: Request) -> str:
+def provider_line(health: Health, request: Request) -> str:
     """Say how a provider is; it is asked when it wants to be, so that what it last brought is never late."""
     tr, name = request.tr, venue_name(health.source)
     if health.failing_since is not None or health.seen_at is None:

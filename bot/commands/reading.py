@@ -62,7 +62,8 @@ class Prepared:
 
     ``rule`` is what its owner wrote (levels by name), ``armed`` the same with numbers and full instruments;
     ``keys`` the series of each instrument whose price ``armed`` reads, ``seen`` what could be seen of them;
-    ``said`` what is known of each of its metrics, as it became known.
+    ``said`` what is known of each of its metrics, as it became known. Of those that are ``unrecorded`` and
+    were asked for just now, that is the newest value alone.
     """
 
     rule: Rule
@@ -70,6 +71,7 @@ class Prepared:
     keys: Mapping[Instrument, MetricKey] = field(default_factory=dict)
     seen: Mapping[MetricKey, Seen] = field(default_factory=dict)
     said: Mapping[MetricKey, Sequence[Observation]] = field(default_factory=dict)
+    unrecorded: frozenset[MetricKey] = frozenset()
 
     @property
     def is_seen(self) -> bool:
@@ -140,7 +142,9 @@ async def prepare(request: Request, rule: Rule, values: Mapping[str, Decimal]) -
     found = [one for one in instruments(armed) if key_of(one) in life.priced]
     keys = await asyncio.gather(*(find(request, one, doubts.get(one.base, "")) for one in found))
     said = {key: words or await _asked(key, request) for key, words in known.items()}
-    return Prepared(rule, armed, dict(zip(found, keys, strict=True)), await look(office.market, keys), said)
+    seen = await look(office.market, keys)
+    unrecorded = frozenset(key for key, words in known.items() if not words)
+    return Prepared(rule, armed, dict(zip(found, keys, strict=True)), seen, said, unrecorded)
 
 
 async def _stocks(request: Request, rule: Rule) -> tuple[frozenset[str], dict[str, str]]:
@@ -222,7 +226,8 @@ async def _asked(key: MetricKey, request: Request) -> Sequence[Observation]:
     if not metrics.offers(key)[0].example:
         return []
     try:
-        return [await metrics.ask(key)]
+        word = await metrics.ask(key)
+        return [replace(word, known_at=min(word.known_at, request.now))]
     except Unseeable:
         return []
     except UnknownInstrument as error:

@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from bot import gauges
 from bot.alerts.message import Message
 from bot.alerts.people import Caller, ChatKind, ChatRef, Role
 from bot.alerts.translator import Translator
+from bot.delays import Delay
 from bot.ports import ChatSettings, Clock, Market, Metrics, Register
 
 _PREVIEWS = 2
@@ -24,6 +26,7 @@ class Office:
     * ``is_admin``: asks a platform whether a person administers a chat now.
     * ``translator_for``: gives the words of a (language, time zone).
     * ``late_after``: seconds after which what a feed last saw counts as late.
+    * ``ring_delays``, ``loop_lag``: how long the newest rings took, and how late the event loop is.
     * ``previews``: the places for those who look through history, which costs calls and time.
     """
 
@@ -37,6 +40,8 @@ class Office:
     translator_for: Callable[[str, str], Translator]
     version: str = ""
     late_after: float = 120.0
+    ring_delays: Callable[[], list[Delay]] = gauges.ring_delays
+    loop_lag: Callable[[], Delay | None] = gauges.loop_lag
     previews: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PREVIEWS), compare=False)
 
 

@@ -40,7 +40,8 @@ class Standing(Enum):
 async def stand(prepared: Prepared, is_shared: bool, now: float, market: Market) -> Standing:
     """Say how a new arming begins, by the very function that will begin it.
 
-    ``OPEN`` where that cannot be said: a price that is not seen, or a history too long to ask for.
+    ``OPEN`` where that cannot be said: a price that is not seen, a history too long to ask for, or a metric
+    of which nothing but the newest value is known.
     """
     life = compile_rule(prepared.armed, is_shared, now, prepared.seen)
     if not prepared.is_seen or life.warmup > _HISTORY or any(life.spans.values()):
@@ -63,7 +64,7 @@ async def stand(prepared: Prepared, is_shared: bool, now: float, market: Market)
             replace(prepared, armed=prepared.armed.with_options(options)), is_shared, now, market
         )
         return Standing.NEAR if plain is Standing.CLEAR else plain
-    return Standing.OPEN if life.warmup else Standing.TRUE
+    return Standing.OPEN if life.warmup or prepared.unrecorded else Standing.TRUE
 
 
 async def made_lines(alert: Alert, prepared: Prepared, request: Request) -> list[str]:

@@ -35,7 +35,7 @@ class Command:
 
     * ``name``: what is typed after the slash; ``summary``: at most 100 characters, for menus.
     * ``role``: who may use it in full; ``reads_without``: the option without which it only reads, so that
-      anybody may.
+      anybody may; ``tells_more_to``: the role from which on it says all that it can.
     * ``changes``: whether it changes anything (platforms may hide such commands from members of a group).
     * ``examples``: lines that work as they stand, without the slash and the name.
     """
@@ -47,6 +47,7 @@ class Command:
     run: Callable[[Request], Replies]
     changes: bool = False
     reads_without: str = ""
+    tells_more_to: Role = Role.MEMBER
     examples: tuple[str, ...] = ()
 
     @property

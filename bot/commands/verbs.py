@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.alerts.people import Role
-from bot.commands import alerts, levels, manual, market, metrics, preview, shared
+from bot.commands import alerts, feeds, levels, manual, market, metrics, preview, shared
 from bot.commands.table import Command, Option
 
 _RULE = Option("rule", "The rule, such as: btc < 100k for 5m", completes="rule")
@@ -106,6 +106,14 @@ COMMANDS: tuple[Command, ...] = (
         examples=("btc",),
     ),
     Command("status", "Say how the feeds are and what this chat has", Role.MEMBER, (), market.status),
+    Command(
+        "feeds",
+        "Say how each feed is, what it costs, and who stands in for whom",
+        Role.MEMBER,
+        (),
+        feeds.show,
+        tells_more_to=Role.ADMIN,
+    ),
     Command("catalogue", "List the shared alerts that a chat may follow", Role.MEMBER, (), shared.catalogue),
     Command(
         "subscribe",

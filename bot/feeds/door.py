@@ -84,6 +84,11 @@ class Door:
         """Count the requests of the last hour."""
         return round(self._hour.spent(self._clock.now()))
 
+    def share(self) -> float:
+        """Give how much of what a minute allows was spent in the last one, of the scarcest allowance."""
+        now = self._clock.now()
+        return max(spent.spent(now) / costs.a_minute for costs, spent in self._minute.items())
+
     def spent(self, kind: Kind) -> float:
         """Give the weight that was spent in the last minute, of the allowance that a kind belongs to."""
         return self._minute[self._about.costs[kind]].spent(self._clock.now())

@@ -158,6 +158,7 @@ class Lookout:
             self._reason,
             self._door.requests,
             requests_in_an_hour=self._door.requests_in_an_hour(),
+            share=self._door.share(),
             failures=self._pause.failures,
             lag=None if newest is None else max(0.0, self._time.estimate() - newest),
         )

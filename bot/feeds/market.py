@@ -29,6 +29,10 @@ class ExchangeMarket:
         """Say which exchange shows a series now; ``None`` if none does, or that is not known yet."""
         return self._venues.serving(key)
 
+    def standing_in(self) -> dict[MetricKey, Serving]:
+        """Name the series that another exchange than their home shows now."""
+        return self._venues.standing_in()
+
     async def resolve(self, instrument: Instrument) -> MetricKey:
         """Find the series of an instrument, its default quote filled in.
 

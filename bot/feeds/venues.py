@@ -17,6 +17,9 @@ PRICE = "price"
 _FURTHEST = 1.2
 """By what factor two exchanges may differ about one thing, even on the worst of days."""
 
+_SAME = 1e-9
+"""What two floats may differ by that are one price."""
+
 _LISTINGS = 3
 _APART = 3600.0
 """So many listings in a row that lack an instrument, at least so many seconds apart, make it delisted."""
@@ -49,6 +52,9 @@ class Venues:
     show this series, the next one that lists it stands in. While an exchange that may be the home has not
     said what it lists, and has not failed for long either, the answer is unknown: a series must not wander
     because one was slow. A key with a venue never leaves it.
+
+    What begins while the first one is away, and has listed nothing since the start, is at home with the next:
+    where an exchange refuses a whole country, nobody stands in for it for ever.
 
     The feeds write here, all in one thread; anybody may read.
     """
@@ -189,8 +195,16 @@ class Venues:
             return Serving(venue, home)
         turn = self._stand_ins.get(key.instrument)
         if turn is None or turn.venue != venue:
+            if home not in self._listings and home != self._homes.get(key.instrument):
+                return Serving(venue, venue)
             return Serving(venue, home, reason=self._trouble(home, key.instrument))
         return Serving(venue, home, turn.ratio or 1.0, turn.since, turn.reason)
+
+    def standing_in(self) -> dict[MetricKey, Serving]:
+        """Name the series without a venue that another exchange than their home shows now."""
+        keys = (MetricKey(PRICE, instrument) for instrument in sorted(self._stand_ins))
+        found = ((key, self.serving(key)) for key in keys)
+        return {key: serving for key, serving in found if serving is not None and serving.is_stand_in}
 
     def ratio(self, name: str, key: MetricKey) -> float | None:
         """Give what the prices of an exchange are multiplied by for a key; ``None`` if not measured yet."""
@@ -207,7 +221,13 @@ class Venues:
             return False
         turn = self._stand_ins.get(key.instrument)
         if turn is not None and turn.venue == name:
-            self._stand_ins[key.instrument] = replace(turn, ratio=ratio)
+            is_at_home = abs(ratio - 1) < _SAME and self._choose(key.instrument)[0] not in self._listings
+            if is_at_home:
+                del self._stand_ins[key.instrument]
+                self._homes[key.instrument] = name
+                log.info("at_home", instrument=key.instrument, exchange=name)
+            else:
+                self._stand_ins[key.instrument] = replace(turn, ratio=ratio)
         return True
 
     def is_to_be_tried(self, name: str, key: MetricKey) -> bool:

@@ -114,6 +114,9 @@ class Market(Protocol):
     def serving(self, key: MetricKey) -> Serving | None:
         """Say which exchange shows a series now; ``None`` if none does, or that is not known yet."""
 
+    def standing_in(self) -> dict[MetricKey, Serving]:
+        """Name the series that another exchange than their home shows now."""
+
     def health(self) -> list[Health]:
         """Say how each feed is."""
 
