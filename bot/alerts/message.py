@@ -13,13 +13,25 @@ Facts = Mapping[str, Fact]
 
 
 @dataclass(frozen=True, slots=True)
+class Button:
+    """A button under a message: pressing it says ``line``, a command such as ``/confirm 12``.
+
+    It is said by whoever presses, with his role, and the message is edited to show the answer. ``line`` has at
+    most 60 bytes, for the platforms keep it: so a button works after a restart too.
+    """
+
+    label: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message: a title that stands out, lines of plain text, and a block in a fixed-width face.
 
     No part holds markup: each platform escapes everything and adds its own. Any part may be empty, not all.
     ``is_private`` asks a platform that can (Discord) to show it to the asker alone.
     ``chart`` is a picture to go with it, or a sketch whose candles whoever sends it has to ask for; a message
-    says all it has to say without.
+    says all it has to say without. ``buttons`` stand in rows; what they do can be typed as well.
     ``facts`` is the same for programs: it takes no part in equality, and platforms for people ignore it.
     """
 
@@ -28,6 +40,7 @@ class Message:
     code: str = ""
     is_private: bool = False
     chart: Chart | Sketch | None = None
+    buttons: tuple[tuple[Button, ...], ...] = ()
     facts: Facts = field(default_factory=dict, compare=False)
 
     def plain(self) -> str:
