@@ -150,6 +150,16 @@ async def test_what_was_never_looked_at_is_looked_at_once_it_is_asked_for(room: 
     assert "186.6" in (await room.replies("/alert $nvda > 500"))[0].plain()
 
 
+async def test_one_value_alone_does_not_make_a_window_true_already(room: Room) -> None:
+    room.metrics.give("price", provider="yahoo", example="$nvda")
+    room.metrics.show(MetricKey("price", "$nvda"), "186.6", NOVEMBER + 19 * DAY, "yahoo")
+    room.clock.time += 0.5
+    lines = (await room.replies("/alert $nvda > 500"))[0].lines
+    assert not any("true already" in line for line in lines), "it is known to be clear"
+    lines = (await room.replies("/alert $nvda moves down 5% in 1d"))[0].lines
+    assert "If it is true already, it waits to be clear first." in lines
+
+
 async def test_status_says_how_providers_are(room: Room) -> None:
     room.metrics.reports = [Health("sosovalue", room.clock.time - 7200, quota=7)]
     assert "SoSoValue: well, last asked 2 hours ago, 7 questions left" in await room.say("/status")

@@ -120,8 +120,9 @@ async def test_what_nobody_lists_is_told_by_the_first_exchange(world: World) -> 
     assert reader.reasons == ["binance does not list LUNA/USDT"]
 
 
-async def test_metrics_that_are_no_prices_are_nobodys_here(world: World) -> None:
-    batches = [
-        await feed.poll([Want(MetricKey("fear_greed", ""), world.minute)]) for feed in world.exchanges.feeds
-    ]
+@pytest.mark.parametrize(
+    "key", [MetricKey("fear_greed", ""), MetricKey("price", "spx"), MetricKey("price", "$nvda")]
+)
+async def test_what_is_not_traded_on_exchanges_is_nobodys_here(world: World, key: MetricKey) -> None:
+    batches = [await feed.poll([Want(key, world.minute)]) for feed in world.exchanges.feeds]
     assert not any(batch.unseen or batch.prints for batch in batches)

@@ -11,7 +11,8 @@ from bot.feeds.faults import Fault
 from bot.feeds.listing import Listed
 from bot.feeds.lookout import Lookout
 from bot.feeds.thread import LoopThread
-from bot.metrics import Bar, Batch, Health, Seen, Want
+from bot.feeds.venues import PRICE
+from bot.metrics import Bar, Batch, Health, MetricKey, Seen, Want
 from bot.ports import Unseeable
 
 Answer = TypeVar("Answer")
@@ -33,7 +34,8 @@ class ExchangeFeed:
         """Look once; wants that another exchange serves are left to it. Never raises for the world."""
         if not self._is_open:
             return Batch(self.name, self._lookout.clock.now())
-        return await self._thread.run(lambda: self._lookout.look(tuple(wants)))
+        traded = tuple(want for want in wants if _is_traded(want.key))
+        return await self._thread.run(lambda: self._lookout.look(traded))
 
     async def ready(self) -> None:
         """Know what the exchange lists. Raises Unseeable."""
@@ -78,3 +80,8 @@ class ExchangeFeed:
         if not self._is_open:
             raise Unseeable(f"{self.name} is not looked at any more")
         return await self._thread.run(guarded)
+
+
+def _is_traded(key: MetricKey) -> bool:
+    """Whether a key is a price on exchanges: an index or a stock has no quote, and no exchange lists it."""
+    return key.metric == PRICE and "/" in key.instrument
