@@ -24,7 +24,6 @@ from telegram import (
     BotCommandScopeAllChatAdministrators,
     BotCommandScopeAllGroupChats,
     BotCommandScopeDefault,
-    LinkPreviewOptions,
     ReplyParameters,
     Update,
 )
@@ -42,9 +41,11 @@ from telegram.ext import ApplicationBuilder, TypeHandler
 from bot.alerts.message import Message, say
 from bot.alerts.people import ChatKind, ChatRef
 from bot.chats.lanes import Lanes
-from bot.chats.telegram_errors import MARKUP, NO_TOPIC, outcome_of, pause_before, says
+from bot.chats.studio import Studio
+from bot.chats.telegram_errors import MARKUP, outcome_of, pause_before, says
 from bot.chats.telegram_http import AiohttpRequest, Shut
 from bot.chats.telegram_inbox import Said, read
+from bot.chats.telegram_posts import NO_PREVIEW, Posts, number
 from bot.chats.telegram_text import Part, render
 from bot.ports import Clock, Desk, Outcome, Receipt, Refused, Rejected, RetryLater
 
@@ -56,7 +57,6 @@ REPLY_TRIES: Final = 4
 LONGEST_PAUSE: Final = 60.0
 BUSY = say("Too many commands at once: some of the last ones were not read. Please send them again.")
 
-NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 IN_PLACE_OF_TOKEN: Final = "kept by the request"  # noqa: S105
 
 Result = TypeVar("Result")
@@ -71,6 +71,7 @@ class Answer:
     said: Said
     shown: list[tuple[int, Part]] = field(default_factory=list)
     is_lost: bool = False
+    has_photo: bool = False
 
 
 class TelegramChat:
@@ -78,8 +79,8 @@ class TelegramChat:
 
     ``token`` is BotFather's, ``root`` the address of the Bot API. ``menu`` lists the commands for Telegram's
     menu as (name, summary, is only for a group's administrators). ``patience`` is how many seconds to wait
-    for an answer. ``send`` and ``is_admin`` work while ``run`` runs; before and after, ``send`` asks to try
-    later.
+    for an answer, ``studio`` draws the charts. ``send`` and ``is_admin`` work while ``run`` runs; before and
+    after, ``send`` asks to try later.
     """
 
     platform = "telegram"
@@ -93,6 +94,7 @@ class TelegramChat:
         menu: Sequence[tuple[str, str, bool]] = (),
         busy: Message = BUSY,
         patience: float = 15.0,
+        studio: Studio | None = None,
     ) -> None:
         # The library warns on every 429 unless it may say "retry after" as a timedelta; this is its switch.
         os.environ.setdefault("PTB_TIMEDELTA", "true")
@@ -116,6 +118,7 @@ class TelegramChat:
             .job_queue(None)
             .build()
         )
+        self._posts = Posts(self._application.bot, studio or Studio())
         self._application.add_handler(TypeHandler(Update, self._take))
 
     def __repr__(self) -> str:
@@ -220,6 +223,9 @@ class TelegramChat:
             return
         parts = render(message)
         try:
+            if message.chart is not None or answer.has_photo:
+                await self._show_anew(answer, message, parts)
+                return
             for index, part in enumerate(parts):
                 if index >= len(answer.shown):
                     answer.shown.append((await self._insist(partial(self._reply, answer.said, part)), part))
@@ -238,18 +244,26 @@ class TelegramChat:
             answer.is_lost = True
             log.warning("reply not shown", chat=str(answer.said.caller.chat), reason=str(error))
 
+    async def _show_anew(self, answer: Answer, message: Message, parts: Sequence[Part]) -> None:
+        """Show a reply with a picture, or after one: a text cannot be turned into a picture, nor back."""
+        said, sent = answer.said, list[int]()
+        for shown, _ in answer.shown:
+            await self._delete(said.caller.chat, shown)
+        answer.shown.clear()
+        to = _replying(said)
+        await self._insist(lambda: self._posts.post(said.caller.chat, message, parts, sent, to))
+        answer.shown.extend(zip(sent, (*parts, Part("", "")), strict=False))
+        answer.has_photo = message.chart is not None
+
     async def _reply(self, said: Said, part: Part) -> int:
-        to = None
-        if said.caller.kind is ChatKind.GROUP:
-            to = ReplyParameters(said.message, allow_sending_without_reply=True)
-        return await self._post(said.caller.chat, part, to)
+        return await self._posts.text(said.caller.chat, part, _replying(said))
 
     async def _edit(self, chat: ChatRef, message: int, part: Part) -> bool:
         """Change a message; ``False`` if it cannot be changed (any more)."""
         for text, mode in ((part.html, ParseMode.HTML), (part.plain, None)):
             try:
                 await self._application.bot.edit_message_text(
-                    text, _number(chat.chat), message, parse_mode=mode, link_preview_options=NO_PREVIEW
+                    text, number(chat.chat), message, parse_mode=mode, link_preview_options=NO_PREVIEW
                 )
                 return True
             except BadRequest as error:
@@ -261,7 +275,7 @@ class TelegramChat:
 
     async def _delete(self, chat: ChatRef, message: int) -> None:
         try:
-            await self._application.bot.delete_message(_number(chat.chat), message)
+            await self._application.bot.delete_message(number(chat.chat), message)
         except TelegramError as error:
             log.info("message not deleted", chat=str(chat), reason=str(error))
 
@@ -295,8 +309,7 @@ class TelegramChat:
         while len(self._begun) > 1024:
             self._begun.popitem(last=False)
         try:
-            for part in parts[len(sent) :]:
-                sent.append(await self._post(chat, part, None))
+            await self._posts.post(chat, message, parts, sent, None)
         except TelegramError as error:
             return outcome_of(error, chat)
         except Exception:
@@ -304,30 +317,6 @@ class TelegramChat:
             return RetryLater(LONGEST_PAUSE, "an error in the Telegram adapter")
         self._begun.pop((chat, nonce), None)
         return Receipt(str(sent[0]))
-
-    async def _post(self, chat: ChatRef, part: Part, to: ReplyParameters | None) -> int:
-        """Send one part: as plain text where its markup is refused, without the topic where that is gone."""
-        thread = int(chat.thread) if chat.thread else None
-        has_markup = True
-        while True:
-            try:
-                sent = await self._application.bot.send_message(
-                    _number(chat.chat),
-                    part.html if has_markup else part.plain,
-                    parse_mode=ParseMode.HTML if has_markup else None,
-                    message_thread_id=thread,
-                    link_preview_options=NO_PREVIEW,
-                    reply_parameters=to,
-                )
-                return sent.message_id
-            except BadRequest as error:
-                if thread is not None and says(error, NO_TOPIC):
-                    thread = None
-                elif has_markup and says(error, MARKUP):
-                    has_markup = False
-                else:
-                    raise
-                log.warning("sent otherwise", chat=str(chat), reason=str(error))
 
     async def is_admin(self, chat: ChatRef, person: str) -> bool:
         """Ask Telegram whether a person administers a chat; an answer is kept for a minute.
@@ -343,7 +332,7 @@ class TelegramChat:
         if not person.isdecimal():
             return False
         try:
-            member = await self._application.bot.get_chat_member(_number(chat.chat), int(person))
+            member = await self._application.bot.get_chat_member(number(chat.chat), int(person))
         except TelegramError as error:
             log.warning("administrator unknown", chat=str(chat), reason=str(error))
             return False
@@ -365,9 +354,11 @@ def _report(error: TelegramError) -> None:
             log.warning("telegram polling failed", reason=str(error))
 
 
-def _number(chat: str) -> int | str:
-    """Give a chat's id as Telegram writes it; a public name (``@name``) stays as it is."""
-    return chat if chat.startswith("@") else int(chat)
+def _replying(said: Said) -> ReplyParameters | None:
+    """Answer to the message in a group, where several talk."""
+    if said.caller.kind is not ChatKind.GROUP:
+        return None
+    return ReplyParameters(said.message, allow_sending_without_reply=True)
 
 
 async def _within(seconds: float, stopping: Coroutine[Any, Any, None]) -> None:
