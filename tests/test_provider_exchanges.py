@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -224,6 +225,36 @@ def test_the_notes_say_what_the_figures_are() -> None:
     assert "per funding interval" in notes["funding"] and "8 hours" in notes["funding"]
     assert "accounts" in notes["long_share"]
     assert "14 or more days" in notes["basis"]
+
+
+PASTS = {"binance": (500, 500), "okx": (100, 100), "bybit": (1, 500)}
+
+
+@pytest.mark.parametrize("name", TELLING)
+async def test_a_first_look_goes_back_as_far_as_the_exchange_tells(opened: Open, name: str) -> None:
+    world = await opened(name)
+    world.told[name].before = "6000000000"
+    world.clock.time += 120
+    first = await world.feed.poll([Want(key, int(NOON) - 400 * DAY) for key in KEYS])
+    assert reasons(first) == {}
+    for key, most in zip((INTEREST, SHARE), PASTS[name], strict=True):
+        told = [one for one in first.observations if one.key == key]
+        assert most - 1 <= len(told) <= most + 1
+        assert all(before.as_of < after.as_of for before, after in pairwise(told))
+        if most > 1:
+            assert {one.as_of % 3600 for one in told[:-1]} == {0}
+            assert told[-1].as_of - told[0].as_of <= most * 3600
+    worths = [one.value for one in first.observations if one.key == INTEREST]
+    assert worths[-1] == 7_500_000_000 and set(worths[:-1]) <= {6_000_000_000}
+    assert len((await world.look()).observations) == 4, "later looks are at the present"
+
+
+@pytest.mark.parametrize("name", ["binance", "okx"])
+async def test_a_past_that_cannot_be_read_costs_nothing_of_the_present(opened: Open, name: str) -> None:
+    world = await opened(name)
+    world.told[name].before = "-"
+    batch = await world.feed.poll([Want(INTEREST, int(NOON) - 400 * DAY)])
+    assert [one.value for one in batch.observations] == [7_500_000_000]
 
 
 # --- what cannot be true ------------------------------------------------------------------------------------

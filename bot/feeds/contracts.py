@@ -105,6 +105,10 @@ class Contracts(ABC):
     _told: dict[tuple[str, ...], Any] = field(default_factory=dict)
     period: ClassVar[str] = _PERIOD
     """How the exchange names five minutes; ccxt hands this on as it is."""
+    hours: ClassVar[int] = 500
+    """How many of the last hours one answer tells."""
+    remembers_worths: ClassVar[bool] = True
+    """Whether it tells what open positions were worth in the past, and not in coins alone."""
 
     async def figure(self, gauge: Gauge, contract: Contract) -> Figure:
         """Ask for one figure of one contract."""
@@ -115,6 +119,20 @@ class Contracts(ABC):
             "basis": self.basis,
         }
         return await asking[gauge](contract)
+
+    async def past(self, gauge: Gauge, contract: Contract) -> list[Figure]:
+        """Give the figures of the last hours, where the exchange tells them; none where it does not."""
+        match gauge:
+            case "open_interest" if self.remembers_worths:
+                call = "fetch_open_interest_history"
+            case "long_share":
+                call = "fetch_long_short_ratio_history"
+            case _:
+                return []
+        rows = await self._ask(call, contract.symbol, "1h", None, self.hours, weight=0)
+        if gauge == "long_share":
+            return [self._percent(row, contract) for row in rows]
+        return [self._worth(row.get("openInterestValue"), row.get("timestamp"), contract) for row in rows]
 
     async def funding(self, contract: Contract) -> Figure:
         """Give the rate that is paid next, in percent of a position, per funding interval of the contract."""
@@ -132,10 +150,7 @@ class Contracts(ABC):
         """Give the share of accounts that are long, in percent of those that hold a position."""
         call = "fetch_long_short_ratio_history"
         row = _newest(await self._ask(call, contract.symbol, self.period, None, 1, weight=0))
-        share = self._share(row, contract)
-        if not 0 < share < 1:
-            raise self._nonsense(f"gives a share of longs of {float(share * 100):g}% for {contract.symbol}")
-        return Figure(share * 100, instant_of(row.get("timestamp")))
+        return self._percent(row, contract)
 
     async def basis(self, contract: Contract) -> Figure:
         """Give the premium of a dated future over the price it follows, in percent a year."""
@@ -168,6 +183,12 @@ class Contracts(ABC):
         if isinstance(told := self._told[question], Fault):
             raise told
         return told
+
+    def _percent(self, row: Mapping[str, Any], contract: Contract) -> Figure:
+        share = self._share(row, contract)
+        if not 0 < share < 1:
+            raise self._nonsense(f"gives a share of longs of {float(share * 100):g}% for {contract.symbol}")
+        return Figure(share * 100, instant_of(row.get("timestamp")))
 
     def _halves(self, long: object, short: object, contract: Contract) -> Decimal:
         """Read the share of longs where that of shorts stands beside it: together they are all."""
@@ -233,6 +254,7 @@ class BybitContracts(Contracts):
     """
 
     period: ClassVar[str] = "5min"
+    remembers_worths: ClassVar[bool] = False
 
     async def open_interest(self, contract: Contract) -> Figure:
         """Give it as it is now."""
@@ -256,6 +278,8 @@ class OkxContracts(Contracts):
 
     https://www.okx.com/docs-v5/en/#public-data-rest-api
     """
+
+    hours: ClassVar[int] = 100
 
     async def funding(self, contract: Contract) -> Figure:
         """Give the rate that is paid next, in percent of a position, per funding interval of the contract."""

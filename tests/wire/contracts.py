@@ -24,7 +24,8 @@ _GRID = 300
 class Told:
     """What one exchange tells of all its contracts alike, as it writes it.
 
-    ``futures`` are the ends of dated ones, in epoch seconds; ``lag`` is how old figures are, in seconds.
+    ``futures`` are the ends of dated ones, in epoch seconds; ``lag`` is how old figures are, in seconds;
+    ``before`` is what open positions were worth in the hours before, where they were worth something else.
     """
 
     rate: str = "0.0001"
@@ -36,6 +37,7 @@ class Told:
     future: str = "102000.00"
     futures: list[int] = field(default_factory=list)
     lag: float = 0.0
+    before: str = ""
 
 
 def _body(response: web.Response) -> Any:
@@ -60,6 +62,11 @@ class TellingExchange(LoopbackExchange):
     def past(self) -> int:
         """Give the newest whole five minutes, of what is told by them."""
         return self.stamp() // (_GRID * 1000) * _GRID * 1000
+
+    def hours(self, count: int) -> list[int]:
+        """Give the last whole hours, in milliseconds, rising."""
+        last = self.stamp() // 3_600_000 * 3_600_000
+        return [last - ago * 3_600_000 for ago in range(count)][::-1]
 
     def ends(self) -> list[tuple[int, datetime]]:
         """List the ends of the dated futures, in epoch seconds and as days."""
@@ -126,7 +133,11 @@ class BinanceTelling(TellingExchange, BinanceExchange):
         }
         return self._history(request, [row])
 
-    def _history(self, request: web.Request, rows: Sequence[Mapping[str, object]]) -> web.Response:
+    def _history(self, request: web.Request, rows: Sequence[dict[str, object]]) -> web.Response:
+        if request.query["period"] == "1h":
+            past = [row | {"sumOpenInterestValue": self.told.before or self.told.worth} for row in rows]
+            stamps = self.hours(min(int(request.query["limit"]), 500))
+            return web.json_response([{**row, "timestamp": stamp} for stamp in stamps for row in past])
         assert request.query["period"] == "5m"
         return web.json_response([{**row, "timestamp": self.past()} for row in rows])
 
@@ -159,9 +170,13 @@ class BybitTelling(TellingExchange, BybitExchange):
         return web.json_response(answer | {"time": self.stamp()})
 
     async def _accounts(self, request: web.Request) -> web.Response:
-        assert request.query["period"] == "5min"
-        row = {"symbol": request.query["symbol"], "timestamp": str(self.past())}
-        return self._answer({"list": [{**row, "buyRatio": self.told.long, "sellRatio": self.told.short}]})
+        row = {"symbol": request.query["symbol"], "buyRatio": self.told.long, "sellRatio": self.told.short}
+        if request.query["period"] == "1h":
+            stamps = self.hours(min(int(request.query["limit"]), 500))[::-1]
+        else:
+            assert request.query["period"] == "5min"
+            stamps = [self.past()]
+        return self._answer({"list": [{**row, "timestamp": str(stamp)} for stamp in stamps]})
 
 
 class OkxTelling(TellingExchange, OkxExchange):
@@ -177,6 +192,7 @@ class OkxTelling(TellingExchange, OkxExchange):
             web.get(f"{root}/public/mark-price", self._marks),
             web.get(f"{root}/market/index-tickers", self._indices),
             web.get(ratio, self._accounts),
+            web.get(f"{root}/rubik/stat/contracts/open-interest-history", self._worths),
         ]
 
     async def _instruments(self, request: web.Request) -> web.Response:
@@ -237,9 +253,18 @@ class OkxTelling(TellingExchange, OkxExchange):
         return _okx([{"instId": name, "idxPx": self.told.index, **row}])
 
     async def _accounts(self, request: web.Request) -> web.Response:
-        stamps = (self.past(), self.past() - _GRID * 1000)
         assert request.query["instId"].endswith("-SWAP")
+        if request.query["period"] == "1H":
+            stamps = self.hours(min(int(request.query["limit"]), 100))[::-1]
+        else:
+            stamps = [self.past(), self.past() - _GRID * 1000]
         return _okx([[str(stamp), self.told.ratio] for stamp in stamps])
+
+    async def _worths(self, request: web.Request) -> web.Response:
+        assert (request.query["instId"], request.query["period"]) == ("BTC-USDT-SWAP", "1H")
+        stamps = self.hours(min(int(request.query["limit"]), 100))[::-1]
+        worth = self.told.before or self.told.worth
+        return _okx([[str(stamp), "2800476.45", "28006.5419", worth] for stamp in stamps])
 
     @staticmethod
     def _future(day: datetime) -> str:

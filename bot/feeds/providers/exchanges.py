@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+
+import structlog
 
 from bot.engine.sessions import DAY
 from bot.feeds.contracts import (
@@ -32,6 +35,9 @@ NAME = "exchanges"
 _SECONDS = 300.0
 """From one look to the next: what exchanges tell of contracts is of five minutes."""
 
+_FIRST = 11 * DAY
+"""Whoever is asked for what is further back is asked for the first time."""
+
 _SOON = 60.0
 _OLDEST = 1800
 _AHEAD = 60
@@ -43,6 +49,8 @@ _NOTES: Mapping[Gauge, str] = {
     "long_share": "the share of accounts, whatever they hold",
     "basis": f"of the first dated future with {SOONEST_EXPIRY // DAY} or more days to run, simple interest",
 }
+log = structlog.get_logger(__name__)
+
 _DIGITS: Mapping[Gauge, int] = {"funding": 8, "open_interest": 2, "long_share": 6, "basis": 6}
 
 
@@ -85,7 +93,7 @@ class ExchangeProvider:
         fault: Fault | None = None
         for want in wants:
             try:
-                found.append(await self._observe(want.key, this))
+                found += await self._observe(want, this)
             except Unlisted as absence:
                 refused[want.key] = str(absence)
             except Fault as trouble:
@@ -96,8 +104,9 @@ class ExchangeProvider:
             raise fault
         return Look(now + (_SOON if fault else _SECONDS), tuple(found), refused)
 
-    async def _observe(self, key: MetricKey, this: _Round) -> Observation:
-        gauge = _GAUGES[key.metric]
+    async def _observe(self, want: Want, this: _Round) -> list[Observation]:
+        """Ask for one figure, on a first look for those of the hours before too. Raises Unlisted, Fault."""
+        key, gauge = want.key, _GAUGES[want.key.metric]
         name, contract = await self._find(key, gauge, this)
         if this.now < self._pauses[name].until:
             raise Fault(Trouble.PASSING, self._reasons[name])
@@ -115,7 +124,25 @@ class ExchangeProvider:
             raise fault from None
         now = self._clock.now()  # an answer may have taken its time
         as_of = _instant(name, figure, now)
-        return Observation(key, as_of, round(figure.value, _DIGITS[gauge]), now, source=name)
+        known = {as_of: figure.value}
+        if want.since < this.now - _FIRST:
+            known |= await self._past(asked, gauge, contract, as_of)
+        return [
+            Observation(key, at, round(value, _DIGITS[gauge]), now, source=name)
+            for at, value in sorted(known.items())
+        ]
+
+    async def _past(
+        self, asked: Contracts, gauge: Gauge, contract: Contract, until: int
+    ) -> dict[int, Decimal]:
+        """Ask for the hours before an instant; who cannot tell them tells the present all the same."""
+        try:
+            past = await asked.past(gauge, contract)
+        except Exception as error:
+            fault = fault_of_error(asked.name, error)
+            log.info("no_past", exchange=asked.name, metric=gauge, reason=fault.reason)
+            return {}
+        return {figure.at: figure.value for figure in past if figure.at is not None and figure.at < until}
 
     async def _find(self, key: MetricKey, gauge: Gauge, this: _Round) -> tuple[str, Contract]:
         """Find the exchange at which a series is at home, and the contract there. Raises Unlisted, Fault.
