@@ -102,13 +102,12 @@ class House:
                 task.cancel()
 
     def reasons(self) -> list[str]:
-        """Say what keeps the bot from its work now, for ``/readyz``."""
+        """Say what keeps the bot from its work now, for ``/readyz``: nothing while any exchange is seen."""
         oldest = self.clock.now() - _POLLS_UNTIL_SILENT * self.poll_seconds - _SECONDS_FOR_A_LOOK
-        return [
-            f"{health.source} brings no data: {health.reason or 'it was not asked yet'}"
-            for health in self.exchanges.market.health()
-            if not health.is_well or (health.seen_at or 0) < oldest
-        ]
+        found = self.exchanges.market.health()
+        if any(health.is_well and (health.seen_at or 0) >= oldest for health in found):
+            return []
+        return [f"{one.source} brings no data: {one.reason or 'it was not asked yet'}" for one in found]
 
     def _schedule(self) -> None:
         start = datetime.fromtimestamp(self.clock.now(), UTC)

@@ -227,7 +227,7 @@ class Settings(BaseModel):
         repr=False,
     )
     exchanges: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
-        default=("binance",),
+        default=("binance", "kraken"),
         description="names with commas between them, the default first, such as binance,kraken",
     )
     feed_gateway: Annotated[str | None, _root("http", "https")] = Field(

@@ -34,6 +34,7 @@ class World:
         """Run the bot while inside, and stop it as a signal would."""
         settings = Settings(
             database_url=self.database,
+            exchanges=("binance",),
             feed_gateway=self.root,
             providers=(),
             poll_seconds=poll_seconds,

@@ -143,6 +143,7 @@ async def running(
     """Run the bot while inside, and stop it as a signal would."""
     settings = Settings(
         database_url=database,
+        exchanges=("binance",),
         feed_gateway=market.exchange.root,
         poll_seconds=POLL_SECONDS,
         **platform.settings(),

@@ -91,6 +91,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
             "TOCSIN_TELEGRAM_TOKEN": telegram.token,
             "TOCSIN_TELEGRAM_API": telegram.root,
             "TOCSIN_DATABASE_URL": f"sqlite:///{tmp_path / 'tocsin.db'}",
+            "TOCSIN_EXCHANGES": "binance",
             "TOCSIN_FEED_GATEWAY": exchange.root,
             "TOCSIN_POLL_SECONDS": "1",
         }

@@ -40,7 +40,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
 def test_nothing_configured_is_a_deployment_on_the_console(load: Load) -> None:
     assert load() == Settings()
     assert load().telegram_token is None
-    assert load().exchanges == ("binance",)
+    assert load().exchanges == ("binance", "kraken")
     assert load().http is None
     assert load().stream
 

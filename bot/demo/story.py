@@ -77,6 +77,7 @@ async def play(as_json: bool, out: TextIO) -> int:
                 await stack.enter_async_context(exchange)
                 settings = Settings(
                     database_url=f"sqlite:///{Path(folder) / 'demo.db'}",
+                    exchanges=("binance",),
                     feed_gateway=exchange.root,
                     providers=("farside",),
                     farside="on",
