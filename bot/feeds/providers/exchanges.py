@@ -51,7 +51,7 @@ _NOTES: Mapping[Gauge, str] = {
 }
 log = structlog.get_logger(__name__)
 
-_DIGITS: Mapping[Gauge, int] = {"funding": 8, "open_interest": 2, "long_share": 6, "basis": 6}
+_DIGITS: Mapping[Gauge, int] = {"funding": 6, "open_interest": 2, "long_share": 4, "basis": 4}
 
 
 class Unlisted(Exception):
