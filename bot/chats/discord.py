@@ -21,12 +21,13 @@ from yarl import URL
 
 from bot.alerts.message import Message
 from bot.alerts.people import ChatRef
-from bot.chats.discord_answer import InteractionAnswer, MessageAnswer, relay
+from bot.chats.discord_answer import InteractionAnswer, MessageAnswer, files_of, relay
 from bot.chats.discord_calls import FAILURES, Calls, outcome_of
 from bot.chats.discord_menu import SlashCommand, clip, is_choice, is_same, menu, words
 from bot.chats.discord_people import author_of, caller_of, manages, may_write
 from bot.chats.discord_text import render, render_plain
 from bot.chats.lanes import Lanes
+from bot.chats.studio import Studio
 from bot.ports import ChatGone, Choice, Desk, Outcome, Receipt, Refused, Rejected, RetryLater
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -41,6 +42,8 @@ BARRED = (
 _MOST_CHOICES = 25
 _LONGEST_PAUSE = 60.0
 _BAD_TOKEN = 4004
+_UPLOAD_WITHIN = 8.0
+_WITHOUT_FILES = 3600.0
 
 
 class DiscordChat:
@@ -49,7 +52,7 @@ class DiscordChat:
     ``api`` and ``gateway`` are the addresses of another server than Discord's own; ``api`` may leave out the
     path ``/api/v10``. Seconds: after ``answer_within`` without a reply an interaction is deferred (Discord
     allows three), after ``complete_within`` an autocomplete is answered with nothing, and ``patience`` is how
-    long one request may take.
+    long one request may take. ``studio`` draws the charts.
     """
 
     platform = "discord"
@@ -64,6 +67,7 @@ class DiscordChat:
         answer_within: float = 1.5,
         complete_within: float = 2.0,
         patience: float = 20.0,
+        studio: Studio | None = None,
     ) -> None:
         self._token = token.strip()
         self._commands = {command.name: command for command in commands}
@@ -71,6 +75,8 @@ class DiscordChat:
         self._complete_within = complete_within
         self._patience = patience
         self._calls = Calls(patience)
+        self._studio = studio or Studio()
+        self._without_files: dict[str, float] = {}
         self._client: _Client | None = None
         self._is_synced = False
         if api:
@@ -123,15 +129,51 @@ class DiscordChat:
         if not chat.chat.isascii() or not chat.chat.isdecimal():
             return ChatGone("it has no Discord channel id")
         channel = client.get_partial_messageable(int(chat.chat))
-        outcome = await self._push(channel, render(message), nonce)
+        parts = render(message)
+        if (outcome := await self._push_with_chart(channel, message, parts, nonce)) is not None:
+            return outcome
+        outcome = await self._push(channel, parts, nonce)
         if isinstance(outcome, Rejected):
             outcome = await self._push(channel, render_plain(message), nonce)
         return outcome
 
-    async def _push(self, channel: discord.PartialMessageable, parts: Sequence[str], nonce: str) -> Outcome:
+    async def _push_with_chart(
+        self, channel: discord.PartialMessageable, message: Message, parts: Sequence[str], nonce: str
+    ) -> Outcome | None:
+        """Push a message with its chart; ``None`` where it must go without.
+
+        A channel may refuse files and take text, and says so with the code of one that takes nothing: then no
+        file is tried there for an hour.
+        """
+        now, place = asyncio.get_running_loop().time(), str(channel.id)
+        if self._without_files.get(place, 0.0) > now:
+            return None
+        picture = await self._studio.picture(message.chart)
+        if picture is None:
+            return None
+        try:
+            async with asyncio.timeout(_UPLOAD_WITHIN):
+                outcome = await self._push(channel, parts, nonce, picture)
+        except TimeoutError:
+            return None
+        if isinstance(outcome, ChatGone | Rejected):
+            log.info("sent without its chart", platform="discord", reason=outcome.reason)
+            self._without_files = {one: end for one, end in self._without_files.items() if end > now}
+            self._without_files[place] = now + _WITHOUT_FILES
+            return None
+        return outcome
+
+    async def _push(
+        self,
+        channel: discord.PartialMessageable,
+        parts: Sequence[str],
+        nonce: str,
+        picture: bytes | None = None,
+    ) -> Outcome:
         first = ""
         for number, part in enumerate(parts):
-            sending = channel.send(part, nonce=token_of(channel.id, nonce, number))
+            files = files_of(picture if number == len(parts) - 1 else None)
+            sending = channel.send(part, nonce=token_of(channel.id, nonce, number), files=files)
             try:
                 sent = await self._calls.within(sending, heeds_limits=True)
             except Exception as problem:
@@ -176,9 +218,12 @@ class DiscordChat:
         # Discord may offer for a while what was taken out of the menu; the desk says that it is unknown.
         said = words(command, filled) if command else f"/{data['name']}"
         answer = InteractionAnswer(interaction, int(caller.chat.chat), self._calls)
-        await relay(desk.dispatch(caller, said), answer, self._answer_within)
+        await relay(desk.dispatch(caller, said), answer, self._answer_within, self._picture)
         if not may_write(interaction):
             await answer.add(BARRED)
+
+    async def _picture(self, message: Message) -> bytes | None:
+        return await self._studio.picture(message.chart)
 
     async def complete(self, interaction: discord.Interaction, desk: Desk) -> None:
         """Answer an autocomplete in time, with nothing if there is nothing."""
@@ -209,7 +254,7 @@ class DiscordChat:
             said = said[mention.end() :] or "/help"
         if said:
             answer = MessageAnswer(message.channel, self._calls)
-            await relay(desk.dispatch(author_of(message), said), answer, self._answer_within)
+            await relay(desk.dispatch(author_of(message), said), answer, self._answer_within, self._picture)
 
 
 class _Client(discord.Client):

@@ -90,7 +90,7 @@ class Posts:
     async def _photo(
         self, chat: ChatRef, chart: Chart | Sketch | None, caption: Part | None, to: ReplyParameters | None
     ) -> int | None:
-        """Send a chart; ``None`` where it cannot be drawn or is refused. Raises what concerns the chat itself.
+        """Send a chart; ``None`` where it cannot be drawn or is refused. Raises what concerns the chat.
 
         An upload whose answer was lost may have arrived: then the text comes besides.
         """

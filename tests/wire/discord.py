@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
+import io
 import json
 import time
 from collections import deque
@@ -54,12 +55,13 @@ class WallClock(Clock):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One message of the bot as it stands now, and the texts that it had before."""
+    """One message of the bot as it stands now, with its files, and the texts that it had before."""
 
     id: str
     text: str
     is_private: bool
     before: tuple[str, ...] = ()
+    pictures: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)
@@ -140,9 +142,12 @@ class DiscordServer:
         """Give the channel of a person's direct messages with the bot."""
         return str(self.backend.get_dm_channel(int(person)).id)
 
-    def bar(self, channel: str) -> None:
-        """Forbid the bot to write in a channel."""
-        deny = discord.Permissions(send_messages=True).value
+    def bar(self, channel: str, *, files_only: bool = False) -> None:
+        """Forbid the bot to write in a channel, or to attach files there."""
+        denied = (
+            discord.Permissions(attach_files=True) if files_only else discord.Permissions(send_messages=True)
+        )
+        deny = denied.value
         overwrite = Overwrite(target_id=self.backend.bot_user.id, type=1, allow=0, deny=deny)
         self.backend.get_channel(int(channel)).overwrites.append(overwrite)
 
@@ -232,6 +237,7 @@ class DiscordServer:
                 message.content,
                 message.is_ephemeral,
                 tuple(self._texts.get(message.id, ())[:-1]),
+                tuple(self.backend.cdn.get(one["url"]) or b"" for one in message.attachments),
             )
             for message in self.backend.messages.get(int(channel), {}).values()
             if message.author_id == self.backend.bot_user.id and message.content
@@ -331,7 +337,7 @@ class DiscordServer:
 
     async def _rest(self, request: web.Request) -> web.StreamResponse:
         path = "/" + request.match_info["path"]
-        body = json.loads(await request.read() or b"null")
+        body, _ = await _parts(request)
         self.requests.append((request.method, path, body))
         try:
             answer = self._admit(request, path)
@@ -377,15 +383,16 @@ class DiscordServer:
 
     async def _perform(self, request: web.Request) -> web.Response:
         path = "/" + request.match_info["path"]
-        body = json.loads(await request.read() or b"null")
+        body, files = await _parts(request)
         try:
-            result = self._create(path, body) if self._creates(request.method, path) else None
+            result = self._create(path, body, files) if self._creates(request.method, path) else None
             if result is None:
                 result = router.dispatch(
                     self.backend,
                     request.method,
                     path,
                     json=body,
+                    files=files,
                     params=dict(request.query),
                     message_content_access=False,
                 )
@@ -400,18 +407,24 @@ class DiscordServer:
     def _creates(self, method: str, path: str) -> bool:
         return method == "POST" and fnmatch.fnmatch(path, "/channels/*/messages")
 
-    def _create(self, path: str, body: dict[str, Any]) -> Any:
+    def _create(self, path: str, body: dict[str, Any], files: list[discord.File]) -> Any:
         """Create a message, unless its nonce says that it was created already."""
         nonce = body.get("nonce")
         if nonce is not None and len(str(nonce)) > 25:
             raise BackendError(400, 50035, "Invalid Form Body: nonce must be 25 or fewer characters")
+        place = self.backend.get_channel(int(path.split("/")[2]))
+        if files and place.guild_id is not None:
+            bot = self.backend.bot_user.id
+            self.backend.require_permissions(place.guild_id, bot, place.id, "attach_files")
         now = self.backend.clock.now().timestamp()
         if nonce is not None and body.get("enforce_nonce") and nonce in self._nonces:
             at, channel, message = self._nonces[nonce]
             known = self.backend.messages.get(channel, {}).get(message)
             if now - at < NONCE_MEMORY and known is not None:
                 return dict(serializers.message_payload(self.backend, known)) | {"nonce": nonce}
-        result = router.dispatch(self.backend, "POST", path, json=body, message_content_access=False)
+        result = router.dispatch(
+            self.backend, "POST", path, json=body, files=files, message_content_access=False
+        )
         if nonce is not None:
             self._nonces[nonce] = (now, int(result["channel_id"]), int(result["id"]))
             result["nonce"] = nonce
@@ -475,3 +488,17 @@ class DiscordServer:
             payload["member"]["permissions"] = str(permissions)
         self.backend.emit("INTERACTION_CREATE", payload)
         return record
+
+
+async def _parts(request: web.Request) -> tuple[Any, list[discord.File]]:
+    """Read what a request says, and the files that come with it."""
+    if request.content_type != "multipart/form-data":
+        return json.loads(await request.read() or b"null"), []
+    form = await request.post()
+    files = []
+    for name, value in form.items():
+        if isinstance(value, web.FileField):
+            assert name == f"files[{len(files)}]"
+            value.file.seek(0)
+            files.append(discord.File(io.BytesIO(value.file.read()), value.filename))
+    return json.loads(str(form["payload_json"])), files
