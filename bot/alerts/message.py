@@ -16,8 +16,8 @@ Facts = Mapping[str, Fact]
 class Button:
     """A button under a message: pressing it says ``line``, a command such as ``/confirm 12``.
 
-    It is said by whoever presses, with his role, and the message is edited to show the answer. ``line`` has at
-    most 60 bytes, for the platforms keep it: so a button works after a restart too.
+    It is said by whoever presses, with his role, and the message is edited to show the answer. ``line`` has
+    at most 60 bytes, for the platforms keep it: so a button works after a restart too.
     """
 
     label: str
