@@ -127,6 +127,21 @@ def test_a_rule_of_several_terms_shows_the_evidence_of_each() -> None:
     assert message.lines == ("BTC/USDT below 100,000: 99,980", "ETH/USDT below 3,000: 2,999.5")
 
 
+@pytest.mark.parametrize(
+    ("rule", "value", "line"),
+    [
+        ("etf_flow(btc) < -900000000", -900_040_000.0, "BTC ETF net flow: -900,040,000 USD"),
+        ("etf_flow(btc) > 0 for 3 sessions", 71.4e6, "BTC ETF net flow: 71,400,000 USD"),
+        ("etf_flow(btc) crosses above 0", 238.4e6, "BTC ETF net flow: 238,400,000 USD"),
+        ("long_share(btc) >= 68%", 68.1, "BTC share of longs: 68.1%"),
+        ("rsi(btc, 14, 4h) < 30", 28.5, "RSI(14) of BTC on 4 hours: 28.5"),
+    ],
+)
+def test_a_function_is_told_with_its_value_in_full_and_its_unit(rule: str, value: float, line: str) -> None:
+    evidence = [{"term": rule, "value": value, "currency": ""}]
+    assert tell(Telling.RING, ring(rule, rule, evidence=evidence, value=value)).lines == (line,)
+
+
 def test_a_rule_of_several_terms_that_is_late_says_so() -> None:
     facts = ring("btc < 100000 or eth < 3000", is_late=True, seen_at=NOON + HOUR)
     assert tell(Telling.RING, facts).lines == ("Told late: seen at 13:00.",)

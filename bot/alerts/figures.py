@@ -8,7 +8,7 @@ from bot.alerts.sentences import metric_name, venue_name
 from bot.alerts.translator import Translator
 from bot.metrics import MetricKey, Observation
 from bot.rules import RuleError, parse
-from bot.rules.tree import Compare
+from bot.rules.tree import Call, Compare, Condition, Crosses, Held, Number, Percent
 from bot.rules.units import BARE, Unit, unit_of
 
 _MILLION = 1_000_000
@@ -23,9 +23,32 @@ def figure_name(key: MetricKey, tr: Translator) -> str:
 def amount(key: MetricKey, value: Decimal, tr: Translator) -> str:
     """Write a value with its unit: ``-903.2m USD``, ``0.01%``, ``24``."""
     unit = _unit(key)
+    if unit.name == "usd":
+        return tr("{amount} USD", amount=_short(value, tr))
+    return _exact(unit, value, tr)
+
+
+def measured(condition: Condition, value: float, tr: Translator) -> str:
+    """Say what a function in a condition stood at: ``BTC ETF net flow: -903,200,000 USD``; else nothing.
+
+    It is said where a number alone stands on the other side, and in full: it may be close to that number.
+    """
+    match condition:
+        case Held(condition=part):
+            return measured(part, value, tr)
+        case (
+            Compare(left=Call() as left, right=Number() | Percent())
+            | Crosses(value=Call() as left, level=Number() | Percent())
+        ):
+            return f"{metric_name(str(left), tr)}: {_exact(unit_of(left), Decimal(str(value)), tr)}"
+        case _:
+            return ""
+
+
+def _exact(unit: Unit, value: Decimal, tr: Translator) -> str:
     match unit.name:
         case "usd":
-            return tr("{amount} USD", amount=_short(value, tr))
+            return tr("{amount} USD", amount=tr.price(float(value)))
         case "percent":
             return tr.percent(_rounded(value))
         case "coin" if unit.of:

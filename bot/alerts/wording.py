@@ -10,6 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from bot.alerts.facts import decimal_of, items_of, labels_of, number_of, rule_of, text_of
+from bot.alerts.figures import measured
 from bot.alerts.message import Facts, Message
 from bot.alerts.models import Notification, Telling
 from bot.alerts.sentences import Event, event, filled_levels, meaning, metric_name, venue_name
@@ -146,6 +147,8 @@ def _evidence(item: Facts, tr: Translator) -> str:
     if not term or value is None:
         return ""
     rule = rule_of(term)
+    if rule and (line := measured(rule.condition, value, tr)):
+        return line
     sentence = meaning(rule, {}, tr) if rule else term
     return tr("{term}: {value}", term=sentence, value=tr.price(value))
 
