@@ -26,6 +26,7 @@ from bot.store.tables import metadata
 from tests.storing import ANN, make
 
 ROOT = Path(bot.__file__).parents[1]
+HEAD = max(path.name[:4] for path in (ROOT / "migrations" / "versions").glob("*.py"))
 
 
 @pytest.fixture
@@ -151,7 +152,7 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
     shutil.copytree(ROOT / "migrations", scripts, ignore=shutil.ignore_patterns("__pycache__"))
     (scripts / "versions" / "9999_half.py").write_text(
         "from alembic import op\n"
-        'revision, down_revision = "9999", "0006"\n'
+        f'revision, down_revision = "9999", "{HEAD}"\n'
         "def upgrade():\n"
         '    op.execute("CREATE TABLE half (id INTEGER)")\n'
         '    op.execute("DELETE FROM subscriptions")\n'
@@ -179,7 +180,7 @@ async def test_a_migration_that_tears_rows_apart_is_undone(
     shutil.copytree(ROOT / "migrations", scripts, ignore=shutil.ignore_patterns("__pycache__"))
     (scripts / "versions" / "9999_torn.py").write_text(
         "from alembic import op\n"
-        'revision, down_revision = "9999", "0006"\n'
+        f'revision, down_revision = "9999", "{HEAD}"\n'
         "def upgrade():\n"
         '    op.execute("DELETE FROM chats")\n'
     )

@@ -1,8 +1,8 @@
 """The tables: what is remembered, and under which name.
 
 Each table has one writer, so that commands, watch and deliver never overwrite each other: commands own
-chats, levels, alerts, armings and subscriptions; watch owns partitions, cursors, losses, alert_states, rings,
-observations and speakers. The outbox is written by whoever promises and settled by deliver.
+chats, levels, alerts, armings, subscriptions, fillings, proposals and audit; watch owns partitions, cursors,
+losses, alert_states, rings, observations and speakers. The outbox is written by whoever promises and settled by deliver.
 
 Instants are epoch seconds in UTC. Names that people type are unique by their ``key``, the name casefolded.
 """
@@ -132,6 +132,8 @@ armings = Table(
     Column("made_in", BigInteger, nullable=False),  # revision
     Column("is_open", Boolean, nullable=False),  # further subscriptions may share it
     Column("is_eager", Boolean, nullable=False, server_default=false()),  # it begins armed, true or not
+    # A chat's own levels differed from the deployment's when it was made.
+    Column("is_own", Boolean, nullable=False, server_default=false()),
     Column("retired_at", Float),
     Column("retired_in", BigInteger),  # revision
     sqlite_autoincrement=True,
@@ -172,11 +174,64 @@ subscriptions = Table(
     Column("made_at", Float, nullable=False),
     Column("paused_at", Float),
     Column("revision", BigInteger, nullable=False),
+    Column("muted_at", Float),  # kept when the mute is over, to count what it hid
+    Column("muted_until", Float),
+    Column("is_urgent", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("chat_id", "alert_id"),
     CheckConstraint("(arming_id IS NULL) = (paused_at IS NOT NULL)", name="paused"),
 )
 Index(None, subscriptions.c.alert_id)
 Index(None, subscriptions.c.arming_id)
+
+# Levels that one subscription alone is filled with, whatever they are elsewhere.
+fillings = Table(
+    "fillings",
+    metadata,
+    Column("subscription_id", ForeignKey("subscriptions.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),  # an exact decimal
+)
+
+# Changes that wait for whoever proposed them to confirm them.
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("chat_id", ForeignKey("chats.id"), nullable=False),
+    Column("person", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("change", _Document, nullable=False),
+    Column("role", Integer, nullable=False),  # the least that may confirm it
+    Column("revision", BigInteger, nullable=False),  # what it was made on
+    Column("made_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("settled_at", Float),  # confirmed or discarded
+    Column("is_confirmed", Boolean, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index(None, proposals.c.chat_id)
+
+# Who changed what. Rows are only added; of one that is there, nothing but where its chat moved to changes.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("person", Text, nullable=False),  # platform:id
+    Column("by", Text, nullable=False),  # how they were called then
+    Column("chat_id", ForeignKey("chats.id")),  # where it was said
+    Column("scope_id", ForeignKey("chats.id")),  # where it holds; NULL: in the deployment
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("before", _Document),
+    Column("after", _Document),
+    Column("undoes", ForeignKey("audit.id")),
+    sqlite_autoincrement=True,
+)
+Index(None, audit.c.kind, audit.c.key)
 
 partitions = Table(
     "partitions",
