@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from functools import lru_cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -31,6 +32,7 @@ from bot.feeds import build_feeds
 from bot.feeds.metrics import build_metrics
 from bot.feeds.providers import push
 from bot.house import House
+from bot.illustrate import Illustrator
 from bot.metrics import Batch, minute_of
 from bot.ports import Chat, Choice, Clock, Desk, Replies, UnknownInstrument
 from bot.rules import instruments
@@ -105,7 +107,10 @@ async def open_house(
         stack.push_async_callback(metrics.close)
         late_after = _SECONDS_UNTIL_FINAL + _POLLS_UNTIL_LATE * settings.poll_seconds
         patience = max(PATIENCE, late_after)
-        couriers = [Courier(store, chat, clock, translator, patience, longest_rest) for chat in chats]
+        illustrate = Illustrator(exchanges.market).complete
+        couriers = [
+            Courier(store, chat, clock, translator, patience, longest_rest, illustrate) for chat in chats
+        ]
 
         def wake() -> None:
             for courier in couriers:
@@ -172,24 +177,28 @@ async def fetch_history(
 
 def build_chats(settings: Settings, clock: Clock) -> list[Chat]:
     """Build a chat for each token that is configured, or the console where there is none."""
+    from bot.chats.studio import Studio
+
     chats: list[Chat] = []
+    studio = Studio()
     if settings.telegram_token:
         from bot.chats.telegram import TelegramChat
 
         roots: dict[str, Any] = {"root": settings.telegram_api} if settings.telegram_api else {}
         menu = [(command.name, command.summary, command.changes) for command in COMMANDS]
         token = settings.telegram_token.get_secret_value()
-        chats.append(TelegramChat(token, clock, menu=menu, **roots))
+        chats.append(TelegramChat(token, clock, menu=menu, studio=studio, **roots))
     if settings.discord_token:
         from bot.chats.discord import DiscordChat
 
         token = settings.discord_token.get_secret_value()
         api, gateway = settings.discord_api, settings.discord_gateway
-        chats.append(DiscordChat(token, COMMANDS, api=api, gateway=gateway))
+        chats.append(DiscordChat(token, COMMANDS, api=api, gateway=gateway, studio=studio))
     if not chats:
         from bot.chats.console import ConsoleChat
 
-        chats.append(ConsoleChat(clock))
+        data = Path(settings.database_url.partition(":///")[2]).parent
+        chats.append(ConsoleChat(clock, pictures=data / "charts", studio=studio))
     return chats
 
 

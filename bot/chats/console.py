@@ -15,11 +15,15 @@ import unicodedata
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
+from pathlib import Path
 from typing import TextIO
 from zoneinfo import ZoneInfo
 
+from bot.alerts.chart import Chart, Sketch
 from bot.alerts.message import Facts, Message
 from bot.alerts.people import Caller, ChatKind, ChatRef
+from bot.chats.sparkline import sparkline
+from bot.chats.studio import Studio
 from bot.ports import ChatGone, Clock, Desk, Outcome, Receipt
 
 ME = ChatRef("console", "me")
@@ -29,6 +33,7 @@ _NAME = 8
 _INDENT = " " * (len("12:00:00  ") + _NAME + len("< "))
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _CHUNK = 65536
+_MOST_PICTURES = 50
 
 
 class ConsoleChat:
@@ -37,8 +42,9 @@ class ConsoleChat:
     ``as_json`` writes objects instead of a transcript: ``said``, ``answer``, and whatever a message tells
     programs of itself, such as ``ring``. ``timezone`` is an IANA name; the date is written wherever it
     changes. ``ends_at_eof`` lets ``run`` return when the input ends; else it goes on telling what rings.
-    Colour is used on a terminal alone, and not where NO_COLOR is set. ``told`` names the events that were
-    pushed, in order.
+    Colour is used on a terminal alone, and not where NO_COLOR is set. A chart is a line of blocks; where
+    there is a folder for ``pictures``, ``studio`` draws it too, and its file is named. ``told`` names the
+    events that were pushed, in order.
     """
 
     platform = "console"
@@ -53,6 +59,8 @@ class ConsoleChat:
         as_json: bool = False,
         timezone: str = "UTC",
         ends_at_eof: bool = False,
+        pictures: Path | None = None,
+        studio: Studio | None = None,
     ) -> None:
         self._clock = clock
         self._source = source if source is not None else sys.stdin
@@ -61,6 +69,9 @@ class ConsoleChat:
         self._zone: tzinfo = UTC if timezone == "UTC" else ZoneInfo(timezone)
         self._ends_at_eof = ends_at_eof
         self._is_coloured = self._out.isatty() and "NO_COLOR" not in os.environ
+        self._pictures = pictures
+        self._studio = studio or Studio()
+        self._drawn = 0
         self._day = ""
         self.told = []
         self._desk: asyncio.Future[Desk] | None = None
@@ -83,7 +94,7 @@ class ConsoleChat:
     async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
         """Write one message. A closed output is a chat that has gone."""
         try:
-            self._show(message)
+            await self._show(message)
         except OSError as error:
             return ChatGone(f"the output cannot be written: {error.strerror}")
         self.told.append(str(message.facts.get("event", "")))
@@ -102,17 +113,39 @@ class ConsoleChat:
                 self._write("you", ">", [text])
             shown: Message | None = None
             async for reply in desk.dispatch(caller, text):
-                self._show(reply if shown is None or self._as_json else _added(reply, shown))
+                await self._show(reply if shown is None or self._as_json else _added(reply, shown))
                 shown = reply
         except OSError:  # nobody reads any more: what was said is done all the same
             return
 
-    def _show(self, message: Message) -> None:
+    async def _show(self, message: Message) -> None:
         if self._as_json:
             self._write_json(message.facts or {"event": "answer", "text": message.plain()})
             return
-        lines = [line for line in (message.title, *message.lines, *message.code.splitlines()) if line]
+        chart = await self._charted(message.chart)
+        lines = [line for line in (message.title, *message.lines, *message.code.splitlines(), *chart) if line]
         self._write("bot", "<", lines, has_title=bool(message.title))
+
+    async def _charted(self, chart: Chart | Sketch | None) -> list[str]:
+        """Give the lines that stand for a chart: it in blocks, and where its picture is."""
+        if chart is None or isinstance(chart, Sketch):
+            return []
+        lines = [f"{sparkline(chart)}  {chart.subtitle}"]
+        if self._pictures is not None and (picture := await self._studio.picture(chart)) is not None:
+            lines.append(str(await asyncio.to_thread(self._keep, self._pictures, picture)))
+        return lines
+
+    def _keep(self, folder: Path, picture: bytes) -> Path:
+        """Write a picture into a folder, and drop the oldest of those that are too many."""
+        folder.mkdir(parents=True, exist_ok=True)
+        moment = datetime.fromtimestamp(self._clock.now(), self._zone)
+        self._drawn += 1
+        path = folder / f"{moment:%Y%m%d-%H%M%S}-{self._drawn}.png"
+        path.write_bytes(picture)
+        kept = sorted(folder.glob("*.png"), key=lambda one: one.stat().st_mtime)
+        for old in kept[:-_MOST_PICTURES]:
+            old.unlink(missing_ok=True)
+        return path
 
     def _write(self, name: str, sign: str, lines: list[str], has_title: bool = False) -> None:
         moment = datetime.fromtimestamp(self._clock.now(), self._zone)
