@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 PATIENCE = 1.5
 """Seconds that a message waits for its candles."""
 
-MOST_ASKED = 4
+AT_ONCE = 4
 """For how many charts the market is asked at once: what exchanges allow is for the rings themselves."""
 
 _KEPT = 256
@@ -34,11 +34,15 @@ _LONGEST = 15.0
 
 
 class Illustrator:
-    """Fill the sketches of messages. ``patience`` is in seconds of the machine, not of the bot's clock."""
+    """Fill the sketches of messages, of at most ``at_once`` together.
 
-    def __init__(self, market: Market, patience: float = PATIENCE) -> None:
+    ``patience`` is in seconds of the machine, not of the bot's clock.
+    """
+
+    def __init__(self, market: Market, patience: float = PATIENCE, at_once: int = AT_ONCE) -> None:
         self._market = market
         self._patience = patience
+        self._at_once = at_once
         self._filled: OrderedDict[Sketch, asyncio.Future[PriceChart | None]] = OrderedDict()
         self._asked = 0
 
@@ -52,7 +56,7 @@ class Illustrator:
         """Give the chart of a sketch, or ``None``."""
         filling = self._filled.get(sketch)
         if filling is None:
-            if self._asked >= MOST_ASKED:
+            if self._asked >= self._at_once:
                 return None
             filling = self._filled[sketch] = asyncio.ensure_future(self._fill(sketch))
             while len(self._filled) > _KEPT:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from bot.alerts.chart import CANDLES, Line, Mark, PriceChart, Sketch, Theme
+from bot.alerts.chart import CANDLES, Flow, FlowChart, Line, Mark, PriceChart, Sketch, Theme
 from bot.alerts.facts import number_of, text_of
+from bot.alerts.figures import figure_name, millions
 from bot.alerts.message import Facts
 from bot.alerts.sentences import instrument_name, venue_name
 from bot.alerts.translator import Translator
 from bot.engine.terms import key_of
-from bot.metrics import MINUTE, MetricKey, opening_of
+from bot.metrics import MINUTE, MetricKey, Observation, opening_of
 from bot.rules import instruments
 from bot.rules.parts import atoms_in, values_in
 from bot.rules.tree import (
@@ -39,7 +40,8 @@ SPANS = (MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, _HOUR, 4 * _HOUR, _DAY, 7
 """The lengths of candles that a chart chooses among, in seconds."""
 
 _USUAL = 15 * MINUTE
-_MOST_LEVELS = 4
+MOST_LEVELS = 4
+"""How many levels a chart shows."""
 
 
 def of_ring(facts: Facts, rule: Rule, levels: Mapping[str, Decimal], tr: Translator) -> Sketch | None:
@@ -91,12 +93,36 @@ def sketch(
         name,
         " · ".join(filter(None, parts)),
         span,
-        levels=tuple(lines)[:_MOST_LEVELS],
+        levels=tuple(lines)[:MOST_LEVELS],
         mark=mark,
         timezone=tr.timezone,
         theme=theme,
     )
     return Sketch(key, opening_of(until, span) - (CANDLES - 1) * span, int(until), frame)
+
+
+def of_flows(
+    key: MetricKey,
+    sessions: Sequence[int],
+    last: Mapping[int, Observation],
+    tr: Translator,
+    theme: Theme = "dark",
+) -> FlowChart:
+    """Chart the flows of sessions, given as their dates, from the last word about each."""
+    flows = []
+    for at in sorted(sessions):
+        word = last.get(at)
+        day, month = tr.day_and_month(at)
+        if word is None:
+            flows.append(Flow(day, month, None, "–"))
+            continue
+        amount = millions(word.value)
+        whole = amount if abs(amount) < 100 else round(amount)
+        written = f"{'+' if whole > 0 else ''}{tr.number(Decimal(whole))}"
+        flows.append(Flow(day, month, float(word.value), written, word.is_final))
+    source = venue_name(last[max(last)].source) if last else ""
+    subtitle = " · ".join(filter(None, (tr("millions of USD"), source)))
+    return FlowChart(figure_name(key, tr), subtitle, tuple(flows), tr("not final"), theme)
 
 
 def candles_name(span: int, tr: Translator) -> str:

@@ -132,6 +132,11 @@ class Translator:
             "MMMd" if moment.year == today.year else "yMMMd", moment, locale=self._locale()
         )
 
+    def day_and_month(self, as_of: float) -> tuple[str, str]:
+        """Word the date of a session in two parts, to be set one above the other: ``20``, ``Nov``."""
+        moment = datetime.fromtimestamp(as_of, UTC)
+        return str(moment.day), format_skeleton("MMM", moment, locale=self._locale())
+
     def listed(self, things: Iterable[str]) -> str:
         """Join things as in a sentence: ``a, b and c``."""
         return format_list(list(things), style="standard", locale=self._locale())

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
+from bot.alerts.chart import Theme
 from bot.alerts.figures import amount, figure_name, millions, told
 from bot.alerts.message import Message, say
 from bot.alerts.sentences import venue_name
+from bot.alerts.sketches import of_flows
 from bot.alerts.translator import Translator
 from bot.commands.market import health_line
 from bot.commands.reading import lacking
@@ -48,8 +50,12 @@ async def show(request: Request) -> Replies:
 
 async def etf(request: Request) -> Replies:
     """Show the flows of a coin's funds in the last sessions: what is final, and what is pending."""
+    yield await flows(request, request.given("coin").lower() or "btc", "dark")
+
+
+async def flows(request: Request, coin: str, theme: Theme) -> Message:
+    """Lay out and chart the flows of a coin's funds. Raises Refusal where nothing of them is known."""
     tr, office = request.tr, request.office
-    coin = request.given("coin").lower() or "btc"
     key = MetricKey("etf_flow", coin)
     offers = office.metrics.offers(key)
     words = await office.register.recall(key, int(request.now) - _REACH)
@@ -64,10 +70,10 @@ async def etf(request: Request) -> Replies:
         reason = office.metrics.trouble(key)
         lines = [tr("No flow of funds of {coin} was seen yet.", coin=coin.upper()), *lacking([key], request)]
         raise Refusal(*lines, *([tr("The last look failed: {reason}.", reason=reason)] if reason else []))
-    yield _table(key, words, request)
+    return _table(key, words, request, theme)
 
 
-def _table(key: MetricKey, words: Sequence[Observation], request: Request) -> Message:
+def _table(key: MetricKey, words: Sequence[Observation], request: Request, theme: Theme) -> Message:
     """Lay out the last sessions, and say beneath what they sum to, and what of them is open."""
     tr, now = request.tr, request.now
     last = _latest(words)
@@ -99,7 +105,8 @@ def _table(key: MetricKey, words: Sequence[Observation], request: Request) -> Me
     at = tr.instant(words[-1].known_at, now)
     lines.append(tr("Source: {source}, last word {at}.", source=venue_name(newest.source), at=at))
     title = tr("{name}, in millions of USD", name=figure_name(key, tr))
-    return Message(title=title, lines=tuple(lines), code=table)
+    chart = of_flows(key, sessions, last, tr, theme)
+    return Message(title=title, lines=tuple(lines), code=table, chart=chart)
 
 
 def run_line(run: int, tr: Translator) -> str:

@@ -12,9 +12,12 @@ from bot.alerts.message import Message
 from bot.alerts.people import Caller, ChatKind, ChatRef, Role
 from bot.alerts.translator import Translator
 from bot.delays import Delay
+from bot.illustrate import Illustrator
 from bot.ports import ChatSettings, Clock, Market, Metrics, Register
 
 _PREVIEWS = 2
+_SECONDS_FOR_A_CHART = 10.0
+_CHARTS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Office:
     * ``translator_for``: gives the words of a (language, time zone).
     * ``late_after``: seconds after which what a feed last saw counts as late.
     * ``ring_delays``, ``loop_lag``: how long the newest rings took, and how late the event loop is.
+    * ``illustrator``: asks the market for the candles of charts.
     * ``previews``: the places for those who look through history, which costs calls and time.
     """
 
@@ -43,6 +47,11 @@ class Office:
     ring_delays: Callable[[], list[Delay]] = gauges.ring_delays
     loop_lag: Callable[[], Delay | None] = gauges.loop_lag
     previews: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PREVIEWS), compare=False)
+    illustrator: Illustrator = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        illustrator = Illustrator(self.market, _SECONDS_FOR_A_CHART, _CHARTS_AT_ONCE)
+        object.__setattr__(self, "illustrator", illustrator)
 
 
 @dataclass(frozen=True, slots=True)

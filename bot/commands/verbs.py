@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.alerts.people import Role
-from bot.commands import alerts, feeds, levels, manual, market, metrics, preview, shared
+from bot.commands import alerts, charts, feeds, levels, manual, market, metrics, preview, shared
 from bot.commands.table import Command, Option
 
 _RULE = Option("rule", "The rule, such as: btc < 100k for 5m", completes="rule")
@@ -89,6 +89,14 @@ COMMANDS: tuple[Command, ...] = (
         (Option("instruments", "Instruments, such as: btc eth/usd btc/usdt@kraken", completes="instrument"),),
         market.price,
         examples=("btc", "btc eth/usd"),
+    ),
+    Command(
+        "chart",
+        "Show a chart of an instrument, or of the flows of a coin's funds",
+        Role.MEMBER,
+        (Option("what", "What, and the length of a candle: btc 4h; or: etf btc", completes="instrument"),),
+        charts.show,
+        examples=("btc 4h", "eth/usd 1d light", "etf btc"),
     ),
     Command(
         "metrics",
