@@ -31,7 +31,7 @@ class Scene:
     partition: Partition = field(default_factory=Partition)
     rings: list[float] = field(default_factory=list)
 
-    def arm(self, number: int, rule: str, price: float, made_at: int = START) -> None:
+    def arm(self, number: int, rule: str, price: float | None, made_at: int = START) -> None:
         life = life_of(rule, price, made_at=made_at)
         assert self.partition.missing(life, None) == []
         self.partition.add(number, life, None)
@@ -153,7 +153,7 @@ def test_minutes_that_nobody_can_give_any_more_are_a_lapse_for_all_who_were_ther
     scene.take(*at(0, 105.0))
     scene.arm(3, "btc/usdt < 50", 105, made_at=START + HOUR)
     plan = scene.take(*at(120, 105.0))
-    assert plan.lapses == [Lapse(BTC, START + MINUTE, START + 120 * MINUTE, None, None, (1, 2))]
+    assert plan.lapses == [Lapse(BTC, START + MINUTE, START + 120 * MINUTE, None, None, (1, 2, 3))]
     assert not scene.take(*at(121, 105.0)).lapses
 
 
@@ -166,6 +166,16 @@ def test_a_short_hole_is_a_lapse_only_where_the_prices_around_it_say_so() -> Non
     (found,) = scene.take(*at(8, 99.0)).lapses
     assert found.armings == (1,)
     assert scene.rings == [START + 8 * MINUTE]
+
+
+@pytest.mark.parametrize(("price", "armings"), [(105, (1,)), (None, ())])
+def test_who_was_made_within_what_is_gone_misses_it_if_the_price_was_seen(
+    price: float | None, armings: tuple[int, ...]
+) -> None:
+    scene = Scene()
+    scene.arm(1, "btc/usdt < 100", price)
+    lapses = scene.take(*at(30, 105.0)).lapses
+    assert tuple(arming for one in lapses for arming in one.armings) == armings
 
 
 def test_what_has_rung_for_good_misses_nothing() -> None:

@@ -63,7 +63,7 @@ def later(guard: Guard, seconds: float = 3600.0) -> tuple[Doubt, ...]:
 
 @pytest.mark.parametrize(
     ("trusted", "garbage", "low"),
-    [(65_000.0, 8_200.0, 64_800.0), (3.05, 0.001, 2.9)],
+    [(65_000.0, 8_200.0, 64_800.0), (3.05, 0.001, 3.0)],
     ids=["Bitcoin on Binance.US, October 2021", "ATOM on Binance, October 2025"],
 )
 def test_known_garbage_is_clipped_and_told_where_another_exchange_saw_nothing(
@@ -74,7 +74,7 @@ def test_known_garbage_is_clipped_and_told_where_another_exchange_saw_nothing(
     suspicion = guard.judge(wick, (), None)
     assert suspicion == Suspicion(BTC, garbage, Range(trusted, trusted), START)
     found = guard.judge(wick, (), [shows(low, trusted)])
-    assert found == bar(0, trusted, trusted, low, trusted)
+    assert found == flat(0, trusted)
     (doubt,) = guard.doubts()
     assert (doubt.key, doubt.value, doubt.at, doubt.source) == (BTC, garbage, START, "binance")
     assert doubt.reason.startswith("kraken shows ")
@@ -196,6 +196,12 @@ def test_a_wick_goes_as_far_as_two_sources_show_and_the_rest_is_doubted() -> Non
     assert found == bar(0, 100, 100.5, 94, 99)
     (doubt,) = guard.doubts()
     assert doubt == Doubt(BTC, 60, START, "binance", "kraken shows 94 to 101")
+
+
+def test_a_wick_does_not_go_as_far_as_two_exchanges_usually_differ() -> None:
+    guard = guard_at(100.0)
+    assert guard.judge(bar(0, 100, 160, 99.5, 100), (), [shows(98, 102)]) == bar(0, 100, 100, 99.5, 100)
+    assert [doubt.value for doubt in guard.doubts()] == [160]
 
 
 def test_a_wick_on_both_sides_is_doubted_on_both() -> None:

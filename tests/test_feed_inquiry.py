@@ -170,7 +170,7 @@ async def test_a_wick_of_one_exchange_between_two_looks_is_clipped_and_told(cloc
         world.trade(99, 100, on=["kraken"])
         with capture_logs() as logs:
             await world.until(0)
-        assert lows(world.got) == [99]
+        assert lows(world.got) == [100]
         (doubt,) = world.doubts
         assert (doubt.value, doubt.at, doubt.reason) == (8.2, world.got[0].at, "kraken shows 99 to 100")
         (line,) = [line for line in logs if line["event"] == "price_not_borne_out"]

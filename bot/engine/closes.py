@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.metrics import MINUTE, Bars, Close, MetricKey, Print, minute_of
+from bot.metrics import MINUTE, Bars, Close, MetricKey, Print, Seen, minute_of
 
 FRESH = 5 * MINUTE
 """How old a last price may be, in seconds, to say where a series stood at an instant."""
@@ -28,6 +28,11 @@ class Closes:
     def note_print(self, one: Print) -> None:
         """Note a price of a running minute: the last one closes it until its bar is read."""
         self._note(one.key, minute_of(one.at) + MINUTE, Close(one.at, one.value, one.source))
+
+    def note_seen(self, key: MetricKey, seen: Seen) -> None:
+        """Note how the minute opened in which somebody looked, if nothing else is known of it."""
+        if self.at(key, seen.bar.at) is None:
+            self._note(key, seen.bar.at, Close(seen.bar.at, seen.bar.open))
 
     def restore(self, key: MetricKey, close: Close) -> None:
         """Note what was stored."""

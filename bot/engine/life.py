@@ -56,6 +56,11 @@ class Life:
     provisional: bool = False
 
     @property
+    def begins_at(self) -> float:
+        """The instant after which prices count: by the clock of who shows them, where they were seen."""
+        return max((seen.at for seen in self.seen.values()), default=self.made_at)
+
+    @property
     def priced(self) -> tuple[MetricKey, ...]:
         """The keys that have prices, and so minutes."""
         return tuple(key for key in self.keys if key not in self.calendars)

@@ -105,7 +105,7 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
         return Stepped(after, (*taken_back, *corrections, *followed))
 
     closing = _clarity(life, minute.at_close(), memory)
-    at = max(float(life.node.instant(minute, state.memory)), life.made_at)
+    at = max(float(life.node.instant(minute, state.memory)), life.begins_at)
     evidence = tuple(life.node.evidence(minute, state.memory))
     was_told = state.early is not None and minute.at <= state.early.minute + MINUTE
     late = () if was_told else _overdue(state, minute.end)
@@ -143,7 +143,7 @@ def glance(state: AlertState, minute: Minute, at: float, life: Life) -> Stepped:
         and state.is_armed
         and not state.is_ended
         and minute.at >= state.cursor
-        and at > life.made_at
+        and at > life.begins_at
         and (life.until is None or at < life.until)
         and not is_spent(state, life)
         and not _is_cooling(state, life, minute.at)

@@ -223,18 +223,19 @@ class Guard:
     ) -> Bar:
         """Clip a bar to what is trusted, and doubt the rest.
 
-        Where a second source goes part of the way, the bar goes as far: that much is shown by two.
+        Where a second source jumps part of the way, the bar goes as far: that much is shown by two. What it
+        shows within the bound is no jump, and may be no more than how far two exchanges usually differ.
         """
+        bound = self._bound(bar.span)
         whole = Range(bar.low, bar.high)
         doubtful = {one.value for one in doubted}
         kept = trusted.to(*(value for value in (bar.low, bar.high) if value not in doubtful))
-        if trusted.apart(bar.open) <= self._bound(bar.span):
+        if trusted.apart(bar.open) <= bound:
             kept = kept.to(bar.open)
         for one in doubted:
             said = [showing for showing in heard if one.concerns(showing)]
-            kept = kept.to(
-                *(whole.clamp(price) for each in said for price in (each.reach.low, each.reach.high))
-            )
+            shown = [price for each in said for price in (each.reach.low, each.reach.high)]
+            kept = kept.to(*(whole.clamp(price) for price in shown if trusted.apart(price) > bound))
             doubt = Doubt(self.key, one.value, bar.at, self.source, reason_of(said))
             self._doubt(doubt, trusted.clamp(one.value))
         opened, close = kept.clamp(bar.open), bar.close
