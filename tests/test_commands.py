@@ -328,6 +328,9 @@ async def test_every_example_of_the_table_works(room: Room) -> None:
     await room.store.note([flow], int(NOON))
     for line in ("/alert btc < 90k", "/alert btc < 89k", "/alert btc < 96k"):
         await room.script(line, caller=OPERATOR)
+    for name in ("btc/usdt", "eth/usd"):
+        hours = range(int(NOON) // 86_400 * 86_400 - 5 * 86_400, int(NOON), 3600)
+        room.market.feed(name, [Bar(at, 3_000.0, 3_010.0, 2_990.0, 3_000.0, 1.0, 3600) for at in hours])
     order = {"publish": 0, "subscribe": 1, "delete": 3}
     for command in sorted(COMMANDS, key=lambda command: order.get(command.name, 2)):
         for example in command.examples:
