@@ -241,7 +241,8 @@ _ALL = (
     # --- derivatives
     Function(
         "funding", (_X,), "percent", "derivatives",
-        "the funding rate of the perpetual", "funding(btc)", "{x} funding", is_metric=True,
+        "the funding rate of the perpetual, in percent of one interval (mostly 8 hours)", "funding(btc)",
+        "{x} funding", is_metric=True,
     ),
     Function(
         "open_interest", (_X,), "usd", "derivatives",
