@@ -148,7 +148,8 @@ class House:
         self._planned.pop(feed.name, None)  # while it runs, nobody hurries it
         try:
             if feed.due_at(self.watch.wants()) <= self.clock.now():
-                await self._look(feed)
+                with self.clock.still():  # what is answered is of the instant at which it is asked
+                    await self._look(feed)
         finally:
             if self.scheduler.running:
                 self._plan(feed, self.watch.wants())

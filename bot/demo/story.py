@@ -1,8 +1,9 @@
 """The demonstration: November 2025 in under a minute, in the real program.
 
-A server on loopback speaks an exchange's wire format and plays the days; ccxt, the scheduler, the engine,
-SQLite, the outbox and the console chat are those of the bot. Only the clock is fast, and stands still while a
-batch or a delivery runs.
+A server on loopback speaks an exchange's wire format and plays the days, and shows the table of the funds'
+flows as it fills up; ccxt, the provider, the scheduler, the engine, SQLite, the outbox and the console chat
+are those of the bot. Only the clock is fast, and stands still while a batch or a delivery runs, or a provider
+is asked.
 """
 
 from __future__ import annotations
@@ -45,7 +46,16 @@ class Line:
     words: str
 
 
-SCRIPT = (
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What is said between two times after the first midnight."""
+
+    begins: timedelta
+    ends: timedelta
+    lines: tuple[Line, ...]
+
+
+_LINES = (
     Line(timedelta(minutes=20), "/alert btc < 10o k"),
     Line(timedelta(minutes=21), "/alert btc < 101.3k"),
     Line(timedelta(minutes=22), '/alert btc < 100k note "cut the long"'),
@@ -62,11 +72,13 @@ SCRIPT = (
     Line(timedelta(days=19, hours=12), "/alerts"),
 )
 
+NOVEMBER = Story(timedelta(0), timedelta(days=len(DAYS)), _LINES)
 
-async def play(as_json: bool, out: TextIO) -> int:
+
+async def play(as_json: bool, out: TextIO, story: Story = NOVEMBER) -> int:
     """Play the demonstration to ``out``, as a transcript or as JSON lines; gives the exit code."""
     market = November()
-    clock = FastClock(market.start, RATE)
+    clock = FastClock(market.start + story.begins.total_seconds(), RATE)
     console = ConsoleChat(clock, StringIO(), out, as_json=as_json)
     done = asyncio.Event()
     with TemporaryDirectory(prefix="tocsin-demo-") as folder:
@@ -90,19 +102,18 @@ async def play(as_json: bool, out: TextIO) -> int:
                 await house.exchanges.market.instruments("btc")
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(house.run(done))
-                for line in SCRIPT:
+                for line in story.lines:
                     await clock.sleep_until(market.start + line.after.total_seconds())
                     with clock.still():
                         await asyncio.sleep(0 if as_json else _PAUSE)
                         await console.say(line.words)
-                await clock.sleep_until(market.end)
+                await clock.sleep_until(market.start + story.ends.total_seconds())
                 done.set()
-    _sum_up(out, as_json, console.told.count("ring"))
+    _sum_up(out, as_json, round((story.ends - story.begins) / timedelta(days=1)), console.told.count("ring"))
     return 0
 
 
-def _sum_up(out: TextIO, as_json: bool, rings: int) -> None:
-    days = len(DAYS)
+def _sum_up(out: TextIO, as_json: bool, days: int, rings: int) -> None:
     if as_json:
         out.write(json.dumps({"event": "summary", "days": days, "rings": rings}) + "\n")
         return
