@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from bot.engine.index import EVERYWHERE, NOWHERE, Gap, gap_around
 from bot.engine.life import Life
+from bot.engine.lulls import Lulls
 from bot.engine.minute import Minute
 from bot.engine.state import AlertState, Memory, Transition
 from bot.engine.step import is_finished, is_settled, step
@@ -47,6 +48,7 @@ def start_of(life: Life, state: AlertState | None) -> int:
 def follow(world: World, life: Life, state: AlertState, stop: int) -> Course:
     """Judge an arming from its state's cursor up to ``stop``."""
     told: list[Transition] = []
+    lulls = Lulls(world, life, stop)
     rests, moved = dict.fromkeys(life.keys, NOWHERE), False
     at = None if state.is_ended else _next(world, life, state.cursor, stop, rests, memory=state.memory)
     while at is not None:
@@ -57,6 +59,9 @@ def follow(world: World, life: Life, state: AlertState, stop: int) -> Course:
         at = None if state.is_ended else _next(world, life, state.cursor, stop, rests, memory=state.memory)
         if at is not None and NOWHERE not in rests.values():
             state = replace(state, cursor=max(at - life.is_still, state.cursor))
+        elif at is not None and at == state.cursor and (end := lulls.end(state, at)) > at:
+            state = replace(state, cursor=end)
+            at = _next(world, life, end, stop, rests, memory=state.memory)
     is_news = world.next_arrival(life.calendars, state.cursor, stop) <= stop
     state = replace(state, cursor=max(state.cursor, stop))
     if is_finished(state, life):

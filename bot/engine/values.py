@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from bot.metrics import MetricKey
 _LONGEST_STREAK = 500
 
 Floats = NDArray[np.float64]
+
+Number = TypeVar("Number", float, NDArray[np.float64])
 
 Statistic = Callable[[Floats], float | None]
 """A figure of a window's values, rising in time, the newest last; ``None`` where it has none."""
@@ -277,4 +279,8 @@ class Shifted:
 
     def read(self, minute: Minute) -> float | None:
         value = self.value.read(minute)
-        return None if value is None else value + abs(value) * self.share + self.amount
+        return None if value is None else self.shifted(value)
+
+    def shifted(self, value: Number) -> Number:
+        """Move a figure, or an array of them."""
+        return value + abs(value) * self.share + self.amount

@@ -84,6 +84,18 @@ class LiveWindow:
         return not self.is_before
 
     def read(self, minute: Minute) -> float | None:
+        values = self.past(minute)
+        if values is None:
+            return None
+        if not self.is_before:
+            current = self.of.read(minute)
+            if current is None:
+                return None
+            values = np.append(values, current)
+        return self.statistic(values) if np.isfinite(values).all() else None
+
+    def past(self, minute: Minute) -> Floats | None:
+        """Give the values at the closes before a minute, finite or not, or ``None`` if one is unknown."""
         closes: dict[MetricKey, Floats] = {}
         for key in self.keys:
             known = _closes(minute, key, self.window)
@@ -93,13 +105,7 @@ class LiveWindow:
         if len({len(known) for known in closes.values()}) > 1:
             return None
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            values = along(self.of, closes)
-        if not self.is_before:
-            current = self.of.read(minute)
-            if current is None:
-                return None
-            values = np.append(values, current)
-        return self.statistic(values) if np.isfinite(values).all() else None
+            return along(self.of, closes)
 
 
 def _closes(minute: Minute, key: MetricKey, window: int) -> Floats | None:
