@@ -237,6 +237,19 @@ async def test_history_tells_whether_a_hold_is_over_its_time_already(room: Room)
     assert "waits" not in await room.say("/alert btc > 69.5k for 5m")
 
 
+async def test_an_alert_on_a_window_says_how_much_must_be_known_before_it_begins(room: Room) -> None:
+    answer = (await room.say("/alert btc -5% in 24h")).splitlines()
+    assert "It begins once 24 hours of prices show that it is not true already." in answer
+    await room.judge(AlertState(cursor=0))
+    assert "· waits for 24 hours of prices to show it clear, /ringnow 1 tells it now ·" in await room.say(
+        "/alerts"
+    )
+    opening = int(NOON) - 1440 * MINUTE
+    room.market.feed("btc/usdt", [Bar(opening + place * MINUTE, *(69_400.0,) * 4) for place in range(1440)])
+    first = (await room.replies("/alert btc -5% in 24h"))[0]
+    assert "begins" not in first.plain()
+
+
 async def test_sugar_is_answered_with_the_rule_it_became(room: Room) -> None:
     answer = await room.say("/alert btc breaks 70k")
     assert answer.endswith("Read as: btc crosses 70000")

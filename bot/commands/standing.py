@@ -90,7 +90,13 @@ async def made_lines(alert: Alert, prepared: Prepared, request: Request) -> list
         case Standing.TRUE:
             return [armed, *present, tr("It is true already, so it waits to be clear first."), offer]
         case Standing.OPEN:
-            return [armed, *present, tr("If it is true already, it waits to be clear first."), offer]
+            waits = tr("If it is true already, it waits to be clear first.")
+            if window := _window(prepared.armed):
+                waits = tr(
+                    "It begins once {time} of prices show that it is not true already.",
+                    time=tr.duration(window),
+                )
+            return [armed, *present, waits, offer]
 
 
 def figures(prepared: Prepared, tr: Translator, now: float) -> list[str]:
@@ -197,7 +203,13 @@ class Row:
         if state.rang_at is not None and state.is_firing and not state.is_armed:
             return tr("ringing since {at}", at=tr.instant(state.rang_at, now))
         if self.is_waiting:
-            return tr("waits to be clear, {line} tells it now", line=said("ringnow", alert))
+            line, window = said("ringnow", alert), _window(self.armed)
+            if window:
+                time = tr.duration(window)
+                return tr(
+                    "waits for {time} of prices to show it clear, {line} tells it now", time=time, line=line
+                )
+            return tr("waits to be clear, {line} tells it now", line=line)
         return tr("armed") if state.is_armed else tr("waits to be clear")
 
 
@@ -209,6 +221,12 @@ def row_of(subscription: Subscription, quote: str) -> Row:
     with suppress(RuleError):  # its level is gone, or senseless by now: then the name stands in the list
         rule = fill(rule, subscription.levels)
     return Row(subscription, qualify(rule, quote))
+
+
+def _window(armed: Rule) -> int:
+    """Give the seconds of minutes that must be known before a rule can be seen to be clear; 0 for none."""
+    life = compile_rule(armed, False, 0.0, {})
+    return 0 if any(life.spans.values()) else life.lookback
 
 
 def _is_once(row: Row) -> bool:

@@ -67,6 +67,7 @@ _LINES = (
     Line(timedelta(hours=12, minutes=1), "/alert btc etf inflow 3 days"),
     Line(timedelta(days=4, hours=8), "/alert btc drops to 82k"),
     Line(timedelta(days=8, hours=12), "/level etf_cost 90k"),
+    Line(timedelta(days=11, hours=3, minutes=30), "/etf btc"),
     Line(timedelta(days=12), "/alert btc crosses above 90k"),
     Line(timedelta(days=19, hours=11, minutes=59), "/etf btc"),
     Line(timedelta(days=19, hours=12), "/alerts"),
