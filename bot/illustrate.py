@@ -58,6 +58,7 @@ class Illustrator:
         if filling is None:
             if self._asked >= self._at_once:
                 return None
+            self._asked += 1
             filling = self._filled[sketch] = asyncio.ensure_future(self._fill(sketch))
             while len(self._filled) > _KEPT:
                 self._filled.popitem(last=False)
@@ -65,7 +66,6 @@ class Illustrator:
         return filling.result() if filling.done() and not filling.cancelled() else None
 
     async def _fill(self, sketch: Sketch) -> PriceChart | None:
-        self._asked += 1
         try:
             async with asyncio.timeout(_LONGEST):
                 bars, minutes = await asyncio.gather(

@@ -49,6 +49,7 @@ class Studio:
             if self._waiting >= MOST_WAITING:
                 log.info("no chart, too many are being drawn")
                 return None
+            self._waiting += 1
             drawing = self._pictures[chart] = asyncio.ensure_future(self._drawn(chart))
             while len(self._pictures) > KEPT:
                 self._pictures.popitem(last=False)
@@ -57,7 +58,6 @@ class Studio:
         return drawing.result() if drawing.done() and not drawing.cancelled() else None
 
     async def _drawn(self, chart: Chart) -> bytes | None:
-        self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._draw, chart)
         except Exception:  # a message goes without its picture rather than not at all
