@@ -12,13 +12,15 @@ from aiohttp import ClientSession
 from pydantic import SecretStr
 
 from bot import gauges
+from bot.app import open_house
 from bot.demo.clock import FastClock
 from bot.demo.exchange import BinanceExchange
 from bot.feeds.metrics import MetricFeeds, build_metrics
 from bot.feeds.providers import PROVIDERS
-from bot.metrics import MetricKey, Want
+from bot.metrics import Batch, MetricKey, Want
 from bot.settings import Address, Settings
 from bot.store.sql import SqlStore
+from bot.tape import MemoryTape
 from tests.conftest import NOON, SetClock
 from tests.market import HandMarket
 from tests.test_commands import Room
@@ -68,6 +70,44 @@ async def test_a_metric_rings_in_the_chat_when_its_provider_says_so(ann: OnTeleg
     [ring] = [text for text in ann.texts() if "came true" in text]
     assert "fear and greed index" in ring and "11" in ring and "alternative.me" in ring
     assert 2 <= len(providers.asked) <= 4, "it is asked when it wants to be, and not at every poll"
+
+
+async def test_while_the_clock_is_held_no_provider_is_looked_at(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FastClock(TODAY + 100.0, 72_000)
+    providers = ProviderServer({FEAR_GREED: index(24, 26, 31)})
+    judged: list[str] = []
+    put = MemoryTape.put
+
+    async def counted(tape: MemoryTape, batch: Batch) -> None:
+        judged.append(batch.source)
+        await put(tape, batch)
+
+    monkeypatch.setattr(MemoryTape, "put", counted)
+    async with BinanceExchange(
+        Ticks(clock, 104_000), ["btc/usdt"], clock.now, [providers.beside()]
+    ) as exchange:
+        settings = Settings(
+            database_url=database,
+            exchanges=("binance",),
+            feed_gateway=exchange.root,
+            providers=("alternative.me",),
+            poll_seconds=3600,
+            stream=False,
+        )
+        done = asyncio.Event()
+        async with open_house(settings, clock, [], throttle=False) as house, asyncio.TaskGroup() as tasks:
+            tasks.create_task(house.run(done))
+            async with asyncio.timeout(20):
+                while len(providers.asked) < 2:  # noqa: ASYNC110 - what is asked for has no event
+                    await asyncio.sleep(0.01)
+            with clock.still():
+                await house.tape.judged()
+                before = judged.count("alternative.me")
+                await asyncio.sleep(0.3)
+                assert judged.count("alternative.me") <= before + 1, "one may have been under way"
+            done.set()
 
 
 async def test_a_pushed_value_is_kept_when_that_is_answered_and_rings(
