@@ -118,6 +118,8 @@ class LoopbackExchange:
         return [price * (1 - step) for step in steps], [price * (1 + step) for step in steps]
 
     def _candle(self, symbol: str, opening: int, now: float, span: int) -> Bar | None:
+        if span == MINUTE:
+            return self._bar(symbol, opening, now)
         minutes = range(opening, min(opening + span, minute_of(now) + MINUTE), MINUTE)
         parts = [bar for minute in minutes if (bar := self._bar(symbol, minute, now)) is not None]
         if not parts:

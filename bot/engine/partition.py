@@ -22,6 +22,7 @@ from functools import partial
 
 from bot.engine.closes import Closes
 from bot.engine.course import due_at, follow, history, running, start_of
+from bot.engine.doubts import would_ring
 from bot.engine.history import Points
 from bot.engine.index import EVERYWHERE, NOWHERE, ThresholdIndex
 from bot.engine.life import Life
@@ -318,8 +319,9 @@ class Partition:
                 if self._world.points[key].arrivals(self._ends[key], end + 1):
                     concerned.update(arming for arming, life in self._lives.items() if key in life.calendars)
                 continue
-            reached = self._world.series[key].extremes(self._ends[key], end)
-            if end > self._ends[key] and reached:
+            if end == self._ends[key]:
+                continue
+            if reached := self._world.series[key].extremes(self._ends[key], end):
                 concerned.update(self._index[key].concerned(reached.low, reached.high))
         newest = max(ends.values(), default=0)
         concerned.update(arming for arming, due in self._dues.items() if due <= newest)
@@ -362,16 +364,13 @@ class Partition:
 
     def _note_doubts(self, plan: Plan) -> None:
         """Name the armings that a price would ring, if it were to be trusted."""
-        for doubt in self._doubts:
-            if doubt.key not in self._index:
-                continue
+        for doubt in (doubt for doubt in self._doubts if doubt.key in self._index):
             one = Print(doubt.key, doubt.value, doubt.at, doubt.source)
             found: list[int] = []
             for arming in sorted(set(self._index[doubt.key].concerned(doubt.value, doubt.value))):
                 life, state = self._lives[arming], self._states[arming]
-                minute, newest = running(self._world, self._prints, life, one)
-                state = replace(state, cursor=min(state.cursor, minute.at))
-                if glance(state, minute, newest, life).transitions:
+                minute, _ = running(self._world, self._prints, life, one)
+                if would_ring(state, plan.states.get(arming, state), minute, life):
                     found.append(arming)
             if found:
                 plan.doubted.append((doubt, tuple(found)))

@@ -92,7 +92,7 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
         truth.may is True
         and (state.is_armed or _clarity(life, minute.at_open(), state.memory).must is False)
         and not is_spent(state, life)
-        and not _is_cooling(state, life, minute.at)
+        and not is_cooling(state, life, minute.at)
     )
     if not may_ring:
         is_firing = state.is_firing and clarity.may is not False
@@ -146,7 +146,8 @@ def glance(state: AlertState, minute: Minute, at: float, life: Life) -> Stepped:
         and at > life.begins_at
         and (life.until is None or at < life.until)
         and not is_spent(state, life)
-        and not _is_cooling(state, life, minute.at)
+        # The first prints of a minute may be the last price of the one before it.
+        and not is_cooling(state, life, minute.at - MINUTE)
     )
     if not is_due or life.node.judge(minute, state.memory, []).may is not True:
         return Stepped(state)
@@ -164,6 +165,11 @@ def is_finished(state: AlertState, life: Life) -> bool:
 def is_spent(state: AlertState, life: Life) -> bool:
     """Whether it was to ring once, and has rung."""
     return life.is_once and state.rang_at is not None
+
+
+def is_cooling(state: AlertState, life: Life, at: int) -> bool:
+    """Whether a minute lies within the cooldown of the last ring."""
+    return state.rang_at is not None and at < state.rang_at + life.cooldown
 
 
 def is_settled(state: AlertState, minute: Minute, life: Life) -> bool:
@@ -225,10 +231,6 @@ def _excess(minute: Minute, life: Life) -> Minute:
         low = bar.low if bar.low < seen.bar.low else min(price, bar.close)
         clipped[key] = replace(bar, open=price, high=high, low=low)
     return replace(minute, bars={**minute.bars, **clipped}) if clipped else minute
-
-
-def _is_cooling(state: AlertState, life: Life, at: int) -> bool:
-    return state.rang_at is not None and at < state.rang_at + life.cooldown
 
 
 def _overdue(state: AlertState, judged_to: int) -> tuple[Correction, ...]:

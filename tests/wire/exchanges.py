@@ -360,9 +360,9 @@ class KrakenExchange(LoopbackExchange):
         if span is None:
             return web.json_response({"error": ["EGeneral:Invalid arguments"]})
         now = self.now()
-        start = opening_of(now, span) - (self.most - 1) * span
-        bars = self.bars(found[0], start, now, span)
         since = int(request.query.get("since", "0"))
+        start = opening_of(now, span) - (self.most - 1) * span
+        bars = self.bars(found[0], max(start, min(since + 1, int(now) - 3 * span)), now, span)
         rows = [
             [
                 bar.at,
