@@ -12,16 +12,46 @@ Facts = Mapping[str, Fact]
 """What a message tells, for programs: JSON values under plain names."""
 
 
+LINE = 60
+"""The most bytes of what a button says: Telegram keeps 64 with a button, Discord 100 characters."""
+
+LABEL = 32
+"""The longest label of a button that a phone shows whole where it has a row to itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Button:
     """A button under a message: pressing it says ``line``, a command such as ``/confirm 12``.
 
-    It is said by whoever presses, with his role, and the message is edited to show the answer. ``line`` has
-    at most 60 bytes, for the platforms keep it: so a button works after a restart too.
+    It is said by whoever presses, with his role, and the message is edited to show the answer. The platforms
+    keep the line, so a button works after a restart too. One that ``is_sound`` can be shown everywhere; the
+    platforms leave out any other, for what a message says is worth more than its buttons.
     """
 
     label: str
     line: str
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it says a command and is within the bounds of every platform."""
+        is_short = len(self.line.encode("utf-8", "replace")) <= LINE and 0 < len(self.label) <= LABEL
+        return is_short and self.line.startswith("/") and bool(self.label.strip())
+
+
+Buttons = tuple[tuple[Button, ...], ...]
+"""Buttons in rows."""
+
+
+def sound(rows: Buttons) -> Buttons:
+    """Leave out what cannot be shown everywhere, what says the same as another, and rows without any."""
+    seen: set[str] = set()
+    kept: list[tuple[Button, ...]] = []
+    for row in rows:
+        fit = [one for one in dict.fromkeys(row) if one.is_sound and one.line not in seen]
+        seen.update(one.line for one in fit)
+        if fit:
+            kept.append(tuple(fit))
+    return tuple(kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +62,8 @@ class Message:
     ``is_private`` asks a platform that can (Discord) to show it to the asker alone.
     ``chart`` is a picture to go with it, or a sketch whose candles whoever sends it has to ask for; a message
     says all it has to say without. ``buttons`` stand in rows; what they do can be typed as well.
+    As the answer to a press, one that ``takes_place`` stands instead of the message whose button was
+    pressed; any other stands below its text. Either way its buttons are the message's from then on.
     ``facts`` is the same for programs: it takes no part in equality, and platforms for people ignore it.
     """
 
@@ -40,7 +72,8 @@ class Message:
     code: str = ""
     is_private: bool = False
     chart: Chart | Sketch | None = None
-    buttons: tuple[tuple[Button, ...], ...] = ()
+    buttons: Buttons = ()
+    takes_place: bool = False
     facts: Facts = field(default_factory=dict, compare=False)
 
     def plain(self) -> str:
