@@ -166,6 +166,7 @@ def test_a_late_ring_is_on_its_chart() -> None:
     at = NOON - 9 * DAY
     sketch = sketched(ring("btc/usdt < 100000", at=at, is_late=True))
     assert sketch.since < at - 10 * sketch.span
+    assert sketch.frame.mark is not None and sketch.frame.mark.label == "Nov 3 12:00"
 
 
 def test_a_ring_has_one_sketch_whenever_and_to_whomever_it_is_told() -> None:

@@ -58,7 +58,8 @@ def of_ring(facts: Facts, rule: Rule, levels: Mapping[str, Decimal], tr: Transla
     key = key_of(instrument)
     price = number_of(facts, "value" if _is_of_price(rule.condition) else "now")
     is_known = text_of(facts, "key") == key.instrument and price is not None
-    mark = Mark(at, price or 0.0, tr.time(at)) if is_known else None
+    when = " ".join(filter(None, (tr.date(at, seen_at), tr.time(at))))
+    mark = Mark(at, price or 0.0, when) if is_known else None
     numbers = dict.fromkeys(levels_of(rule.condition, instrument))
     names = {number: f"@{name}" for name, number in levels.items()}
     lines = [Line(float(one), tr.number(one), names.get(one, "")) for one in numbers]

@@ -29,7 +29,7 @@ CAPTION: Final = 1024
 """The longest text below a photo after its entities are parsed, in UTF-16 units."""
 
 NO_PREVIEW: Final = LinkPreviewOptions(is_disabled=True)
-_UPLOAD_WITHIN: Final = 8.0
+UPLOAD_WITHIN: Final = 8.0
 _OTHERS_UPLOAD_WITHIN: Final = 2.0
 _KEPT: Final = 512
 
@@ -97,14 +97,14 @@ class Posts:
         if not isinstance(chart, PriceChart | FlowChart):
             return None
         try:
-            async with asyncio.timeout(_UPLOAD_WITHIN):
+            async with asyncio.timeout(UPLOAD_WITHIN):
                 if known := await self._known(chart):
-                    with suppress(BadRequest):  # Telegram may forget a file: it is uploaded anew
+                    try:
                         return (await self._send_photo(chat, known, caption, to)).message_id
-                picture = await self._studio.picture(chart)
-                if picture is None:
-                    return None
-                return (await self._upload(chat, chart, picture, caption, to)).message_id
+                    except BadRequest:  # Telegram may forget a file: it is uploaded anew
+                        self._forget(chart, known)
+                sent = await self._upload(chat, chart, caption, to)
+                return sent.message_id if sent else None
         except (RetryAfter, Forbidden, ChatMigrated, InvalidToken, Unreachable):
             raise
         except (TelegramError, TimeoutError) as error:
@@ -113,29 +113,40 @@ class Posts:
 
     async def _known(self, chart: Chart) -> str:
         """Give the ``file_id`` of a chart, waiting a little for who uploads it now; else nothing."""
+        while (file := self._files.get(chart)) is not None:
+            await asyncio.wait({file}, timeout=_OTHERS_UPLOAD_WITHIN)
+            if not file.done():
+                break
+            if file.result():
+                return file.result()
+        return ""
+
+    def _forget(self, chart: Chart, known: str) -> None:
         file = self._files.get(chart)
-        if file is None:
-            return ""
-        await asyncio.wait({file}, timeout=_OTHERS_UPLOAD_WITHIN)
-        return file.result() if file.done() else ""
+        if file is not None and file.done() and file.result() == known:
+            del self._files[chart]
 
     async def _upload(
-        self, chat: ChatRef, chart: Chart, picture: bytes, caption: Part | None, to: ReplyParameters | None
-    ) -> Sent:
+        self, chat: ChatRef, chart: Chart, caption: Part | None, to: ReplyParameters | None
+    ) -> Sent | None:
+        """Draw and upload a chart; others wait for that, unless they were first."""
         file: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._files[chart] = file
+        self._files.setdefault(chart, file)
         while len(self._files) > _KEPT:
             self._files.popitem(last=False)
         try:
+            picture = await self._studio.picture(chart)
+            if picture is None:
+                return None
             sent = await self._send_photo(chat, picture, caption, to)
             largest: PhotoSize | None = max(sent.photo, key=lambda one: one.width, default=None)
             file.set_result(largest.file_id if largest else "")
+            return sent
         finally:
             if not file.done():
                 file.set_result("")
             if not file.result() and self._files.get(chart) is file:
                 del self._files[chart]
-        return sent
 
     async def _send_photo(
         self, chat: ChatRef, photo: str | bytes, caption: Part | None, to: ReplyParameters | None

@@ -653,7 +653,11 @@ async def _params(request: web.Request) -> Json:
     elif request.content_type == "multipart/form-data":
         form = await request.post()
         for name, value in form.items():
-            params[name] = value.file.read() if isinstance(value, web.FileField) else value
+            if isinstance(value, web.FileField):
+                with value.file:
+                    params[name] = value.file.read()
+            else:
+                params[name] = value
         for name, value in list(params.items()):
             if isinstance(value, str) and value.startswith("attach://"):
                 params[name] = params.pop(value.removeprefix("attach://"))
