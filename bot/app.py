@@ -24,6 +24,7 @@ from bot import web
 from bot.alerts.people import Caller, ChatRef
 from bot.alerts.translator import ENGLISH, Translator
 from bot.alerts.wording import PATIENCE
+from bot.chats.studio import Studio
 from bot.commands import COMMANDS, Office, make_desk
 from bot.commands.preview import fetch
 from bot.deliver import Courier
@@ -48,6 +49,9 @@ log = structlog.get_logger(__name__)
 
 _POLLS_UNTIL_LATE = 2
 _SECONDS_TO_KEEP = 15.0
+_SECONDS_UNTIL_QUIET = 10.0
+"""When the drawing library is loaded, in a thread: after the start, and before the first chart."""
+
 _MONTH = 30 * 86_400
 _SECONDS_UNTIL_FINAL = 130.0
 """From a touch to the delivery of its final minute: the minute itself, its settling, and a margin."""
@@ -144,12 +148,14 @@ async def run(settings: Settings) -> None:
     """Run the bot with what is configured until SIGINT or SIGTERM; without a token, on the console."""
     clock = SystemClock()
     stop = asyncio.Event()
-    chats = build_chats(settings, clock)
+    studio = Studio()
+    chats = build_chats(settings, clock, studio)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with open_house(settings, clock, chats) as house:
         log.info("started", chats=[chat.platform for chat in chats], exchanges=list(settings.exchanges))
+        loop.call_later(_SECONDS_UNTIL_QUIET, studio.warm)
         await house.run(stop)
     log.info("stopped")
 
@@ -175,12 +181,10 @@ async def fetch_history(
         await exchanges.close()
 
 
-def build_chats(settings: Settings, clock: Clock) -> list[Chat]:
+def build_chats(settings: Settings, clock: Clock, studio: Studio | None = None) -> list[Chat]:
     """Build a chat for each token that is configured, or the console where there is none."""
-    from bot.chats.studio import Studio
-
     chats: list[Chat] = []
-    studio = Studio()
+    studio = studio or Studio()
     if settings.telegram_token:
         from bot.chats.telegram import TelegramChat
 
