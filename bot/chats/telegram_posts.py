@@ -20,7 +20,7 @@ from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, Re
 from bot.alerts.chart import Chart, FlowChart, PriceChart, Sketch
 from bot.alerts.message import Message
 from bot.alerts.people import ChatRef
-from bot.chats.studio import Studio
+from bot.chats.studio import PATIENCE, Studio
 from bot.chats.telegram_errors import MARKUP, NO_TOPIC, says
 from bot.chats.telegram_http import Unreachable
 from bot.chats.telegram_text import Part, width
@@ -29,7 +29,7 @@ CAPTION: Final = 1024
 """The longest text below a photo after its entities are parsed, in UTF-16 units."""
 
 NO_PREVIEW: Final = LinkPreviewOptions(is_disabled=True)
-UPLOAD_WITHIN: Final = 8.0
+UPLOAD_WITHIN: Final = 12.0
 _OTHERS_UPLOAD_WITHIN: Final = 2.0
 _KEPT: Final = 512
 
@@ -57,18 +57,19 @@ class Posts:
         """Send the parts of a message that are not sent yet, and its chart; the ids go into ``sent``.
 
         A message that fits below its chart is one message. A longer one goes before its chart. A chart that
-        cannot be sent is left out; raises TelegramError for the rest.
+        cannot be sent, or is not drawn within ``patience`` seconds, is left out; raises TelegramError for the
+        rest.
         """
         is_caption = len(parts) == 1 and width(parts[0].plain) <= CAPTION
         if is_caption and not sent:
-            photo = await self._photo(chat, message.chart, parts[0], to)
+            photo = await self._photo(chat, message.chart, parts[0], to, patience)
             if photo is not None:
                 sent.append(photo)
         for part in parts[len(sent) :]:
             sent.append(await self.text(chat, part, to))  # noqa: PERF401 - the next part may fail
         if not is_caption:
             with suppress(TelegramError):
-                photo = await self._photo(chat, message.chart, None, None)
+                photo = await self._photo(chat, message.chart, None, None, patience)
                 if photo is not None:
                     sent.append(photo)
 
@@ -87,8 +88,13 @@ class Posts:
 
         return (await _somehow(chat, send)).message_id
 
-    async def _photo(
-        self, chat: ChatRef, chart: Chart | Sketch | None, caption: Part | None, to: ReplyParameters | None
+    async def _photo(  # noqa: PLR0917
+        self,
+        chat: ChatRef,
+        chart: Chart | Sketch | None,
+        caption: Part | None,
+        to: ReplyParameters | None,
+        patience: float,
     ) -> int | None:
         """Send a chart; ``None`` where it cannot be drawn or is refused. Raises what concerns the chat.
 
@@ -103,7 +109,7 @@ class Posts:
                         return (await self._send_photo(chat, known, caption, to)).message_id
                     except BadRequest:  # Telegram may forget a file: it is uploaded anew
                         self._forget(chart, known)
-                sent = await self._upload(chat, chart, caption, to)
+                sent = await self._upload(chat, chart, caption, to, patience)
                 return sent.message_id if sent else None
         except (RetryAfter, Forbidden, ChatMigrated, InvalidToken, Unreachable):
             raise
@@ -126,8 +132,8 @@ class Posts:
         if file is not None and file.done() and file.result() == known:
             del self._files[chart]
 
-    async def _upload(
-        self, chat: ChatRef, chart: Chart, caption: Part | None, to: ReplyParameters | None
+    async def _upload(  # noqa: PLR0917
+        self, chat: ChatRef, chart: Chart, caption: Part | None, to: ReplyParameters | None, patience: float
     ) -> Sent | None:
         """Draw and upload a chart; others wait for that, unless they were first."""
         file: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -135,7 +141,7 @@ class Posts:
         while len(self._files) > _KEPT:
             self._files.popitem(last=False)
         try:
-            picture = await self._studio.picture(chart)
+            picture = await self._studio.picture(chart, patience)
             if picture is None:
                 return None
             sent = await self._send_photo(chat, picture, caption, to)
