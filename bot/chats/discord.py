@@ -27,7 +27,7 @@ from bot.chats.discord_menu import SlashCommand, clip, is_choice, is_same, menu,
 from bot.chats.discord_people import author_of, caller_of, manages, may_write
 from bot.chats.discord_text import render, render_plain
 from bot.chats.lanes import Lanes
-from bot.chats.studio import Studio
+from bot.chats.studio import ANSWER_PATIENCE, Studio
 from bot.ports import ChatGone, Choice, Desk, Outcome, Receipt, Refused, Rejected, RetryLater
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -181,7 +181,7 @@ class DiscordChat:
             first = first or str(sent.id)
         return Receipt(first)
 
-    async def is_admin(self, chat: ChatRef, person: str) -> bool:
+    async def is_admin(self, chat: ChatRef, person: str, is_fresh: bool = False) -> bool:
         """Ask whether a person manages the server of a channel now; direct messages are the person's own."""
         client = self._client
         if client is None:
@@ -223,7 +223,7 @@ class DiscordChat:
             await answer.add(BARRED)
 
     async def _picture(self, message: Message) -> bytes | None:
-        return await self._studio.picture(message.chart)
+        return await self._studio.picture(message.chart, ANSWER_PATIENCE)
 
     async def complete(self, interaction: discord.Interaction, desk: Desk) -> None:
         """Answer an autocomplete in time, with nothing if there is nothing."""

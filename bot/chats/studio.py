@@ -9,12 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from bot.alerts.chart import Chart, FlowChart, PriceChart, Sketch
+from bot.alerts.chart import Chart, Flow, FlowChart, PriceChart, Sketch
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 PATIENCE = 2.0
 """Seconds that a message waits for its picture; after that it goes without."""
+
+ANSWER_PATIENCE = 8.0
+"""Seconds that an answer waits for its picture: somebody asked for it."""
 
 MOST_WAITING = 6
 """How many charts may wait to be drawn; who comes then goes without, so that a storm of rings stays fast."""
@@ -24,7 +27,7 @@ KEPT = 64
 
 
 def draw(chart: Chart) -> bytes:
-    """Draw a chart; the first one loads the drawing library."""
+    """Draw a chart; the first one loads the drawing library and looks for its fonts."""
     from bot.chats import charts
 
     return charts.draw(chart)
@@ -40,8 +43,15 @@ class Studio:
         self._pictures: OrderedDict[Chart, asyncio.Future[bytes | None]] = OrderedDict()
         self._waiting = 0
 
-    async def picture(self, chart: Chart | Sketch | None) -> bytes | None:
-        """Give the PNG of a chart; ``None`` where there is none to draw, or it does not come in time."""
+    def warm(self) -> None:
+        """Have something drawn, so that the first chart of a message need not wait for the library."""
+        self._thread.submit(self._draw, FlowChart("0", "0", (Flow("0", "0", None),)))
+
+    async def picture(self, chart: Chart | Sketch | None, patience: float | None = None) -> bytes | None:
+        """Give the PNG of a chart; ``None`` where there is none to draw, or it does not come in time.
+
+        ``patience`` is in seconds.
+        """
         if not isinstance(chart, PriceChart | FlowChart):
             return None
         drawing = self._pictures.get(chart)
@@ -54,7 +64,7 @@ class Studio:
             while len(self._pictures) > KEPT:
                 self._pictures.popitem(last=False)
         self._pictures.move_to_end(chart)
-        await asyncio.wait({drawing}, timeout=self._patience)
+        await asyncio.wait({drawing}, timeout=self._patience if patience is None else patience)
         return drawing.result() if drawing.done() and not drawing.cancelled() else None
 
     async def _drawn(self, chart: Chart) -> bytes | None:
