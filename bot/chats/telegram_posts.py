@@ -53,6 +53,7 @@ class Posts:
         parts: Sequence[Part],
         sent: list[int],
         to: ReplyParameters | None,
+        patience: float = PATIENCE,
     ) -> None:
         """Send the parts of a message that are not sent yet, and its chart; the ids go into ``sent``.
 
@@ -88,7 +89,7 @@ class Posts:
 
         return (await _somehow(chat, send)).message_id
 
-    async def _photo(  # noqa: PLR0917
+    async def _photo(
         self,
         chat: ChatRef,
         chart: Chart | Sketch | None,
@@ -132,7 +133,7 @@ class Posts:
         if file is not None and file.done() and file.result() == known:
             del self._files[chart]
 
-    async def _upload(  # noqa: PLR0917
+    async def _upload(
         self, chat: ChatRef, chart: Chart, caption: Part | None, to: ReplyParameters | None, patience: float
     ) -> Sent | None:
         """Draw and upload a chart; others wait for that, unless they were first."""
