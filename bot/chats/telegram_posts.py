@@ -53,6 +53,7 @@ class Posts:
         parts: Sequence[Part],
         sent: list[int],
         to: ReplyParameters | None,
+        *,
         patience: float = PATIENCE,
     ) -> None:
         """Send the parts of a message that are not sent yet, and its chart; the ids go into ``sent``.
