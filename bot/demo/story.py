@@ -40,10 +40,11 @@ _PAUSE = 0.35
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Something that is said, at a time after the first midnight."""
+    """Something that is said, at a time after the first midnight; ``then`` follows it in the same instant."""
 
     after: timedelta
     words: str
+    then: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ _LINES = (
     Line(timedelta(hours=12), "/alert btc etf outflow 900m"),
     Line(timedelta(hours=12, minutes=1), "/alert btc etf inflow 3 days"),
     Line(timedelta(days=4, hours=8), "/alert btc drops to 82k"),
-    Line(timedelta(days=8, hours=12), "/level etf_cost 90k"),
+    Line(timedelta(days=8, hours=12), "/level etf_cost 90k", then="/confirm 1"),
     Line(timedelta(days=11, hours=3, minutes=30), "/etf btc"),
     Line(timedelta(days=12), "/alert btc crosses above 90k"),
     Line(timedelta(days=19, hours=11, minutes=59), "/etf btc"),
@@ -106,8 +107,9 @@ async def play(as_json: bool, out: TextIO, story: Story = NOVEMBER) -> int:
                 for line in story.lines:
                     await clock.sleep_until(market.start + line.after.total_seconds())
                     with clock.still():
-                        await asyncio.sleep(0 if as_json else _PAUSE)
-                        await console.say(line.words)
+                        for words in filter(None, (line.words, line.then)):
+                            await asyncio.sleep(0 if as_json else _PAUSE)
+                            await console.say(words)
                 await clock.sleep_until(market.start + story.ends.total_seconds())
                 done.set()
     _sum_up(out, as_json, round((story.ends - story.begins) / timedelta(days=1)), console.told.count("ring"))
