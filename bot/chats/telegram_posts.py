@@ -20,7 +20,7 @@ from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, Re
 from bot.alerts.chart import Chart, FlowChart, PriceChart, Sketch
 from bot.alerts.message import Message
 from bot.alerts.people import ChatRef
-from bot.chats.studio import PATIENCE, Studio
+from bot.chats.studio import Studio
 from bot.chats.telegram_errors import MARKUP, NO_TOPIC, says
 from bot.chats.telegram_http import Unreachable
 from bot.chats.telegram_text import Part, width
@@ -54,7 +54,7 @@ class Posts:
         sent: list[int],
         to: ReplyParameters | None,
         *,
-        patience: float = PATIENCE,
+        patience: float | None = None,
     ) -> None:
         """Send the parts of a message that are not sent yet, and its chart; the ids go into ``sent``.
 
@@ -96,7 +96,7 @@ class Posts:
         chart: Chart | Sketch | None,
         caption: Part | None,
         to: ReplyParameters | None,
-        patience: float,
+        patience: float | None,
     ) -> int | None:
         """Send a chart; ``None`` where it cannot be drawn or is refused. Raises what concerns the chat.
 
@@ -135,7 +135,12 @@ class Posts:
             del self._files[chart]
 
     async def _upload(
-        self, chat: ChatRef, chart: Chart, caption: Part | None, to: ReplyParameters | None, patience: float
+        self,
+        chat: ChatRef,
+        chart: Chart,
+        caption: Part | None,
+        to: ReplyParameters | None,
+        patience: float | None,
     ) -> Sent | None:
         """Draw and upload a chart; others wait for that, unless they were first."""
         file: asyncio.Future[str] = asyncio.get_running_loop().create_future()
