@@ -82,7 +82,7 @@ def photos(server: TelegramServer) -> list[Call]:
 async def test_a_ring_is_a_photo_with_its_text_below_and_its_file_serves_the_next_chat(
     telegram: TelegramServer, clock: SetClock
 ) -> None:
-    chat = chat_of(telegram, clock)  # draws in earnest
+    chat = chat_of(telegram, clock, studio=Studio(patience=30))  # draws in earnest
     async with listening(chat, telegram):
         first = await chat.send(private(ANN), RING, "ring/1")
         second = await chat.send(private(BEN), RING, "ring/1")
@@ -244,7 +244,7 @@ def answering(*messages: Message) -> FrontDesk:
 
 
 async def test_a_ring_on_discord_has_its_chart_as_a_file(discord: DiscordServer) -> None:
-    async with running(discord) as chat:  # draws in earnest
+    async with running(discord, studio=Studio(patience=30)) as chat:  # draws in earnest
         sent = await chat.send(ref(discord.channel), RING, "ring/1")
         again = await chat.send(ref(discord.channel), RING, "ring/1")
         await chat.send(ref(discord.direct(discord.ann)), RING, "ring/1")
@@ -322,7 +322,7 @@ async def test_an_answer_where_files_are_not_allowed_is_text(discord: DiscordSer
 
 async def test_the_console_shows_a_line_of_blocks_and_names_the_file(clock: SetClock, tmp_path: Path) -> None:
     out = io.StringIO()
-    chat = ConsoleChat(clock, io.StringIO(), out, pictures=tmp_path / "charts")
+    chat = ConsoleChat(clock, io.StringIO(), out, pictures=tmp_path / "charts", studio=Studio(patience=30))
     assert isinstance(await chat.send(ME, RING, ""), Receipt)
     *_, blocks, path = (line.strip() for line in out.getvalue().splitlines())
     assert set(blocks.split("  ")[0]) <= set("▁▂▃▄▅▆▇█")
