@@ -227,11 +227,11 @@ def _intake(settings: Settings, clock: Clock, tape: MemoryTape) -> web.Intake | 
     return web.Intake(settings.push_token.get_secret_value(), take)
 
 
-def _asking(chats: Sequence[Chat]) -> Callable[[ChatRef, str], Any]:
+def _asking(chats: Sequence[Chat]) -> Callable[[ChatRef, str, bool], Any]:
     by_platform = {chat.platform: chat for chat in chats}
 
-    async def is_admin(chat: ChatRef, person: str) -> bool:
-        return await by_platform[chat.platform].is_admin(chat, person)
+    async def is_admin(chat: ChatRef, person: str, is_fresh: bool) -> bool:
+        return await by_platform[chat.platform].is_admin(chat, person, is_fresh)
 
     return is_admin
 

@@ -67,7 +67,7 @@ class Room:
     def desk(self) -> Desk:
         return make_desk(self.office)
 
-    async def is_admin(self, chat: ChatRef, person: str) -> bool:
+    async def is_admin(self, chat: ChatRef, person: str, is_fresh: bool = False) -> bool:
         self.asked.append(person)
         return (chat, person) in self.admins
 
@@ -544,7 +544,10 @@ async def test_an_operator_publishes_and_any_chat_follows(room: Room) -> None:
     assert await room.say("/subscribe BTC-Floor") == (
         "btc-floor armed: BTC/USDT below 65,000 (@etf_cost is 65,000). Now 69,400 (6.3% away)."
     )
-    assert "btc-floor: BTC/USDT below @etf_cost (1 chat)" in await room.say("/catalogue")
+    told, how = (await room.say("/catalogue")).splitlines()
+    assert told.startswith("btc-floor: BTC/USDT below 65,000 (@etf_cost is 65,000) · now 69,400 (6.3% away)")
+    assert told.endswith(" · 1 chat · did not ring in 30 days")
+    assert how == "Follow one: /subscribe btc-floor"
     assert await room.say("/alerts") == (
         "btc-floor BTC/USDT below 65,000 (@etf_cost is 65,000) · armed · now 69,400 (6.3% away)"
     )
@@ -556,6 +559,10 @@ async def test_an_unpublished_alert_is_told_to_those_who_followed(room: Room) ->
     await room.script("/publish btc-floor btc < 60k", caller=OPERATOR)
     await room.script("/subscribe btc-floor")
     assert await room.say("/unpublish btc-floor", OPERATOR) == (
+        "1 chat follows btc-floor, and would be told that it rings no more.\n"
+        "Nothing is changed yet. /confirm 1 does it, /discard 1 drops it; it waits until 12:15 UTC."
+    )
+    assert await room.say("/confirm 1", OPERATOR) == (
         "btc-floor is unpublished.\n1 chat followed it and is told."
     )
     [notification] = await room.store.lease("telegram", NOON, 10)
@@ -587,7 +594,8 @@ async def test_a_moved_level_says_who_follows_and_arms_anew_without_a_ring(room:
     ]
     await room.script("/alert btc < @etf_cost")
     await room.script("/alert btc < @etf_cost", "/alert eth > 1k", caller=ADMIN)
-    answer = await room.say("/level ETF_cost 70k", OPERATOR)
+    assert "would move from 65,000 to 70,000" in await room.say("/level ETF_cost 70k", OPERATOR)
+    answer = await room.say("/confirm 1", OPERATOR)
     assert "@etf_cost moved from 65,000 to 70,000." in answer
     assert (
         "2 alerts follow it in 2 chats, armed anew: what is true already waits to be clear first." in answer
@@ -608,8 +616,11 @@ async def test_a_chats_own_level_is_nearer_than_the_deployments(room: Room) -> N
     assert "BTC/USDT below 65,000" in await room.say("/alert btc < @etf_cost")
     assert (
         await room.say("/level", ADMIN)
-    ) == "@etf_cost 60,000, set by Ada at 12:00 UTC, for this chat alone"
-    assert (await room.say("/level etf_cost")) == "@etf_cost 65,000, set by Olga at 12:00 UTC"
+    ) == "@etf_cost 60,000, set by Ada at 12:00 UTC, for this chat alone · 1 alert follows it in 1 chat"
+    assert (await room.say("/level etf_cost")) == (
+        "@etf_cost 65,000, set by Olga at 12:00 UTC · 1 alert follows it in 1 chat\n"
+        "12:00 UTC: @etf_cost set to 65,000, by Olga"
+    )
 
 
 async def test_an_operator_in_a_group_sets_that_groups_level_only(room: Room) -> None:
@@ -818,7 +829,8 @@ def test_the_table_fits_what_the_platforms_take() -> None:
         required = [option.is_required for option in command.options]
         assert required == sorted(required, reverse=True)
         assert all(len(option.summary) <= 100 and option.name.islower() for option in command.options)
-        assert command.changes == (command.role > Role.MEMBER)
+        if command.name not in ("audit", "confirm", "discard"):  # of changes; and of what anybody proposed
+            assert command.changes == (command.role > Role.MEMBER)
         assert not command.reads_without or command.reads_without in [one.name for one in command.options]
 
 

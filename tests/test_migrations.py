@@ -152,11 +152,11 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
     shutil.copytree(ROOT / "migrations", scripts, ignore=shutil.ignore_patterns("__pycache__"))
     (scripts / "versions" / "9999_half.py").write_text(
         "from alembic import op\n"
-        f'revision, down_revision = "9999", "{HEAD}"\n'
+        'revision, down_revision = "9999", "HEAD"\n'
         "def upgrade():\n"
         '    op.execute("CREATE TABLE half (id INTEGER)")\n'
         '    op.execute("DELETE FROM subscriptions")\n'
-        '    op.execute("this is no SQL")\n'
+        '    op.execute("this is no SQL")\n'.replace("HEAD", HEAD)
     )
     monkeypatch.setattr(schema, "migrations", lambda: scripts)
     with pytest.raises(StoreTrouble, match="syntax error"):
@@ -180,9 +180,9 @@ async def test_a_migration_that_tears_rows_apart_is_undone(
     shutil.copytree(ROOT / "migrations", scripts, ignore=shutil.ignore_patterns("__pycache__"))
     (scripts / "versions" / "9999_torn.py").write_text(
         "from alembic import op\n"
-        f'revision, down_revision = "9999", "{HEAD}"\n'
+        'revision, down_revision = "9999", "HEAD"\n'
         "def upgrade():\n"
-        '    op.execute("DELETE FROM chats")\n'
+        '    op.execute("DELETE FROM chats")\n'.replace("HEAD", HEAD)
     )
     monkeypatch.setattr(schema, "migrations", lambda: scripts)
     with pytest.raises(StoreTrouble, match="refers to a row of chats"):

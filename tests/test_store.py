@@ -97,7 +97,7 @@ async def test_a_label_that_names_nothing_is_answered_with_none(store: SqlStore,
     assert await store.resume(ANN.chat, label, new, NOON) is None
     assert await store.unsubscribe(ANN.chat, label, NOON) is None
     assert await store.subscribe(ANN, label, new, NOON) is None
-    assert await store.unpublish(label, NOON) is None
+    assert await store.unpublish(ANN, label, NOON) is None
 
 
 async def test_words_of_people_are_kept_as_they_are(store: SqlStore) -> None:
@@ -107,7 +107,7 @@ async def test_words_of_people_are_kept_as_they_are(store: SqlStore) -> None:
     assert (await store.meet(who, NOON)).language == strange
     (shared,) = await store.catalogue()
     assert (shared.alert.name, shared.alert.author) == (strange, strange)
-    assert (await store.unpublish(strange, NOON)) == shared
+    assert (await store.unpublish(ANN, strange, NOON)) == shared
 
 
 # --- pause and resume ---------------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ async def test_a_name_is_taken_without_regard_to_case_and_free_again_after_unpub
     with pytest.raises(Conflict):
         await store.publish(BOB, "GRÖSSE", "btc < 99000", NOON)
     assert [shared.alert for shared in await store.catalogue()] == [first]
-    await store.unpublish("grösse", NOON)
+    await store.unpublish(ANN, "grösse", NOON)
     second = await store.publish(BOB, "größe", "btc < 99000", NOON)
     assert second.id != first.id
     assert [shared.alert for shared in await store.catalogue()] == [second]
@@ -296,14 +296,14 @@ async def test_unpublishing_tells_each_subscriber_once_and_ends_the_alert(store:
         await follow(store, who, "floor")
     await store.pause(BOB.chat, "floor", NOON)
     arming, revision = await arming_of(store, ANN, "floor"), (await store.changes(0, 0)).revision
-    withdrawn = await store.unpublish("floor", NOON + 1)
+    withdrawn = await store.unpublish(ANN, "floor", NOON + 1)
     assert withdrawn is not None
     assert withdrawn.subscribers == 2
     assert (await store.changes(0, revision)).retired == (arming,)
     told = await store.lease("telegram", NOON + 1, 10)
     assert {(one.chat, one.kind) for one in told} == {(who.chat, Telling.WITHDRAWN) for who in (ANN, BOB)}
     assert {(one.facts["alert"], one.facts["rule"]) for one in told} == {("floor", "btc < 100000")}
-    assert await store.unpublish("floor", NOON + 2) is None
+    assert await store.unpublish(ANN, "floor", NOON + 2) is None
     assert await store.subscriptions(ANN.chat) == []
     assert await store.catalogue() == []
 
@@ -376,11 +376,12 @@ async def test_a_chats_own_level_hides_a_change_of_the_deployments(store: SqlSto
         await follow(store, who, "etf")
     ours, theirs = await arming_of(store, ANN, "etf"), await arming_of(store, BOB, "etf")
     assert ours != theirs
-    assert await store.rules_with("Floor", None) == ["btc < @floor"]
+    assert [one.rule for one in (await store.reach("Floor", None, ANN.chat)).followings] == ["btc < @floor"]
     assert await put_level(store, CAT, "floor", "98700") == (Decimal(100_000), 1, 1)
     assert await arming_of(store, BOB, "etf") == theirs
     assert await arming_of(store, ANN, "etf") != ours
-    assert await store.rules_with("floor", BOB.chat) == ["btc < @floor"]
+    [followed] = (await store.reach("floor", BOB.chat, BOB.chat)).followings
+    assert (followed.label, followed.levels, followed.chats) == ("etf", {"floor": Decimal(50_000)}, 1)
     assert await put_level(store, BOB, "floor", "98700", BOB.chat) == (Decimal(50_000), 1, 1)
     assert await arming_of(store, BOB, "etf") == await arming_of(store, ANN, "etf"), (
         "equal fillings share one"

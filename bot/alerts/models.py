@@ -73,21 +73,34 @@ class Arming:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A chat that wants an arming told."""
+    """A chat that wants an arming told, and how.
+
+    ``levels`` are what its arming is filled with, ``own`` those of them that this subscription alone has. It
+    is muted until ``muted_until``; ``hidden`` counts what rang under the last mute. One that ``is_urgent``
+    goes before what is not.
+    """
 
     chat: ChatRef
     alert: Alert
     arming: Arming | None
     state: AlertState | None
     levels: dict[str, Decimal] = field(default_factory=dict)
+    own: dict[str, Decimal] = field(default_factory=dict)
+    muted_until: float | None = None
+    hidden: int = 0
+    is_urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SharedAlert:
-    """A row of the catalogue: a shared alert and how many follow it."""
+    """A row of the catalogue: a shared alert, how many follow it, and how often it rang of late.
+
+    Only what rang at the deployment's levels counts.
+    """
 
     alert: Alert
     subscribers: int
+    rings: int = 0
 
 
 class Telling(StrEnum):

@@ -318,16 +318,18 @@ class TelegramChat:
         self._begun.pop((chat, nonce), None)
         return Receipt(str(sent[0]))
 
-    async def is_admin(self, chat: ChatRef, person: str) -> bool:
+    async def is_admin(self, chat: ChatRef, person: str, is_fresh: bool = False) -> bool:
         """Ask Telegram whether a person administers a chat; an answer is kept for a minute.
 
-        ``False`` where Telegram cannot say: a channel that speaks in a group, an error, a network that fails.
+        One that ``is_fresh`` is asked for now. ``False`` where Telegram cannot say: a channel that speaks in
+        a group, an error, a network that fails.
         """
         if chat.chat == person:
             return True
         now = self._clock.now()
         key = (chat.chat, person)
-        if (known := self._admins.get(key)) is not None and 0 <= now - known[0] < ADMIN_SECONDS:
+        known = None if is_fresh else self._admins.get(key)
+        if known is not None and 0 <= now - known[0] < ADMIN_SECONDS:
             return known[1]
         if not person.isdecimal():
             return False

@@ -10,7 +10,7 @@ from bot.commands.preview import preview
 from bot.commands.reading import SURE, Prepared, arm, ask_if_far, look, nearest, read_rule, split_sure
 from bot.commands.request import Refusal, Request
 from bot.commands.sights import lost_lines, remarks
-from bot.commands.standing import Row, Standing, distance, made_lines, row_of, said, stand
+from bot.commands.standing import Row, Standing, distance, how_told, made_lines, row_of, said, stand
 from bot.ports import Replies
 from bot.rules import parse
 
@@ -47,16 +47,26 @@ async def make(request: Request) -> Replies:
 
 async def show(request: Request) -> Replies:
     """List what this chat is told, how each alert stands, and where its price is."""
-    tr, rows = request.tr, await _rows(request)
-    if not rows:
+    tr, listed = request.tr, await rows(request)
+    if not listed:
         yield say(tr("No alerts here yet. Make one: {line}", line="/alert btc < 100k"))
         return
-    pages = -(-len(rows) // _PAGE)
+    pages = -(-len(listed) // _PAGE)
     page = min(int(request.given("page") or 1), pages)
-    shown = rows[(page - 1) * _PAGE : page * _PAGE]
+    shown = listed[(page - 1) * _PAGE : page * _PAGE]
     seen = await look(request.office.market, (key for row in shown for key in row.keys.values()))
     losses, market = await request.office.register.losses(), request.office.market
-    lines = [row.line(seen, tr, request.now, remarks(row, losses, market, tr, request.now)) for row in shown]
+    in_force = await request.levels()
+    lines = [
+        row.line(
+            seen,
+            tr,
+            request.now,
+            remarks(row, losses, market, tr, request.now),
+            how_told(row.subscription, in_force, tr, request.now),
+        )
+        for row in shown
+    ]
     if pages > 1:
         following = f"/alerts {page % pages + 1}"
         lines.append(tr("Page {page} of {pages}. Next: {line}", page=page, pages=pages, line=following))
@@ -68,7 +78,7 @@ async def delete(request: Request) -> Replies:
     number = int(request.given("number"))
     alert = await request.office.register.delete_alert(request.chat, number, request.now)
     if alert is None:
-        raise _no_alert(request, f"#{number}", await _rows(request))
+        raise no_alert(request, f"#{number}", await rows(request))
     yield say(request.tr("{label} is deleted: {rule}", label=alert.label, rule=alert.rule))
 
 
@@ -102,7 +112,7 @@ async def resume(request: Request) -> Replies:
             request.chat, alert.label, prepared.arming(), request.instant
         )
 
-    prepared, _ = await arm(request, rule, write)
+    prepared, _ = await arm(request, rule, write, row.subscription.own)
     lines = await made_lines(alert, prepared, request)
     yield say(*lines, *await lost_lines(prepared.series, request))
 
@@ -125,7 +135,7 @@ async def ring_now(request: Request) -> Replies:
             request.chat, alert.label, prepared.arming(), request.instant
         )
 
-    prepared, taken = await arm(request, parse(alert.rule), write)
+    prepared, taken = await arm(request, parse(alert.rule), write, row.subscription.own)
     if taken is None:  # it was judged, or somebody changed it, in this very moment
         raise _not_waiting(await _named(request), request)
     yield say(
@@ -150,23 +160,25 @@ def _not_waiting(row: Row, request: Request) -> Refusal:
     return Refusal(tr("{label} is armed: it rings as soon as it is true.", label=alert.label))
 
 
-async def _rows(request: Request) -> list[Row]:
+async def rows(request: Request) -> list[Row]:
+    """Read what this chat is told."""
     subscriptions = await request.office.register.subscriptions(request.chat)
     return [row_of(subscription, request.office.quote) for subscription in subscriptions]
 
 
 async def _named(request: Request) -> Row:
     """Find the alert that a person names: ``3``, ``#3`` or ``btc-floor``."""
-    rows, name = await _rows(request), request.given("alert").lower().lstrip("#")
+    listed, name = await rows(request), request.given("alert").lower().lstrip("#")
     label = f"#{name}" if name.isdigit() else name
-    for row in rows:
+    for row in listed:
         if row.subscription.alert.label.lower() == label:
             return row
-    raise _no_alert(request, label, rows)
+    raise no_alert(request, label, listed)
 
 
-def _no_alert(request: Request, label: str, rows: list[Row]) -> Refusal:
-    tr, labels = request.tr, [row.subscription.alert.label for row in rows]
+def no_alert(request: Request, label: str, listed: list[Row]) -> Refusal:
+    """Refuse a label that none of a chat's alerts has, with the nearest that one has."""
+    tr, labels = request.tr, [row.subscription.alert.label for row in listed]
     lines = [tr("There is no alert {label} here.", label=label)]
     if near := nearest(label, labels):
         lines.append(tr("Did you mean {label}? /alerts lists them all.", label=near))

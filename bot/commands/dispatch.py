@@ -74,7 +74,7 @@ async def _run(request: Request, name: str, rest: str) -> AsyncIterator[Message]
     needed = command.role
     if command.reads_without and (values is None or not values.get(command.reads_without)):
         needed = Role.MEMBER
-    role = await _role(request, max(needed, command.tells_more_to))
+    role = await _role(request, max(needed, command.tells_more_to), is_fresh=command.is_fresh)
     if role < needed:
         raise Refusal(who_may(command, request))
     if values is None:
@@ -119,7 +119,7 @@ async def _request(office: Office, caller: Caller) -> Request:
     return Request(office, caller, settings, Role.MEMBER, tr, now)
 
 
-async def _role(request: Request, needed: Role) -> Role:
+async def _role(request: Request, needed: Role, *, is_fresh: bool = False) -> Role:
     """Find what the caller may do; the platform is asked only where its answer is needed and not known."""
     caller, office = request.caller, request.office
     if (caller.chat.platform, caller.person) in office.operators:
@@ -128,7 +128,7 @@ async def _role(request: Request, needed: Role) -> Role:
         return Role.ADMIN
     is_admin = caller.is_admin
     if is_admin is None and needed is Role.ADMIN:
-        is_admin = await office.is_admin(caller.chat, caller.person)
+        is_admin = await office.is_admin(caller.chat, caller.person, is_fresh)
     return Role.ADMIN if is_admin else Role.MEMBER
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -56,8 +56,28 @@ async def test(request: Request) -> Replies:
     yield say(first, *present, told, arm)
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """When an alert would have rung, rising, and over how many days that was looked through."""
+
+    rings: Sequence[float]
+    days: int
+
+    def period(self, tr: Translator) -> str:
+        """Say over which time it was counted."""
+        if self.days >= _DAYS - 1:
+            return tr("the last {days} days", days=_DAYS)
+        return tr.many("the {count} day known", "the {count} days known", self.days)
+
+
 async def preview(prepared: Prepared, request: Request) -> str:
-    """Say how often an alert would have rung in the last days, and when last; nothing where nobody can say.
+    """Say how often an alert would have rung of late, and when last; nothing where nobody can say."""
+    counted = await count(prepared, request)
+    return _sentence(counted, request.tr, request.now) if counted else ""
+
+
+async def count(prepared: Prepared, request: Request) -> Count | None:
+    """Count how often an alert would have rung in the last days; ``None`` where nobody can say.
 
     Never raises for what may go wrong on the way: a preview is an extra, and the answer stands without it.
     """
@@ -71,11 +91,12 @@ async def preview(prepared: Prepared, request: Request) -> str:
             replay = Replay((rule,), past, since)
             rings = await asyncio.to_thread(_rings, replay)
     except Unfit:
-        return ""
+        return None
     except Exception as error:  # whatever it is: the alert was made, and its answer given
         log.info("no_preview", error=type(error).__name__)
-        return ""
-    return _sentence(rings, replay, request.tr, request.now)
+        return None
+    days = round((replay.until - replay.since) / _DAY)
+    return Count(rings, days) if days else None
 
 
 async def fetch(
@@ -136,14 +157,8 @@ def _rings(replay: Replay) -> list[float]:
     return [transition.at for _, transition in replay if isinstance(transition, Ring)]
 
 
-def _sentence(rings: list[float], replay: Replay, tr: Translator, now: float) -> str:
-    days = round((replay.until - replay.since) / _DAY)
-    if days < 1:
-        return ""
-    if days >= _DAYS - 1:
-        period = tr("the last {days} days", days=_DAYS)
-    else:
-        period = tr.many("the {count} day known", "the {count} days known", days)
+def _sentence(counted: Count, tr: Translator, now: float) -> str:
+    period, rings = counted.period(tr), counted.rings
     if not rings:
         return tr("It would not have rung in {period}.", period=period)
     last = tr.instant(rings[-1], now)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import TypeVar
 
 import structlog
@@ -234,10 +235,18 @@ async def _asked(key: MetricKey, request: Request) -> Sequence[Observation]:
         raise Refusal(request.tr("Nobody whom I ask knows {name}.", name=str(key))) from error
 
 
-async def arm(request: Request, rule: Rule, write: Callable[[Prepared], Awaitable[T]]) -> tuple[Prepared, T]:
-    """Prepare a rule with the levels in force and write it down; again, if one of them moved meanwhile."""
+async def arm(
+    request: Request,
+    rule: Rule,
+    write: Callable[[Prepared], Awaitable[T]],
+    own: Mapping[str, Decimal] = MappingProxyType({}),
+) -> tuple[Prepared, T]:
+    """Prepare a rule with the levels in force and write it down; again, if one of them moved meanwhile.
+
+    ``own`` are levels that stand before those in force.
+    """
     for _ in range(_ATTEMPTS):
-        prepared = await prepare(request, rule, await request.levels())
+        prepared = await prepare(request, rule, {**await request.levels(), **own})
         with suppress(Conflict):
             return prepared, await write(prepared)
     raise Refusal(request.tr("A level in it is being moved just now. Please send that again."))

@@ -26,7 +26,8 @@ class Office:
 
     * ``quote``: the currency of an instrument that names none, such as ``usdt``.
     * ``operators``: (platform, person) of those who run the deployment.
-    * ``is_admin``: asks a platform whether a person administers a chat now.
+    * ``is_admin``: asks a platform whether a person administers a chat; with ``True`` at the end, what it
+      said a moment ago does not do.
     * ``translator_for``: gives the words of a (language, time zone).
     * ``late_after``: seconds after which what a feed last saw counts as late.
     * ``ring_delays``, ``loop_lag``: how long the newest rings took, and how late the event loop is.
@@ -40,7 +41,7 @@ class Office:
     clock: Clock
     quote: str
     operators: frozenset[tuple[str, str]]
-    is_admin: Callable[[ChatRef, str], Awaitable[bool]]
+    is_admin: Callable[[ChatRef, str, bool], Awaitable[bool]]
     translator_for: Callable[[str, str], Translator]
     version: str = ""
     late_after: float = 120.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from enum import Enum, auto
 
 from bot.alerts.figures import figure_name, line
@@ -135,6 +136,11 @@ def distance(
     return ", ".join(f"{instrument_name(one, tr)} {tr.price(price)}" for one, price in prices.items())
 
 
+def price_keys(rule: Rule) -> dict[Instrument, MetricKey]:
+    """Name the series of the prices that a qualified rule reads."""
+    return {one: key_of(one) for one in instruments(rule) if not is_bare_macro(one)}
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of a chat's list: the subscription and the rule that it is, or would be, armed as."""
@@ -145,7 +151,7 @@ class Row:
     @property
     def keys(self) -> dict[Instrument, MetricKey]:
         """The series of the prices that it reads."""
-        return {one: key_of(one) for one in instruments(self.armed) if not is_bare_macro(one)}
+        return price_keys(self.armed)
 
     @property
     def is_at_rest(self) -> bool:
@@ -172,12 +178,20 @@ class Row:
         return compile_rule(self.armed, arming.is_shared, arming.made_at, arming.seen).keys
 
     def line(
-        self, seen: Mapping[MetricKey, Seen], tr: Translator, now: float, remarks: Sequence[str] = ()
+        self,
+        seen: Mapping[MetricKey, Seen],
+        tr: Translator,
+        now: float,
+        remarks: Sequence[str] = (),
+        told: Sequence[str] = (),
     ) -> str:
-        """Write the line: label, sentence, state, where the price is, and what else is to be said of it."""
+        """Write the line: label, sentence, state, how it is ``told``, where the price is, and ``remarks``.
+
+        A remark says why a price is not seen.
+        """
         alert, keys = self.subscription.alert, self.keys
         rule = meaning(self.armed, filled_levels(parse(alert.rule), self.armed), tr)
-        parts = [f"{alert.label} {rule}", self.state(tr, now)]
+        parts = [f"{alert.label} {rule}", self.state(tr, now), *told]
         if where := distance(self.armed, keys, seen, tr):
             parts.append(tr("now {where}", where=where))
         if any(key not in seen for key in keys.values()) and not remarks:
@@ -211,6 +225,32 @@ class Row:
                 )
             return tr("waits to be clear, {line} tells it now", line=line)
         return tr("armed") if state.is_armed else tr("waits to be clear")
+
+
+def how_told(
+    subscription: Subscription, levels: Mapping[str, Decimal], tr: Translator, now: float
+) -> list[str]:
+    """Say what is particular about how a chat is told an alert; ``levels`` are those in force in the chat."""
+    parts = []
+    for name, value in subscription.own.items():
+        shared = levels.get(name)
+        if shared is None:
+            parts.append(tr("own @{name} {value}", name=name, value=value))
+        else:
+            parts.append(tr("own @{name} {value}, else {shared}", name=name, value=value, shared=shared))
+    if subscription.is_urgent:
+        parts.append(tr("urgent"))
+    until = subscription.muted_until
+    if until is not None and until > now:
+        parts.append(tr("muted until {at}", at=tr.instant(until, now)))
+    if subscription.hidden:
+        parts.append(hidden(subscription.hidden, tr))
+    return parts
+
+
+def hidden(count: int, tr: Translator) -> str:
+    """Say how often an alert rang that its chat had muted."""
+    return tr.many("rang once while muted", "rang {count} times while muted", count)
 
 
 def row_of(subscription: Subscription, quote: str) -> Row:

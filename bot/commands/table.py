@@ -36,6 +36,7 @@ class Command:
     * ``name``: what is typed after the slash; ``summary``: at most 100 characters, for menus.
     * ``role``: who may use it in full; ``reads_without``: the option without which it only reads, so that
       anybody may; ``tells_more_to``: the role from which on it says all that it can.
+    * ``is_fresh``: whether the platform is asked for the role now, whatever it said a moment ago.
     * ``changes``: whether it changes anything (platforms may hide such commands from members of a group).
     * ``examples``: lines that work as they stand, without the slash and the name.
     """
@@ -48,6 +49,7 @@ class Command:
     changes: bool = False
     reads_without: str = ""
     tells_more_to: Role = Role.MEMBER
+    is_fresh: bool = False
     examples: tuple[str, ...] = ()
 
     @property

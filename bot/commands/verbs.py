@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from bot.alerts.people import Role
-from bot.commands import alerts, charts, feeds, levels, manual, market, metrics, preview, shared
+from bot.commands import (
+    alerts,
+    auditing,
+    charts,
+    confirming,
+    feeds,
+    levels,
+    manual,
+    market,
+    metrics,
+    preview,
+    shared,
+    telling,
+)
 from bot.commands.table import Command, Option
 
 _RULE = Option("rule", "The rule, such as: btc < 100k for 5m", completes="rule")
 _NUMBER = Option("number", "The alert's number, as /alerts shows it", kind="whole", completes="alert")
 _ALERT = Option("alert", "The alert's number, or the name of a shared one", completes="alert")
+_PROPOSAL = Option("number", "The number of the proposal", kind="whole")
 _SHARED = Option("name", "The name of a shared alert", completes="shared")
 
 COMMANDS: tuple[Command, ...] = (
@@ -122,15 +136,43 @@ COMMANDS: tuple[Command, ...] = (
         feeds.show,
         tells_more_to=Role.ADMIN,
     ),
-    Command("catalogue", "List the shared alerts that a chat may follow", Role.MEMBER, (), shared.catalogue),
+    Command(
+        "mute",
+        "Do not tell an alert for a while; it goes on, and is counted",
+        Role.ADMIN,
+        (_ALERT, Option("time", "For how long, such as: 8h")),
+        telling.mute,
+        changes=True,
+        examples=("btc-floor 8h", "3 30m"),
+    ),
+    Command(
+        "unmute",
+        "Tell a muted alert again",
+        Role.ADMIN,
+        (_ALERT,),
+        telling.unmute,
+        changes=True,
+        examples=("btc-floor",),
+    ),
+    Command(
+        "catalogue",
+        "List the shared alerts that a chat may follow",
+        Role.MEMBER,
+        (Option("words", "Words to look for, and the number of a page", is_required=False),),
+        shared.catalogue,
+        examples=("", "etf"),
+    ),
     Command(
         "subscribe",
         "Follow a shared alert in this chat",
         Role.ADMIN,
-        (_SHARED,),
+        (
+            _SHARED,
+            Option("how", "Levels of your own, and urgent: @floor=95k urgent", is_required=False),
+        ),
         shared.subscribe,
         changes=True,
-        examples=("btc-floor",),
+        examples=("btc-floor", "btc-floor @etf_cost=97k urgent"),
     ),
     Command(
         "unsubscribe",
@@ -165,12 +207,49 @@ COMMANDS: tuple[Command, ...] = (
         Role.ADMIN,
         (
             Option("name", "The level, such as: etf_cost", is_required=False, completes="level"),
-            Option("value", "Its new number, such as: 98.7k", is_required=False),
+            Option("value", "Its new number, such as: 98.7k; or none", is_required=False),
         ),
         levels.level,
         changes=True,
         reads_without="value",
         examples=("", "etf_cost 98.7k"),
+    ),
+    Command("levels", "List the levels that rules follow, and who set them", Role.MEMBER, (), levels.level),
+    Command(
+        "confirm",
+        "Do what was proposed",
+        Role.MEMBER,
+        (_PROPOSAL,),
+        confirming.confirm,
+        changes=True,
+        tells_more_to=Role.ADMIN,
+        is_fresh=True,
+    ),
+    Command(
+        "discard",
+        "Drop what was proposed",
+        Role.MEMBER,
+        (_PROPOSAL,),
+        confirming.discard,
+        changes=True,
+    ),
+    Command(
+        "audit",
+        "Say who changed which level or shared alert, from what to what",
+        Role.ADMIN,
+        (Option("words", "Words to look for, and the number of a page", is_required=False),),
+        auditing.audit,
+        examples=("", "floor"),
+    ),
+    Command(
+        "undo",
+        "Take one of the last changes back",
+        Role.ADMIN,
+        (Option("number", "The number of the change, as /audit shows it", kind="whole"),),
+        auditing.undo,
+        changes=True,
+        is_fresh=True,
+        examples=("1",),
     ),
 )
 """Every command, in the order in which help lists them."""

@@ -34,6 +34,14 @@ class Conflict(TocsinError):
     """A name is taken, or a row changed since it was read."""
 
 
+class Stale(TocsinError):
+    """Something newer changed the same thing: look at it again before you change it."""
+
+
+class Settled(TocsinError):
+    """A proposal is open no more: it was confirmed, discarded, or has expired."""
+
+
 class Refused(TocsinError):
     """A platform does not let the bot in: its token is wrong.
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Protocol
 
 from bot.alerts.message import Facts
-from bot.alerts.models import Alert, Arming, Level, Notice, Notification, SharedAlert, Subscription
-from bot.alerts.people import Caller, ChatKind, ChatRef
+from bot.alerts.models import Arming, Notice, Notification
+from bot.alerts.people import ChatRef
 from bot.engine.sight import Loss, Turns
 from bot.engine.state import AlertState, Transition
-from bot.metrics import Close, MetricKey, Observation, Seen
+from bot.metrics import Close, MetricKey, Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,119 +171,3 @@ class Outbox(Protocol):
 
     async def next_due(self, platform: str, now: float) -> float | None:
         """Give the instant at which a notification of the platform next may be leased, or ``None``."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChatSettings:
-    """What is kept of a chat."""
-
-    ref: ChatRef
-    kind: ChatKind
-    language: str = "en"
-    timezone: str = "UTC"
-    paused_reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class NewArming:
-    """An arming to be made: a rule filled in and qualified, with what was seen of its series."""
-
-    rule: str
-    seen: Mapping[MetricKey, Seen] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class LevelChange:
-    """What setting a level did: the old value if there was one, and how many chats follow it."""
-
-    before: Decimal | None
-    alerts: int
-    chats: int
-
-
-Refill = Callable[[str, Mapping[str, Decimal]], str]
-"""Fill a canonical rule with levels and qualify it: what an arming of it reads."""
-
-
-class Register(Archive, Protocol):
-    """What commands need of the store. Each call is one transaction.
-
-    Names are unique without regard to case.
-    """
-
-    async def meet(self, caller: Caller, now: float) -> ChatSettings:
-        """Know the caller's chat from now on, and resume it if it had gone."""
-
-    async def levels(self, chat: ChatRef) -> dict[str, Level]:
-        """Give the levels in force for a chat: its own before the deployment's."""
-
-    async def rules_with(self, level: str, chat: ChatRef | None) -> list[str]:
-        """List the canonical rules that would follow a change of a level in a chat's or the whole scope."""
-
-    async def make_alert(self, caller: Caller, rule: str, arming: NewArming, now: float) -> Alert:
-        """Make a personal alert of the caller's chat, with its arming and subscription.
-
-        Raises Conflict if a level moved since the rule was filled.
-        """
-
-    async def losses(self, partition: int | None = None) -> dict[MetricKey, Loss]:
-        """Give every series that cannot be seen, in one partition or in all, as it was told."""
-
-    async def subscriptions(self, chat: ChatRef) -> list[Subscription]:
-        """List what a chat is told: its own alerts by number, then the shared ones by name."""
-
-    async def delete_alert(self, chat: ChatRef, number: int, now: float) -> Alert | None:
-        """Delete a personal alert; ``None`` if the chat has none of that number."""
-
-    async def pause(self, chat: ChatRef, label: str, now: float) -> Alert | None:
-        """Put one alert of a chat to rest: ``#3``, or the name of a shared one."""
-
-    async def resume(self, chat: ChatRef, label: str, arming: NewArming, now: float) -> Alert | None:
-        """Take up a paused or spent alert again, with a new arming.
-
-        Raises Conflict as ``make_alert`` does.
-        """
-
-    async def ring_now(self, chat: ChatRef, label: str, arming: NewArming, now: float) -> Alert | None:
-        """Let an alert that waits to be clear ring for what is true now, in this chat alone.
-
-        ``None`` if it does not wait. Raises Conflict as ``make_alert`` does.
-        """
-
-    async def catalogue(self) -> list[SharedAlert]:
-        """List the shared alerts by name, with their subscribers."""
-
-    async def publish(self, caller: Caller, name: str, rule: str, now: float) -> Alert:
-        """Publish a rule under a name. Raises Conflict if the name is taken."""
-
-    async def unpublish(self, name: str, now: float) -> SharedAlert | None:
-        """Take a shared alert back; its subscribers are told once."""
-
-    async def subscribe(self, caller: Caller, name: str, arming: NewArming, now: float) -> Alert | None:
-        """Follow a shared alert; an equal filling shares the arming that exists.
-
-        ``None`` if no alert has that name. Raises Conflict as ``make_alert`` does.
-        """
-
-    async def unsubscribe(self, chat: ChatRef, name: str, now: float) -> Alert | None:
-        """Follow it no longer."""
-
-    async def set_level(
-        self,
-        caller: Caller,
-        level: Level,
-        refill: Refill,
-        seen: Mapping[MetricKey, Seen],
-        now: float,
-    ) -> LevelChange:
-        """Set a level, and give every subscription that it changes an arming of the new filling.
-
-        Each chat that follows is told once. All in one transaction, so that no reader sees half of it.
-        """
-
-
-class Store(Ledger, Outbox, Register, Protocol):
-    """All that the house remembers."""
-
-    async def close(self) -> None:
-        """Let go of the database."""

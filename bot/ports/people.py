@@ -41,5 +41,8 @@ class Chat(Protocol):
     async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
         """Push one message. Never raises for what the platform or the network does."""
 
-    async def is_admin(self, chat: ChatRef, person: str) -> bool:
-        """Ask the platform whether a person administers a chat now; ``False`` where it cannot say."""
+    async def is_admin(self, chat: ChatRef, person: str, is_fresh: bool = False) -> bool:
+        """Ask the platform whether a person administers a chat; ``False`` where it cannot say.
+
+        An answer may be a minute old unless it must be fresh.
+        """

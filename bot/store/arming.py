@@ -11,13 +11,22 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, false, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, exists, false, insert, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.metrics import MetricKey, Seen
 from bot.store.database import Database, chunks
 from bot.store.rows import written_levels, written_seen
-from bot.store.tables import alert_states, alerts, armings, counters, is_living, is_open, subscriptions
+from bot.store.tables import (
+    alert_states,
+    alerts,
+    armings,
+    counters,
+    is_living,
+    is_open,
+    levels,
+    subscriptions,
+)
 
 PARTITION = 0
 """Who judges new armings: a single process is partition 0."""
@@ -44,6 +53,16 @@ async def begin_change(database: Database, connection: AsyncConnection, now: flo
     return Change(connection, revision, now)
 
 
+async def in_force(connection: AsyncConnection, chat_id: int | None) -> dict[str, Row[Any]]:
+    """Give the rows of the levels that hold in a chat, by key: its own before the deployment's."""
+    rows = await connection.execute(
+        select(levels)
+        .where(or_(levels.c.chat_id.is_(None), levels.c.chat_id == chat_id))
+        .order_by(levels.c.chat_id.is_not(None), levels.c.key)
+    )
+    return {row.key: row for row in rows}
+
+
 def is_spent() -> ColumnElement[bool]:
     """Tell a life that is over: its ``until`` has passed, or it was to ring once and has rung.
 
@@ -64,12 +83,29 @@ async def arm(
     """
     found = await _shareable(change, {alert for alert, _ in fillings})
     missing = [filling for filling in fillings if filling not in found]
+    shared = await _deployment(change.connection, fillings.values())
     for piece in chunks(missing):
         made = insert(armings).returning(armings.c.id, armings.c.alert_id, armings.c.rule)
-        rows = [_new(change, *filling, fillings[filling], seen) for filling in piece]
+        rows = [
+            _new(change, *filling, fillings[filling], seen) | {"is_own": _is_own(fillings[filling], shared)}
+            for filling in piece
+        ]
         for row in await change.connection.execute(made, rows):
             found[row.alert_id, row.rule] = row.id
     return {filling: found[filling] for filling in fillings}
+
+
+async def _deployment(
+    connection: AsyncConnection, fillings: Iterable[Mapping[str, Decimal]]
+) -> dict[str, Decimal]:
+    """Give the deployment's levels, where any is used."""
+    if not any(fillings):
+        return {}
+    return {key: Decimal(row.value) for key, row in (await in_force(connection, None)).items()}
+
+
+def _is_own(used: Mapping[str, Decimal], shared: Mapping[str, Decimal]) -> bool:
+    return any(shared.get(key, value) != value for key, value in used.items())
 
 
 async def arm_eagerly(
@@ -94,6 +130,7 @@ def _new(
         "made_in": change.revision,
         "is_open": True,
         "is_eager": False,
+        "is_own": False,
     }
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Table, and_, delete, exists, select, updat
 from bot.alerts.people import ChatRef
 from bot.store.arming import Change, retire_unused
 from bot.store.rows import same_chat
-from bot.store.tables import alerts, chats, levels, outbox, subscriptions
+from bot.store.tables import alerts, audit, chats, levels, outbox, proposals, subscriptions
 
 
 async def follow(change: Change, moved: ChatRef, to: ChatRef) -> None:
@@ -28,9 +28,10 @@ async def follow(change: Change, moved: ChatRef, to: ChatRef) -> None:
         return
     await _renumber(change, old, new)
     dropped = await _drop_doubles(change, old, new)
-    for table in (subscriptions, levels, outbox):
+    for table in (subscriptions, levels, outbox, proposals, audit):
         values = {"chat_id": new} | ({"platform": to.platform} if table is outbox else {})
         await connection.execute(update(table).where(table.c.chat_id == old).values(values))
+    await connection.execute(update(audit).where(audit.c.scope_id == old).values(scope_id=new))
     await connection.execute(delete(chats).where(chats.c.id == old))
     await retire_unused(change, dropped)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, literal, select
+from sqlalchemy import Select, and_, case, false, literal, null, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.message import Facts
@@ -33,29 +33,43 @@ COLUMNS = (
     "alert_id",
     "held_at",
     "ring_id",
+    "given_up_at",
+    "error",
+    "priority",
     "kind",
     "dedupe",
     "facts",
-    "priority",
     "made_at",
     "not_before",
     "leased_until",
     "attempts",
-    "error",
 )
-"""What a promise fills in: where it goes and why, then what it says."""
+"""What a promise fills in: where it goes, why and how, then what it says."""
+
+MUTED = "muted"
+"""Why a telling was given up that its chat did not want to hear; it is kept, so that it can be counted."""
+
+_URGENT = -1
+_MUTABLE = {Telling.RING, Telling.REMINDER, Telling.RESOLUTION}
 
 
 def to_subscribers(
     kind: Telling, dedupe: str, facts: Facts, at: float, ring_id: int | None = None
 ) -> Select[Any]:
-    """Address one telling to every subscription that can be written to; the caller says which of them."""
+    """Address one telling to every subscription that can be written to; the caller says which of them.
+
+    What a chat has muted is written too, as given up at once. What is urgent to it goes first.
+    """
+    is_muted = and_(true() if kind in _MUTABLE else false(), subscriptions.c.muted_until > at)
     where = (
         chats.c.platform,
         chats.c.id,
         subscriptions.c.alert_id,
         literal(None, outbox.c.held_at.type),
         literal(ring_id, outbox.c.ring_id.type),
+        case((is_muted, literal(at, outbox.c.given_up_at.type)), else_=null()),
+        case((is_muted, MUTED), else_=""),
+        case((subscriptions.c.is_urgent, _URGENT), else_=PRIORITY[kind]),
     )
     return (
         select(*where, *_content(kind, dedupe, facts, at))
@@ -67,7 +81,16 @@ def to_subscribers(
 
 def to_told(kind: Telling, dedupe: str, facts: Facts, at: float, ring_id: int) -> Select[Any]:
     """Address one telling to whoever was told a ring, or still will be: it waits where that one waits."""
-    where = (outbox.c.platform, outbox.c.chat_id, outbox.c.alert_id, outbox.c.held_at, outbox.c.ring_id)
+    where = (
+        outbox.c.platform,
+        outbox.c.chat_id,
+        outbox.c.alert_id,
+        outbox.c.held_at,
+        outbox.c.ring_id,
+        literal(None, outbox.c.given_up_at.type),
+        literal(""),
+        literal(PRIORITY[kind]),
+    )
     return (
         select(*where, *_content(kind, dedupe, facts, at))
         .select_from(outbox.join(chats, outbox.c.chat_id == chats.c.id))
@@ -82,11 +105,12 @@ def to_told(kind: Telling, dedupe: str, facts: Facts, at: float, ring_id: int) -
 
 def _content(kind: Telling, dedupe: str, facts: Facts, at: float) -> tuple[Any, ...]:
     row = content(kind, dedupe, facts, at)
+    del row["priority"], row["error"]
     return tuple(literal(value, outbox.c[name].type).label(name) for name, value in row.items())
 
 
 def content(kind: Telling, dedupe: str, facts: Facts, at: float) -> dict[str, Any]:
-    """Give the columns that say what is told, in the order of ``COLUMNS``."""
+    """Give the columns that say what is told."""
     return {
         "kind": kind.value,
         "dedupe": dedupe,

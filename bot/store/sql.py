@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from bot.ports import StoreTrouble
 from bot.store.archive import SqlArchive
+from bot.store.audit import SqlAudit
 from bot.store.database import Database, connect, refuse_missing
 from bot.store.ledger import SqlLedger
 from bot.store.levels import SqlLevels
 from bot.store.outbox import SqlOutbox
 from bot.store.people import SqlPeople
+from bot.store.proposals import SqlProposals
 from bot.store.register import SqlRegister
 from bot.store.schema import revisions
+from bot.store.shared import SqlShared
 from bot.store.sights import SqlSights
 
 
-class SqlStore(SqlLedger, SqlOutbox, SqlPeople, SqlLevels, SqlRegister, SqlSights, SqlArchive):
+class SqlStore(
+    SqlLedger,
+    SqlOutbox,
+    SqlPeople,
+    SqlLevels,
+    SqlRegister,
+    SqlShared,
+    SqlProposals,
+    SqlAudit,
+    SqlSights,
+    SqlArchive,
+):
     """The port ``Store``. Every call is one transaction, and raises StoreTrouble if that failed."""
 
     def __init__(self, database: Database) -> None:

@@ -2,7 +2,8 @@
 
 Each table has one writer, so that commands, watch and deliver never overwrite each other: commands own
 chats, levels, alerts, armings, subscriptions, fillings, proposals and audit; watch owns partitions, cursors,
-losses, alert_states, rings, observations and speakers. The outbox is written by whoever promises and settled by deliver.
+losses, alert_states, rings, observations and speakers. The outbox is written by whoever promises and settled
+by deliver.
 
 Instants are epoch seconds in UTC. Names that people type are unique by their ``key``, the name casefolded.
 """
