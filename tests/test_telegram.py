@@ -368,11 +368,14 @@ async def test_an_update_that_the_library_cannot_read_is_passed_over(
     forget(server, "getUpdates")
 
 
-async def test_only_messages_are_asked_for(server: TelegramServer, clock: SetClock) -> None:
+async def test_only_messages_and_presses_are_asked_for(server: TelegramServer, clock: SetClock) -> None:
     async with listening(chat_of(server, clock), server):
         await server.say(ANN, ANN, "hello")
         await server.received(ANN, 1)
-    assert json.loads(server.called("getUpdates")[0].params["allowed_updates"]) == ["message"]
+    assert json.loads(server.called("getUpdates")[0].params["allowed_updates"]) == [
+        "message",
+        "callback_query",
+    ]
 
 
 async def test_half_a_character_is_brought_and_answered(server: TelegramServer, clock: SetClock) -> None:

@@ -11,11 +11,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import structlog
 from telegram import (
@@ -24,54 +23,40 @@ from telegram import (
     BotCommandScopeAllChatAdministrators,
     BotCommandScopeAllGroupChats,
     BotCommandScopeDefault,
-    ReplyParameters,
+    CallbackQuery,
     Update,
 )
-from telegram.constants import ChatMemberStatus, ParseMode
+from telegram.constants import ChatMemberStatus
 from telegram.error import (
-    BadRequest,
     Conflict,
     InvalidToken,
-    NetworkError,
-    RetryAfter,
     TelegramError,
 )
 from telegram.ext import ApplicationBuilder, TypeHandler
 
 from bot.alerts.message import Message, say
-from bot.alerts.people import ChatKind, ChatRef
+from bot.alerts.people import ChatRef
 from bot.chats.lanes import Lanes
 from bot.chats.studio import Studio
-from bot.chats.telegram_errors import MARKUP, outcome_of, pause_before, says
+from bot.chats.telegram_answers import LONGEST_PAUSE, Answer, Answers
+from bot.chats.telegram_buttons import read_press
+from bot.chats.telegram_errors import outcome_of, pause_before
 from bot.chats.telegram_http import AiohttpRequest, Shut
 from bot.chats.telegram_inbox import Said, read
-from bot.chats.telegram_posts import NO_PREVIEW, Posts, number
-from bot.chats.telegram_text import Part, render
+from bot.chats.telegram_posts import Posts, number
+from bot.chats.telegram_presses import Presses
+from bot.chats.telegram_text import render
 from bot.ports import Clock, Desk, Outcome, Receipt, Refused, Rejected, RetryLater
 
 POLL = timedelta(seconds=30)
 ADMIN_SECONDS: Final = 60.0
 MOST_AT_ONCE: Final = 16
 """How many commands of one chat may be unanswered; the chat is told once that what follows is not read."""
-REPLY_TRIES: Final = 4
-LONGEST_PAUSE: Final = 60.0
 BUSY = say("Too many commands at once: some of the last ones were not read. Please send them again.")
 
 IN_PLACE_OF_TOKEN: Final = "kept by the request"  # noqa: S105
 
-Result = TypeVar("Result")
-
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Answer:
-    """The messages that show the latest reply to what was said: one per part."""
-
-    said: Said
-    shown: list[tuple[int, Part]] = field(default_factory=list)
-    is_lost: bool = False
-    has_photo: bool = False
 
 
 class TelegramChat:
@@ -79,7 +64,8 @@ class TelegramChat:
 
     ``token`` is BotFather's, ``root`` the address of the Bot API. ``menu`` lists the commands for Telegram's
     menu as (name, summary, is only for a group's administrators). ``patience`` is how many seconds to wait
-    for an answer, ``studio`` draws the charts. ``send`` and ``is_admin`` work while ``run`` runs; before and
+    for an answer, ``answer_within`` how many the press of a button waits for its reply, ``studio`` draws the
+    charts. ``send`` and ``is_admin`` work while ``run`` runs; before and
     after, ``send`` asks to try later.
     """
 
@@ -94,6 +80,7 @@ class TelegramChat:
         menu: Sequence[tuple[str, str, bool]] = (),
         busy: Message = BUSY,
         patience: float = 15.0,
+        answer_within: float = 4.0,
         studio: Studio | None = None,
     ) -> None:
         # The library warns on every 429 unless it may say "retry after" as a timedelta; this is its switch.
@@ -118,7 +105,10 @@ class TelegramChat:
             .job_queue(None)
             .build()
         )
-        self._posts = Posts(self._application.bot, studio or Studio())
+        bot = self._application.bot
+        self._posts = Posts(bot, studio or Studio())
+        self._answers = Answers(bot, self._posts, clock)
+        self._presses = Presses(bot, self._answers, answer_within)
         self._application.add_handler(TypeHandler(Update, self._take))
 
     def __repr__(self) -> str:
@@ -141,7 +131,7 @@ class TelegramChat:
             await updater.start_polling(
                 timeout=POLL,
                 bootstrap_retries=-1,
-                allowed_updates=[Update.MESSAGE],
+                allowed_updates=[Update.MESSAGE, Update.CALLBACK_QUERY],
                 error_callback=_report,
             )
             await self._publish_menu()
@@ -157,6 +147,7 @@ class TelegramChat:
             if self._application.running:
                 await _within(4.0, self._application.stop())
             await self._lanes.drain(4.0)
+            await self._presses.finish()
             await self._application.shutdown()
             await self._application.bot.shutdown()
 
@@ -197,6 +188,9 @@ class TelegramChat:
             log.warning("telegram menu not set", reason=str(error))
 
     async def _take(self, update: Update, _context: Any) -> None:
+        if update.callback_query is not None:
+            await self._take_press(update.callback_query)
+            return
         said = read(update, self._application.bot.username)
         if said is None:
             return
@@ -206,92 +200,26 @@ class TelegramChat:
             await self._lanes.put(lane, partial(self._answer, said))
         elif load == MOST_AT_ONCE:
             log.warning("too many commands at once", chat=str(said.caller.chat))
-            await self._lanes.put(lane, partial(self._show, Answer(said), self._busy))
+            await self._lanes.put(lane, partial(self._answers.show, Answer(said), self._busy))
+
+    async def _take_press(self, query: CallbackQuery) -> None:
+        pressed = read_press(query)
+        if pressed is None:
+            return
+        assert self._desk is not None  # noqa: S101 - updates come while run has a desk
+        press = self._presses.begin(pressed)
+        lane = pressed.said.caller.chat.chat
+        if self._lanes.load(lane) < MOST_AT_ONCE:
+            await self._lanes.put(lane, partial(self._presses.answer, press, self._desk))
+        else:
+            await self._presses.tell(press, self._busy)
 
     async def _answer(self, said: Said) -> None:
         """Bring one saying to the desk. A reply that cannot be shown does not stop what was asked for."""
         assert self._desk is not None  # noqa: S101 - updates come while run has a desk
         answer = Answer(said)
         async for message in self._desk.dispatch(said.caller, said.words):
-            await self._show(answer, message)
-
-    # --- showing replies ------------------------------------------------------------------------------------
-
-    async def _show(self, answer: Answer, message: Message) -> None:
-        """Show a reply in place of the one before: edit what is shown, add or delete where parts differ."""
-        if answer.is_lost:
-            return
-        parts = render(message)
-        try:
-            if message.chart is not None or answer.has_photo:
-                await self._show_anew(answer, message, parts)
-                return
-            for index, part in enumerate(parts):
-                if index >= len(answer.shown):
-                    answer.shown.append((await self._insist(partial(self._reply, answer.said, part)), part))
-                    continue
-                shown, before = answer.shown[index]
-                if part == before:
-                    continue
-                if not await self._insist(partial(self._edit, answer.said.caller.chat, shown, part)):
-                    shown = await self._insist(partial(self._reply, answer.said, part))
-                answer.shown[index] = (shown, part)
-            if parts:
-                for shown, _ in answer.shown[len(parts) :]:
-                    await self._delete(answer.said.caller.chat, shown)
-                del answer.shown[len(parts) :]
-        except TelegramError as error:
-            answer.is_lost = True
-            log.warning("reply not shown", chat=str(answer.said.caller.chat), reason=str(error))
-
-    async def _show_anew(self, answer: Answer, message: Message, parts: Sequence[Part]) -> None:
-        """Show a reply with a picture, or after one: a text cannot be turned into a picture, nor back."""
-        said, sent = answer.said, list[int]()
-        for shown, _ in answer.shown:
-            await self._delete(said.caller.chat, shown)
-        answer.shown.clear()
-        to = _replying(said)
-        await self._insist(lambda: self._posts.post(said.caller.chat, message, parts, sent, to))
-        answer.shown.extend(zip(sent, (*parts, Part("", "")), strict=False))
-        answer.has_photo = message.chart is not None
-
-    async def _reply(self, said: Said, part: Part) -> int:
-        return await self._posts.text(said.caller.chat, part, _replying(said))
-
-    async def _edit(self, chat: ChatRef, message: int, part: Part) -> bool:
-        """Change a message; ``False`` if it cannot be changed (any more)."""
-        for text, mode in ((part.html, ParseMode.HTML), (part.plain, None)):
-            try:
-                await self._application.bot.edit_message_text(
-                    text, number(chat.chat), message, parse_mode=mode, link_preview_options=NO_PREVIEW
-                )
-                return True
-            except BadRequest as error:
-                if "not modified" in str(error).lower():
-                    return True
-                if not says(error, MARKUP):
-                    return False
-        return False
-
-    async def _delete(self, chat: ChatRef, message: int) -> None:
-        try:
-            await self._application.bot.delete_message(number(chat.chat), message)
-        except TelegramError as error:
-            log.info("message not deleted", chat=str(chat), reason=str(error))
-
-    async def _insist(self, call: Callable[[], Awaitable[Result]]) -> Result:
-        """Make a call again where Telegram asks to wait or the network fails: no outbox repeats an answer."""
-        for attempt in range(REPLY_TRIES - 1):
-            try:
-                return await call()
-            except BadRequest:
-                raise
-            except (RetryAfter, NetworkError) as error:
-                pause = pause_before(error, attempt)
-                if pause > LONGEST_PAUSE:
-                    raise
-            await self._clock.sleep(pause)
-        return await call()
+            await self._answers.show(answer, message)
 
     # --- pushing --------------------------------------------------------------------------------------------
 
@@ -354,13 +282,6 @@ def _report(error: TelegramError) -> None:
             log.error("telegram refuses the token", reason=str(error))
         case _:
             log.warning("telegram polling failed", reason=str(error))
-
-
-def _replying(said: Said) -> ReplyParameters | None:
-    """Answer to the message in a group, where several talk."""
-    if said.caller.kind is not ChatKind.GROUP:
-        return None
-    return ReplyParameters(said.message, allow_sending_without_reply=True)
 
 
 async def _within(seconds: float, stopping: Coroutine[Any, Any, None]) -> None:

@@ -42,6 +42,7 @@ _GONE = (
 """Nothing can be written here until somebody changes something: whoever speaks here again resumes it."""
 
 NO_TOPIC = ("message thread not found", "topic_closed", "topic_deleted")
+UNCHANGED = ("not modified",)
 MARKUP = ("can't parse entities", "too long", "too_long", "entity")
 
 

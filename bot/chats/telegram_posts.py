@@ -21,12 +21,10 @@ from bot.alerts.chart import Chart, FlowChart, PriceChart, Sketch
 from bot.alerts.message import Message
 from bot.alerts.people import ChatRef
 from bot.chats.studio import Studio
+from bot.chats.telegram_buttons import keyboard
 from bot.chats.telegram_errors import MARKUP, NO_TOPIC, says
 from bot.chats.telegram_http import Unreachable
-from bot.chats.telegram_text import Part, width
-
-CAPTION: Final = 1024
-"""The longest text below a photo after its entities are parsed, in UTF-16 units."""
+from bot.chats.telegram_text import CAPTION, Part, width
 
 NO_PREVIEW: Final = LinkPreviewOptions(is_disabled=True)
 UPLOAD_WITHIN: Final = 12.0
@@ -86,6 +84,7 @@ class Posts:
                 message_thread_id=thread,
                 link_preview_options=NO_PREVIEW,
                 reply_parameters=to,
+                reply_markup=keyboard(part.buttons),
             )
 
         return (await _somehow(chat, send)).message_id
@@ -173,6 +172,7 @@ class Posts:
                 parse_mode=ParseMode.HTML if has_markup and caption else None,
                 message_thread_id=thread,
                 reply_parameters=to,
+                reply_markup=keyboard(caption.buttons) if caption else None,
                 filename=None if isinstance(photo, str) else "chart.png",
             )
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from itertools import groupby
 
-from bot.alerts.message import Message
+from bot.alerts.message import Buttons, Message
 
 LIMIT = 4096
 """The longest text of one Telegram message after its entities are parsed, in UTF-16 units."""
 
+CAPTION = 1024
+"""The longest text below a photo, counted in the same way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One Telegram message: its markup, and the same as plain text for when the markup is refused."""
+    """One Telegram message: its markup, the same as plain text for when that is refused, and its buttons."""
 
     html: str
     plain: str
+    buttons: Buttons = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,8 @@ def render(message: Message, limit: int = LIMIT) -> tuple[Part, ...]:
 
     Gives parts of at most ``limit`` UTF-16 units each, and none for a message of white space. A message that
     is too long is cut at line ends; a line is cut only where it alone is too long, at a space if one is near.
-    The block is kept whole where it fits into one part; where it does not, each part has a block of its own.
+    The buttons go with the last part. The block is kept whole where it fits into one part; where it does not,
+    each part has a block of its own.
     """
     rows: list[_Row] = []
     parts: list[Part] = []
@@ -53,7 +58,10 @@ def render(message: Message, limit: int = LIMIT) -> tuple[Part, ...]:
             room -= needed
     if rows:
         parts.append(_part(rows))
-    return tuple(part for part in parts if part.plain.strip())
+    shown = [part for part in parts if part.plain.strip()]
+    if shown:
+        shown[-1] = replace(shown[-1], buttons=message.buttons)
+    return tuple(shown)
 
 
 def width(text: str) -> int:

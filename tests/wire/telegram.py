@@ -44,6 +44,7 @@ RIGHTS = [
     "can_delete_stories",
     "can_send_welcome_messages",
 ]
+_CONTENT = ("text", "entities", "caption", "caption_entities")
 ACTIONS = frozenset(["typing", "upload_photo", "upload_document", "find_location", "choose_sticker"])
 PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><center>nginx</center></body></html>"
 
@@ -105,6 +106,16 @@ class Shown:
     is_deleted: bool = False
     has_preview: bool = True
     photo: str = ""
+    buttons: list[list[tuple[str, str]]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a press was answered with; ``is_alert`` is shown until it is closed."""
+
+    person: int
+    text: str
+    is_alert: bool
 
 
 @dataclass
@@ -181,6 +192,8 @@ class TelegramServer:
         self.webhook = ""
         self.is_revoked = False
         self.files: dict[str, bytes] = {}
+        self.told: list[Told] = []
+        self._queries: dict[str, int] = {}
         self._port = 0
         self._runner: web.AppRunner | None = None
         self._orders: dict[int | str, list[Trouble]] = {}
@@ -299,6 +312,55 @@ class TelegramServer:
             self.push({"message": stored})
         return int(stored["message_id"])
 
+    async def press(
+        self,
+        chat: int,
+        person: int,
+        label: str,
+        *,
+        message: int | None = None,
+        is_accessible: bool = True,
+        language: str | None = "en",
+    ) -> str:
+        """Let a person press a button by its label, under the newest message that has it or a given one.
+
+        Gives the id of the query. One that is not ``is_accessible`` tells the bot no more of the message than
+        its id, as for one that is too old.
+        """
+        place = self.chats[chat]
+        shown = [one for one in self.shown(chat) if message is None or one.id == message]
+        data, pressed = next(
+            (data, one)
+            for one in reversed(shown)
+            for row in one.buttons
+            for text, data in row
+            if text == label
+        )
+        author: Json = place.members.get(person) or {
+            "id": person,
+            "is_bot": False,
+            "first_name": f"Person {person}",
+        }
+        if language is not None:
+            author = author | {"language_code": language}
+        post = place.posts[pressed.id]
+        if not is_accessible:
+            post = {"chat": place.json(), "message_id": pressed.id, "date": 0}
+        query = str(7_000_000_000 + len(self._queries))
+        self._queries[query] = person
+        self.push(
+            {
+                "callback_query": {
+                    "id": query,
+                    "from": author,
+                    "message": post,
+                    "chat_instance": str(chat),
+                    "data": data,
+                }
+            }
+        )
+        return query
+
     def push(self, update: Json) -> None:
         """Add an update to what the bot fetches, unless it does not want its kind."""
         if self._allowed and not set(update) & set(self._allowed):
@@ -370,7 +432,7 @@ class TelegramServer:
 
     def _trouble(self, method: str, params: Json) -> Trouble | None:
         places: list[int | str] = [method]
-        if method in ("sendmessage", "editmessagetext", "sendphoto"):
+        if method in ("sendmessage", "editmessagetext", "editmessagecaption", "sendphoto"):
             places.append(_integer(params, "chat_id") or 0)
         for where, orders in self._orders.items():
             if orders and (where.lower() if isinstance(where, str) else where) in places:
@@ -467,25 +529,60 @@ class TelegramServer:
         size = {"file_id": known, "file_unique_id": f"u{known}", "width": 800, "height": 400}
         more: Json = {"photo": [size], "caption": text, "caption_entities": entities}
         content = {key: value for key, value in more.items() if value}
-        return self._show(place, params, text, [], content=content, photo=known)
+        return self._show(place, params, text, entities, content=content, photo=known)
 
     def _do_editmessagetext(self, params: Json) -> Json:
+        place, shown = self._editable(params)
+        if shown.photo:
+            raise Refusal(400, "Bad Request: there is no text in the message to edit")
+        text, entities = self._text(params, "text", "message text is empty", "MESSAGE_TOO_LONG")
+        return self._edited(place, shown, params, {"text": text, "entities": entities})
+
+    def _do_editmessagecaption(self, params: Json) -> Json:
+        place, shown = self._editable(params)
+        if not shown.photo:
+            raise Refusal(400, "Bad Request: there is no caption in the message to edit")
+        text, entities = "", list[Json]()
+        if params.get("caption"):
+            text, entities = self._text(params, "caption", "", "MEDIA_CAPTION_TOO_LONG", limit=1024)
+        return self._edited(place, shown, params, {"caption": text, "caption_entities": entities})
+
+    def _do_editmessagereplymarkup(self, params: Json) -> Json:
+        place, shown = self._editable(params)
+        content = {key: place.posts[shown.id][key] for key in _CONTENT if key in place.posts[shown.id]}
+        return self._edited(place, shown, params, content)
+
+    def _editable(self, params: Json) -> tuple[Place, Shown]:
         place = self._writable(params)
         shown = place.shown.get(_integer(params, "message_id") or 0)
         if shown is None or shown.is_deleted:
             raise Refusal(400, "Bad Request: message to edit not found")
-        text, entities = self._text(params, "text", "message text is empty", "MESSAGE_TOO_LONG")
-        if (text, entities) == (shown.text, shown.entities):
+        return place, shown
+
+    def _edited(self, place: Place, shown: Shown, params: Json, content: Json) -> Json:
+        """Change a message; an edit that says nothing of the keyboard takes it away."""
+        text = content.get("text") or content.get("caption") or ""
+        entities = content.get("entities") or content.get("caption_entities") or []
+        markup = _keyboard(params)
+        buttons = _shown_buttons(markup)
+        if (text, entities, buttons) == (shown.text, shown.entities, shown.buttons):
             raise Refusal(
                 400,
                 "Bad Request: message is not modified: specified new message content and reply markup are "
                 "exactly the same as a current content and reply markup of the message",
             )
-        shown.text, shown.entities, shown.source = text, entities, params["text"]
-        shown.texts.append(text)
-        post = place.posts[shown.id] | {"text": text, "edit_date": int(time.time())}
-        post.pop("entities", None)
-        place.posts[shown.id] = post | ({"entities": entities} if entities else {})
+        if text != shown.text:
+            shown.texts.append(text)
+        shown.text, shown.entities, shown.buttons = text, entities, buttons
+        shown.source = str(params.get("text") or params.get("caption") or shown.source)
+        kept = {
+            key: value
+            for key, value in place.posts[shown.id].items()
+            if key not in (*_CONTENT, "reply_markup")
+        }
+        content = {key: value for key, value in content.items() if value}
+        post = kept | content | {"edit_date": int(time.time())}
+        place.posts[shown.id] = post | ({"reply_markup": markup} if markup else {})
         return place.posts[shown.id]
 
     def _do_deletemessage(self, params: Json) -> bool:
@@ -503,11 +600,15 @@ class TelegramServer:
         return True
 
     def _do_answercallbackquery(self, params: Json) -> bool:
-        if not params.get("callback_query_id"):
+        person = self._queries.get(str(params.get("callback_query_id")))
+        if person is None:
             raise Refusal(
-                400,
-                "Bad Request: query is too old and response timeout expired or query ID is invalid",
+                400, "Bad Request: query is too old and response timeout expired or query ID is invalid"
             )
+        text = str(params.get("text", ""))
+        if units(text) > 200:
+            raise Refusal(400, "Bad Request: MESSAGE_TOO_LONG")
+        self.told.append(Told(person, text, _boolean(params, "show_alert")))
         return True
 
     def _do_getchatmember(self, params: Json) -> Json:
@@ -583,6 +684,11 @@ class TelegramServer:
             text, entities = parse_html(source) if mode == "html" else (source.strip(), [])
         except ValueError as error:
             raise Refusal(400, f"Bad Request: can't parse entities: {error}") from None
+        given = _decoded(params, "entities" if name == "text" else "caption_entities")
+        if given and not mode:
+            entities = [
+                one for one in given if 0 <= one["offset"] < one["offset"] + one["length"] <= units(text)
+            ]
         if not text:
             raise Refusal(400, f"Bad Request: {empty}")
         if units(text) > limit:
@@ -593,8 +699,10 @@ class TelegramServer:
         self, place: Place, params: Json, text: str, entities: list[Json], *, content: Json, photo: str = ""
     ) -> Json:
         post: Json = {"from": self.me_as_user} | content
-        if entities:
+        if entities and "text" in content:
             post["entities"] = entities
+        if markup := _keyboard(params):
+            post["reply_markup"] = markup
         thread = _integer(params, "message_thread_id")
         if thread is not None and place.topics:
             post |= {"message_thread_id": thread, "is_topic_message": True}
@@ -613,6 +721,7 @@ class TelegramServer:
         shown.reply_to = target["message_id"] if target is not None else None
         shown.has_preview = not preview.get("is_disabled", False)
         shown.texts.append(text)
+        shown.buttons = _shown_buttons(markup)
         place.shown[shown.id] = shown
         return stored
 
@@ -694,6 +803,25 @@ def _decoded(params: Json, name: str) -> Any:
         return json.loads(value)
     except ValueError:
         raise Refusal(400, f"Bad Request: can't parse {name} JSON object") from None
+
+
+def _keyboard(params: Json) -> Json:
+    """Read the buttons below a message as the server checks them: what each says is 1 to 64 bytes long."""
+    markup: Json = _decoded(params, "reply_markup") or {}
+    rows = markup.get("inline_keyboard", [])
+    for button in (button for row in rows for button in row):
+        if not button.get("text"):
+            raise Refusal(400, 'Bad Request: can\'t parse inline keyboard button: field "text" is empty')
+        if not 1 <= len(str(button.get("callback_data", "")).encode()) <= 64:
+            raise Refusal(400, "Bad Request: BUTTON_DATA_INVALID")
+    return {"inline_keyboard": rows} if rows else {}
+
+
+def _shown_buttons(markup: Json) -> list[list[tuple[str, str]]]:
+    return [
+        [(button["text"], button["callback_data"]) for button in row]
+        for row in markup.get("inline_keyboard", [])
+    ]
 
 
 def _scope(params: Json) -> tuple[str, str]:
