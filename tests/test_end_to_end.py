@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import StringIO
 from typing import Protocol
 
@@ -19,9 +20,11 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from bot.app import build_chats, open_house
 from bot.chats.console import ConsoleChat
+from bot.chats.studio import Studio
 from bot.demo.clock import FastClock
 from bot.demo.exchange import BinanceExchange
 from bot.house import OnClock
+from bot.illustrate import Illustrator
 from bot.ports import Chat
 from bot.settings import Settings
 from tests.conftest import NOON, SetClock
@@ -45,6 +48,8 @@ class Platform(Protocol):
 
     def texts(self) -> list[str]: ...
 
+    def charts(self) -> int: ...
+
 
 @dataclass
 class OnTelegram:
@@ -54,13 +59,16 @@ class OnTelegram:
         return {"telegram_token": self.server.token, "telegram_api": self.server.root}
 
     def chats(self, settings: Settings, clock: FastClock) -> list[Chat]:
-        return build_chats(settings, clock)
+        return build_chats(settings, clock, Studio(patience=30))
 
     async def say(self, text: str) -> None:
         await self.server.say(ANN, ANN, text)
 
     def texts(self) -> list[str]:
         return self.server.texts(ANN)
+
+    def charts(self) -> int:
+        return sum(bool(one.photo) for one in self.server.shown(ANN))
 
 
 @dataclass
@@ -75,13 +83,16 @@ class OnDiscord:
         }
 
     def chats(self, settings: Settings, clock: FastClock) -> list[Chat]:
-        return build_chats(settings, clock)
+        return build_chats(settings, clock, Studio(patience=30))
 
     async def say(self, text: str) -> None:
         await self.server.dm(self.server.ann, text)
 
     def texts(self) -> list[str]:
         return [one.text for one in self.server.shown(self.server.direct(self.server.ann))]
+
+    def charts(self) -> int:
+        return sum(len(one.pictures) for one in self.server.shown(self.server.direct(self.server.ann)))
 
 
 @dataclass
@@ -102,6 +113,11 @@ class OnConsole:
 
     def texts(self) -> list[str]:
         return [line for line in self.out.getvalue().splitlines() if "bot     <" in line]
+
+    def charts(self) -> int:
+        return sum(
+            line.lstrip()[:1] in "▁▂▃▄▅▆▇█" for line in self.out.getvalue().splitlines() if line.strip()
+        )
 
 
 @pytest.fixture(params=["telegram", "discord", "console"])
@@ -194,6 +210,20 @@ async def test_a_line_in_chat_rings_once_when_the_price_falls(
         await minutes_pass(fast, 4)
     (ring,) = rings(platform)
     assert "#1" in ring and "100,000" in ring and "99,500" in ring
+
+
+async def test_a_ring_comes_with_its_chart_and_a_chart_can_be_asked_for(
+    platform: Platform, market: Market, database: str, fast: FastClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "bot.app.Illustrator", partial(Illustrator, patience=30)
+    )  # a slow machine is no fault
+    async with running(platform, market, database, fast):
+        await arm(platform, "btc < 100k")
+        market.ticks.set(99_500)
+        await until(lambda: bool(rings(platform)), platform)
+        await platform.say("/chart btc 4h light")
+        await until(lambda: platform.charts() == 2, platform)
 
 
 async def test_a_restart_between_arming_and_the_fall_loses_and_repeats_nothing(
