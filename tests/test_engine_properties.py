@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from bot.engine.candles import Candles
 from bot.engine.index import EVERYWHERE, NOWHERE, Gap, ThresholdIndex, gap_around
 from bot.engine.life import Life
-from bot.engine.partition import PATIENCE, Partition
+from bot.engine.partition import Partition
 from bot.engine.plan import Plan
 from bot.engine.state import AlertState, Correction, Ended, Reminder, Resolution, Ring
+from bot.engine.waiting import PATIENCE
 from bot.engine.world import Stretch
 from bot.metrics import MINUTE, Bar, MetricKey, Print
 from tests.markets import BTC, ETH, START, batch, histories, life_of, minutes

@@ -18,9 +18,9 @@ from babel.dates import format_skeleton, format_timedelta
 from babel.lists import format_list
 from babel.numbers import format_decimal, format_percent
 
-from bot.rules.phrases import Phrase, Quantity
+from bot.rules.phrases import Instant, Phrase, Quantity
 
-Argument = Phrase | Quantity | Decimal | str | int
+Argument = Phrase | Quantity | Instant | Decimal | str | int
 
 _DIGITS = 8
 """Significant digits of a price that was seen: more than any exchange quotes of one that matters."""
@@ -61,6 +61,8 @@ class Translator:
                 return self.percent(value)
             case Quantity(value=value):
                 return self.number(value)
+            case Instant(at=at, now=now):
+                return self.instant(at, now)
             case Decimal() | int():
                 return self.number(Decimal(argument))
             case str():

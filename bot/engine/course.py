@@ -104,6 +104,16 @@ def running(
     return Minute(at, bars, world), max(other.at for other in (one, *others))
 
 
+def last(world: World, life: Life, at: int) -> Minute:
+    """Give the newest minute of which something is known; of what has no minutes, the instant ``at``."""
+    known = {key: bar for key in life.priced if (bar := world.series[key].last) is not None}
+    if life.is_still or not known:
+        return Minute(at, {}, world, span=0)
+    newest = max(known.values(), key=lambda bar: bar.at)
+    bars = {key: bar for key, bar in known.items() if bar.at == newest.at}
+    return Minute(newest.at, bars, world, span=newest.span)
+
+
 def _next(
     world: World, life: Life, since: int, stop: int, rests: Mapping[MetricKey, Gap], *, memory: Memory = ()
 ) -> int | None:

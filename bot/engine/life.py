@@ -9,6 +9,7 @@ from bot.engine.judge import Holding, Node
 from bot.engine.minute import Minute
 from bot.engine.sessions import Calendar
 from bot.engine.state import Memory
+from bot.engine.world import World
 from bot.metrics import MINUTE, MetricKey, Seen, minute_of, opening_of
 
 COOLDOWN = 15 * MINUTE
@@ -73,6 +74,14 @@ class Life:
         """
         are_made = any(self.spans[key] for key in self.priced)
         return are_made or self.lookback > 0 or len(self.priced) > 1
+
+    def follow_in(self, world: World) -> None:
+        """Let a world keep what comes of all that is read here."""
+        for key in self.keys:
+            if key in self.calendars:
+                world.follow_metric(key, self.calendars[key])
+            else:
+                world.follow(key, self.spans[key])
 
     def breaks(self, minute: Minute) -> dict[MetricKey, tuple[float, ...]] | None:
         """Give, for each key, the prices at which a verdict may change, as of a minute.

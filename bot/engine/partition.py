@@ -21,16 +21,18 @@ from dataclasses import replace
 from functools import partial
 
 from bot.engine.closes import Closes
-from bot.engine.course import due_at, follow, history, running, start_of
+from bot.engine.course import due_at, follow, history, last, running, start_of
 from bot.engine.doubts import would_ring
 from bot.engine.history import Points
 from bot.engine.index import EVERYWHERE, NOWHERE, ThresholdIndex
 from bot.engine.life import Life
 from bot.engine.plan import Plan
+from bot.engine.reasons import Reason, reasons
 from bot.engine.state import AlertState
 from bot.engine.step import begin, glance, is_finished, is_spent
 from bot.engine.stretches import missing
 from bot.engine.unread import end_behind, gone, lapse, merge, without
+from bot.engine.waiting import Waiting
 from bot.engine.world import CandleKey, Stretch, World
 from bot.metrics import (
     MINUTE,
@@ -44,9 +46,6 @@ from bot.metrics import (
     Want,
 )
 
-PATIENCE = 10 * MINUTE
-"""How long, in seconds, a rule of several series waits for the slowest before it is unknown to it."""
-
 _KEEP = 120 * MINUTE
 
 
@@ -59,12 +58,11 @@ class Partition:
         self._world = World()
         self._index: dict[MetricKey, ThresholdIndex] = {}
         self._ends: dict[MetricKey, int] = {}
-        self._behind: dict[int, int] = {}
         self._prints: dict[MetricKey, tuple[Print, ...]] = {}
         self._dues: dict[int, float] = {}
         self._lookback: dict[MetricKey, int] = {}
         self._kept: dict[CandleKey, int] = {}
-        self._waits: dict[int, int] = {}
+        self._waiting = Waiting()
         self._unread: dict[MetricKey, list[Bounds]] = {}
         self._whole: dict[MetricKey, set[int]] = {}
         self._wanted: dict[MetricKey, Want] = {}  # until something changes what is needed
@@ -123,6 +121,11 @@ class Partition:
             return prints[-1].value
         return last.close if last else None
 
+    def reasons(self, arming: int) -> tuple[Reason, ...]:
+        """Say why it is unknown whether an arming is true in the last minute that was judged, if it is."""
+        life = self._lives[arming]
+        return reasons(life, last(self._world, life, self.horizon), self._states[arming].memory)
+
     # --- who is here ----------------------------------------------------------------------------------------
 
     def missing(self, life: Life, state: AlertState | None) -> list[Stretch]:
@@ -132,12 +135,12 @@ class Partition:
 
     def preload(self, life: Life, stretch: Stretch, bars: Sequence[Bar]) -> None:
         """Note history that was missing for an arming."""
-        self._follow(life)
+        life.follow_in(self._world)
         self._world.preload(stretch, list(bars))
 
     def recall(self, life: Life, words: Iterable[Observation]) -> None:
         """Note what was known of the metrics of an arming before it is added."""
-        self._follow(life)
+        life.follow_in(self._world)
         for word in words:
             if word.key in life.calendars:
                 self._world.note(word)
@@ -149,7 +152,7 @@ class Partition:
 
     def add(self, arming: int, life: Life, state: AlertState | None) -> AlertState:
         """Take an arming in, and begin its life if it has no state; gives the state it has."""
-        self._follow(life)
+        life.follow_in(self._world)
         if state is None:
             cursor = start_of(life, None)
             state = begin(life, self._world, history(self._world, life, cursor - life.warmup, cursor))
@@ -173,17 +176,10 @@ class Partition:
             followed_to = self._ends.setdefault(key, state.cursor)
             if state.cursor < followed_to:
                 if (series := self._world.series.get(key)) is None or len(series):
-                    self._behind[arming] = state.cursor
+                    self._waiting.put(arming, state.cursor)
                 else:  # nothing came yet, so the feed can still be asked from this arming's minute on
                     self._ends[key] = state.cursor
         return state
-
-    def _follow(self, life: Life) -> None:
-        for key in life.keys:
-            if key in life.calendars:
-                self._world.follow_metric(key, life.calendars[key])
-            else:
-                self._world.follow(key, life.spans[key])
 
     def resume_from(self, life: Life, state: AlertState, judged_to: Mapping[MetricKey, int]) -> AlertState:
         """Give a stored state the cursor from which it goes on: what its series were judged to."""
@@ -196,8 +192,7 @@ class Partition:
         if life is None:
             return
         del self._states[arming]
-        self._behind.pop(arming, None)
-        self._waits.pop(arming, None)
+        self._waiting.remove(arming)
         self._dues.pop(arming, None)
         for key in life.keys:
             self._index[key].remove(arming)
@@ -272,13 +267,7 @@ class Partition:
                 self._wanted.pop(key, None)
                 if is_over:
                     self._whole[key].discard(arming)
-        for arming, cursor in plan.behind.items():
-            if cursor is None:
-                self._behind.pop(arming, None)
-                self._waits.pop(arming, None)
-            else:
-                self._behind[arming] = cursor
-                self._waits.setdefault(arming, self._seen_to)
+        self._waiting.apply(plan.behind, self._seen_to)
         for arming, due in plan.dues.items():
             if due < math.inf:
                 self._dues[arming] = due
@@ -313,7 +302,7 @@ class Partition:
         return not state.is_ended and not is_spent(state, life)
 
     def _concerned(self, ends: Mapping[MetricKey, int]) -> set[int]:
-        concerned = set(self._behind)
+        concerned = set(self._waiting)
         for key, end in ends.items():
             if key in self._world.points:
                 if self._world.points[key].arrivals(self._ends[key], end + 1):
@@ -329,8 +318,8 @@ class Partition:
 
     def _judge(self, arming: int, plan: Plan) -> None:
         life, state = self._lives[arming], self._states[arming]
-        start = self._behind.get(arming, min(self._ends[key] for key in life.keys))
-        stop = self._ready(arming, life, plan.ends)
+        start = self._waiting.cursor(arming, min(self._ends[key] for key in life.keys))
+        stop = self._waiting.ready(arming, [plan.ends[key] for key in life.keys], self._seen_to)
         course = follow(self._world, life, replace(state, cursor=max(state.cursor, start)), stop)
         plan.told.extend((arming, transition) for transition in course.told)
         plan.states[arming], plan.dues[arming] = course.state, course.due
@@ -338,13 +327,6 @@ class Partition:
             plan.rests[arming] = course.rests
         is_behind = any(stop < plan.ends[key] for key in life.keys)
         plan.behind[arming] = stop if is_behind else None
-
-    def _ready(self, arming: int, life: Life, ends: Mapping[MetricKey, int]) -> int:
-        """Find how far an arming can be judged: to where all its series are, or patience is at an end."""
-        reached = [ends[key] for key in life.keys]
-        if self._seen_to - self._waits.get(arming, self._seen_to) < PATIENCE:
-            return min(reached)
-        return max(min(reached), max(reached) - PATIENCE)
 
     def _note_lapses(self, plan: Plan) -> None:
         """Say whom minutes that are gone may have hidden something from."""
@@ -391,9 +373,7 @@ class Partition:
 
     def _judged_to(self, plan: Plan) -> dict[MetricKey, int]:
         judged_to = dict(plan.ends)
-        behind = {**self._behind, **plan.behind}
-        for arming, cursor in behind.items():
-            if cursor is not None:
-                for key in self._lives[arming].keys:
-                    judged_to[key] = min(judged_to[key], cursor)
+        for arming, cursor in self._waiting.after(plan.behind).items():
+            for key in self._lives[arming].keys:
+                judged_to[key] = min(judged_to[key], cursor)
         return judged_to

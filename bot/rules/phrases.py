@@ -6,7 +6,9 @@ people translates the template and formats the arguments in the person's form.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -23,14 +25,22 @@ class Quantity:
 
 
 @dataclass(frozen=True, slots=True)
+class Instant:
+    """A moment in epoch seconds, on the reader's clock; with its date where that is not that of ``now``."""
+
+    at: float
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
 class Phrase:
     """A message id (its English template, ``str.format`` names in braces) with its arguments.
 
-    Arguments are nested phrases, quantities, or plain text that needs no translation (names, symbols).
+    Arguments are nested phrases, quantities, moments, or text that needs no translation (names, symbols).
     """
 
     template: str
-    arguments: dict[str, Phrase | Quantity | str | int] = field(default_factory=dict)
+    arguments: Mapping[str, Phrase | Quantity | Instant | str | int] = field(default_factory=dict)
 
     def __hash__(self) -> int:
         return hash((self.template, tuple(sorted(self.arguments.items(), key=lambda item: item[0]))))
@@ -46,12 +56,14 @@ def plain(value: Decimal) -> str:
     return _trimmed(f"{value:f}")
 
 
-def _worded(argument: Phrase | Quantity | str | int) -> str:
+def _worded(argument: Phrase | Quantity | Instant | str | int) -> str:
     match argument:
         case Phrase():
             return english(argument)
         case Quantity(value=value, unit=unit):
             return _trimmed(f"{value:,f}") + ("%" if unit == "percent" else "")
+        case Instant(at=at):
+            return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
         case int():
             return f"{argument:,}"
         case str():
