@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.engine.minute import Minute
@@ -318,6 +320,17 @@ def test_the_minute_after_may_confirm_it_too() -> None:
     assert told == ()
     _, (ring,) = step(state, Minute(START + MINUTE, {BTC: Bar(START + MINUTE, 101, 101, 99, 99)}), life)
     assert ring.was_told
+
+
+def test_a_price_seen_after_the_making_counts_though_its_minute_had_gone_further_before() -> None:
+    seen = Seen(START + 30, Bar(START, 105, 106, 98, 103))
+    made = life_of("btc/usdt < 100")
+    life = replace(made, seen={BTC: seen})
+    state = glance(begin(life, World()), *early(99, START + 40), life).state
+    _, (ring,) = step(state, Minute(START, {BTC: Bar(START, 105, 106, 98, 104)}), life)
+    assert ring.was_told and ring.at == START + 30
+    _, told = step(state, Minute(START, {BTC: Bar(START, 105, 106, 99.5, 104)}), life)
+    assert told == ()
 
 
 def test_a_ring_that_the_final_minutes_do_not_bear_out_is_taken_back_once() -> None:

@@ -177,6 +177,21 @@ async def test_after_a_restart_with_the_home_down_the_next_one_goes_on_from_what
 
 
 @pytest.mark.parametrize("code", [451, 503])
+async def test_the_first_look_of_a_stand_in_after_a_restart_is_at_the_level_of_the_home(world: World) -> None:
+    reader = await seen(world)
+    last = reader.since
+    world.weather["binance"].trouble = wire.status(451)
+    await world.restart()
+    world.clock.time += 200
+    await world.looks(reader, 60)
+    found = [bar for bar in reader.bars if bar.at >= last]
+    assert {reader.sources[bar.at] for bar in found} == {"kraken"}
+    home = world.truth("binance", last, reader.since)
+    assert [bar.high for bar in found] == pytest.approx([bar.high for bar in home], rel=1e-6)  # type: ignore[attr-defined]
+    price = world.paths["binance"].price("btc/usdt", world.clock.time)
+    assert reader.prints[-1].value == pytest.approx(price, rel=1e-6)
+
+
 async def test_what_begins_while_the_first_is_away_from_the_start_is_at_home_with_the_next(
     world: World, code: int
 ) -> None:

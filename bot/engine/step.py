@@ -85,7 +85,7 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
         transitions: tuple[Transition, ...] = (*corrections, *told)
         return Stepped(_unmarked(ended) if corrections else ended, transitions)
 
-    minute = _excess(minute, life)
+    minute = _excess(minute, life, state.early)
     state, taken_back = hear_again(state, minute, life)
     truth, clarity, memory = _judged(life, minute, state.memory)
     may_ring = (
@@ -219,8 +219,11 @@ def _judged(life: Life, minute: Minute, memory: Memory) -> tuple[Truth, Truth, M
     return truth, clarity, tuple(out)
 
 
-def _excess(minute: Minute, life: Life) -> Minute:
-    """Clip the minute in which an alert was made to what came after: only an excess over what was seen."""
+def _excess(minute: Minute, life: Life, early: Early | None) -> Minute:
+    """Clip the minute in which an alert was made to what came after: only an excess over what was seen.
+
+    A price that was told early came after, and counts, if the minute went there at all.
+    """
     clipped: dict[MetricKey, Bar] = {}
     for key, bar in minute.bars.items():
         seen = life.seen.get(key)
@@ -229,6 +232,8 @@ def _excess(minute: Minute, life: Life) -> Minute:
         price = seen.price
         high = bar.high if bar.high > seen.bar.high else max(price, bar.close)
         low = bar.low if bar.low < seen.bar.low else min(price, bar.close)
+        if early is not None and early.minute == bar.at and bar.low <= early.value <= bar.high:
+            high, low = max(high, early.value), min(low, early.value)
         clipped[key] = replace(bar, open=price, high=high, low=low)
     return replace(minute, bars={**minute.bars, **clipped}) if clipped else minute
 

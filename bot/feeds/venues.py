@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -56,11 +56,13 @@ class Venues:
     What begins while the first one is away, and has listed nothing since the start, is at home with the next:
     where an exchange refuses a whole country, nobody stands in for it for ever.
 
-    The feeds write here, all in one thread; anybody may read.
+    The feeds write here, all in one thread; anybody may read. ``after_listing`` is called there whenever an
+    exchange has said what it lists.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], after_listing: Callable[[], None] = lambda: None) -> None:
         self.names = tuple(names)
+        self._after_listing = after_listing
         self._listings: dict[str, Listing] = {}
         self._standings = dict.fromkeys(self.names, Standing())
         self._series: dict[tuple[str, str], Standing] = {}
@@ -96,6 +98,8 @@ class Venues:
                 self._lacks[place] = _Lack(before.listings + 1, listing.loaded_at)
             if self.is_delisted(*place) and self._kept.pop(place, None) is not None:
                 log.warning("delisted", exchange=name, instrument=instrument)
+        self._settle(listing.loaded_at)
+        self._after_listing()
 
     def listing(self, name: str) -> Listing | None:
         """Give what an exchange lists, or ``None`` while it has not said."""
