@@ -176,7 +176,6 @@ async def test_after_a_restart_with_the_home_down_the_next_one_goes_on_from_what
     assert not reader.gaps
 
 
-@pytest.mark.parametrize("code", [451, 503])
 async def test_the_first_look_of_a_stand_in_after_a_restart_is_at_the_level_of_the_home(world: World) -> None:
     reader = await seen(world)
     last = reader.since
@@ -192,6 +191,7 @@ async def test_the_first_look_of_a_stand_in_after_a_restart_is_at_the_level_of_t
     assert reader.prints[-1].value == pytest.approx(price, rel=1e-6)
 
 
+@pytest.mark.parametrize("code", [451, 503])
 async def test_what_begins_while_the_first_is_away_from_the_start_is_at_home_with_the_next(
     world: World, code: int
 ) -> None:
