@@ -17,14 +17,17 @@ import structlog
 from discord import app_commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
+from discord.utils import MISSING
 from yarl import URL
 
 from bot.alerts.message import Message
 from bot.alerts.people import ChatRef
-from bot.chats.discord_answer import InteractionAnswer, MessageAnswer, files_of, relay
+from bot.chats.discord_answer import InteractionAnswer, MessageAnswer, Piece, files_of, pieces_of, relay
+from bot.chats.discord_buttons import Press, view_of
 from bot.chats.discord_calls import FAILURES, Calls, outcome_of
 from bot.chats.discord_menu import SlashCommand, clip, is_choice, is_same, menu, words
 from bot.chats.discord_people import author_of, caller_of, manages, may_write
+from bot.chats.discord_press import PressAnswer
 from bot.chats.discord_text import render, render_plain
 from bot.chats.lanes import Lanes
 from bot.chats.studio import ANSWER_PATIENCE, Studio
@@ -132,9 +135,9 @@ class DiscordChat:
         parts = render(message)
         if (outcome := await self._push_with_chart(channel, message, parts, nonce)) is not None:
             return outcome
-        outcome = await self._push(channel, parts, nonce)
+        outcome = await self._push(channel, pieces_of(parts, None, message.buttons), nonce)
         if isinstance(outcome, Rejected):
-            outcome = await self._push(channel, render_plain(message), nonce)
+            outcome = await self._push(channel, pieces_of(render_plain(message), None, ()), nonce)
         return outcome
 
     async def _push_with_chart(
@@ -153,7 +156,8 @@ class DiscordChat:
             return None
         try:
             async with asyncio.timeout(_UPLOAD_WITHIN):
-                outcome = await self._push(channel, parts, nonce, picture)
+                pieces = pieces_of(parts, picture, message.buttons)
+                outcome = await self._push(channel, pieces, nonce)
         except TimeoutError:
             return None
         if isinstance(outcome, ChatGone | Rejected):
@@ -164,16 +168,16 @@ class DiscordChat:
         return outcome
 
     async def _push(
-        self,
-        channel: discord.PartialMessageable,
-        parts: Sequence[str],
-        nonce: str,
-        picture: bytes | None = None,
+        self, channel: discord.PartialMessageable, pieces: Sequence[Piece], nonce: str
     ) -> Outcome:
         first = ""
-        for number, part in enumerate(parts):
-            files = files_of(picture if number == len(parts) - 1 else None)
-            sending = channel.send(part, nonce=token_of(channel.id, nonce, number), files=files)
+        for number, piece in enumerate(pieces):
+            sending = channel.send(
+                piece.text,
+                nonce=token_of(channel.id, nonce, number),
+                files=files_of(piece.picture),
+                view=view_of(piece.buttons) or MISSING,
+            )
             try:
                 sent = await self._calls.within(sending, heeds_limits=True)
             except Exception as problem:
@@ -221,6 +225,13 @@ class DiscordChat:
         await relay(desk.dispatch(caller, said), answer, self._answer_within, self._picture)
         if not may_write(interaction):
             await answer.add(BARRED)
+
+    async def press(self, interaction: discord.Interaction, line: str, desk: Desk) -> None:
+        """Answer the press of a button: its line is said by who pressed it."""
+        if (caller := caller_of(interaction)) is None:
+            return
+        answer = PressAnswer(interaction, int(caller.chat.chat), self._calls)
+        await relay(desk.dispatch(caller, line), answer, self._answer_within, self._picture)
 
     async def _picture(self, message: Message) -> bytes | None:
         return await self._studio.picture(message.chart, ANSWER_PATIENCE)
@@ -284,6 +295,7 @@ class _Client(discord.Client):
         self._busy: set[asyncio.Task[None]] = set()
 
     async def setup_hook(self) -> None:
+        self.add_dynamic_items(Press)
         await self._chat.sync(self)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
@@ -292,6 +304,9 @@ class _Client(discord.Client):
                 await self._do(self._chat.answer(interaction, self._desk))
             case discord.InteractionType.autocomplete:
                 await self._do(self._chat.complete(interaction, self._desk))
+
+    async def on_press(self, interaction: discord.Interaction, line: str) -> None:
+        await self._do(self._chat.press(interaction, line, self._desk))
 
     async def on_message(self, message: discord.Message) -> None:
         is_speech = message.type in (discord.MessageType.default, discord.MessageType.reply)

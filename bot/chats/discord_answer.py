@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol
 
 import discord
 import structlog
+from discord.utils import MISSING
 
-from bot.alerts.message import Message, say
+from bot.alerts.message import Buttons, Message, say
+from bot.chats.discord_buttons import view_of
 from bot.chats.discord_calls import FAILURES, Calls
 from bot.chats.discord_text import render
 from bot.ports import Replies
@@ -36,9 +38,21 @@ Picture = Callable[[Message], Awaitable[bytes | None]]
 
 
 class Edit(Protocol):
-    """Change a message: its text, and its files where they are given."""
+    """Change a message: its text and its buttons, and its files where they are given."""
 
-    def __call__(self, *, content: str, attachments: Sequence[discord.File] = ...) -> Awaitable[object]: ...
+    def __call__(
+        self, *, content: str, view: discord.ui.View | None = ..., attachments: Sequence[discord.File] = ...
+    ) -> Awaitable[object]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one Discord message shows, and whether to the asker alone."""
+
+    text: str
+    is_private: bool = False
+    picture: bytes | None = None
+    buttons: Buttons = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +66,10 @@ class Shown:
 class Sheet:
     """The messages that show one reply, one per part, and are reused for the next reply.
 
-    A picture goes with the last part, or is left out where it is refused.
+    A picture and the buttons go with the last part; a picture is left out where it is refused.
     """
 
-    def __init__(self, post: Callable[[str, bool, bytes | None], Awaitable[Shown]]) -> None:
+    def __init__(self, post: Callable[[Piece], Awaitable[Shown]]) -> None:
         self._post = post
         self._shown: list[Shown] = []
         self._is_private = False
@@ -66,29 +80,30 @@ class Sheet:
         if message.is_private and not self._is_private:
             while self._shown:
                 await self._shown.pop().delete()
-        parts = render(message)
-        for number, (shown, text) in enumerate(zip(self._shown, parts, strict=False), 1):
-            mine = picture if number == len(parts) else None
-            if mine is None and not self._has_picture:
-                await shown.edit(content=text)
+        # A private sheet stays private: a part of it must not stand where all can read it.
+        is_private = message.is_private or self._is_private
+        pieces = pieces_of(render(message), picture, message.buttons, is_private=is_private)
+        for shown, piece in zip(self._shown, pieces, strict=False):
+            view = view_of(piece.buttons)
+            if piece.picture is None and not self._has_picture:
+                await shown.edit(content=piece.text, view=view)
             else:
-                await shown.edit(content=text, attachments=files_of(mine))
-        for number, text in enumerate(parts[len(self._shown) :], len(self._shown) + 1):
-            # A private sheet stays private: a part of it must not stand where all can read it.
-            self._is_private = self._is_private or message.is_private
-            self._shown.append(await self._place(text, picture if number == len(parts) else None))
+                await shown.edit(content=piece.text, view=view, attachments=files_of(piece.picture))
+        for piece in pieces[len(self._shown) :]:
+            self._is_private = is_private
+            self._shown.append(await self._place(piece))
         self._has_picture = picture is not None
-        while len(self._shown) > len(parts):
+        while len(self._shown) > len(pieces):
             await self._shown.pop().delete()
 
-    async def _place(self, text: str, picture: bytes | None) -> Shown:
+    async def _place(self, piece: Piece) -> Shown:
         try:
-            return await self._post(text, self._is_private, picture)
+            return await self._post(piece)
         except discord.HTTPException as problem:
-            if picture is None or problem.status not in _NOT_WITH_A_FILE:
+            if piece.picture is None or problem.status not in _NOT_WITH_A_FILE:
                 raise
             log.info("a reply goes without its chart", platform="discord", code=problem.code)
-            return await self._post(text, self._is_private, None)
+            return await self._post(replace(piece, picture=None))
 
 
 class Answer(Protocol):
@@ -154,8 +169,8 @@ class MessageAnswer:
         except FAILURES as problem:
             log.warning("a reply was not shown", platform="discord", reason=type(problem).__name__)
 
-    async def _post(self, text: str, _is_private: bool, picture: bytes | None) -> Shown:
-        return _shown(await self._channel.send(text, files=files_of(picture)))
+    async def _post(self, piece: Piece) -> Shown:
+        return await send(self._channel, piece)
 
 
 class _Stage(Enum):
@@ -180,7 +195,7 @@ class InteractionAnswer:
         self._stage = _Stage.FRESH
         self._ends = asyncio.get_running_loop().time() + TOKEN_LIFE
         self._sheet = Sheet(self._respond)
-        self._is_left = False
+        self.is_left = False
 
     async def hold(self) -> None:
         """Defer the response, which Discord shows as thinking.
@@ -191,20 +206,20 @@ class InteractionAnswer:
         try:
             await self._calls.within(self._interaction.response.defer())
         except FAILURES as problem:
-            if not _is_answered(problem):
-                self._leave(problem)
+            if not is_answered(problem):
+                self.leave(problem)
                 return
         self._stage = _Stage.HELD
 
     async def show(self, message: Message, picture: bytes | None = None) -> None:
         """Show a reply in place of the one before."""
-        if not self._is_left and asyncio.get_running_loop().time() > self._ends:
-            self._leave(None)
-        if not self._is_left:
+        if not self.is_left and asyncio.get_running_loop().time() > self._ends:
+            self.leave(None)
+        if not self.is_left:
             try:
                 await self._calls.within(self._sheet.show(message, picture))
             except FAILURES as problem:
-                self._leave(problem)
+                self.leave(problem)
             else:
                 return
         try:
@@ -219,49 +234,77 @@ class InteractionAnswer:
         except FAILURES as problem:
             log.info("a remark was not shown", platform="discord", reason=type(problem).__name__)
 
-    def _leave(self, problem: BaseException | None) -> None:
+    def follow(self) -> None:
+        """Follow up on the interaction from now on: somebody else answered it."""
+        self._stage = _Stage.ANSWERED
+
+    def leave(self, problem: BaseException | None) -> None:
+        """Use the interaction no more; replies become messages."""
         log.info("an interaction is over", reason=type(problem).__name__ if problem else "its time is up")
-        self._is_left = True
+        self.is_left = True
         self._sheet = Sheet(self._post_aside)
 
-    async def _respond(self, text: str, is_private: bool, picture: bytes | None) -> Shown:
-        shown = await self._answered(text, is_private, picture)
+    async def _respond(self, piece: Piece) -> Shown:
+        shown = await self._answered(piece)
         self._stage = _Stage.ANSWERED
         return shown
 
-    async def _answered(self, text: str, is_private: bool, picture: bytes | None) -> Shown:
+    async def _answered(self, piece: Piece) -> Shown:
         interaction = self._interaction
         if not interaction.app_permissions.attach_files and interaction.guild_id is not None:
-            picture = None
+            piece = replace(piece, picture=None)
         original = Shown(edit=interaction.edit_original_response, delete=interaction.delete_original_response)
+        files, view = files_of(piece.picture), view_of(piece.buttons)
         if self._stage is _Stage.FRESH:
             try:
-                await interaction.response.send_message(text, ephemeral=is_private, files=files_of(picture))
+                await interaction.response.send_message(
+                    piece.text, ephemeral=piece.is_private, files=files, view=view or MISSING
+                )
             except discord.HTTPException as problem:
-                if not _is_answered(problem):
+                if not is_answered(problem):
                     raise
-                await original.edit(content=text, attachments=files_of(picture))
+                await original.edit(content=piece.text, view=view, attachments=files_of(piece.picture))
             return original
-        if self._stage is _Stage.HELD and not is_private:
-            await original.edit(content=text, attachments=files_of(picture))
+        if self._stage is _Stage.HELD and not piece.is_private:
+            await original.edit(content=piece.text, view=view, attachments=files)
             return original
         if self._stage is _Stage.HELD:
             # The first follow-up would fill the open response, so that is filled and taken away.
             await original.edit(content="…")
-            aside = await self._follow_up(text, picture, is_private=True)
+            aside = await self._follow_up(piece)
             await original.delete()
             return aside
-        return await self._follow_up(text, picture, is_private)
+        return await self._follow_up(piece)
 
-    async def _follow_up(self, text: str, picture: bytes | None, is_private: bool) -> Shown:
-        files = files_of(picture)
+    async def _follow_up(self, piece: Piece) -> Shown:
         return _shown(
-            await self._interaction.followup.send(text, ephemeral=is_private, wait=True, files=files)
+            await self._interaction.followup.send(
+                piece.text,
+                ephemeral=piece.is_private,
+                wait=True,
+                files=files_of(piece.picture),
+                view=view_of(piece.buttons) or MISSING,
+            )
         )
 
-    async def _post_aside(self, text: str, is_private: bool, picture: bytes | None) -> Shown:
-        place = self._interaction.user if is_private and self._interaction.guild_id else self._channel
-        return _shown(await place.send(text, files=files_of(picture)))
+    async def _post_aside(self, piece: Piece) -> Shown:
+        is_aside = piece.is_private and self._interaction.guild_id
+        return await send(self._interaction.user if is_aside else self._channel, piece)
+
+
+def pieces_of(
+    parts: Sequence[str], picture: bytes | None, buttons: Buttons, *, is_private: bool = False
+) -> list[Piece]:
+    """Say what each part shows: a picture and the buttons go with the last."""
+    pieces = [Piece(text, is_private) for text in parts]
+    pieces[-1] = replace(pieces[-1], picture=picture, buttons=buttons)
+    return pieces
+
+
+async def send(place: discord.abc.Messageable, piece: Piece) -> Shown:
+    """Send an ordinary message."""
+    view = view_of(piece.buttons) or MISSING
+    return _shown(await place.send(piece.text, files=files_of(piece.picture), view=view))
 
 
 def files_of(picture: bytes | None) -> list[discord.File]:
@@ -273,6 +316,6 @@ def _shown(message: discord.Message) -> Shown:
     return Shown(edit=message.edit, delete=message.delete)
 
 
-def _is_answered(problem: BaseException) -> bool:
+def is_answered(problem: BaseException) -> bool:
     """Ask whether an earlier attempt had arrived after all, though its answer was lost."""
     return isinstance(problem, discord.HTTPException) and problem.code == _ALREADY_ANSWERED

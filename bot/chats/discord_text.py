@@ -41,15 +41,15 @@ def render(message: Message, limit: int = LIMIT) -> tuple[str, ...]:
     as a mention in it. A message that is too long is cut at line ends; a line is cut only where it alone is
     too long. Each part that holds some of the block has a fence of its own.
     """
-    rows = [_Row("**" if line.strip() else "", line) for line in _lines(message.title)]
-    rows += [_Row("", line) for text in message.lines for line in _lines(text)]
-    rows += [_Row(_FENCED, line) for line in _lines(message.code)]
+    rows = [_Row("**" if line.strip() else "", line) for line in lines_of(message.title)]
+    rows += [_Row("", line) for text in message.lines for line in lines_of(text)]
+    rows += [_Row(_FENCED, line) for line in lines_of(message.code)]
     return _parts(rows, limit)
 
 
 def render_plain(message: Message, limit: int = LIMIT) -> tuple[str, ...]:
     """Render a message without any markup of our own, for when the rendered one was refused."""
-    return _parts([_Row("", line) for line in _lines(message.plain())], limit)
+    return _parts([_Row("", line) for line in lines_of(message.plain())], limit)
 
 
 def escape(line: str) -> str:
@@ -69,7 +69,7 @@ def width(text: str) -> int:
     return len(text) + sum(character > "\uffff" for character in text)
 
 
-def _lines(text: str) -> list[str]:
+def lines_of(text: str) -> list[str]:
     """Take a text apart at whatever breaks a line; halves of characters and control codes become marks."""
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return [_CONTROL.sub("\ufffd", line) for line in whole.splitlines()]

@@ -55,13 +55,17 @@ class WallClock(Clock):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One message of the bot as it stands now, with its files, and the texts that it had before."""
+    """One message of the bot as it stands now, with its files and buttons, and the texts it had before.
+
+    ``buttons`` are (label, custom id), in all rows.
+    """
 
     id: str
     text: str
     is_private: bool
     before: tuple[str, ...] = ()
     pictures: tuple[bytes, ...] = ()
+    buttons: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -130,6 +134,16 @@ class DiscordServer:
             self.backend.add_member(self._guild.id, user.id, roles=roles)
         return str(user.id)
 
+    def manager_role(self) -> int:
+        """Make a role that manages the server."""
+        permissions = discord.Permissions(manage_guild=True).value
+        return int(self.backend.create_role(self._guild.id, "managers", permissions=permissions).id)
+
+    def appoint(self, person: str, role: int, is_given: bool) -> None:
+        """Give a person a role, or take it away."""
+        change = self.backend.add_member_role if is_given else self.backend.remove_member_role
+        change(self._guild.id, int(person), role)
+
     def text_channel(self, name: str) -> str:
         """Make a text channel of the server."""
         return str(self.backend.create_channel(self._guild.id, name).id)
@@ -141,6 +155,10 @@ class DiscordServer:
     def direct(self, person: str) -> str:
         """Give the channel of a person's direct messages with the bot."""
         return str(self.backend.get_dm_channel(int(person)).id)
+
+    def delete(self, channel: str, message: str) -> None:
+        """Delete a message, as an admin would."""
+        self.backend.delete_message(int(channel), int(message))
 
     def bar(self, channel: str, *, files_only: bool = False) -> None:
         """Forbid the bot to write in a channel, or to attach files there."""
@@ -177,6 +195,35 @@ class DiscordServer:
         given = [{"name": name, "type": kinds[name], "value": value} for name, value in filled.items()]
         asker = (channel, person)
         return self._interact(2, asker, spec, given, permissions=permissions, locale=locale)
+
+    async def press(
+        self, channel: str, person: str, label: str, *, message: str = "", permissions: int | None = None
+    ) -> Interaction:
+        """Press a button by its label, under the newest message that has it or a given one."""
+        await self.connected()
+        stored, button = next(
+            (one, button)
+            for one in reversed(list(self.backend.messages[int(channel)].values()))
+            for button in _buttons(one.components)
+            if button["label"] == label and (not message or str(one.id) == message)
+        )
+        data = {"custom_id": button["custom_id"], "component_type": 2, "id": button.get("id", 1)}
+        guild = self.backend.get_channel(int(channel)).guild_id
+        record, payload = wire.base_payload(
+            self.backend,
+            type=3,
+            channel_id=int(channel),
+            guild_id=guild,
+            user_id=int(person),
+            data=data,
+        )
+        record.source_message_id = stored.id
+        payload["message"] = dict(serializers.message_payload(self.backend, stored))
+        payload["authorizing_integration_owners"] = {"0": str(guild or 0)}
+        if permissions is not None:
+            payload["member"]["permissions"] = str(permissions)
+        self.backend.emit("INTERACTION_CREATE", payload)
+        return record
 
     async def autocomplete(
         self,
@@ -238,6 +285,7 @@ class DiscordServer:
                 message.is_ephemeral,
                 tuple(self._texts.get(message.id, ())[:-1]),
                 tuple(self.backend.cdn.get(one["url"]) or b"" for one in message.attachments),
+                tuple((one["label"], one["custom_id"]) for one in _buttons(message.components)),
             )
             for message in self.backend.messages.get(int(channel), {}).values()
             if message.author_id == self.backend.bot_user.id and message.content
@@ -488,6 +536,10 @@ class DiscordServer:
             payload["member"]["permissions"] = str(permissions)
         self.backend.emit("INTERACTION_CREATE", payload)
         return record
+
+
+def _buttons(components: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [button for row in components for button in row["components"]]
 
 
 async def _parts(request: web.Request) -> tuple[Any, list[discord.File]]:

@@ -1,0 +1,70 @@
+"""Show buttons on Discord, and know again which one was pressed.
+
+A button keeps its line in its ``custom_id``, so that it works after a restart: nothing is remembered of the
+messages that have some.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, Self
+
+import discord
+
+from bot.alerts.message import Buttons, Message, sound
+from bot.chats.discord_text import LIMIT, escape, lines_of, render, width
+
+PRESS: Final = "press"
+"""The event that the client is told of a press: ``on_press(interaction, line)``."""
+
+_QUOTE = "> "
+
+
+class Press(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"say:(?P<line>/.+)"):
+    """A button that says a line; it is made anew from its ``custom_id`` at every press."""
+
+    def __init__(self, label: str, line: str, row: int | None = None) -> None:
+        super().__init__(discord.ui.Button(label=label, custom_id=f"say:{line}"), row=row)
+        self._line = line
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        """Make the button again that was pressed."""
+        label = item.label if isinstance(item, discord.ui.Button) else None
+        return cls(label or "?", match["line"])
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Bring the press to the client."""
+        interaction.client.dispatch(PRESS, interaction, self._line)
+
+
+def view_of(rows: Buttons) -> discord.ui.View | None:
+    """Give the buttons as Discord takes them; ``None`` takes those away that are there."""
+    if not (rows := sound(rows)):
+        return None
+    view = discord.ui.View(timeout=None)
+    for number, row in enumerate(rows):
+        for button in row:
+            view.add_item(Press(button.label, button.line, number))
+    return view
+
+
+def changed(content: str, message: Message, by: str = "") -> str | None:
+    """Give what a pressed message says after a reply; ``None`` where it does not fit into one message.
+
+    A reply that takes its place is all of it; any other stands below as a quote, in place of the last one
+    there, and names who pressed where that is given.
+    """
+    if message.takes_place:
+        parts = render(message)
+        return parts[0] if len(parts) == 1 else None
+    kept = content.split("\n")
+    while kept and kept[-1].startswith(_QUOTE):
+        kept.pop()
+    reply = [escape(line) for line in lines_of(message.plain()) if line.strip()]
+    if by and reply:
+        reply[0] = f"{escape(' '.join(lines_of(by)))}: {reply[0]}"
+    whole = "\n".join([*kept, *(_QUOTE + line for line in reply)])
+    return whole if reply and width(whole) <= LIMIT else None
