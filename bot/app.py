@@ -7,9 +7,11 @@ clock, the chats, how often an exchange is asked) is handed in; all else is the 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
@@ -53,6 +55,9 @@ _SECONDS_UNTIL_QUIET = 10.0
 """When the drawing library is loaded, in a thread: after the start, and before the first chart."""
 
 _MONTH = 30 * 86_400
+_SECONDS_OF_A_TURN = 0.001
+"""How long the thread of the exchanges may go on while the chats wait for their turn; 0.005 is usual."""
+
 _SECONDS_UNTIL_FINAL = 130.0
 """From a touch to the delivery of its final minute: the minute itself, its settling, and a margin."""
 
@@ -79,12 +84,19 @@ class SystemClock:
 
 @asynccontextmanager
 async def open_house(
-    settings: Settings, clock: Clock, chats: Sequence[Chat], throttle: bool = True, longest_rest: float = 60.0
+    settings: Settings,
+    clock: Clock,
+    chats: Sequence[Chat],
+    *,
+    throttle: bool = True,
+    longest_rest: float = 60.0,
+    after_listing: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[House]:
     """Build all parts from the settings, and let go of them at the end.
 
     ``throttle`` keeps ccxt below each exchange's limits. ``longest_rest`` is how many seconds of the clock
-    pass at most without a look into the outbox.
+    pass at most without a look into the outbox. ``after_listing`` is called, in another thread, whenever an
+    exchange has said what it lists.
     """
     async with AsyncExitStack() as stack:
         await upgrade(settings.database_url)
@@ -97,6 +109,7 @@ async def open_house(
             gateway=settings.feed_gateway,
             throttle=throttle,
             streams=settings.stream,
+            after_listing=after_listing,
         )
         stack.push_async_callback(exchanges.close)
         can_push = {push.TOKEN: "on"} if settings.push_token else {}
@@ -153,11 +166,23 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with open_house(settings, clock, chats) as house:
+    sys.setswitchinterval(_SECONDS_OF_A_TURN)
+    async with open_house(settings, clock, chats, after_listing=settle_memory) as house:
         log.info("started", chats=[chat.platform for chat in chats], exchanges=list(settings.exchanges))
         loop.call_later(_SECONDS_UNTIL_QUIET, studio.warm)
         await house.run(stop)
     log.info("stopped")
+
+
+def settle_memory() -> None:
+    """Lay aside all that is in memory, once what is left lying about is cleared away.
+
+    The collector would else look through every market again and again, and stop everybody for tenths of a
+    second. It belongs after each listing: hours lie between two.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 async def fetch_history(

@@ -8,7 +8,7 @@ stays with the rule.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import pairwise
 from math import inf
@@ -218,7 +218,8 @@ class Batch:
 
     ``bounds`` stand where minutes were not read or are gone; those of a key and its bars follow one another
     in time. ``doubts`` are told and judge nothing, ``unseen`` are the series that could not be looked at.
-    ``is_streamed`` says that the prints came by themselves, and were not asked for.
+    ``is_streamed`` says that the prints came by themselves, and were not asked for; ``has_more`` that the
+    next batch is of the same look.
     """
 
     source: str
@@ -230,6 +231,23 @@ class Batch:
     doubts: tuple[Doubt, ...] = ()
     unseen: tuple[Unseen, ...] = ()
     is_streamed: bool = False
+    has_more: bool = False
+
+    def parts(self, most: int) -> Iterator[Batch]:
+        """Cut a batch into what is final of ``most`` series each, and the rest of it with the last of them.
+
+        Final minutes mean the same whenever they come. What else a look brought is of one moment.
+        """
+        final: list[Bars | Bounds] = [*self.bars, *self.bounds]
+        places = {key: place // most for place, key in enumerate(dict.fromkeys(one.key for one in final))}
+        last = max(places.values(), default=0)
+        for place in range(last + 1):
+            bars = tuple(run for run in self.bars if places[run.key] == place)
+            bounds = tuple(one for one in self.bounds if places[one.key] == place)
+            if place < last:
+                yield Batch(self.source, self.at, bars, bounds=bounds, has_more=True)
+            else:
+                yield replace(self, bars=bars, bounds=bounds)
 
     def keys(self) -> Iterator[MetricKey]:
         """Name every key that the batch says something about; a key may come twice."""

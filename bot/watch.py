@@ -7,6 +7,7 @@ fails drops the plan, and the batch is judged again.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 _HISTORY_PAUSE = 15.0
 """Seconds before history is asked for again: whoever cannot answer must not delay the rings of others."""
+
+_SERIES_AT_ONCE = 250
+"""Whoever says something in a chat meanwhile waits for so many series at most."""
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +93,8 @@ class Watch:
         """Judge batch after batch, until cancelled or superseded."""
         async for batch in tape:
             with self.clock.still():
-                await self.take(batch)
+                for part in batch.parts(_SERIES_AT_ONCE):  # between them, others have their turn
+                    await self.take(part)
 
     def wants(self) -> list[Want]:
         """Say which series are read here, and from which minute each is needed."""
@@ -111,8 +116,11 @@ class Watch:
                     noted, batch = await self._note(batch)
                 await self._hand_over(noted)
                 self._armings.observe(batch)
+                await asyncio.sleep(0)  # here and below, whoever waits in a chat has a turn
                 plan = self._armings.plan()
+                await asyncio.sleep(0)
                 turns = self._turns(plan, batch)
+                await asyncio.sleep(0)
                 await self._commit(plan, turns, batch)
             except StoreTrouble as trouble:
                 log.error("commit failed", source=batch.source, reason=str(trouble), attempts=attempts)
@@ -207,7 +215,7 @@ class Watch:
 
     def _turns(self, plan: Plan, batch: Batch) -> Turns:
         """Find what is out of sight now, and what is seen again; a stream alone tells neither."""
-        if batch.is_streamed and not plan.lapses:
+        if (batch.is_streamed or batch.has_more) and not plan.lapses:
             return Turns()
         now = batch.at
         hold = max(HOLD, self.late_after)
@@ -236,7 +244,7 @@ class Watch:
             *of_turns(turns, batch.at, self._readers),
         ]
         is_quiet = not (states or told or notices) and turns.is_quiet
-        if is_quiet and batch.at < self._quiet_since + MINUTE:
+        if is_quiet and (batch.has_more or batch.at < self._quiet_since + MINUTE):
             return
         judged_to = self._judged_to(plan)
         closes = {key: close for key, to in judged_to.items() if (close := self._armings.closes.at(key, to))}

@@ -13,12 +13,23 @@ from bot.rules import parse
 from tests.benchmarks import __main__ as program
 from tests.benchmarks.rows import BTC, HOUR, INDICATORS, ORDINARY, PRICE, Row, Sizes, memory, rows, walk
 
-SMALL = Sizes(parses=3, minutes=40_000, rules=60, hours=240, rings=1)
+SMALL = Sizes(
+    parses=3,
+    minutes=40_000,
+    rules=60,
+    hours=240,
+    rings=1,
+    markets=10,
+    seconds=0.4,
+    kept_markets=5,
+    kept_hours=4,
+    kept_minutes=60,
+)
 
 
 def test_every_goal_of_speed_has_its_row() -> None:
     found = list(rows(SMALL))
-    assert [row.goal for row in found] == [0.5, 5.0, 15.0, 60.0, 1.25, 1.0, 1.0]
+    assert [row.goal for row in found] == [0.5, 5.0, 15.0, 60.0, 1.25, 1.0, 1.0, 50.0, 1.1]
     for row in found:
         assert row.figure > 0
         assert row.baseline > 0

@@ -82,6 +82,8 @@ class Series:
     def forget(self, before: int) -> None:
         """Drop the bars that end at or before an instant."""
         rows = self._rows[:, self._start : self._stop]
+        if self._start == self._stop or rows[AT, 0] + rows[SPAN, 0] > before:
+            return
         ends = rows[AT] + rows[SPAN]
         self._start += int(np.searchsorted(ends, before, side="right"))
 

@@ -85,6 +85,7 @@ def build_feeds(
     jitter: Callable[[], float] = random.random,
     streams: bool = False,
     pace: float = PACE,
+    after_listing: Callable[[], None] = lambda: None,
 ) -> Exchanges:
     """Build a feed for each exchange named, the first being the default, and one market over them.
 
@@ -93,8 +94,9 @@ def build_feeds(
     ``clock`` is read from another thread. ``gateway`` is the root through which every call goes as
     ROOT/HOST/path; ``throttle`` says whether ccxt keeps to the exchanges' rate limits; ``timeout`` is in
     seconds of a request; ``jitter`` gives numbers in [0, 1). ``streams`` says whether trades are read as they
-    happen, in batches ``pace`` real seconds apart. Raises ValueError for a name that is not in FEEDS, for one
-    named twice, and for none at all.
+    happen, in batches ``pace`` real seconds apart. ``after_listing`` is called in the other thread whenever
+    an exchange has said what it lists: thousands of objects that stay. Raises ValueError for a name that is
+    not in FEEDS, for one named twice, and for none at all.
     """
     chosen = [name.strip().lower() for name in names]
     unknown = [name for name in chosen if name not in FEEDS]
@@ -102,7 +104,7 @@ def build_feeds(
         raise ValueError(f"{unknown[0]!r} is no exchange that can be watched; there are {', '.join(FEEDS)}")
     if not chosen or len(set(chosen)) < len(chosen):
         raise ValueError("name at least one exchange, and each once")
-    venues = Venues(chosen)
+    venues = Venues(chosen, after_listing)
     thread = LoopThread("ccxt")
     witnesses: dict[str, Witness] = {}
     feeds: list[ExchangeFeed] = []

@@ -29,6 +29,7 @@ from bot.store.tables import (
 )
 
 _PAGE = 5000
+_ROWS_AT_ONCE = 250
 """How many rows are fetched at a time when all armings are loaded."""
 
 
@@ -150,7 +151,8 @@ class SqlLedger:
             }
             for key, minute in judgement.judged_to.items()
         ]
-        await connection.execute(raised, rows)
+        for first in range(0, len(rows), _ROWS_AT_ONCE):  # between them, the loop serves others
+            await connection.execute(raised, rows[first : first + _ROWS_AT_ONCE])
 
     async def _tell(self, connection: AsyncConnection, told: Told, at: float) -> int:
         arming, facts = told.arming_id, told.facts

@@ -18,6 +18,7 @@ from bot.engine.past import Past
 from bot.metrics import MINUTE, Bar, MetricKey, join
 from bot.rules import Rule, parse
 from tests.benchmarks.latency import ring_seconds
+from tests.benchmarks.load import kept, waits
 
 BTC = MetricKey("price", "btc/usdt")
 START = 1_704_067_200
@@ -69,6 +70,11 @@ class Sizes:
     rules: int = 10_000
     hours: int = 720
     rings: int = 100
+    markets: int = 2_000
+    seconds: float = 60.0
+    kept_markets: int = 200
+    kept_hours: int = 24
+    kept_minutes: int = 5
 
 
 def rows(sizes: Sizes) -> Iterator[Row]:
@@ -81,6 +87,8 @@ def rows(sizes: Sizes) -> Iterator[Row]:
     yield many_rules(sizes.rules, sizes.hours)
     yield memory(sizes.rules // 10, sizes.hours * 12)
     yield from latency(sizes.rings)
+    yield loop_lag(sizes.markets, sizes.seconds)
+    yield kept_by_day(sizes.kept_markets, sizes.kept_hours, sizes.kept_minutes)
 
 
 def walk(count: int, span: int, seed: int = 7) -> Iterator[Bar]:
@@ -173,15 +181,30 @@ def memory(count: int, hours: int) -> Row:
 def latency(count: int) -> Iterator[Row]:
     """Ring by a stream, against by a look every second: from the trade to the message in the chat."""
     streamed, looked = Delays(), Delays()
-    for kept, is_streamed in ((streamed, True), (looked, False)):
+    for rung, is_streamed in ((streamed, True), (looked, False)):
         for seconds in ring_seconds(count, is_streamed):
-            kept.note("ring", seconds)
+            rung.note("ring", seconds)
     figure, baseline = streamed.of("ring"), looked.of("ring")
     assert figure is not None
     assert baseline is not None
     name = f"{count} rings by stream, against by looks every second"
     yield Row(f"{name}, p50 (s)", figure.p50, baseline.p50, 1.0, rings=count)
     yield Row(f"{name}, p99 (s)", figure.p99, baseline.p99, 1.0, rings=count)
+
+
+def loop_lag(markets: int, seconds: float) -> Row:
+    """See how long chats wait for the loop while five exchanges are looked at, against while it is idle."""
+    idle, busy = waits(markets, seconds)
+    return Row(
+        f"wait for the loop with {markets:,} markets on 5 exchanges, p99 (ms)", busy.p99, idle.p99, 50.0
+    )
+
+
+def kept_by_day(markets: int, hours: int, minutes: int) -> Row:
+    """See that the last quarter of so many simulated hours keeps no more memory than the second."""
+    second, last = kept(markets, hours, minutes)
+    name = f"memory kept over {hours} hours with {markets:,} markets on 5 exchanges (MB)"
+    return Row(name, last, second, 1.1, is_of_ratio=True)
 
 
 def _rules(count: int) -> list[Rule]:
