@@ -173,6 +173,8 @@ def backtest(
         f"{told} in all; {unknown:,} of {(report.until - report.since) // 60:,} minutes are unknown.",
         err=True,
     )
+    if report.why:
+        typer.echo(f"Nothing could be judged: {report.why}.", err=True)
 
 
 @database.command("upgrade")

@@ -16,14 +16,15 @@ from typing import Any
 from bot.alerts.message import Facts
 from bot.alerts.models import Notification, Telling
 from bot.alerts.people import ChatRef
-from bot.alerts.sentences import meaning
+from bot.alerts.sentences import meaning, unknown
 from bot.alerts.translator import ENGLISH, Translator, exact_utc
 from bot.alerts.wording import word
 from bot.engine.compiler import compile_rule
 from bot.engine.life import Life
 from bot.engine.partition import Partition
 from bot.engine.past import Past, Source, Unfit, align, arrivals, begin
-from bot.engine.state import Correction, Reminder, Resolution, Revised, Ring, Transition
+from bot.engine.reasons import Reason
+from bot.engine.state import AlertState, Correction, Reminder, Resolution, Revised, Ring, Transition
 from bot.engine.world import Stretch
 from bot.metrics import (
     MINUTE,
@@ -65,7 +66,8 @@ class Firing:
 class Report:
     """What a rule would have told in the known range ``[since, until)``, in epoch seconds.
 
-    ``unknown`` counts the minutes of the range in which some series of the rule has no bar.
+    ``unknown`` counts the minutes of the range in which some series of the rule has no bar. ``why`` says what
+    was missing where nothing could be judged at all.
     """
 
     rule: str
@@ -73,6 +75,7 @@ class Report:
     since: int
     until: int
     unknown: int
+    why: str = ""
 
     def facts(self) -> dict[str, Any]:
         """Give the same for programs: times in ISO 8601, and an object for each firing."""
@@ -81,6 +84,7 @@ class Report:
             "from": exact_utc(self.since),
             "to": exact_utc(self.until),
             "unknown_minutes": self.unknown,
+            "unknown_because": self.why,
             "firings": [asdict(firing) | {"at": exact_utc(firing.at)} for firing in self.firings],
         }
 
@@ -105,7 +109,7 @@ def run(
     named = canonical or str(rule)
     told = (firing_of(transition, rule, named, tr) for _, transition in replay)
     firings = tuple(firing for firing in told if firing is not None)
-    return Report(named, firings, replay.since, replay.until, replay.unknown)
+    return Report(named, firings, replay.since, replay.until, replay.unknown, replay.why(tr))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +193,8 @@ class Replay:
 
     Rules are qualified. All of them begin at the first bar that all of their series have, and end with the
     series that ends first; bars of unlike length are joined to one that all of them divide. ``since``,
-    ``until`` and ``unknown`` (in minutes) are known once it has run.
+    ``until``, ``unknown`` (in minutes) and ``reasons`` are known once it has run: why nothing could be judged
+    of those rules that neither rang nor were ever seen to be clear.
     """
 
     rules: Sequence[Rule]
@@ -199,6 +204,7 @@ class Replay:
     since: int = field(default=0, init=False)
     until: int = field(default=0, init=False)
     unknown: int = field(default=0, init=False)
+    reasons: tuple[Reason, ...] = field(default=(), init=False)
 
     def __iter__(self) -> Iterator[tuple[int, Transition]]:
         lives = [_life(_endless(rule), 0, {}) for rule in self.rules]
@@ -222,6 +228,17 @@ class Replay:
             partition.add(place, life, None)
         self.since = self.until = start
         yield from self._fold(partition, sources, span, words[len(known) :])
+        self.reasons = tuple(
+            reason
+            for place in partition
+            if _is_unjudged(partition.state(place))
+            for reason in partition.reasons(place)
+        )
+
+    def why(self, tr: Translator) -> str:
+        """Word the reasons."""
+        several = {reason.key for reason in self.reasons if reason.key is not None}
+        return unknown(self.reasons, len(several) > 1, tr)
 
     def _before(self, stretch: Stretch, source: Source) -> list[Bar]:
         """Give what is known of a stretch before the first moment: minutes in any bars, candles joined.
@@ -273,6 +290,11 @@ def _life(rule: Rule, made_at: float, seen: Mapping[MetricKey, Seen]) -> Life:
         return compile_rule(rule, True, made_at, seen)
     except ValueError as error:
         raise Unfit(f"This cannot be tested: {error}.") from error
+
+
+def _is_unjudged(state: AlertState) -> bool:
+    """Whether nothing was ever known of it: not that it was clear, nor from where it would come."""
+    return not state.episode and (not state.is_armed or not any(slot is not None for slot in state.memory))
 
 
 def _frames(lives: Iterable[Life]) -> frozenset[int]:

@@ -20,7 +20,7 @@ from bot.delays import Delay
 from bot.engine.sight import Loss, Turns
 from bot.engine.state import AlertState, Ring
 from bot.metrics import MINUTE, Bar, Health, MetricKey, Observation
-from bot.ports import Desk, Judgement, Serving, StoreTrouble, Told
+from bot.ports import Desk, Judgement, Serving, StoreTrouble, Told, Unseeable
 from bot.store.sql import SqlStore
 from tests.conftest import NOON, SetClock
 from tests.market import HandMarket
@@ -232,7 +232,7 @@ async def test_history_tells_whether_a_hold_is_over_its_time_already(room: Room)
     opening = int(NOON) - 10 * MINUTE
     flat = [Bar(opening + place * MINUTE, *(69_400.0,) * 4) for place in range(10)]
     room.market.feed("btc/usdt", flat)
-    assert "If it is true already, it waits to be clear first." in await room.say("/alert btc > 69k for 5m")
+    assert "It is true already, so it waits to be clear first." in await room.say("/alert btc > 69k for 5m")
     assert "waits" not in await room.say("/alert btc > 69k for 15m")
     assert "waits" not in await room.say("/alert btc > 69.5k for 5m")
 
@@ -240,14 +240,59 @@ async def test_history_tells_whether_a_hold_is_over_its_time_already(room: Room)
 async def test_an_alert_on_a_window_says_how_much_must_be_known_before_it_begins(room: Room) -> None:
     answer = (await room.say("/alert btc -5% in 24h")).splitlines()
     assert "It begins once 24 hours of prices show that it is not true already." in answer
+    assert "Whether it is true is unknown now: 1 of 1,440 minutes of history are known." in answer
     await room.judge(AlertState(cursor=0))
-    assert "· waits for 24 hours of prices to show it clear, /ringnow 1 tells it now ·" in await room.say(
-        "/alerts"
-    )
+    assert "· unknown: 1 of 1,440 minutes of history are known ·" in await room.say("/alerts")
     opening = int(NOON) - 1440 * MINUTE
     room.market.feed("btc/usdt", [Bar(opening + place * MINUTE, *(69_400.0,) * 4) for place in range(1440)])
     first = (await room.replies("/alert btc -5% in 24h"))[0]
     assert "begins" not in first.plain()
+
+
+async def test_the_list_says_how_much_of_the_history_of_an_average_is_known(room: Room) -> None:
+    midnight = int(NOON) - 12 * 3600
+    days = [Bar(midnight - back * 86_400, *(60_000.0,) * 4, 1.0, 86_400) for back in range(41, 0, -1)]
+    room.market.feed("btc/usdt", days)
+    why = "41 of 60 days of history are known"
+    answer = (await room.replies("/alert btc > sma(btc, 60, 1d)"))[0]
+    assert f"Whether it is true is unknown now: {why}." in answer.lines
+    await room.judge(AlertState(cursor=0))
+    assert f"#1 BTC/USDT above SMA(60) of BTC/USDT on 1 day · unknown: {why} ·" in await room.say("/alerts")
+
+
+async def test_what_is_known_to_be_true_waits_to_be_clear_also_where_candles_decide(room: Room) -> None:
+    midnight = int(NOON) - 12 * 3600
+    days = [Bar(midnight - back * 86_400, *(60_000.0,) * 4, 1.0, 86_400) for back in range(61, 0, -1)]
+    room.market.feed("btc/usdt", days)
+    answer = (await room.replies("/alert btc > sma(btc, 60, 1d)"))[0]
+    assert "It is true already, so it waits to be clear first." in answer.lines
+    await room.judge(AlertState(cursor=0))
+    assert "· waits to be clear, /ringnow 1 tells it now ·" in await room.say("/alerts")
+
+
+async def test_a_list_says_which_of_several_series_lacks_history(room: Room) -> None:
+    midnight = int(NOON) - 12 * 3600
+    for name, count in (("btc/usdt", 30), ("eth/usdt", 12)):
+        prices = [100.0 + place % 3 for place in range(count)]
+        opens = range(midnight - count * 86_400, midnight, 86_400)
+        bars = [Bar(at, *(price,) * 4, 1.0, 86_400) for at, price in zip(opens, prices, strict=True)]
+        room.market.feed(name, bars)
+    await room.replies("/alert corr(btc, eth, 20d) < 0.4")
+    await room.judge(AlertState(cursor=0))
+    assert "unknown: ETH/USDT: 11 of 20 days of history are known" in await room.say("/alerts")
+
+
+async def test_a_history_that_cannot_be_had_is_said_and_is_no_answer(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> tuple[Bar, ...]:
+        raise Unseeable("away")
+
+    monkeypatch.setattr(room.market, "bars", fails)
+    answer = await room.say("/alert btc > sma(btc, 60, 1d)")
+    assert "Whether it is true is unknown now: its history cannot be had just now." in answer
+    await room.judge(AlertState(cursor=0))
+    assert "· waits to be clear" in await room.say("/alerts")
 
 
 async def test_sugar_is_answered_with_the_rule_it_became(room: Room) -> None:

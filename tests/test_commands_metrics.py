@@ -9,6 +9,7 @@ import pytest
 from bot.alerts.figures import amount
 from bot.alerts.translator import ENGLISH
 from bot.engine.sessions import DAY, HOUR
+from bot.engine.state import AlertState
 from bot.metrics import Health, MetricKey, Observation
 from bot.store.sql import SqlStore
 from tests.conftest import SetClock
@@ -158,6 +159,14 @@ async def test_one_value_alone_does_not_make_a_window_true_already(room: Room) -
     assert not any("true already" in line for line in lines), "it is known to be clear"
     lines = (await room.replies("/alert $nvda moves down 5% in 1d"))[0].lines
     assert "If it is true already, it waits to be clear first." in lines
+
+
+async def test_the_list_says_since_when_a_value_is_overdue(room: Room) -> None:
+    await room.replies("/alert etf_flow(btc) > 50m")
+    await room.judge(AlertState(cursor=0))
+    assert "· waits to be clear" in await room.say("/alerts")
+    room.clock.time += 3 * DAY
+    assert "· unknown: its next value is overdue since 13:00 UTC, Nov 21" in await room.say("/alerts")
 
 
 async def test_status_says_how_providers_are(room: Room) -> None:

@@ -239,3 +239,12 @@ async def test_a_slow_history_is_given_up(shop: Shop, monkeypatch: pytest.Monkey
     assert len(await shop.say("/alert btc > 70k")) == 1
     _, second = await shop.say("/test btc > 70k")
     assert second[1] == "There is no history to test it on."
+
+
+async def test_what_could_not_be_judged_did_not_stay_silent(shop: Shop) -> None:
+    shop.market.feed("btc/usdt", history(41))
+    shop.market.feed("eth/usdt", history(41, usual=3_000.0))
+    last = (await shop.say("/test corr(btc, eth, 60d) < 0.4"))[-1]
+    assert "Nothing could be judged in the last 30 days: 39 of 60 days of history are known." in last
+    last = (await shop.say("/test btc crosses sma(btc, 60, 1d)"))[-1]
+    assert any(line.startswith("Nothing could be judged") for line in last)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.alerts.translator import Translator
+from bot.engine.reasons import Reason
 from bot.rules import RuleError, explain, parse
 from bot.rules.naming import say_value
 from bot.rules.parts import values_in
@@ -86,6 +87,17 @@ def metric_name(metric: str, tr: Translator) -> str:
     except RuleError:  # of an older version of the language
         return metric
     return tr.render(say_value(condition.left)) if isinstance(condition, Compare) else metric
+
+
+def unknown(reasons: Iterable[Reason], is_named: bool, tr: Translator) -> str:
+    """Say why it is unknown whether a rule is true; each series by its name where there are several."""
+    said = []
+    for key, why in reasons:
+        sentence = tr.render(why)
+        if is_named and key is not None:
+            sentence = tr("{series}: {why}", series=metric_name(str(key), tr), why=sentence)
+        said.append(sentence)
+    return "; ".join(dict.fromkeys(said))
 
 
 def thresholds(condition: Condition) -> Iterator[Threshold]:

@@ -9,7 +9,7 @@ from bot.alerts.models import Alert
 from bot.commands.preview import preview
 from bot.commands.reading import SURE, Prepared, arm, ask_if_far, look, nearest, read_rule, split_sure
 from bot.commands.request import Refusal, Request
-from bot.commands.sights import lost_lines, remarks
+from bot.commands.sights import lost_lines, remarks, unknowns
 from bot.commands.standing import Row, Standing, distance, how_told, made_lines, row_of, said, stand
 from bot.ports import Replies
 from bot.rules import parse
@@ -64,8 +64,9 @@ async def show(request: Request) -> Replies:
             request.now,
             remarks(row, losses, market, tr, request.now),
             how_told(row.subscription, in_force, tr, request.now),
+            why=why,
         )
-        for row in shown
+        for row, why in zip(shown, await unknowns(shown, seen, losses, request), strict=True)
     ]
     if pages > 1:
         following = f"/alerts {page % pages + 1}"

@@ -58,10 +58,14 @@ async def test(request: Request) -> Replies:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """When an alert would have rung, rising, and over how many days that was looked through."""
+    """When an alert would have rung, rising, and over how many days that was looked through.
+
+    ``why`` says what was missing where nothing could be judged.
+    """
 
     rings: Sequence[float]
     days: int
+    why: str = ""
 
     def period(self, tr: Translator) -> str:
         """Say over which time it was counted."""
@@ -96,7 +100,7 @@ async def count(prepared: Prepared, request: Request) -> Count | None:
         log.info("no_preview", error=type(error).__name__)
         return None
     days = round((replay.until - replay.since) / _DAY)
-    return Count(rings, days) if days else None
+    return Count(rings, days, replay.why(request.tr)) if days else None
 
 
 async def fetch(
@@ -159,6 +163,8 @@ def _rings(replay: Replay) -> list[float]:
 
 def _sentence(counted: Count, tr: Translator, now: float) -> str:
     period, rings = counted.period(tr), counted.rings
+    if not rings and counted.why:
+        return tr("Nothing could be judged in {period}: {why}.", period=period, why=counted.why)
     if not rings:
         return tr("It would not have rung in {period}.", period=period)
     last = tr.instant(rings[-1], now)

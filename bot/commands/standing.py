@@ -10,20 +10,18 @@ from enum import Enum, auto
 
 from bot.alerts.figures import figure_name, line
 from bot.alerts.models import Alert, Subscription
-from bot.alerts.sentences import filled_levels, instrument_name, meaning, thresholds
+from bot.alerts.sentences import filled_levels, instrument_name, meaning, thresholds, unknown
 from bot.alerts.translator import Translator
+from bot.commands.present import NO_HISTORY, gather
 from bot.commands.reading import Prepared
 from bot.commands.request import Request
 from bot.engine.compiler import compile_rule
-from bot.engine.partition import Partition
+from bot.engine.reasons import Reason
 from bot.engine.terms import key_of
 from bot.metrics import MetricKey, Seen
 from bot.ports import Market, Unseeable
 from bot.rules import RuleError, fill, instruments, is_bare_macro, parse, qualify
 from bot.rules.tree import Instrument, Mode, Rule
-
-_HISTORY = 86400
-"""How many seconds of minutes are fetched, at most, to say how a new alert stands."""
 
 
 class Standing(Enum):
@@ -41,31 +39,35 @@ class Standing(Enum):
 async def stand(prepared: Prepared, is_shared: bool, now: float, market: Market) -> Standing:
     """Say how a new arming begins, by the very function that will begin it.
 
-    ``OPEN`` where that cannot be said: a price that is not seen, a history too long to ask for, or a metric
-    of which nothing but the newest value is known.
+    ``OPEN`` where that cannot be said: a price that is not seen, a history that is too long to ask for or not
+    there, or a metric of which nothing but the newest value is known.
     """
-    life = compile_rule(prepared.armed, is_shared, now, prepared.seen)
-    if not prepared.is_seen or life.warmup > _HISTORY or any(life.spans.values()):
-        return Standing.OPEN
-    if not all(prepared.said.get(key) for key in life.calendars):
-        return Standing.OPEN
-    alone = Partition()
-    for words in prepared.said.values():
-        alone.recall(life, words)
+    return (await weigh(prepared, is_shared, now, market))[0]
+
+
+async def weigh(
+    prepared: Prepared, is_shared: bool, now: float, market: Market
+) -> tuple[Standing, tuple[Reason, ...]]:
+    """Say how a new arming begins, and why it is unknown whether it is true, if it is."""
+    if not prepared.is_seen:
+        return Standing.OPEN, ()
+    rule, seen, said = prepared.armed, prepared.seen, prepared.said.values()
     try:
-        for stretch in alone.missing(life, None):
-            alone.preload(life, stretch, await market.bars(*stretch))
+        present = await gather(rule, is_shared, now, seen=seen, said=said, market=market)
     except Unseeable:
-        return Standing.OPEN
-    if alone.add(0, life, None).is_armed:
-        return Standing.CLEAR
-    if life.clear is not life.node:
-        options = replace(prepared.armed.options, rearm=None)
-        plain = await stand(
-            replace(prepared, armed=prepared.armed.with_options(options)), is_shared, now, market
-        )
-        return Standing.NEAR if plain is Standing.CLEAR else plain
-    return Standing.OPEN if life.warmup or prepared.unrecorded else Standing.TRUE
+        return Standing.OPEN, (NO_HISTORY,)
+    if present is None:
+        return Standing.OPEN, ()
+    if present.begin().is_armed:
+        return Standing.CLEAR, ()
+    if present.life.clear is not present.life.node:
+        plain = rule.with_options(replace(rule.options, rearm=None))
+        present = present.of(compile_rule(plain, is_shared, now, seen))
+        if present.begin().is_armed:
+            return Standing.NEAR, ()
+    if present.truth() and not prepared.unrecorded:
+        return Standing.TRUE, ()
+    return Standing.OPEN, present.reasons()
 
 
 async def made_lines(alert: Alert, prepared: Prepared, request: Request) -> list[str]:
@@ -82,7 +84,8 @@ async def made_lines(alert: Alert, prepared: Prepared, request: Request) -> list
         armed = tr("{label} armed: {rule}. Now {where}.", label=label, rule=rule, where=where)
     present = figures(prepared, tr, request.now)
     offer = tr("Tell it now anyway: {line}", line=said("ringnow", alert))
-    match await stand(prepared, alert.is_shared, request.now, request.office.market):
+    standing, reasons = await weigh(prepared, alert.is_shared, request.now, request.office.market)
+    match standing:
         case Standing.CLEAR:
             return [armed, *present]
         case Standing.NEAR:
@@ -97,6 +100,9 @@ async def made_lines(alert: Alert, prepared: Prepared, request: Request) -> list
                     "It begins once {time} of prices show that it is not true already.",
                     time=tr.duration(window),
                 )
+            if reasons:
+                why = unknown(reasons, len(prepared.series) > 1, tr)
+                present.append(tr("Whether it is true is unknown now: {why}.", why=why))
             return [armed, *present, waits, offer]
 
 
@@ -184,14 +190,16 @@ class Row:
         now: float,
         remarks: Sequence[str] = (),
         told: Sequence[str] = (),
+        *,
+        why: str = "",
     ) -> str:
         """Write the line: label, sentence, state, how it is ``told``, where the price is, and ``remarks``.
 
-        A remark says why a price is not seen.
+        A remark says why a price is not seen, ``why`` why it is unknown whether the alert is true.
         """
         alert, keys = self.subscription.alert, self.keys
         rule = meaning(self.armed, filled_levels(parse(alert.rule), self.armed), tr)
-        parts = [f"{alert.label} {rule}", self.state(tr, now), *told]
+        parts = [f"{alert.label} {rule}", self.state(tr, now, why), *told]
         if where := distance(self.armed, keys, seen, tr):
             parts.append(tr("now {where}", where=where))
         if any(key not in seen for key in keys.values()) and not remarks:
@@ -199,14 +207,16 @@ class Row:
         parts.extend(remarks)
         return " · ".join(parts)
 
-    def state(self, tr: Translator, now: float) -> str:
-        """Say how it stands."""
+    def state(self, tr: Translator, now: float, why: str = "") -> str:
+        """Say how it stands; ``why`` it is unknown whether it is true, if it is."""
         alert, state = self.subscription.alert, self.subscription.state
         again = said("resume", alert)
         if alert.paused_at is not None:
             return tr("paused, {line} takes it up again", line=again)
         if self.subscription.arming is None:
             return tr("at rest, {line} arms it", line=again)
+        if why and self.is_waiting:
+            return tr("unknown: {why}", why=why)
         if state is None:
             has_begun = self.subscription.arming.seen or not self.keys
             return tr("armed") if has_begun else tr("waits for its first price")

@@ -105,12 +105,12 @@ def running(
 
 
 def last(world: World, life: Life, at: int) -> Minute:
-    """Give the newest minute of which something is known; of what has no minutes, the instant ``at``."""
-    known = {key: bar for key in life.priced if (bar := world.series[key].last) is not None}
-    if life.is_still or not known:
+    """Give the newest minute that all series know; of what has none, the instant ``at``."""
+    ends = [bar for key in life.priced if (bar := world.series[key].last) is not None]
+    if life.is_still or not ends:
         return Minute(at, {}, world, span=0)
-    newest = max(known.values(), key=lambda bar: bar.at)
-    bars = {key: bar for key, bar in known.items() if bar.at == newest.at}
+    newest = min(ends, key=lambda bar: bar.at)
+    bars = {key: bar for key in life.priced if (bar := world.series[key].at(newest.at)) is not None}
     return Minute(newest.at, bars, world, span=newest.span)
 
 

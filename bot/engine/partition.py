@@ -16,7 +16,7 @@ minutes again.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -72,6 +72,9 @@ class Partition:
 
     def __len__(self) -> int:
         return len(self._lives)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._lives)
 
     def state(self, arming: int) -> AlertState:
         """Give the present state of an arming."""

@@ -100,7 +100,7 @@ def _of_node(node: Node, minute: Minute, memory: Memory) -> Iterator[Reason]:
             yield from _of_values(minute, *distances)
         case Move(key=key, window=window):
             yield from _of_price(key, minute)
-            yield from _of_minutes(key, window - minute.span, minute)
+            yield from _of_minutes(key, window - minute.span, minute, with_this=True)
 
 
 def _of_values(minute: Minute, *values: Value) -> Iterator[Reason]:
@@ -165,7 +165,7 @@ def _of_window(window: Extreme | LiveWindow | DayVolume, minute: Minute) -> Iter
             yield from _of_minutes(key, minute.at % DAY, minute)
         case DayVolume(key=key):
             yield from _of_price(key, minute)
-            yield from _of_minutes(key, DAY - minute.span, minute)
+            yield from _of_minutes(key, DAY - minute.span, minute, with_this=True)
         case LiveWindow(of=of, keys=keys, window=seconds):
             if window.is_live:
                 yield from _of_value(of, minute)
@@ -176,12 +176,14 @@ def _of_window(window: Extreme | LiveWindow | DayVolume, minute: Minute) -> Iter
                     yield from _of_candles(key, grain(seconds), seconds // grain(seconds), minute)
 
 
-def _of_minutes(key: MetricKey, seconds: int, minute: Minute) -> Iterator[Reason]:
+def _of_minutes(key: MetricKey, seconds: int, minute: Minute, *, with_this: bool = False) -> Iterator[Reason]:
+    """Say how many of the minutes before this one are known, ``with_this`` where it is one of the window."""
     series, since = minute.world.series.get(key), minute.at - seconds
     holes = series.holes(since, minute.at) if series else [(since, minute.at)]
     missing = sum(until - first for first, until in holes)
     if seconds > 0 and missing > 0:
-        yield Reason(key, _history((seconds - missing) // MINUTE, seconds // MINUTE, MINUTE))
+        needed = (seconds + with_this * minute.span) // MINUTE
+        yield Reason(key, _history(needed - missing // MINUTE, needed, MINUTE))
 
 
 def _of_candles(key: MetricKey, span: int, needed: int, minute: Minute) -> Iterator[Reason]:
