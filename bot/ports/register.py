@@ -102,6 +102,14 @@ class Register(Archive, Protocol):
         Raises Conflict if a level moved since the rule was filled.
         """
 
+    async def edit_alert(
+        self, chat: ChatRef, number: int, rule: str, arming: NewArming, now: float
+    ) -> Alert | None:
+        """Give a personal alert another rule, and take it up if it was at rest; ``None`` if there is none.
+
+        Raises Conflict as ``make_alert`` does.
+        """
+
     async def losses(self, partition: int | None = None) -> dict[MetricKey, Loss]:
         """Give every series that cannot be seen, in one partition or in all, as it was told."""
 

@@ -6,6 +6,7 @@ from bot.ports import StoreTrouble
 from bot.store.archive import SqlArchive
 from bot.store.audit import SqlAudit
 from bot.store.database import Database, connect, refuse_missing
+from bot.store.editing import SqlEditing
 from bot.store.ledger import SqlLedger
 from bot.store.levels import SqlLevels
 from bot.store.outbox import SqlOutbox
@@ -23,6 +24,7 @@ class SqlStore(
     SqlPeople,
     SqlLevels,
     SqlRegister,
+    SqlEditing,
     SqlShared,
     SqlProposals,
     SqlAudit,

@@ -16,7 +16,7 @@ from bot.alerts.sentences import filled_levels
 from bot.ports import Conflict, NewArming
 from bot.rules import levels as levels_of
 from bot.rules import parse
-from bot.rules.tree import Mode
+from bot.rules.tree import Mode, Rule
 from bot.store.arming import Change, arm, arm_eagerly, begin_change, in_force, move, retire_unused
 from bot.store.database import Database
 from bot.store.people import find_chat
@@ -47,10 +47,15 @@ async def insert_alert(change: Change, alert: Alert, chat_id: int | None) -> int
         },
     )
     alert_id = int(made.scalar_one())
-    named = [{"alert_id": alert_id, "key": key_of(name)} for name in sorted(levels_of(tree))]
+    await name_levels(change, alert_id, tree)
+    return alert_id
+
+
+async def name_levels(change: Change, alert_id: int, rule: Rule) -> None:
+    """Write down which levels an alert's rule names, so that a change of one finds it."""
+    named = [{"alert_id": alert_id, "key": key_of(name)} for name in sorted(levels_of(rule))]
     if named:
         await change.connection.execute(insert(alert_levels), named)
-    return alert_id
 
 
 async def follow(

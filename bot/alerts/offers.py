@@ -1,0 +1,91 @@
+"""What a message offers to press: the next steps that fit what it tells, each a line that can be typed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from bot.alerts.facts import rule_of, text_of
+from bot.alerts.message import Button, Buttons, Facts
+from bot.alerts.models import Alert
+from bot.alerts.translator import Translator
+from bot.rules import instruments
+from bot.rules.threshold import moved, threshold
+from bot.rules.tree import Mode, Rule
+from bot.rules.windows import is_metric
+
+_STEP = Decimal(1)
+"""By how many percent a level is moved with one press."""
+
+
+def of_ring(facts: Facts, armed: Rule, tr: Translator) -> Buttons:
+    """Offer what one wants of an alert that has just rung.
+
+    ``armed`` is its rule as it was armed. One that rings once is armed again, one that goes on is muted for
+    a while; where a personal alert has a level of its own, that is moved. The line of a move names the new
+    level, so that a button that is pressed twice moves it once.
+    """
+    label = text_of(facts, "alert")
+    name = label.removeprefix("#")
+    is_personal = name != label
+    default = Mode.ONCE if is_personal else Mode.REPEAT
+    if (armed.options.mode or default) is Mode.ONCE:
+        first = [Button(tr("Arm again"), f"/resume {name}")]
+    else:
+        first = [Button(tr("Snooze 1h"), f"/mute {name} 1h")]
+    if chart := _chart(armed):
+        first.append(Button(tr("Chart"), chart))
+    if is_personal:
+        first.append(_delete(int(name), tr))
+    rows = [tuple(first)]
+    named = rule_of(text_of(facts, "rule"))
+    if is_personal and named and (level := threshold(named)):
+        rows.append(_moves(int(name), level, tr))
+    return tuple(rows)
+
+
+def of_alert(alert: Alert, tr: Translator, *, is_waiting: bool = False) -> Buttons:
+    """Offer what one wants of an alert that was just made or changed.
+
+    One that ``is_waiting`` to be clear first can be told now.
+    """
+    row = []
+    if is_waiting:
+        row.append(Button(tr("Tell it now"), f"/ringnow {alert.name or alert.number}"))
+    if not alert.is_shared:
+        row.append(_delete(alert.number, tr))
+    return (tuple(row),) if row else ()
+
+
+def of_deleting(number: int, tr: Translator) -> Buttons:
+    """Ask once more before an alert is deleted."""
+    return (
+        (Button(tr("Yes, delete"), f"/delete {number}"), Button(tr("Keep it"), f"/delete {number} keep")),
+    )
+
+
+def of_pages(line: str, page: int, pages: int, tr: Translator) -> Buttons:
+    """Offer the pages beside the one that is shown; ``line`` says the list without a page."""
+    row = []
+    if page > 1:
+        row.append(Button(tr("Previous"), f"{line} {page - 1}"))
+    if page < pages:
+        row.append(Button(tr("Next"), f"{line} {page + 1}"))
+    return (tuple(row),) if row else ()
+
+
+def _delete(number: int, tr: Translator) -> Button:
+    return Button(tr("Delete"), f"/delete {number} ask")
+
+
+def _moves(number: int, level: Decimal, tr: Translator) -> tuple[Button, ...]:
+    targets = [moved(level, percent) for percent in (-_STEP, _STEP)]
+    return tuple(
+        Button(tr("Move to {level}", level=tr.number(target)), f"/edit {number} {target}")
+        for target in targets
+    )
+
+
+def _chart(armed: Rule) -> str:
+    """Give the line that shows the chart of a rule on one price, else nothing."""
+    priced = {str(one) for one in instruments(armed) if not is_metric(one)}
+    return f"/chart {priced.pop()}" if len(priced) == 1 else ""
