@@ -302,6 +302,27 @@ def test_minutes_without_a_trade_hold_no_level() -> None:
         assert guard.judge(flat(minute, 80, volume=0.0), (), NOBODY) == flat(minute, 100, volume=0.0)
 
 
+def test_silence_between_traded_minutes_holds_no_level_and_breaks_none() -> None:
+    guard = guard_at(100.0)
+    for minute in range(5):
+        volume = float(minute % 2 == 0)
+        found = guard.judge(flat(minute, 80, volume=volume), (), NOBODY)
+        assert found == flat(minute, 80 if minute == 4 else 100, volume=volume)
+
+
+def test_garbage_between_good_minutes_never_becomes_the_price() -> None:
+    guard = guard_at(100.0)
+    for minute in range(12):
+        price = 80.0 if minute % 2 else 100.0
+        assert guard.judge(flat(minute, price), (), NOBODY) == flat(minute, 100)
+
+
+def test_a_clipped_bar_shows_nothing_that_was_only_traded_in_the_minute_after_it() -> None:
+    guard = guard_at(100.0)
+    guard.weigh(seen(101, 62), None)
+    assert guard.judge(bar(0, 100, 150, 99.5, 100), (), NOBODY) == bar(0, 100, 100, 99.5, 100)
+
+
 def test_bars_of_a_named_exchange_stand_as_they_are_and_its_prints_are_compared() -> None:
     guard = guard_at(100.0, is_named=True)
     wick = bar(0, 100, 100, 60, 99)

@@ -178,7 +178,8 @@ class Guard:
         return known
 
     def _examine(self, bar: Bar, ahead: Sequence[Bar], heard: Heard | None) -> Bar | Suspicion:
-        trusted, known_at = self._around(bar)
+        # A fall in a minute's last second is seen in the first second of the next one.
+        trusted, known_at = self._around(bar, bar.end)
         near, far = self._bound(bar.span), self._bound(bar.end - known_at)
 
         jump = Suspicion(self.key, bar.close, trusted, bar.at)
@@ -199,18 +200,21 @@ class Guard:
         doubted = [one for one in suspect if not any(map(one.is_borne_out, heard or ()))]
         known = bar
         if doubted or not is_close_good:
-            known = self._clip(bar, trusted, doubted, heard or (), is_close_good)
+            inside, _ = self._around(bar, bar.at)
+            inside = inside.to(bar.close) if is_close_good else inside
+            known = self._clip(bar, inside, doubted, heard or (), is_close_good)
+        elif bar.volume > 0:
+            self._refused = {}
         if heard is not None:
             self._settled = _keep(self._settled, bar.at, known, _VERDICTS)
         return known
 
-    def _around(self, bar: Bar) -> tuple[Range, int]:
-        """Give what was trusted last before a bar and within it, and since when that is known."""
+    def _around(self, bar: Bar, last: int) -> tuple[Range, int]:
+        """Give what was trusted before a bar and up to the minute ``last``, and since when that is known."""
         base = self._close if bar.at >= self._closed_at else None
         has_gap = base is not None and bar.at > self._closed_at
         first = bar.at - MINUTE if has_gap else bar.at
-        # A fall in a minute's last second is seen in the first second of the next one.
-        printed = [reach for minute, reach in self._reached.items() if first <= minute <= bar.end]
+        printed = [reach for minute, reach in self._reached.items() if first <= minute <= last]
         if has_gap and printed:
             start, known_at = printed[0], first
         else:
@@ -248,14 +252,13 @@ class Guard:
         return Bar(bar.at, opened, high, low, close, bar.volume, bar.span)
 
     def _persists(self, bar: Bar, ahead: Sequence[Bar], near: float) -> bool:
-        """Whether the bar is one of some in a row that were traded at its price."""
+        """Whether some minutes in a row were traded at a bar's price; silence between them says nothing."""
         traded = (bar, *ahead[: PERSISTENCE - 1])
         closes = self._refused | {one.at: one.close for one in traded if one.volume > 0}
         level = Range(bar.close, bar.close)
         count = 0
-        for place in range(1 - PERSISTENCE, PERSISTENCE):
-            close = closes.get(bar.at + place * bar.span)
-            count = 0 if close is None or level.apart(close) > near else count + 1
+        for _, close in sorted(closes.items()):
+            count = 0 if level.apart(close) > near else count + 1
             if count == PERSISTENCE:
                 return True
         return False
