@@ -24,6 +24,7 @@ from bot.engine.life import Life
 from bot.engine.news import reach_of
 from bot.engine.partition import Partition
 from bot.engine.plan import Plan
+from bot.engine.resuming import is_fitting
 from bot.engine.sight import HOLD, Sight, Turns, metric_reach, price_reach
 from bot.engine.state import AlertState, Correction, Ended, Reminder, Resolution, Ring, Transition
 from bot.engine.values import currency_of
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
 
 _HISTORY_PAUSE = 15.0
 """Seconds before history is asked for again: whoever cannot answer must not delay the rings of others."""
+
+_UNTIL_FINAL = 30.0
+"""Seconds after a minute in which it may not be shown as final yet: many an alert is made within them."""
+
+_UNTIL_ASKED_AGAIN = 3.0
 
 _SERIES_AT_ONCE = 250
 """Whoever says something in a chat meanwhile waits for so many series at most."""
@@ -195,9 +201,12 @@ class Watch:
             return
         if state is not None:
             state = self._armings.resume_from(life, state, judged_to)
+            if not is_fitting(state, life):
+                log.warning("a state of another version goes on with a new memory", arming=arming.id)
         self._waiting[arming.id] = _Waiting(life, state)
 
     async def _load(self, life: Life, state: AlertState | None) -> bool:
+        found = []
         for stretch in self._armings.missing(life, state):
             try:
                 bars = await self.market.bars(*stretch)
@@ -206,6 +215,13 @@ class Watch:
                 self._sight.blame(stretch.key, str(trouble))
                 self._history_at = self.clock.now() + _HISTORY_PAUSE
                 return False
+            is_whole = bool(bars) and bars[-1].end >= stretch.until
+            now = self.clock.now()
+            if not is_whole and stretch.span == MINUTE and now < stretch.until + _UNTIL_FINAL:
+                self._history_at = now + _UNTIL_ASKED_AGAIN  # a hole there would stay for the whole window
+                return False
+            found.append((stretch, bars))
+        for stretch, bars in found:
             self._armings.preload(life, stretch, bars)
         for key in life.calendars:
             if key not in self._recalled:

@@ -11,6 +11,7 @@ A case is a table of a TOML file::
     values."etf_flow(btc)" = "11-24 -151m; 11-25 128.7m known 11-26 02:30 provisional; 11-26: 1b 2b (-1m)*5"
     verdicts = "F TF ? T*3"
     asked = "11-26 12:59 T; 11-26 13:00 ?"
+    why = ["11-26 13:00 its next value is overdue since 2025-11-26 13:00 UTC"]
     told = ["00:02 99.9k", "resolution 00:07 101k"]
 
 Series are bars of a minute, or of the length before a colon (``1h: ...``): a close (the bar opens at the
@@ -23,6 +24,8 @@ Values are what they are about, the figure, and when it was known if that was no
 
 Verdicts are *may* and *must*, in one letter where they are equal, for each bar; for a rule of closed candles
 and metrics, for each instant at which a candle closes or a value arrives. ``asked`` are other instants.
+
+``why`` is what is said of a minute or an instant whose verdict is unknown: when, and the reasons in English.
 
 ``told`` is all that a shared alert tells: the kind if it is no ring, when, and the figures that decided it.
 ``first`` is the beginning of the first ring's time alone, and the market ends with that day.
@@ -51,13 +54,14 @@ from bot.engine.judge import Node, Slots
 from bot.engine.life import Life
 from bot.engine.minute import Minute
 from bot.engine.past import Past
+from bot.engine.reasons import Reason, reasons
 from bot.engine.sessions import DAILY, Calendar, day_of
 from bot.engine.state import Evidence, Memory, Ring, Transition
 from bot.engine.truth import UNKNOWN, Tri, Truth
 from bot.engine.world import World
 from bot.feeds.files import series_of
 from bot.metrics import MINUTE, Bar, MetricKey, Observation, opening_of
-from bot.rules import fill, parse, qualify
+from bot.rules import english, fill, parse, qualify
 from bot.rules.tree import Rule
 
 DIRECTORY = Path(__file__).parent / "rules"
@@ -69,6 +73,7 @@ _FACTORS = {"": 1, "k": 1e3, "m": 1e6, "b": 1e9}
 _LETTERS: Mapping[Tri, str] = {True: "T", False: "F", None: "?"}
 _WHEN = r"(?:(?:\d{4}-)?\d\d-\d\d)?(?: ?\d\d:\d\d)?"
 _TOLD = re.compile(rf"(?:([a-z]+) )?({_WHEN})((?: \S+)*)")
+_EXPLAINED = re.compile(rf"({_WHEN}) ")
 _GROUP = re.compile(r"\(([^()]*)\)\*(\d+)")
 _WORD = re.compile(rf"({_WHEN}) (\S+)(?: known ({_WHEN}))?( provisional)?")
 
@@ -202,12 +207,12 @@ class Tap:
         return self.node.levels(minute)
 
 
-def listen(case: Case) -> tuple[list[str], list[str], list[Transition]]:
+def listen(case: Case, taps: list[Tap] | None = None) -> tuple[list[str], list[str], list[Transition]]:
     """Judge every minute of the case, also those at which the index would let an alert rest.
 
     Gives the verdicts of each bar or point, those at the instants asked for, and all that was told.
     """
-    taps: list[Tap] = []
+    taps = [] if taps is None else taps
 
     def compile_tapped(*arguments: Any) -> Life:
         life = compile_rule(*arguments)
@@ -239,6 +244,43 @@ def _moments(case: Case, replay: Replay, is_still: bool) -> list[int]:
         first = opening_of(replay.since, frame) + frame
         found.update(range(first, replay.until + 1, frame))
     return sorted(at for at in found if replay.since <= at <= replay.until)
+
+
+def whys(case: Case) -> list[str]:
+    """Say for each instant that the case wants explained why its verdict is unknown."""
+    taps: list[Tap] = []
+    listen(case, taps)
+    found = []
+    for line in case.table["why"]:
+        assert (match := _EXPLAINED.match(line)), line
+        said = dict.fromkeys(english(one.why) for one in _reasons(case, taps[-1], _instant(match[1])))
+        found.append(f"{match[1]} {'; '.join(said)}")
+    return found
+
+
+def unexplained(case: Case) -> list[str]:
+    """List the bars or points whose verdict is unknown and for which there is no reason."""
+    taps: list[Tap] = []
+    listen(case, taps)
+    moments = _moments(case, _replayed(case), taps[-1].is_still)
+    open_ones = (at for at in moments if taps[-1].heard.get(at, UNKNOWN).may is None)
+    return [written(at) for at in open_ones if not _reasons(case, taps[-1], at)]
+
+
+def _replayed(case: Case) -> Replay:
+    replay = _replay(case)
+    for _ in replay:
+        pass
+    return replay
+
+
+def _reasons(case: Case, tap: Tap, at: int) -> Sequence[Reason]:
+    life = compile_rule(case.rule, True, at, {})
+    known = ((key, bar) for key, run in case.past().bars.items() for bar in run if bar.at == at)
+    bars = {key: bar for key, bar in known if key in life.priced and not life.is_still}
+    span = 0 if life.is_still else max((bar.span for bar in bars.values()), default=MINUTE)
+    assert tap.world
+    return reasons(life, Minute(at, bars, tap.world, span=span))
 
 
 def _asked(tap: Tap, at: int, case: Case) -> Truth:

@@ -219,6 +219,7 @@ def test_a_backtest_of_files_gives_programs_time_value_and_reason(
         "from": "2025-11-10T00:00:00Z",
         "to": "2025-11-30T00:00:00Z",
         "unknown_minutes": span // 60,
+        "unknown_because": "",
     }
     assert firing.pop("because").startswith("BTC/USDT fell below 100,000: touched ")
     assert firing == {

@@ -23,6 +23,8 @@ from tests.golden import (
     rows,
     shown,
     told,
+    unexplained,
+    whys,
 )
 
 ALL: list[Case] = [param.values[0] for param in cases()]
@@ -59,6 +61,18 @@ def test_every_minute_has_its_verdict_whether_the_alert_rests_or_not(case: Case)
         assert verdicts == expected_verdicts(case)
     assert answers == [letters for _, letters in asked(case)]
     assert transitions == told(case)
+
+
+@pytest.mark.parametrize("case", [param for param in cases() if "why" in param.values[0].table])
+def test_what_is_unknown_is_so_for_a_reason(case: Case) -> None:
+    assert whys(case) == case.table["why"]
+
+
+@pytest.mark.parametrize(
+    "case", [param for param in cases() if "?" in param.values[0].table.get("verdicts", "")]
+)
+def test_nothing_is_unknown_without_a_reason(case: Case) -> None:
+    assert unexplained(case) == []
 
 
 # --- nothing of the language is without a case --------------------------------------------------------------

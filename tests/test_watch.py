@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot import gauges
 from bot.alerts.message import Message
@@ -14,8 +15,19 @@ from bot.alerts.models import Telling
 from bot.alerts.people import ChatRef
 from bot.alerts.translator import ENGLISH
 from bot.deliver import Courier
+from bot.engine.state import AlertState
 from bot.metrics import MINUTE, Bar, Batch, MetricKey, Observation, Print, Seen
-from bot.ports import ChatGone, Desk, NewArming, Outcome, Receipt, RetryLater, StoreTrouble, Superseded
+from bot.ports import (
+    ChatGone,
+    Desk,
+    Judgement,
+    NewArming,
+    Outcome,
+    Receipt,
+    RetryLater,
+    StoreTrouble,
+    Superseded,
+)
 from bot.store import SqlStore, open_store
 from bot.store.promise import PRIORITY
 from bot.watch import Watch
@@ -265,6 +277,22 @@ async def test_what_was_judged_is_not_judged_again_after_a_restart(scene: Scene)
     assert len(scene.ear.texts()) == 1
 
 
+async def test_a_state_of_another_version_goes_on_with_a_new_memory_and_that_is_logged(scene: Scene) -> None:
+    await scene.arm("btc < 100 for 2m", 105)
+    await scene.minute(105, 105)
+    [armed] = (await scene.store.changes(0, 0)).made
+    epoch = await scene.store.take(0, "another version")
+    cursor = START + MINUTE
+    state = AlertState(cursor, is_armed=True, memory=(1.0, 2.0, 3.0, 4.0))
+    await scene.store.commit(0, epoch, Judgement(scene.clock.now(), {armed.arming.id: state}))
+    with capture_logs() as logs:
+        again = await opened(scene.store, scene.clock, scene.ear)
+    assert [log["event"] for log in logs] == ["a state of another version goes on with a new memory"]
+    for _ in range(2):
+        await again.minute(95, 95)
+    assert len(scene.ear.texts()) == 1
+
+
 async def test_a_commit_that_fails_drops_the_plan_and_judges_the_batch_again(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -362,6 +390,23 @@ async def test_history_that_cannot_be_had_yet_is_asked_for_again(scene: Scene) -
     scene.clock.time += 20
     await scene.watch.take(batch({}, at=now))
     await scene.minute(95, 95)
+    (text,) = scene.ear.texts()
+    assert "4 minutes" in text
+
+
+async def test_the_minute_before_an_alert_is_waited_for_until_it_is_final(scene: Scene) -> None:
+    """Else it would be a hole, and a window over it unknown for as long as it is long."""
+    before = [Bar(START - 4 * MINUTE + i * MINUTE, 95, 95, 95, 95) for i in range(3)]
+    scene.market.feed("btc/usdt", before)
+    scene.clock.time += 2
+    await scene.arm("btc < 100 for 4m", 95)
+    await scene.watch.take(batch({}, at=scene.clock.now()))
+    assert scene.watch.wants() == []
+    scene.market.feed("btc/usdt", [Bar(START - MINUTE, 95, 95, 95, 95)])
+    scene.clock.time += 3
+    await scene.watch.take(batch({}, at=scene.clock.now()))
+    assert [want.since for want in scene.watch.wants()] == [START]
+    await scene.minute(95)
     (text,) = scene.ear.texts()
     assert "4 minutes" in text
 

@@ -28,6 +28,7 @@ from bot.engine.index import EVERYWHERE, NOWHERE, ThresholdIndex
 from bot.engine.life import Life
 from bot.engine.plan import Plan
 from bot.engine.reasons import Reason, reasons
+from bot.engine.resuming import is_fitting, refilled
 from bot.engine.state import AlertState
 from bot.engine.step import begin, glance, is_finished, is_spent
 from bot.engine.stretches import missing
@@ -133,7 +134,7 @@ class Partition:
 
     def missing(self, life: Life, state: AlertState | None) -> list[Stretch]:
         """Name the history that an arming needs before it can be added."""
-        back = life.warmup if state is None else life.lookback
+        back = life.lookback if state is not None and is_fitting(state, life) else life.warmup
         return missing(self._world, life, start_of(life, state), back, self._ends)
 
     def preload(self, life: Life, stretch: Stretch, bars: Sequence[Bar]) -> None:
@@ -161,6 +162,8 @@ class Partition:
             state = begin(life, self._world, history(self._world, life, cursor - life.warmup, cursor))
             for key, seen in life.seen.items():
                 self.closes.note_seen(key, seen)
+        elif not is_fitting(state, life):
+            state = refilled(state, life, self._world)
         self._lives[arming], self._states[arming] = life, state
         if (due := due_at(life, state.cursor, state.memory)) < math.inf:
             self._dues[arming] = due

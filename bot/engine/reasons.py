@@ -9,7 +9,7 @@ import numpy as np
 
 from bot.engine.comparisons import Against, Move, Moved, Within
 from bot.engine.history import Points
-from bot.engine.indicators import candles_needed
+from bot.engine.indicators import SIGNAL, SLOW, Arguments, candles_needed
 from bot.engine.judge import AtClose, AtLeast, Holding, Inverse, Node, SessionsHeld
 from bot.engine.life import Life
 from bot.engine.measures import shared
@@ -127,7 +127,7 @@ def _of_inputs(value: Value, minute: Minute) -> Iterator[Reason]:
         case CandleField(key=key, span=span):
             yield from _of_candles(key, span, 1, minute)
         case Indicator(key=key, span=span, function=function, arguments=arguments):
-            yield from _of_candles(key, span, candles_needed(function, arguments, span), minute)
+            yield from _of_candles(key, span, _needed(key, span, function, arguments, minute), minute)
         case Metric(key=key, provisional=provisional) | Streak(key=key, provisional=provisional):
             yield from _of_metric(key, provisional, minute)
         case SessionWindow(key=key, count=count, provisional=provisional):
@@ -152,7 +152,9 @@ def _of_price(key: MetricKey, minute: Minute) -> Iterator[Reason]:
     if last is None:
         yield Reason(key, Phrase("its price is not seen"))
     else:
-        yield Reason(key, Phrase("its price is not seen since {at}", {"at": Instant(last.end, minute.end)}))
+        yield Reason(
+            key, Phrase("its price has not been seen since {at}", {"at": Instant(last.end, minute.end)})
+        )
 
 
 def _of_window(window: Extreme | LiveWindow | DayVolume, minute: Minute) -> Iterator[Reason]:
@@ -194,6 +196,15 @@ def _of_candles(key: MetricKey, span: int, needed: int, minute: Minute) -> Itera
         yield Reason(key, Phrase("its candle that closed at {at} is not known", {"at": closed}))
     elif known < needed:
         yield Reason(key, _history(known, needed, span))
+
+
+def _needed(key: MetricKey, span: int, function: str, arguments: Arguments, minute: Minute) -> int:
+    """Say how many candles an indicator needs; of a market whose whole history is known, fewer will do."""
+    needed, candles = candles_needed(function, arguments, span), minute.world.candles[key, span]
+    if not candles.is_full(candles.columns(candles.asof(minute.at))):
+        return needed
+    least = int(arguments[0]) if arguments else SLOW + SIGNAL - 1
+    return min(needed, least + (function in {"rsi", "atr"}))
 
 
 def _of_days(key: MetricKey, seconds: int, minute: Minute) -> Iterator[Reason]:
