@@ -252,7 +252,8 @@ def whys(case: Case) -> list[str]:
     listen(case, taps)
     found = []
     for line in case.table["why"]:
-        assert (match := _EXPLAINED.match(line)), line
+        match = _EXPLAINED.match(line)
+        assert match, line
         said = dict.fromkeys(english(one.why) for one in _reasons(case, taps[-1], _instant(match[1])))
         found.append(f"{match[1]} {'; '.join(said)}")
     return found

@@ -1,4 +1,4 @@
-"""States that another version of the engine wrote: what they rang is kept, and what they remember begins anew."""
+"""States that another version of the engine wrote: what they rang is kept, their memory begins anew."""
 
 from __future__ import annotations
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count, pairwise
 
 import numpy as np
 import pytest
 import talib
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.engine.compiler import compile_rule
+from bot.engine.indicators import candles_needed
 from bot.engine.minute import Minute
 from bot.engine.state import Ring
 from bot.engine.trails import Trails
@@ -42,18 +44,45 @@ def rung(rule: str, closes: list[float], live: int) -> list[int]:
     return [round((at - START) / HOUR) - 1 + len(past) for at in rings(told)]
 
 
-def rises(values: np.ndarray, live: int) -> list[int]:
-    """Name the places of the last ones at which something became true."""
-    return [at for at in range(len(values) - live, len(values)) if values[at] and not values[at - 1]]
+def rises(verdicts: Sequence[bool | None], live: int) -> list[int]:
+    """Name the places of the last ones at which something became true; what is unknown arms nothing."""
+    found, is_armed = [], verdicts[-live - 1] is False
+    for at in range(len(verdicts) - live, len(verdicts)):
+        if verdicts[at] and is_armed:
+            found.append(at)
+        is_armed = verdicts[at] is False or (is_armed and verdicts[at] is None)
+    return found
+
+
+def rsi_of(closes: Sequence[float], period: int) -> np.ndarray:
+    """Give TA-Lib's RSI, and none (NaN) where no close differs from another: nothing rose and nothing fell.
+
+    TA-Lib says 0 there, the strongest of falls, and a rule such as ``rsi < 30`` would ring for a market that
+    stands still. Each value is made of as many closes as the engine takes.
+    """
+    values, needed = np.full(len(closes), np.nan), candles_needed("rsi", (period,))
+    for at in range(period, len(closes)):
+        run = np.array(closes[max(0, at + 1 - needed) : at + 1])
+        if np.ptp(run):
+            values[at] = talib.RSI(run, period)[-1]
+    return values
 
 
 @settings(max_examples=25, deadline=None)
 @given(walks, st.integers(2, 5), st.integers(2, 12))
-def test_the_highest_of_an_indicator_leaves_its_newest_value_out(
+@example([100.0] * 60, 2, 2)
+@example([100.0] * 59 + [101.0], 2, 2)
+@example([100.0] * 50 + [101.0, 99.0, 100.0, 104.0, 99.0] * 2, 2, 2)
+@example([100.0, 101.0] + [101.0] * 50 + [102.0, 99.0, 103.0] * 4, 2, 3)
+def test_the_highest_of_an_indicator_leaves_its_newest_value_out_and_is_unknown_in_a_market_that_stood_still(
     closes: list[float], period: int, count: int
 ) -> None:
-    values = talib.RSI(np.array(closes), period)
-    is_high = np.array([at >= 40 and values[at] > values[at - count : at].max() for at in range(len(closes))])
+    values = rsi_of(closes, period)
+    highest = [values[max(0, at - count) : at].max(initial=-np.inf) for at in range(len(closes))]
+    is_high = [
+        None if np.isnan(value) or np.isnan(high) else bool(value > high)
+        for value, high in zip(values, highest, strict=True)
+    ]
     rule = f"rsi(btc/usdt, {period}, 1h) > highest(rsi(btc/usdt, {period}, 1h), {count}h)"
     assert rung(rule, closes, 15) == rises(is_high, 15)
 
@@ -64,9 +93,9 @@ def test_a_change_of_an_average_is_from_the_value_a_window_ago(
     closes: list[float], period: int, count: int
 ) -> None:
     values = talib.SMA(np.array(closes), period)
-    changed = np.array(
-        [at >= 40 and 100 * (values[at] / values[at - count] - 1) > 1 for at in range(len(closes))]
-    )
+    changed = [
+        at >= 40 and bool(100 * (values[at] / values[at - count] - 1) > 1) for at in range(len(closes))
+    ]
     rule = f"change(sma(btc/usdt, {period}, 1h), {count}h) > 1%"
     assert rung(rule, closes, 15) == rises(changed, 15)
 
