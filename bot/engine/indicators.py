@@ -64,6 +64,7 @@ def compute(function: str, arguments: Sequence[float], columns: Columns) -> NDAr
                                  trade. From a day on: the candle's typical price. Typical is (h + l + c) / 3.
     ============================ =============================================================================
 
+    A market that stands still neither rose nor fell: it has no rsi, where TA-Lib says 0, the strongest fall.
     Raises ValueError for a function or for arguments that are none of these.
     """
     import talib
