@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.alerts.translator import Translator
-from bot.commands.preview import count
+from bot.commands.preview import Count, count
 from bot.commands.reading import Prepared, prepare, refused
 from bot.commands.request import Refusal, Request
 from bot.commands.standing import Standing, stand
@@ -115,18 +115,18 @@ async def _backtest(effect: Effect, before: Decimal | None, after: Decimal, requ
         return ""
     period = new.period(tr)
     told: Mapping[str, str | Decimal] = {"name": effect.name, "period": period, "after": after}
-    times = _times(len(new.rings), tr)
+    rings = _rings(new, tr)
     old = await count(effect.before, request) if effect.before is not None else None
     if old is None or before is None:
-        return tr("{name} would have rung {times} in {period} at {after}.", times=times, **told)
+        return tr("{name} in {period}: {rings} at {after}.", rings=rings, **told)
     return tr(
-        "{name} would have rung {old} at {before} and {times} at {after}, in {period}.",
-        old=_times(len(old.rings), tr),
-        times=times,
+        "{name} in {period}: {old} at {before}, {rings} at {after}.",
+        old=_rings(old, tr),
+        rings=rings,
         before=before,
         **told,
     )
 
 
-def _times(count: int, tr: Translator) -> str:
-    return tr.many("once", "{count} times", count) if count else tr("never")
+def _rings(counted: Count, tr: Translator) -> str:
+    return tr.many("{count} ring", "{count} rings", len(counted.rings))

@@ -95,6 +95,8 @@ class SqlAudit:
             wanted = [_has(word) for word in words]
             if chat is not None:
                 here = await find_chat(connection, chat)
+                if here is None:
+                    return [], 0
                 wanted.append(or_(audit.c.chat_id == here, audit.c.scope_id == here))
             count = await connection.scalar(select(func.count()).select_from(audit).where(*wanted))
             shown = (

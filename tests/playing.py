@@ -1,0 +1,366 @@
+"""Play a transcript: people speak, the market moves, and the bot says what is written, and nothing else.
+
+A scenario is a text file. Lines that begin with ``#`` are remarks; the first lines may say ``on: telegram,
+discord`` (else it is played on these and on the console, where everybody is the one person at it) and
+``people: olga operator, boss admin``. Then each line is a time, somebody, a sign, and what happens:
+
+    12:00:00  olga        > /level floor 98k          somebody writes to the bot in private
+    12:00:00  boss@group  > /subscribe btc-floor      or in the group
+    12:00:01  boss@group  ! Confirm                   presses a button under the bot's last message there
+    12:00:00  bot@olga    < @floor is 98,000. ...     the next message there, with its lines below each other
+    12:00:05  bot@olga    ~ ...2 rings at 98,000...   that message was edited to this; elsewhere it goes on so
+    12:01:00  market      = btc/usdt 97000            a trade
+    12:02:00  world       = restart                   or: boss is no admin, boss is an admin
+
+``...`` stands for any text. The clock runs, and jumps to a line's time where that is still ahead; what
+the bot says comes when it comes. Whatever it says beyond what is written fails the scenario.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any, Protocol
+
+from bot.app import build_chats
+from bot.chats.console import ConsoleChat
+from bot.demo.clock import FastClock
+from bot.ports import Chat
+from bot.settings import Settings
+from tests.conftest import NOON
+from tests.test_end_to_end import Market, running
+from tests.wire.discord import DiscordServer
+from tests.wire.telegram import TelegramServer
+
+PLATFORMS = ("console", "telegram", "discord")
+GROUP = -100
+Operators = frozenset[tuple[str, str]]
+_PATIENCE = 15.0
+_QUIET = 0.15
+_ANYTHING = re.compile(r"\.{3}(?!\.)")
+_MARKUP = re.compile(r"\*\*|\\(?=[^\w\s])")
+_LINE = re.compile(r"(\d\d):(\d\d):(\d\d)\s+(\w+)(?:@(\w+))?\s*([><~!=]) ?(.*)")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a scenario, with those that go on with it."""
+
+    number: int
+    at: float
+    who: str
+    place: str
+    sign: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario as it was read."""
+
+    name: str
+    platforms: tuple[str, ...]
+    people: dict[str, str]
+    steps: tuple[Step, ...]
+
+
+class JumpingClock(FastClock):
+    """A fast clock that can be put forward; whoever sleeps then wakes a little late."""
+
+    def __init__(self, start: float, rate: float) -> None:
+        super().__init__(start, rate)
+        self._ahead = 0.0
+
+    def now(self) -> float:
+        return super().now() + self._ahead
+
+    def jump_to(self, at: float) -> None:
+        self._ahead += max(0.0, at - self.now())
+
+
+def read(path: Path) -> Scenario:
+    """Read a scenario; raises ValueError for a line that is none."""
+    platforms, people, steps = PLATFORMS, {}, []
+    place = ""
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if line.startswith("on:"):
+            platforms = tuple(line[3:].replace(",", " ").split())
+        elif line.startswith("people:"):
+            people = dict((one.split() * 2)[:2] for one in line[7:].split(","))
+        elif match := _LINE.match(line):
+            hours, minutes, seconds, who, where, sign, text = match.groups()
+            at = NOON + (int(hours) - 12) * 3600 + int(minutes) * 60 + int(seconds)
+            if sign != "=":
+                place = where or (place if who == "bot" else who)
+            steps.append(Step(number, at, who, place, sign, text))
+        elif line.startswith(" ") and steps:
+            last = steps[-1]
+            steps[-1] = Step(
+                last.number, last.at, last.who, last.place, last.sign, f"{last.text}\n{line.strip()}"
+            )
+        elif line.strip() and not line.startswith("#"):
+            raise ValueError(f"{path.name}, line {number}: {line}")
+    return Scenario(path.stem, platforms, people, tuple(steps))
+
+
+class Stage(Protocol):
+    """One platform as those in a scenario see it; a place is a person's private chat, or the group."""
+
+    def settings(self) -> dict[str, str]: ...
+
+    def chats(self, settings: Settings, clock: FastClock) -> list[Chat]: ...
+
+    def operators(self) -> Operators: ...
+
+    def texts(self) -> list[str]: ...
+
+    def messages(self, place: str) -> list[tuple[str, ...]]:
+        """Give the bot's messages there, each with all the texts that it has had."""
+
+    async def say(self, place: str, who: str, text: str) -> None: ...
+
+    async def press(self, place: str, who: str, label: str) -> None: ...
+
+    def appoint(self, who: str, is_admin: bool) -> None: ...
+
+
+@dataclass
+class TelegramStage:
+    server: TelegramServer
+    people: dict[str, str]
+
+    def __post_init__(self) -> None:
+        self.ids = {name: 1001 + place for place, name in enumerate(self.people)}
+        admins = [self.ids[name] for name, role in self.people.items() if role == "admin"]
+        self.group = self.server.group(GROUP, admins=[1, *admins])
+        for name, person in self.ids.items():
+            self.server.private(person, name)
+
+    def settings(self) -> dict[str, str]:
+        return {"telegram_token": self.server.token, "telegram_api": self.server.root}
+
+    def chats(self, settings: Settings, clock: FastClock) -> list[Chat]:
+        return build_chats(settings, clock)
+
+    def operators(self) -> Operators:
+        found = [name for name, role in self.people.items() if role == "operator"]
+        return frozenset(("telegram", str(self.ids[name])) for name in found)
+
+    def texts(self) -> list[str]:
+        return [text for place in ("group", *self.ids) for text, *_ in self.messages(place)]
+
+    def messages(self, place: str) -> list[tuple[str, ...]]:
+        return [tuple(one.texts) for one in self.server.shown(self._chat(place))]
+
+    async def say(self, place: str, who: str, text: str) -> None:
+        await self.server.say(self._chat(place), self.ids[who], text, name=who)
+
+    async def press(self, place: str, who: str, label: str) -> None:
+        await self.server.press(self._chat(place), self.ids[who], label)
+
+    def appoint(self, who: str, is_admin: bool) -> None:
+        if is_admin:
+            self.group.admins[self.ids[who]] = "administrator"
+        else:
+            del self.group.admins[self.ids[who]]
+
+    def _chat(self, place: str) -> int:
+        return GROUP if place == "group" else self.ids[place]
+
+
+@dataclass
+class DiscordStage:
+    server: DiscordServer
+    people: dict[str, str]
+
+    def __post_init__(self) -> None:
+        self.ids = {name: self.server.person(name) for name in self.people}
+        self.role = self.server.manager_role()
+        for name, role in self.people.items():
+            if role == "admin":
+                self.appoint(name, True)
+
+    def settings(self) -> dict[str, str]:
+        return {
+            "discord_token": self.server.token,
+            "discord_api": self.server.api,
+            "discord_gateway": self.server.gateway,
+        }
+
+    def chats(self, settings: Settings, clock: FastClock) -> list[Chat]:
+        return build_chats(settings, clock)
+
+    def operators(self) -> Operators:
+        found = [name for name, role in self.people.items() if role == "operator"]
+        return frozenset(("discord", str(self.ids[name])) for name in found)
+
+    def texts(self) -> list[str]:
+        return [texts[-1] for place in ("group", *self.ids) for texts in self.messages(place)]
+
+    def messages(self, place: str) -> list[tuple[str, ...]]:
+        """Read what is shown, without Discord's bold face and the strokes before its other signs."""
+        shown = self.server.shown(self._channel(place))
+        return [tuple(_MARKUP.sub("", text) for text in (*one.before, one.text)) for one in shown]
+
+    async def say(self, place: str, who: str, text: str) -> None:
+        if place == "group":
+            await self.server.say(self.server.channel, self.ids[who], "{bot} " + text)
+        else:
+            await self.server.dm(self.ids[who], text)
+
+    async def press(self, place: str, who: str, label: str) -> None:
+        await self.server.press(self._channel(place), self.ids[who], label)
+
+    def appoint(self, who: str, is_admin: bool) -> None:
+        self.server.appoint(self.ids[who], self.role, is_admin)
+
+    def _channel(self, place: str) -> str:
+        return self.server.channel if place == "group" else self.server.direct(self.ids[place])
+
+
+@dataclass
+class ConsoleStage:
+    people: dict[str, str]
+    out: StringIO = field(default_factory=StringIO)
+    chat: ConsoleChat | None = None
+
+    def settings(self) -> dict[str, str]:
+        return {}
+
+    def chats(self, settings: Settings, clock: FastClock) -> list[Chat]:
+        self.chat = ConsoleChat(clock, StringIO(), self.out)
+        return [self.chat]
+
+    def operators(self) -> Operators:
+        return frozenset({("console", "me")} if "operator" in self.people.values() else ())
+
+    def texts(self) -> list[str]:
+        return [self.out.getvalue()]
+
+    def messages(self, place: str) -> list[tuple[str, ...]]:
+        """Read the transcript: a message begins with ``bot <``; what replaces another there is one more."""
+        found: list[list[str]] = []
+        for line in self.out.getvalue().splitlines():
+            if " bot     < " in line:
+                found.append([line.partition("< ")[2]])
+            elif line.startswith(" ") and found:
+                found[-1].append(line.strip())
+        return [("\n".join(lines),) for lines in found]
+
+    async def say(self, place: str, who: str, text: str) -> None:
+        assert self.chat is not None
+        await self.chat.say(text)
+
+    async def press(self, place: str, who: str, label: str) -> None:
+        raise AssertionError("nothing is pressed at a console")
+
+    def appoint(self, who: str, is_admin: bool) -> None:
+        raise AssertionError("nobody is appointed at a console")
+
+
+@asynccontextmanager
+async def staged(platform: str, people: dict[str, str]) -> AsyncIterator[Stage]:
+    """Set a platform up, with its server on loopback."""
+    match platform:
+        case "telegram":
+            async with TelegramServer() as telegram:
+                yield TelegramStage(telegram, people)
+        case "discord":
+            async with DiscordServer() as discord:
+                yield DiscordStage(discord, people)
+        case _:
+            yield ConsoleStage(people)
+
+
+class Play:
+    """A scenario as it is being played."""
+
+    def __init__(self, scenario: Scenario, stage: Stage, market: Market, clock: JumpingClock) -> None:
+        self.scenario, self.stage, self.market, self.clock = scenario, stage, market, clock
+        self.heard: dict[str, int] = {}
+        self._is_console = isinstance(stage, ConsoleStage)
+
+    async def run(self, database: str) -> None:
+        """Play it from the first line to the last."""
+        steps = iter(self.scenario.steps)
+        while await self._act(steps, database):
+            pass
+        for place in ["group", *self.scenario.people]:
+            said = self._messages(place)[self.heard.get(self._place(place), 0) :]
+            assert not said, f"{self.scenario.name}: in {place} the bot said more: {said}"
+
+    async def _act(self, steps: Iterator[Step], database: str) -> bool:
+        """Play until the bot restarts, and say whether it did."""
+        more: dict[str, Any] = {"admins": self.stage.operators()}
+        async with running(self.stage, self.market, database, self.clock, **more):  # type: ignore[arg-type]
+            for step in steps:
+                self.clock.jump_to(step.at)
+                if (step.who, step.text) == ("world", "restart"):
+                    return True
+                await self._play(step)
+            await asyncio.sleep(_QUIET)
+        return False
+
+    async def _play(self, step: Step) -> None:
+        match step.who, step.sign:
+            case "market", _:
+                _, price = step.text.split()
+                self.market.ticks.set(float(price))
+            case "world", _:
+                who, *_, last = step.text.split()
+                assert last == "admin", step
+                self.stage.appoint(who, " no " not in step.text)
+            case "bot", "<":
+                place = self._place(step.place)
+                number = self.heard.get(place, 0)
+                await self._until(step, lambda: self._has(step, number))
+                self.heard[place] = number + 1
+            case "bot", "~":
+                place = self._place(step.place)
+                number = self.heard[place] - (0 if self._is_console else 1)
+                await self._until(step, lambda: self._has(step, number))
+                self.heard[place] = number + 1
+            case who, "!":
+                await self.stage.press(step.place, who, step.text)
+            case who, _:
+                await self.stage.say(step.place, who, step.text)
+
+    def _place(self, place: str) -> str:
+        return "" if self._is_console else place
+
+    def _messages(self, place: str) -> Sequence[tuple[str, ...]]:
+        return self.stage.messages(place)
+
+    def _has(self, step: Step, number: int) -> bool:
+        messages = self._messages(step.place)
+        pattern = ".*".join(map(re.escape, _ANYTHING.split(step.text)))
+        return len(messages) > number and any(
+            re.fullmatch(pattern, text.strip(), re.DOTALL) for text in messages[number]
+        )
+
+    async def _until(self, step: Step, is_so: Callable[[], bool]) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                while not is_so():  # noqa: ASYNC110 - what is waited for has no event
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            said = self._messages(step.place)[max(0, self.heard.get(self._place(step.place), 0) - 1) :]
+            shown = "\n---\n".join("\n=>\n".join(texts) for texts in said)
+            raise AssertionError(
+                f"{self.scenario.name}, line {step.number}: expected\n{step.text}\n\nthe bot said\n{shown}"
+            ) from None
+
+
+@asynccontextmanager
+async def played(
+    scenario: Scenario, platform: str, market: Market, clock: JumpingClock
+) -> AsyncIterator[Play]:
+    """Set the stage for a scenario."""
+    async with AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(staged(platform, scenario.people))
+        yield Play(scenario, stage, market, clock)
