@@ -19,6 +19,7 @@ SMALL = Sizes(
     rules=60,
     hours=240,
     rings=1,
+    followers=50,
     markets=10,
     seconds=0.4,
     kept_markets=5,
@@ -29,7 +30,7 @@ SMALL = Sizes(
 
 def test_every_goal_of_speed_has_its_row() -> None:
     found = list(rows(SMALL))
-    assert [row.goal for row in found] == [0.5, 5.0, 15.0, 60.0, 1.25, 1.0, 1.0, 50.0, 1.1]
+    assert [row.goal for row in found] == [0.5, 5.0, 15.0, 60.0, 1.25, 2.0, 1.0, 1.0, 50.0, 1.1]
     for row in found:
         assert row.figure > 0
         assert row.baseline > 0

@@ -18,6 +18,7 @@ from bot.engine.past import Past
 from bot.metrics import MINUTE, Bar, MetricKey, join
 from bot.rules import Rule, parse
 from tests.benchmarks.latency import ring_seconds
+from tests.benchmarks.levels import move_seconds
 from tests.benchmarks.load import kept, waits
 
 BTC = MetricKey("price", "btc/usdt")
@@ -70,6 +71,7 @@ class Sizes:
     rules: int = 10_000
     hours: int = 720
     rings: int = 100
+    followers: int = 10_000
     markets: int = 2_000
     seconds: float = 60.0
     kept_markets: int = 200
@@ -86,6 +88,7 @@ def rows(sizes: Sizes) -> Iterator[Row]:
     del minutes
     yield many_rules(sizes.rules, sizes.hours)
     yield memory(sizes.rules // 10, sizes.hours * 12)
+    yield level(sizes.followers)
     yield from latency(sizes.rings)
     yield loop_lag(sizes.markets, sizes.seconds)
     yield kept_by_day(sizes.kept_markets, sizes.kept_hours, sizes.kept_minutes)
@@ -176,6 +179,13 @@ def memory(count: int, hours: int) -> Row:
     gc.unfreeze()
     name = f"memory kept by {count:,} rules, of {hours:,} hours the last quarter against the second (MB)"
     return Row(name, kept[3], kept[1], 1.25, is_of_ratio=True)
+
+
+def level(count: int) -> Row:
+    """Move a level that many chats follow, against writing as many rows by executemany."""
+    seconds, bare, heard = move_seconds(count)
+    assert heard == count, "each but who moved it hears once"
+    return Row(f"a level that {count:,} chats follow is moved (s)", seconds, bare, 2.0)
 
 
 def latency(count: int) -> Iterator[Row]:
