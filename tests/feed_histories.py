@@ -1,0 +1,445 @@
+"""Random histories of prices, faults and downtimes, lived through by the real feeds and the real watch.
+
+One world is a few exchanges and many symbols under one schedule of looks, faults, downtimes and restarts.
+Each symbol has a path and alerts of its own, and is one history. All of it follows from a seed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from math import log
+
+import numpy as np
+
+from bot.alerts.models import Arming, Telling
+from bot.engine.state import Correction, Ring
+from bot.feeds import Exchanges, build_feeds
+from bot.metrics import MINUTE, Bar, Batch, MetricKey, Seen, minute_of
+from bot.ports import StoreTrouble, Unseeable
+from bot.watch import Watch
+from tests.conftest import SetClock
+from tests.feed_faults import CANDLES, FAULTS, GARBLED
+from tests.feed_oracle import Alert, Findings, Minute, Told, compare
+from tests.feed_states import Killed, States
+from tests.wire import memory
+from tests.wire.exchanges import EXCHANGES, Weather
+from tests.wire.walks import Walk, Walks, walk
+
+BEGIN = 1_762_948_800
+SYMBOLS = 36
+"""How many symbols a world has; each is one history."""
+
+SENTINELS = ("btc/usdt", "btc/usd")
+_PAST = 5400
+_HOUR = 3600
+_FINEST = 0.01
+
+
+@dataclass
+class Step:
+    """One look: how long after the one before, what begins, and whether the program was away meanwhile."""
+
+    wait: float
+    faults: dict[str, tuple[str, str, float]] = field(default_factory=dict)
+    is_restart: bool = False
+    slow: float = 0.0
+    mode: int = 0
+
+
+@dataclass
+class History:
+    """One world: lived through, and then compared with the oracle."""
+
+    seed: int
+    symbols: int = SYMBOLS
+    clock: SetClock = field(default_factory=lambda: SetClock(float(BEGIN + 20)))
+    states: States = field(default_factory=States)
+    findings: Findings = field(default_factory=Findings)
+    story: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._draw = random.Random(self.seed)
+        draw = self._draw
+        count = draw.choice([1, 1, 2, 2, 3])
+        self.names = tuple(
+            draw.sample(["binance", "binance", "kraken", "kraken", "okx", "coinbase", "bybit"], 5)
+        )
+        self.names = tuple(dict.fromkeys(self.names))[:count]
+        self.skew = draw.choice([0.0, 0.0, 0.0, -170.0, 95.0])
+        self.lag = draw.choice([0.0, 1.0, 4.3])
+        self.day_lag = draw.choice([0.0, 45.0])
+        self.poll = 120.0 ** draw.random()
+        self.steps = list(self._schedule())
+        self.end = self.clock.time + sum(step.wait for step in self.steps) + 1.3 * _HOUR
+        self.keys: dict[MetricKey, int] = {}
+        self.alerts: dict[int, tuple[Alert, MetricKey]] = {}
+        self._faults: dict[str, tuple[str, float]] = {}
+        self._shown: dict[tuple[MetricKey, int], list[tuple[str, float, bool]]] = {}
+        self._arrived: dict[tuple[MetricKey, int], tuple[str, float]] = {}
+        self._prints: dict[int, str] = {}
+        self._build()
+
+    # --- what is drawn --------------------------------------------------------------------------------------
+
+    def _schedule(self) -> Iterator[Step]:
+        draw = self._draw
+        looks = int(min(90, max(20, 1000 / (self.poll + 6))))
+        has_outages = draw.random() < 0.75
+        long_away = draw.randrange(looks) if draw.random() < 0.15 else None
+        for number in range(looks):
+            step = Step(self.poll * draw.uniform(0.7, 1.3), mode=draw.randrange(3))
+            if number == long_away:
+                step.wait += draw.choice([1.0, 4.0, 11.5, 12.5, 14.0]) * _HOUR * draw.uniform(0.8, 1.1)
+                step.is_restart = draw.random() < 0.6
+            elif draw.random() < 0.04:
+                step.wait += draw.uniform(1, 15) * MINUTE
+                step.is_restart = draw.random() < 0.5
+            elif draw.random() < 0.03:
+                step.is_restart = True
+            if has_outages and draw.random() < 0.08:
+                name = draw.choice(self.names)
+                fault = draw.choice(list(FAULTS))
+                lasts = draw.choice([self.poll, 90.0, 4 * MINUTE, 10 * MINUTE, 3 * _HOUR])
+                only = draw.choice(["", "", "", CANDLES[name]])
+                step.faults[name] = fault, CANDLES[name] if fault in GARBLED else only, lasts
+            if draw.random() < 0.05:
+                step.slow = draw.uniform(0.1, 2.5)
+            yield step
+
+    def _build(self) -> None:
+        draw, numbers = self._draw, np.random.default_rng(self.seed)
+        start = BEGIN - _PAST + minute_of(self.skew)
+        minutes = int(self.end + 10 * MINUTE + max(0.0, self.skew) - start) // MINUTE
+        listed = [f"c{number:02}/usdt" for number in range(self.symbols)]
+        walks: dict[str, dict[str, Walk]] = {name: {} for name in self.names}
+        self.factors = {name: draw.uniform(0.994, 1.006) for name in self.names}
+        for symbol in (*SENTINELS, *listed):
+            sigma = 10 ** draw.uniform(-4, -2.75)
+            base = walk(numbers, minutes, 10 ** draw.uniform(1.7, 5), sigma)
+            offsets = (0.5, *sorted(draw.sample(range(2, 58), 2)), 59.6)
+            crashes: frozenset[int] = frozenset()
+            if symbol in listed and draw.random() < 0.15:
+                place = draw.randrange(_PAST // MINUTE, minutes)
+                base[place:, :] += draw.choice([-1, 1]) * draw.uniform(0.05, 0.2)
+                crashes = frozenset({start + place * MINUTE})
+            liar = draw.choice(self.names)
+            for name in self.names:
+                own = base + log(self.factors[name]) + numbers.normal(0, sigma / 5, base.shape)
+                trades = np.round(np.exp(own), 2)
+                quiet = self._minutes(start, minutes, 0.3) if draw.random() < 0.15 else frozenset()
+                wicks = frozenset()
+                if name == liar and symbol in listed and draw.random() < 0.3:
+                    wicks = self._minutes(start, minutes, 0.01) - quiet
+                    for minute in wicks:
+                        trades[(minute - start) // MINUTE, 2] *= draw.choice([0.5, 0.85, 1.15, 2.0])
+                    trades = np.round(trades, 2)
+                walks[name][symbol] = Walk(start, offsets, trades, quiet - crashes, wicks, crashes)
+        self.paths = {
+            name: Walks(walks[name], self.exchange_now, self.lag, self.day_lag) for name in self.names
+        }
+        self.weather = {name: Weather() for name in self.names}
+        missing = {name: set(draw.sample(listed, self.symbols // 9)) for name in self.names[1:]}
+        self.servers = {
+            name: EXCHANGES[name](
+                self.paths[name],
+                [one for one in (*SENTINELS, *listed) if one not in missing.get(name, ())],
+                self.exchange_now,
+                opened_at=float(start),
+            )
+            for name in self.names
+        }
+        for name, server in self.servers.items():
+            server.book = self.paths[name].book  # type: ignore[method-assign]
+        self.wire = memory.Wire({name: (self.servers[name], self.weather[name]) for name in self.names})
+
+    def _minutes(self, start: int, minutes: int, share: float) -> frozenset[int]:
+        count = max(1, int(share * (minutes - 5)))
+        return frozenset(start + place * MINUTE for place in self._draw.sample(range(3, minutes - 2), count))
+
+    def exchange_now(self) -> float:
+        return self.clock.time + self.skew
+
+    # --- how it is lived through ----------------------------------------------------------------------------
+
+    async def live(self) -> Findings:
+        """Live through it all, and compare."""
+        await self._open()
+        for number, step in enumerate(self.steps):
+            self.clock.time += step.wait
+            self._change_faults(step)
+            if step.is_restart:
+                await self._restart("a restart")
+            if number == 0 or self._draw.random() < 0.12:
+                await self._arm(number)
+            await self._look(step)
+        await self._recover()
+        await self.exchanges.close()
+        self._compare()
+        return self.findings
+
+    async def _open(self) -> None:
+        self.exchanges: Exchanges = memory.joined(
+            build_feeds(self.names, "usdt", self.clock, throttle=False, jitter=lambda: 0.5), self.wire
+        )
+        self.watch = Watch(self.states, self.exchanges.market, self.clock, lambda: None, late_after=240)  # type: ignore[arg-type]
+        self.states.mishap = self._mishap
+        await self.watch.open()
+
+    async def _restart(self, why: str) -> None:
+        self._tell(why)
+        await self.exchanges.close()
+        self._arrived.clear()
+        while True:
+            try:
+                await self._open()
+            except Killed:
+                continue
+            return
+
+    def _mishap(self) -> Exception | None:
+        chance = self._draw.random()
+        if chance < 0.004:
+            return StoreTrouble("the database is locked")
+        return Killed() if chance < 0.008 else None
+
+    def _change_faults(self, step: Step) -> None:
+        now = self.clock.time
+        for name, (_, until) in list(self._faults.items()):
+            if now >= until:
+                del self._faults[name]
+                self.weather[name].clear()
+        for name, (fault, only, lasts) in step.faults.items():
+            self._tell(f"{name}: {fault} {only} for {lasts:.0f} s")
+            self._faults[name] = fault, now + lasts
+            self.weather[name].trouble, self.weather[name].only = FAULTS[fault], only  # type: ignore[assignment]
+        slow = step.slow
+
+        def delay() -> None:
+            self.clock.time += slow * self._draw.random()
+
+        self.wire.delay = delay if slow else lambda: None
+
+    async def _look(self, step: Step) -> None:
+        seen: list[tuple[Batch, dict[MetricKey, float]]] = []
+        wants = self.watch.wants()
+        for feed in self.exchanges.feeds:
+            wants = self.watch.wants() if step.mode == 0 else wants
+            batch = await feed.poll(wants)
+            shown = {one.key for one in (*batch.bars, *batch.bounds)}
+            seen.append((batch, {key: self._ratio(key, feed.name) for key in shown}))
+            if step.mode == 0:
+                await self._take(*seen.pop())
+        if step.mode == 2:
+            self._draw.shuffle(seen)
+        for batch, ratios in seen:
+            await self._take(batch, ratios)
+
+    async def _take(self, batch: Batch, ratios: Mapping[MetricKey, float]) -> None:
+        before = {want.key: want.since for want in self.watch.wants()}
+        for run in batch.bars:
+            for bar in run.bars:
+                if bar.at >= before.get(run.key, bar.end):
+                    self._arrived.setdefault((run.key, bar.at), (batch.source, ratios.get(run.key, 1.0)))
+        told = len(self.states.judgements)
+        try:
+            await self.watch.take(batch)
+        except Killed:
+            self._note(batch, before, dict(self.states.ends), ratios)
+            self._sources(batch, told)
+            await self._restart("killed just after a commit")
+            return
+        self._note(batch, before, {want.key: want.since for want in self.watch.wants()}, ratios)
+        self._sources(batch, told)
+
+    def _note(
+        self,
+        batch: Batch,
+        before: Mapping[MetricKey, int],
+        after: Mapping[MetricKey, int],
+        ratios: Mapping[MetricKey, float],
+    ) -> None:
+        """Note who showed each minute that was passed."""
+        for key, end in after.items():
+            for minute in range(before.get(key, end), end, MINUTE):
+                arrived = self._arrived.pop((key, minute), None)
+                shown = (*arrived, False) if arrived else (batch.source, ratios.get(key, 1.0), True)
+                is_gone = shown[2] and self._may_be_gone(batch.source, minute)
+                self._shown.setdefault((key, minute), []).append((*shown[:2], is_gone))
+
+    def _sources(self, batch: Batch, told: int) -> None:
+        for judgement in self.states.judgements[told:]:
+            for one in judgement.told:
+                if isinstance(one.transition, Ring) and one.transition.is_early:
+                    self._prints[one.arming_id] = batch.source
+
+    def _ratio(self, key: MetricKey, source: str) -> float:
+        serving = self.exchanges.market.serving(key)
+        return serving.ratio if serving is not None and serving.venue == source else 1.0
+
+    async def _recover(self) -> None:
+        """Let all faults end, and look until everything is read."""
+        self._faults.clear()
+        for weather in self.weather.values():
+            weather.clear()
+        self.wire.delay = lambda: None
+        self.states.mishap = lambda: None
+        for _ in range(60):
+            self.clock.time += 45
+            await self._look(Step(0))
+            behind = [want for want in self.watch.wants() if want.since < self.exchange_now() - 130]
+            if not behind:
+                return
+            if behind and self.clock.time > self.end - 10 * MINUTE:
+                break
+            self.clock.time += 30
+        self.findings.missed.append(f"not well again: {[feed.health() for feed in self.exchanges.feeds]}")
+
+    def tale(self) -> str:
+        """Tell what happened, so that it can be told again by its seed."""
+        about = f"poll {self.poll:.1f} s, booked {self.lag} s late, clocks {self.skew:+.0f} s apart"
+        return "\n".join([f"seed {self.seed}: {', '.join(self.names)}; {about}", *self.story])
+
+    def _tell(self, what: str) -> None:
+        self.story.append(f"{self.clock.time - BEGIN:9.1f} s  {what}")
+
+    # --- alerts ---------------------------------------------------------------------------------------------
+
+    async def _arm(self, number: int) -> None:
+        draw = self._draw
+        symbols = [one for one in self.servers[self.names[0]].symbols if one not in SENTINELS]
+        chosen = symbols if number == 0 else draw.sample(symbols, 3)
+        left = sum(step.wait for step in self.steps[number + 1 :])
+        for symbol in chosen:
+            venue = draw.choice(self.names) if draw.random() < 0.15 else ""
+            if venue and symbol not in self.servers[venue].symbols:
+                venue = ""
+            key = MetricKey("price", symbol, venue)
+            try:
+                seen = {key: await self.exchanges.market.seen(key)}
+            except Unseeable:
+                seen = {}
+            for _ in range(draw.choice([1, 1, 2])):
+                self._alert(key, seen, left)
+
+    def _alert(self, key: MetricKey, seen: Mapping[MetricKey, Seen], left: float) -> None:
+        draw = self._draw
+        home = self.paths[key.venue or self.names[0]].walks[key.instrument]
+        now = minute_of(self.exchange_now())
+        is_below = draw.random() < 0.5
+        if draw.random() < 0.7:
+            first = now + MINUTE * draw.randrange(int(left) // MINUTE + 1)
+            stop = first + MINUTE * draw.choice([1, 2, 5, 30])
+            bars = [home.whole(minute) for minute in range(first, stop, MINUTE)]
+            edge = min(bar.low for bar in bars) if is_below else max(bar.high for bar in bars)
+            level = edge + draw.choice([-_FINEST, 0.0, _FINEST])
+        else:
+            level = home.price(now) * (1 + draw.choice([-1, 1]) * 10 ** draw.uniform(-4, -1.3))
+        level = float(f"{level:.2f}")
+        cooldown = draw.choice([None, None, 0, 180, 900])
+        options = "" if cooldown is None else f" repeat cooldown {cooldown // MINUTE}m"
+        rule = f"{key} {'<' if is_below else '>'} {level:.2f}{options}"
+        made_at, number = self.clock.time, len(self.states.armings) + 1
+        self.states.armings.append(Arming(number, number, rule, False, made_at, dict(seen)))
+        shown = seen.get(key)
+        if shown is None:
+            alert = Alert(rule, is_below, level, cooldown, minute_of(made_at) + MINUTE, made_at)
+        else:
+            bar = shown.bar
+            alert = Alert(rule, is_below, level, cooldown, bar.at, shown.at, shown.price, bar.low, bar.high)
+        self.alerts[number] = alert, key
+
+    # --- what came of it ------------------------------------------------------------------------------------
+
+    def _compare(self) -> None:
+        told = {number: Told() for number in self.alerts}
+        early: dict[int, dict[int, Ring]] = {}
+        for judgement in self.states.judgements:
+            for one in judgement.told:
+                match one.transition:
+                    case Ring(is_early=True) as ring:
+                        early.setdefault(one.arming_id, {})[ring.episode] = ring
+                    case Ring() as ring:
+                        told[one.arming_id].rings.append(ring.at)
+                    case Correction() as correction:
+                        self._judge_correction(one.arming_id, correction)
+            for notice in judgement.notices:
+                for number in notice.armings:
+                    if notice.kind is Telling.LAPSE:
+                        since, until = notice.facts["since"], notice.facts["until"]
+                        told[number].reaches.append((since, until))  # type: ignore[arg-type]
+                    elif notice.kind is Telling.DOUBT:
+                        told[number].doubts.append(minute_of(notice.facts["at"]))  # type: ignore[arg-type]
+        ends = {want.key: want.since for want in self.watch.wants()}
+        for number, (alert, key) in self.alerts.items():
+            minutes = [self._minute(key, at) for at in range(alert.first, ends[key], MINUTE)]
+            if alert.price is not None and minutes:
+                minutes[0] = replace(minutes[0], later=self._later(key, alert, alert.price))
+            compare(alert, minutes, told[number], self.findings)
+
+    def _judge_correction(self, number: int, correction: Correction) -> None:
+        """A ring was told from a print, and taken back: only who stood in meanwhile may be the cause."""
+        alert, key = self.alerts[number]
+        around = [
+            shown
+            for place in (-1, 0, 1)
+            for shown in self._shown.get((key, minute_of(correction.at) + place * MINUTE), [])
+        ]
+        is_excused = any(source != self._prints.get(number) or is_gone for source, _, is_gone in around)
+        ats = [minute_of(correction.at) + place * MINUTE for place in (-1, 0, 1)]
+        minutes = [self._minute(key, at) for at in ats if (key, at) in self._shown]
+        if not is_excused and not any(len(minute.bars) > 1 for minute in minutes):
+            self.findings.false.append(f"{alert.rule}: rang early at {correction.at}, and was taken back")
+
+    def _minute(self, key: MetricKey, at: int) -> Minute:
+        """Give a minute as each who may be in force showed it."""
+        found: list[Bar] = []
+        is_gone = False
+        for source, ratio, was_gone in self._shown.get((key, at), []):
+            home = self.paths[source].walks[key.instrument]
+            found += [scaled(bar, ratio) for bar in self._bars(home, at, bool(key.venue))]
+            is_gone = is_gone or was_gone
+        if not found:
+            raise AssertionError(f"nobody passed {key} at {at}")
+        return Minute(at, tuple(dict.fromkeys(found)), is_gone)
+
+    def _later(self, key: MetricKey, alert: Alert, price: float) -> tuple[Bar, ...]:
+        """Give what each who may be in force showed of an alert's first minute after it was made."""
+        booked = max(alert.made - self.lag, alert.first)
+        shown = {(source, ratio) for source, ratio, _ in self._shown[key, alert.first]}
+        return tuple(
+            scaled(self.paths[source].walks[key.instrument].after(booked, price / ratio), ratio)
+            for source, ratio in shown
+        )
+
+    def _bars(self, home: Walk, at: int, is_named: bool) -> list[Bar]:
+        """Give a minute as it may be seen: the true bar first, then what is trusted without a witness."""
+        if is_named:
+            return [home.whole(at)]
+        true = home.honest(at)
+        bars = [true]
+        before = home.honest(at - MINUTE).close
+        if at in home.wicks:
+            sure = [true.open, true.close, before]
+            least = Bar(at, true.open, max(true.open, true.close), min(true.open, true.close), true.close)
+            most = Bar(at, true.open, max(*sure, true.high), min(*sure, true.low), true.close)
+            bars += [least, most]
+        for crash in home.crashes:
+            if crash <= at <= home.settled_at(crash):
+                flat = home.honest(crash - MINUTE).close
+                bars += [
+                    Bar(at, flat, flat, flat, flat),
+                    Bar(at, flat, max(flat, true.high), min(flat, true.low), true.close),
+                ]
+        return bars
+
+    def _may_be_gone(self, source: str, at: int) -> bool:
+        """Whether an exchange cannot give a minute any more: it is too old for it, or its row is garbage."""
+        is_too_old = source == "kraken" and at < self.exchange_now() - 718 * MINUTE
+        return is_too_old or self._faults.get(source, ("", 0.0))[0] in GARBLED
+
+
+def scaled(bar: Bar, ratio: float) -> Bar:
+    """Multiply the prices of a bar, as a stand-in's are."""
+    return Bar(bar.at, bar.open * ratio, bar.high * ratio, bar.low * ratio, bar.close * ratio)

@@ -1,0 +1,65 @@
+"""What watch needs of the store, in memory, for histories that are too many for a database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bot.alerts.models import Arming
+from bot.engine.sight import Loss
+from bot.engine.state import AlertState
+from bot.metrics import Close, MetricKey, Observation
+from bot.ports import Armed, Changes, Judgement, Noted, StoreTrouble
+
+
+class Killed(Exception):
+    """The process ended here."""
+
+
+class States:
+    """What watch needs of the store, and all that it told: it ends with the process that is killed in it."""
+
+    def __init__(self) -> None:
+        self.armings: list[Arming] = []
+        self.states: dict[int, AlertState] = {}
+        self.ends: dict[MetricKey, int] = {}
+        self.prices: dict[MetricKey, Close] = {}
+        self.lost: dict[MetricKey, Loss] = {}
+        self.judgements: list[Judgement] = []
+        self.mishap: Callable[[], Exception | None] = lambda: None
+
+    async def take(self, partition: int, holder: str) -> int:
+        return 1
+
+    async def changes(self, partition: int, since: int) -> Changes:
+        fresh = tuple(Armed(one, self.states.get(one.id)) for one in self.armings[since:])
+        return Changes(len(self.armings), fresh)
+
+    async def judged_to(self, partition: int) -> dict[MetricKey, int]:
+        return dict(self.ends)
+
+    async def closes(self, partition: int) -> dict[MetricKey, Close]:
+        return dict(self.prices)
+
+    async def losses(self, partition: int | None = None) -> dict[MetricKey, Loss]:
+        return dict(self.lost)
+
+    async def note(self, observations: Sequence[Observation], at: float) -> Noted:
+        return Noted()
+
+    async def recall(self, key: MetricKey, since: int) -> list[Observation]:
+        return []
+
+    async def commit(self, partition: int, epoch: int, judgement: Judgement) -> int:
+        mishap = self.mishap()
+        if isinstance(mishap, StoreTrouble):
+            raise mishap
+        self.states |= judgement.states
+        self.ends |= judgement.judged_to
+        self.prices |= judgement.closes
+        self.lost |= judgement.turns.lost
+        for key in (*judgement.turns.back, *judgement.turns.let_go):
+            self.lost.pop(key, None)
+        self.judgements.append(judgement)
+        if mishap is not None:
+            raise mishap
+        return 0
