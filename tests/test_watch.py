@@ -396,7 +396,7 @@ async def test_history_that_cannot_be_had_yet_is_asked_for_again(scene: Scene) -
 
 async def test_the_minute_before_an_alert_is_waited_for_until_it_is_final(scene: Scene) -> None:
     """Else it would be a hole, and a window over it unknown for as long as it is long."""
-    before = [Bar(START - 4 * MINUTE + i * MINUTE, 95, 95, 95, 95) for i in range(3)]
+    before = [Bar(START - 3 * MINUTE + i * MINUTE, 95, 95, 95, 95) for i in range(2)]
     scene.market.feed("btc/usdt", before)
     scene.clock.time += 2
     await scene.arm("btc < 100 for 4m", 95)
