@@ -53,7 +53,8 @@ class Move:
         }
 
 
-def _read(change: Document) -> Move:
+def read_move(change: Document) -> Move:
+    """Read a change back from how a proposal keeps it."""
     value, undoes, platform = change["value"], change["undoes"], change["platform"]
     chat = ChatRef(str(platform), str(change["chat"]), str(change["thread"])) if platform else None
     return Move(
@@ -114,7 +115,7 @@ async def change(request: Request, move: Move, *first: str) -> Replies:
 
 async def carry_out(request: Request, proposal: Proposal) -> Replies:
     """Do what was proposed; where the level changed meanwhile, show it anew instead."""
-    move = _read(proposal.change)
+    move = read_move(proposal.change)
     try:
         changed = await _write(request, move, Basis(proposal.id, move.undoes))
     except Stale:
