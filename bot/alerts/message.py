@@ -47,10 +47,13 @@ def sound(rows: Buttons) -> Buttons:
     seen: set[str] = set()
     kept: list[tuple[Button, ...]] = []
     for row in rows:
-        fit = [one for one in dict.fromkeys(row) if one.is_sound and one.line not in seen]
-        seen.update(one.line for one in fit)
+        fit: dict[str, Button] = {}
+        for button in row:
+            if button.is_sound and button.line not in seen:
+                fit.setdefault(button.line, button)
+        seen.update(fit)
         if fit:
-            kept.append(tuple(fit))
+            kept.append(tuple(fit.values()))
     return tuple(kept)
 
 

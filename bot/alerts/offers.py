@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from bot.alerts.facts import rule_of, text_of
-from bot.alerts.message import Button, Buttons, Facts
+from bot.alerts.message import Button, Buttons, Facts, sound
 from bot.alerts.models import Alert
 from bot.alerts.translator import Translator
 from bot.rules import instruments
@@ -22,7 +22,8 @@ def of_ring(facts: Facts, armed: Rule, tr: Translator) -> Buttons:
 
     ``armed`` is its rule as it was armed. One that rings once is armed again, one that goes on is muted for
     a while; where a personal alert has a level of its own, that is moved. The line of a move names the new
-    level, so that a button that is pressed twice moves it once.
+    level, so that a button that is pressed twice moves it once. A chart whose name is too long for a button
+    is offered by none.
     """
     label = text_of(facts, "alert")
     name = label.removeprefix("#")
@@ -40,7 +41,7 @@ def of_ring(facts: Facts, armed: Rule, tr: Translator) -> Buttons:
     named = rule_of(text_of(facts, "rule"))
     if is_personal and named and (level := threshold(named)):
         rows.append(_moves(int(name), level, tr))
-    return tuple(rows)
+    return sound(tuple(rows))
 
 
 def of_alert(alert: Alert, tr: Translator, *, is_waiting: bool = False) -> Buttons:
@@ -56,6 +57,16 @@ def of_alert(alert: Alert, tr: Translator, *, is_waiting: bool = False) -> Butto
     return (tuple(row),) if row else ()
 
 
+def of_rest(alert: Alert, tr: Translator) -> Buttons:
+    """Offer to take up what was put to rest."""
+    return ((Button(tr("Resume"), f"/resume {alert.name or alert.number}"),),)
+
+
+def of_mute(alert: Alert, tr: Translator) -> Buttons:
+    """Offer to tell again what was muted."""
+    return ((Button(tr("Unmute"), f"/unmute {alert.name or alert.number}"),),)
+
+
 def of_deleting(number: int, tr: Translator) -> Buttons:
     """Ask once more before an alert is deleted."""
     return (
@@ -64,13 +75,16 @@ def of_deleting(number: int, tr: Translator) -> Buttons:
 
 
 def of_pages(line: str, page: int, pages: int, tr: Translator) -> Buttons:
-    """Offer the pages beside the one that is shown; ``line`` says the list without a page."""
+    """Offer the pages beside the one that is shown; ``line`` says the list without a page.
+
+    A line that is too long for a button (a search of many words) is offered by none.
+    """
     row = []
     if page > 1:
         row.append(Button(tr("Previous"), f"{line} {page - 1}"))
     if page < pages:
         row.append(Button(tr("Next"), f"{line} {page + 1}"))
-    return (tuple(row),) if row else ()
+    return sound((tuple(row),))
 
 
 def _delete(number: int, tr: Translator) -> Button:

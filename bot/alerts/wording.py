@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+from bot.alerts import offers
 from bot.alerts.facts import decimal_of, items_of, labels_of, number_of, rule_of, text_of
 from bot.alerts.figures import measured
 from bot.alerts.message import Facts, Message
@@ -90,6 +91,7 @@ def _ring(facts: Facts, tr: Translator, now: float) -> Message:
         title=f"{title} {where}".strip(),
         lines=tuple(lines),
         chart=of_ring(facts, armed, levels, tr) if armed else None,
+        buttons=offers.of_ring(facts, armed, tr) if armed else (),
         facts={
             "event": "ring",
             "alert": label,

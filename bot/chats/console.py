@@ -123,7 +123,9 @@ class ConsoleChat:
             self._write_json(message.facts or {"event": "answer", "text": message.plain()})
             return
         chart = await self._charted(message.chart)
-        lines = [line for line in (message.title, *message.lines, *message.code.splitlines(), *chart) if line]
+        buttons = [" ".join(f"[{one.label}: {one.line}]" for one in row) for row in message.buttons]
+        parts = (message.title, *message.lines, *message.code.splitlines(), *chart, *buttons)
+        lines = [line for line in parts if line]
         self._write("bot", "<", lines, has_title=bool(message.title))
 
     async def _charted(self, chart: Chart | Sketch | None) -> list[str]:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
-from bot.alerts.message import say
+from bot.alerts.message import Message, say
 from bot.alerts.models import Alert
+from bot.alerts.offers import of_alert, of_deleting, of_pages, of_rest
 from bot.commands.preview import preview
 from bot.commands.reading import SURE, Prepared, arm, ask_if_far, look, nearest, read_rule, split_sure
 from bot.commands.request import Refusal, Request
 from bot.commands.sights import lost_lines, remarks, unknowns
-from bot.commands.standing import Row, Standing, distance, how_told, made_lines, row_of, said, stand
+from bot.commands.standing import Row, Standing, distance, how_told, made, row_of, said, stand
 from bot.ports import Replies
 from bot.rules import parse
+from bot.rules.tree import Rule
 
 _UNTRUE = (Standing.CLEAR, Standing.NEAR)
 
-_PAGE = 25
-"""How many alerts one answer lists; more would pass what the platforms take in one message."""
+_PAGE = 10
+"""How many alerts one answer lists: what a phone shows, and every platform takes in one message."""
 
 
 async def make(request: Request) -> Replies:
@@ -34,15 +37,16 @@ async def make(request: Request) -> Replies:
         )
 
     prepared, alert = await arm(request, reading.rule, write)
-    lines = await made_lines(alert, prepared, request)
-    lines += await lost_lines(prepared.series, request)
+    told = await made(alert, prepared, request)
+    lines = [*told.lines, *await lost_lines(prepared.series, request)]
     if reading.is_sugared:
         lines.append(tr("Read as: {rule}", rule=str(reading.rule)))
     if reading.other is not None:
         lines.append(tr("If all of it is to hold that long, write: {rule}", rule=str(reading.other)))
-    yield say(*lines)
+    answer = Message(lines=tuple(lines), buttons=of_alert(alert, tr, is_waiting=told.is_waiting))
+    yield answer
     if would_have := await preview(prepared, request):
-        yield say(*lines, would_have)
+        yield replace(answer, lines=(*lines, would_have))
 
 
 async def show(request: Request) -> Replies:
@@ -71,21 +75,33 @@ async def show(request: Request) -> Replies:
     if pages > 1:
         following = f"/alerts {page % pages + 1}"
         lines.append(tr("Page {page} of {pages}. Next: {line}", page=page, pages=pages, line=following))
-    yield say(*lines)
+    yield Message(lines=tuple(lines), buttons=of_pages("/alerts", page, pages, tr))
 
 
 async def delete(request: Request) -> Replies:
-    """Delete an alert of this chat's own."""
-    number = int(request.given("number"))
+    """Delete an alert of this chat's own; ask once more where that is asked for."""
+    tr, number, how = request.tr, int(request.given("number")), request.given("how").lower()
+    if how and how not in ("ask", "keep"):
+        line = f"/delete {number}"
+        raise Refusal(tr('"{word}" is neither ask nor keep. {line} deletes it.', word=how[:64], line=line))
+    if how:
+        known = (await _labelled(request, f"#{number}")).subscription.alert
+        if how == "ask":
+            asked = tr("Delete {label}? {rule}", label=known.label, rule=known.rule)
+            yield Message(lines=(asked,), buttons=of_deleting(number, tr))
+        else:
+            kept = tr("{label} stays: {rule}", label=known.label, rule=known.rule)
+            yield Message(lines=(kept,), buttons=of_alert(known, tr))
+        return
     alert = await request.office.register.delete_alert(request.chat, number, request.now)
     if alert is None:
         raise no_alert(request, f"#{number}", await rows(request))
-    yield say(request.tr("{label} is deleted: {rule}", label=alert.label, rule=alert.rule))
+    yield say(tr("{label} is deleted: {rule}", label=alert.label, rule=alert.rule))
 
 
 async def pause(request: Request) -> Replies:
     """Put an alert to rest until it is resumed."""
-    tr, row = request.tr, await _named(request)
+    tr, row = request.tr, await named(request)
     alert = row.subscription.alert
     line = said("resume", alert)
     if alert.paused_at is not None:
@@ -93,20 +109,18 @@ async def pause(request: Request) -> Replies:
             tr("{label} is paused already. {line} takes it up again.", label=alert.label, line=line)
         )
     await request.office.register.pause(request.chat, alert.label, request.now)
-    yield say(tr("{label} is paused. {line} takes it up again.", label=alert.label, line=line))
+    paused = tr("{label} is paused. {line} takes it up again.", label=alert.label, line=line)
+    yield Message(lines=(paused,), buttons=of_rest(alert, tr))
 
 
 async def resume(request: Request) -> Replies:
     """Take up a paused or spent alert again; its life begins anew."""
-    tr, row = request.tr, await _named(request)
+    tr, row = request.tr, await named(request)
     alert = row.subscription.alert
     if not row.is_at_rest:
         raise Refusal(tr("{label} is armed already.", label=alert.label))
     rule = parse(alert.rule)
-    until = rule.options.until
-    if isinstance(until, datetime) and until.timestamp() <= request.now:
-        at = tr.instant(until.timestamp(), request.now)
-        raise Refusal(tr("{label} had its time until {at}: please make a new one.", label=alert.label, at=at))
+    refuse_if_over(alert, rule, request)
 
     async def write(prepared: Prepared) -> Alert | None:
         return await request.office.register.resume(
@@ -114,13 +128,14 @@ async def resume(request: Request) -> Replies:
         )
 
     prepared, _ = await arm(request, rule, write, row.subscription.own)
-    lines = await made_lines(alert, prepared, request)
-    yield say(*lines, *await lost_lines(prepared.series, request))
+    told = await made(alert, prepared, request)
+    lines = (*told.lines, *await lost_lines(prepared.series, request))
+    yield Message(lines=lines, buttons=of_alert(alert, tr, is_waiting=told.is_waiting))
 
 
 async def ring_now(request: Request) -> Replies:
     """Let an alert that waits to be clear ring for what is true now."""
-    tr, row = request.tr, await _named(request)
+    tr, row = request.tr, await named(request)
     alert = row.subscription.alert
     if not row.is_waiting:
         raise _not_waiting(row, request)
@@ -138,7 +153,7 @@ async def ring_now(request: Request) -> Replies:
 
     prepared, taken = await arm(request, parse(alert.rule), write, row.subscription.own)
     if taken is None:  # it was judged, or somebody changed it, in this very moment
-        raise _not_waiting(await _named(request), request)
+        raise _not_waiting(await named(request), request)
     yield say(
         tr("{label} waits no more: if it is true at the next look, it rings.", label=alert.label),
         tr(
@@ -167,14 +182,26 @@ async def rows(request: Request) -> list[Row]:
     return [row_of(subscription, request.office.quote) for subscription in subscriptions]
 
 
-async def _named(request: Request) -> Row:
-    """Find the alert that a person names: ``3``, ``#3`` or ``btc-floor``."""
-    listed, name = await rows(request), request.given("alert").lower().lstrip("#")
-    label = f"#{name}" if name.isdigit() else name
+async def named(request: Request) -> Row:
+    """Find the alert that a person names: ``3``, ``#3`` or ``btc-floor``. Raises Refusal."""
+    name = request.given("alert").lower().lstrip("#")
+    return await _labelled(request, f"#{name}" if name.isdigit() else name)
+
+
+async def _labelled(request: Request, label: str) -> Row:
+    listed = await rows(request)
     for row in listed:
         if row.subscription.alert.label.lower() == label:
             return row
     raise no_alert(request, label, listed)
+
+
+def refuse_if_over(alert: Alert, rule: Rule, request: Request) -> None:
+    """Refuse to arm a rule whose time is over. Raises Refusal."""
+    tr, until = request.tr, rule.options.until
+    if isinstance(until, datetime) and until.timestamp() <= request.now:
+        at = tr.instant(until.timestamp(), request.now)
+        raise Refusal(tr("{label} had its time until {at}: please make a new one.", label=alert.label, at=at))
 
 
 def no_alert(request: Request, label: str, listed: list[Row]) -> Refusal:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bot.alerts.changes import Entry, Subject
-from bot.alerts.message import say
+from bot.alerts.message import Message, say
+from bot.alerts.offers import of_pages
 from bot.alerts.people import Role
 from bot.alerts.translator import Translator
 from bot.commands import levels, shared
@@ -52,7 +53,8 @@ async def audit(request: Request) -> Replies:
         following = " ".join(("/audit", *words, str(page % pages + 1)))
         lines.append(tr("Page {page} of {pages}. Next: {line}", page=page, pages=pages, line=following))
     lines.append(tr("To take one back: {line}", line=f"/undo {entries[0].id}"))
-    yield say(*lines)
+    buttons = of_pages(" ".join(("/audit", *words)), page, pages, tr)
+    yield Message(lines=tuple(lines), buttons=buttons)
 
 
 async def undo(request: Request) -> Replies:

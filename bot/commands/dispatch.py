@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import structlog
 
@@ -81,7 +82,7 @@ async def _run(request: Request, name: str, rest: str) -> AsyncIterator[Message]
         raise Refusal(*page(command, request.tr))
     asked = Request(request.office, request.caller, request.settings, role, request.tr, request.now, values)
     async for reply in command.run(asked):
-        yield reply
+        yield replace(reply, takes_place=command.takes_place)
 
 
 async def _plain(request: Request, text: str) -> AsyncIterator[Message]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from bot.alerts.changes import PLAIN, Basis, Entry, Proposal
-from bot.alerts.message import say
+from bot.alerts.message import Message, say
 from bot.alerts.models import Alert, SharedAlert
+from bot.alerts.offers import of_alert, of_pages
 from bot.alerts.people import Role
 from bot.alerts.sentences import filled_levels, meaning
 from bot.alerts.translator import Translator
@@ -27,7 +28,7 @@ from bot.commands.reading import (
 )
 from bot.commands.request import Refusal, Request
 from bot.commands.sights import lost_lines
-from bot.commands.standing import distance, made_lines, price_keys
+from bot.commands.standing import distance, made, price_keys
 from bot.ports import Conflict, Replies, Stale
 from bot.rules import RuleError, fill, is_level_name, levels, parse, qualify, read_number
 from bot.rules.tree import Rule
@@ -73,7 +74,9 @@ async def catalogue(request: Request) -> Replies:
     if pages > 1:
         following = " ".join(("/catalogue", *words, str(page % pages + 1)))
         lines.append(tr("Page {page} of {pages}. Next: {line}", page=page, pages=pages, line=following))
-    yield say(*lines, tr("Follow one: {line}", line=f"/subscribe {shown[0].alert.name}"))
+    lines.append(tr("Follow one: {line}", line=f"/subscribe {shown[0].alert.name}"))
+    buttons = of_pages(" ".join(("/catalogue", *words)), page, pages, tr)
+    yield Message(lines=tuple(lines), buttons=buttons)
 
 
 def split_page(text: str) -> tuple[list[str], int]:
@@ -153,7 +156,8 @@ async def subscribe(request: Request) -> Replies:
     prepared, alert = await arm(request, rule, write, wish.own)
     if alert is None:  # unpublished in this very moment
         raise Refusal(tr("No shared alert is called {name}.", name=shared.name))
-    lines = await made_lines(alert, prepared, request)
+    told = await made(alert, prepared, request)
+    lines = list(told.lines)
     if wish.own:
         lines.append(
             tr(
@@ -164,7 +168,8 @@ async def subscribe(request: Request) -> Replies:
         )
     if wish.is_urgent:
         lines.append(tr("It is told before what is not urgent."))
-    yield say(*lines, *await lost_lines(prepared.series, request))
+    lines += await lost_lines(prepared.series, request)
+    yield Message(lines=tuple(lines), buttons=of_alert(alert, tr, is_waiting=told.is_waiting))
 
 
 def _wish(text: str, alert: Alert, rule: Rule, request: Request) -> Wish:

@@ -70,14 +70,20 @@ async def weigh(
     return Standing.OPEN, present.reasons()
 
 
-async def made_lines(alert: Alert, prepared: Prepared, request: Request) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What is told of an alert that was armed; one that ``is_waiting`` may be true already."""
+
+    lines: tuple[str, ...]
+    is_waiting: bool = False
+
+
+async def made(alert: Alert, prepared: Prepared, request: Request) -> Made:
     """Tell that an alert was armed: what it waits for, where its price is, and whether it is already true."""
     tr, label, rule = request.tr, alert.label, prepared.meaning(request.tr)
     if not prepared.is_seen:
-        return [
-            tr("{label} armed: {rule}.", label=label, rule=rule),
-            tr("The price cannot be seen just now; it is watched as soon as it can be."),
-        ]
+        unseen = tr("The price cannot be seen just now; it is watched as soon as it can be.")
+        return Made((tr("{label} armed: {rule}.", label=label, rule=rule), unseen))
     where = distance(prepared.armed, prepared.keys, prepared.seen, tr)
     armed = tr("{label} armed: {rule}.", label=label, rule=rule)
     if where:
@@ -87,12 +93,13 @@ async def made_lines(alert: Alert, prepared: Prepared, request: Request) -> list
     standing, reasons = await weigh(prepared, alert.is_shared, request.now, request.office.market)
     match standing:
         case Standing.CLEAR:
-            return [armed, *present]
+            return Made((armed, *present))
         case Standing.NEAR:
             waits = tr("It is not clear by its rearm distance yet, so it waits for that first.")
-            return [armed, *present, waits]
+            return Made((armed, *present, waits))
         case Standing.TRUE:
-            return [armed, *present, tr("It is true already, so it waits to be clear first."), offer]
+            waits = tr("It is true already, so it waits to be clear first.")
+            return Made((armed, *present, waits, offer), is_waiting=True)
         case Standing.OPEN:
             waits = tr("If it is true already, it waits to be clear first.")
             if window := _window(prepared.armed):
@@ -103,7 +110,7 @@ async def made_lines(alert: Alert, prepared: Prepared, request: Request) -> list
             if reasons:
                 why = unknown(reasons, len(prepared.series) > 1, tr)
                 present.append(tr("Whether it is true is unknown now: {why}.", why=why))
-            return [armed, *present, waits, offer]
+            return Made((armed, *present, waits, offer), is_waiting=True)
 
 
 def figures(prepared: Prepared, tr: Translator, now: float) -> list[str]:

@@ -38,6 +38,7 @@ class Command:
       anybody may; ``tells_more_to``: the role from which on it says all that it can.
     * ``is_fresh``: whether the platform is asked for the role now, whatever it said a moment ago.
     * ``changes``: whether it changes anything (platforms may hide such commands from members of a group).
+    * ``takes_place``: whether its answer, where a button says it, stands instead of the message pressed.
     * ``examples``: lines that work as they stand, without the slash and the name.
     """
 
@@ -49,6 +50,7 @@ class Command:
     changes: bool = False
     reads_without: str = ""
     tells_more_to: Role = Role.MEMBER
+    takes_place: bool = False
     is_fresh: bool = False
     examples: tuple[str, ...] = ()
 

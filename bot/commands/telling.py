@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bot.alerts.message import say
+from bot.alerts.message import Message
+from bot.alerts.offers import of_alert, of_mute
 from bot.commands.alerts import no_alert, rows
 from bot.commands.request import Refusal, Request
 from bot.commands.standing import hidden
@@ -20,14 +21,13 @@ async def mute(request: Request) -> Replies:
     if alert is None:
         raise no_alert(request, label, await rows(request))
     named = alert.name or str(alert.number)
-    yield say(
-        tr(
-            "{label} is muted until {at}. It goes on, and what it rings is counted. {line} tells it again.",
-            label=alert.label,
-            at=tr.instant(until, request.now),
-            line=f"/unmute {named}",
-        )
+    muted = tr(
+        "{label} is muted until {at}. It goes on, and what it rings is counted. {line} tells it again.",
+        label=alert.label,
+        at=tr.instant(until, request.now),
+        line=f"/unmute {named}",
     )
+    yield Message(lines=(muted,), buttons=of_mute(alert, tr))
 
 
 async def unmute(request: Request) -> Replies:
@@ -39,7 +39,8 @@ async def unmute(request: Request) -> Replies:
     if before.muted_until is None:
         raise Refusal(tr("{label} is not muted.", label=before.alert.label))
     told = tr("{label} is told again.", label=before.alert.label)
-    yield say(told, *((hidden(before.hidden, tr) + ".",) if before.hidden else ()))
+    lines = (told, *((hidden(before.hidden, tr) + ".",) if before.hidden else ()))
+    yield Message(lines=lines, buttons=of_alert(before.alert, tr))
 
 
 def _label(request: Request) -> str:

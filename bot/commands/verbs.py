@@ -8,6 +8,7 @@ from bot.commands import (
     auditing,
     charts,
     confirming,
+    editing,
     feeds,
     levels,
     manual,
@@ -65,9 +66,25 @@ COMMANDS: tuple[Command, ...] = (
         Role.MEMBER,
         (Option("page", "Which page of a long list", kind="whole", is_required=False),),
         alerts.show,
+        takes_place=True,
     ),
     Command(
-        "delete", "Delete an alert", Role.ADMIN, (_NUMBER,), alerts.delete, changes=True, examples=("3",)
+        "edit",
+        "Give an alert another rule, or move its level",
+        Role.ADMIN,
+        (_ALERT, Option("rule", "The rule, or the new level: btc < 98k, 98k or +1%", completes="rule")),
+        editing.edit,
+        changes=True,
+        examples=("3 btc < 98k", "3 97k", "3 +1%"),
+    ),
+    Command(
+        "delete",
+        "Delete an alert",
+        Role.ADMIN,
+        (_NUMBER, Option("how", "ask, to be asked once more", is_required=False)),
+        alerts.delete,
+        changes=True,
+        examples=("3",),
     ),
     Command(
         "pause",
@@ -161,6 +178,7 @@ COMMANDS: tuple[Command, ...] = (
         (Option("words", "Words to look for, and the number of a page", is_required=False),),
         shared.catalogue,
         examples=("", "etf"),
+        takes_place=True,
     ),
     Command(
         "subscribe",
@@ -224,6 +242,7 @@ COMMANDS: tuple[Command, ...] = (
         changes=True,
         tells_more_to=Role.ADMIN,
         is_fresh=True,
+        takes_place=True,
     ),
     Command(
         "discard",
@@ -232,6 +251,7 @@ COMMANDS: tuple[Command, ...] = (
         (_PROPOSAL,),
         confirming.discard,
         changes=True,
+        takes_place=True,
     ),
     Command(
         "audit",
@@ -240,6 +260,7 @@ COMMANDS: tuple[Command, ...] = (
         (Option("words", "Words to look for, and the number of a page", is_required=False),),
         auditing.audit,
         examples=("", "floor"),
+        takes_place=True,
     ),
     Command(
         "undo",
