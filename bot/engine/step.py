@@ -40,6 +40,9 @@ from bot.engine.truth import Truth
 from bot.engine.world import World
 from bot.metrics import MINUTE, Bar, MetricKey, minute_of, point
 
+_SHOWN = 5
+"""Seconds for which a last price may be shown that was traded in the minute before."""
+
 
 class Stepped(NamedTuple):
     """The state after a step, and what must be told."""
@@ -232,7 +235,8 @@ def _excess(minute: Minute, life: Life, early: Early | None) -> Minute:
         price = seen.price
         high = bar.high if bar.high > seen.bar.high else max(price, bar.close)
         low = bar.low if bar.low < seen.bar.low else min(price, bar.close)
-        if early is not None and early.minute == bar.at and bar.low <= early.value <= bar.high:
+        is_of_it = early is not None and bar.at <= early.at < bar.end + _SHOWN
+        if early is not None and is_of_it and bar.low <= early.value <= bar.high:
             high, low = max(high, early.value), min(low, early.value)
         clipped[key] = replace(bar, open=price, high=high, low=low)
     return replace(minute, bars={**minute.bars, **clipped}) if clipped else minute

@@ -146,10 +146,15 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """How long to leave an exchange alone: ``failures`` in a row, and no question before ``until``."""
+    """How long to leave an exchange alone: ``failures`` in a row, and no question before ``until``.
+
+    ``is_asked`` says that it asked for that, or refuses us: then it holds whatever happens. One that nobody
+    asked for spares the questions of people, and every other look at most, so that an end is soon noticed.
+    """
 
     failures: int = 0
     until: float = 0.0
+    is_asked: bool = False
 
     def after(self, fault: Fault, now: float, draw: Callable[[], float]) -> Pause:
         """Give the pause that follows one more fault; ``draw`` gives jitter in [0, 1).
@@ -169,4 +174,6 @@ class Pause:
                 steps = failures - FREE_FAILURES - 1
                 seconds = 0.0 if steps < 0 else min(FAILING_FOR * 2.0 ** min(steps, 10), FAILING_AT_MOST)
                 seconds = max(seconds * (1 + draw()) / 2, fault.retry_after or 0.0)
-        return Pause(failures, max(self.until, now + seconds))
+        is_asked = fault.retry_after is not None or fault.trouble in {Trouble.LIMITED, Trouble.BLOCKED}
+        is_held = self.is_asked and self.until > now
+        return Pause(failures, max(self.until, now + seconds), is_asked or is_held)

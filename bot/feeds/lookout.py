@@ -88,6 +88,7 @@ class Lookout:
         )
         self.inquiry = Inquiry(self.name, clock, witnesses)
         self._pause = Pause()
+        self._has_skipped = False
         self._tried: dict[str, int] = {}
         self._seen_at: float | None = None
         self._failing_since: float | None = None
@@ -101,9 +102,11 @@ class Lookout:
         self._venues.follow(wants, now)
         if self._looking.locked():
             return Batch(self.name, now)
-        if now < self._pause.until:
+        if now < self._pause.until and (self._pause.is_asked or not self._has_skipped):
+            self._has_skipped = True
             self._venues.report(self.name, now, self._reason)
             return self._blind(wants)
+        self._has_skipped = False
         async with self._looking:
             try:
                 batch, remark = await self._look(wants)
@@ -309,7 +312,7 @@ class Lookout:
         self._time.forget()
 
     def _succeed(self, remark: str) -> None:
-        if self.clock.now() < self._pause.until:
+        if self._pause.is_asked and self.clock.now() < self._pause.until:
             return  # a question met a refusal while the look went on: that stands
         if self._failing_since is not None:
             log.info("look_recovered", exchange=self.name)
