@@ -203,9 +203,10 @@ class DiscordStage:
         return [texts[-1] for place in ("group", *self.ids) for texts in self.messages(place)]
 
     def messages(self, place: str) -> list[tuple[str, ...]]:
-        """Read what is shown, without Discord's bold face and the strokes before its other signs."""
+        """Read what everybody there is shown, without the bold face and the strokes before other signs."""
         shown = self.server.shown(self._channel(place))
-        return [tuple(_MARKUP.sub("", text) for text in (*one.before, one.text)) for one in shown]
+        texts = [(*one.before, one.text) for one in shown if not one.is_private]
+        return [tuple(_MARKUP.sub("", text) for text in versions) for versions in texts]
 
     async def say(self, place: str, who: str, text: str) -> None:
         if place == "group":
