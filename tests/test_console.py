@@ -15,10 +15,10 @@ from typing import TextIO
 
 import pytest
 
-from bot.alerts.message import Message, say
+from bot.alerts.message import Button, Message, say
 from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.chats.console import ME, ConsoleChat
-from bot.ports import ChatGone, Choice, Desk, Receipt
+from bot.ports import ChatGone, Choice, Desk, Receipt, Replies
 from tests.conftest import NOON, SetClock
 
 RING = Message(
@@ -71,6 +71,25 @@ async def test_a_transcript_shows_the_time_who_said_it_and_aligned_answers() -> 
         "                    and more",
         "                    line",
         "                      ^",
+    ]
+
+
+async def test_buttons_are_written_as_what_they_say() -> None:
+    out = io.StringIO()
+    rows = ((Button("Confirm", "/confirm 12"), Button("Discard", "/discard 12")), (Button("Why", "/why 1"),))
+
+    async def offer(_caller: Caller, _words: str) -> Replies:
+        yield Message(lines=("@floor would move.",), buttons=rows)
+        yield Message(lines=("@floor would move.", "0 rings."), buttons=rows)
+
+    echo = Echo()
+    echo.dispatch = offer  # type: ignore[method-assign]
+    await run(io.StringIO("/level floor 98k\n"), out, echo)
+    assert out.getvalue().splitlines()[2:] == [
+        "12:00:00  bot     < @floor would move.",
+        "                    [Confirm: /confirm 12] [Discard: /discard 12]",
+        "                    [Why: /why 1]",
+        "12:00:00  bot     < 0 rings.",
     ]
 
 

@@ -215,7 +215,8 @@ def _added(reply: Message, shown: Message) -> Message:
     lines = tuple(line for line in reply.lines if line not in shown.lines)
     if not lines or (reply.title, reply.code) != (shown.title, shown.code):
         return reply
-    return replace(reply, title="", lines=lines, code="")
+    buttons = () if reply.buttons == shown.buttons else reply.buttons
+    return replace(reply, title="", lines=lines, code="", buttons=buttons)
 
 
 def _printable(line: str) -> str:

@@ -322,20 +322,24 @@ class TelegramServer:
         is_accessible: bool = True,
         language: str | None = "en",
     ) -> str:
-        """Let a person press a button by its label, under the newest message that has it or a given one.
+        """Let a person press a button by its label, once it is there, under the newest message that has it.
 
         Gives the id of the query. One that is not ``is_accessible`` tells the bot no more of the message than
         its id, as for one that is too old.
         """
         place = self.chats[chat]
-        shown = [one for one in self.shown(chat) if message is None or one.id == message]
-        data, pressed = next(
-            (data, one)
-            for one in reversed(shown)
-            for row in one.buttons
-            for text, data in row
-            if text == label
-        )
+
+        def found() -> list[tuple[str, Shown]]:
+            return [
+                (data, one)
+                for one in self.shown(chat)
+                for row in one.buttons
+                for text, data in row
+                if text == label and message in (None, one.id)
+            ]
+
+        await self.until(lambda: bool(found()))
+        data, pressed = found()[-1]
         author: Json = place.members.get(person) or {
             "id": person,
             "is_bot": False,
