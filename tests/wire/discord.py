@@ -199,14 +199,19 @@ class DiscordServer:
     async def press(
         self, channel: str, person: str, label: str, *, message: str = "", permissions: int | None = None
     ) -> Interaction:
-        """Press a button by its label, under the newest message that has it or a given one."""
+        """Press a button by its label, once it is there, under the newest or a given message that has it."""
         await self.connected()
-        stored, button = next(
-            (one, button)
-            for one in reversed(list(self.backend.messages[int(channel)].values()))
-            for button in _buttons(one.components)
-            if button["label"] == label and (not message or str(one.id) == message)
-        )
+
+        def found() -> list[tuple[Any, dict[str, Any]]]:
+            return [
+                (one, button)
+                for one in self.backend.messages.get(int(channel), {}).values()
+                for button in _buttons(one.components)
+                if button["label"] == label and (not message or str(one.id) == message)
+            ]
+
+        await self._until(lambda: bool(found()), 5.0, f"button {label}")
+        stored, button = found()[-1]
         data = {"custom_id": button["custom_id"], "component_type": 2, "id": button.get("id", 1)}
         guild = self.backend.get_channel(int(channel)).guild_id
         record, payload = wire.base_payload(
