@@ -55,7 +55,7 @@ _SECONDS_UNTIL_QUIET = 10.0
 """When the drawing library is loaded, in a thread: after the start, and before the first chart."""
 
 _MONTH = 30 * 86_400
-_SECONDS_OF_A_TURN = 0.001
+SECONDS_OF_A_TURN = 0.001
 """How long the thread of the exchanges may go on while the chats wait for their turn; 0.005 is usual."""
 
 _SECONDS_UNTIL_FINAL = 130.0
@@ -68,6 +68,10 @@ class SystemClock:
     def now(self) -> float:
         """Give the present instant, in epoch seconds."""
         return time.time()
+
+    def steady(self) -> float:
+        """Give the seconds since the machine's start, those in which it slept among them where it knows."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -166,7 +170,7 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    sys.setswitchinterval(_SECONDS_OF_A_TURN)
+    sys.setswitchinterval(SECONDS_OF_A_TURN)
     async with open_house(settings, clock, chats, after_listing=settle_memory) as house:
         log.info("started", chats=[chat.platform for chat in chats], exchanges=list(settings.exchanges))
         loop.call_later(_SECONDS_UNTIL_QUIET, studio.warm)

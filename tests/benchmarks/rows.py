@@ -74,9 +74,9 @@ class Sizes:
     followers: int = 10_000
     markets: int = 2_000
     seconds: float = 60.0
-    kept_markets: int = 200
+    kept_markets: int = 100
     kept_hours: int = 24
-    kept_minutes: int = 5
+    kept_minutes: int = 10
 
 
 def rows(sizes: Sizes) -> Iterator[Row]:
