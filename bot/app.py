@@ -71,7 +71,8 @@ class SystemClock:
 
     def steady(self) -> float:
         """Give the seconds since the machine's start, those in which it slept among them where it knows."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+        has_one = hasattr(time, "CLOCK_BOOTTIME")
+        return time.clock_gettime(time.CLOCK_BOOTTIME) if has_one else time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""

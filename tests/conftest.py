@@ -22,9 +22,18 @@ class SetClock:
 
     def __init__(self, now: float = NOON) -> None:
         self.time = now
+        self.set_by = 0.0
 
     def now(self) -> float:
         return self.time
+
+    def steady(self) -> float:
+        return self.time - self.set_by
+
+    def set(self, seconds: float) -> None:
+        """Have somebody set the clock by so many seconds: no time passes."""
+        self.time += seconds
+        self.set_by += seconds
 
     async def sleep(self, seconds: float) -> None:
         self.time += max(0.0, seconds)

@@ -7,29 +7,38 @@ from collections.abc import Callable, Mapping
 from tests.wire import exchanges as wire
 from tests.wire import memory
 
+_FIELDS = ("start", "open", "high", "low", "close", "volume")
 
-def spoilt(field_: int, value: object) -> Callable[[object], object]:
-    """Put garbage into two candles of an answer: the newest ones, or the oldest where those come last."""
+
+def spoilt(place: int, value: object) -> Callable[[object], object]:
+    """Put garbage into the three newest candles of an answer."""
 
     def change(answer: object) -> object:
-        for row in _rows(answer):
-            if isinstance(row, list) and len(row) >= 6:
-                row[field_] = value
+        for row in sorted(_rows(answer), key=_opening)[-3:]:
+            if isinstance(row, dict):
+                row[_FIELDS[place]] = value
+            elif isinstance(row, list):
+                row[place] = value
         return answer
 
     return change
 
 
+def _opening(row: object) -> int:
+    return int(row["start"] if isinstance(row, dict) else row[0])  # type: ignore[index]
+
+
 def _rows(answer: object) -> list[object]:
     match answer:
         case list(rows) | {"data": list(rows)} | {"candles": list(rows)} | {"result": {"list": list(rows)}}:
-            return rows[-2:]
+            return rows
         case {"result": dict(result)}:
-            return next((rows[-2:] for rows in result.values() if isinstance(rows, list)), [])
+            return next((rows for rows in result.values() if isinstance(rows, list)), [])
     return []
 
 
 def emptied(answer: object) -> object:
+    """Leave nothing of a list."""
     match answer:
         case {"symbols": list()}:
             return answer | {"symbols": []}
@@ -41,9 +50,27 @@ def emptied(answer: object) -> object:
             return answer | {"result": result | {"list": []}}
         case {"error": [], "result": dict()}:
             return answer | {"result": {}}
+        case {"candles": list()}:
+            return answer | {"candles": []}
         case list():
             return []
     return answer
+
+
+def shrunken(answer: object) -> object:
+    """Leave one of all prices."""
+    match answer:
+        case list(rows):
+            return rows[:1]
+        case {"products": list(rows)}:
+            return answer | {"products": rows[:1]}
+        case {"data": list(rows)}:
+            return answer | {"data": rows[:1]}
+        case {"result": {"list": list(rows)} as result}:
+            return answer | {"result": result | {"list": rows[:1]}}
+        case {"error": [], "result": dict(rows)}:
+            return answer | {"result": dict(list(rows.items())[:1])}
+    raise AssertionError(answer)
 
 
 FAULTS: Mapping[str, object] = {

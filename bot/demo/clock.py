@@ -30,6 +30,10 @@ class FastClock:
             real = self._held_since if self._holders else time.monotonic()
             return self._start + (real - self._began - self._held) * self._rate
 
+    def steady(self) -> float:
+        """Give the same: nobody sets this clock."""
+        return self.now()
+
     async def sleep(self, seconds: float) -> None:
         """Wait for seconds of this clock; while it is held, for as long as they would have been."""
         until = self.now() + seconds

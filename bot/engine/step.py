@@ -149,8 +149,8 @@ def glance(state: AlertState, minute: Minute, at: float, life: Life) -> Stepped:
         and at > life.begins_at
         and (life.until is None or at < life.until)
         and not is_spent(state, life)
-        # The first prints of a minute may be the last price of the one before it.
-        and not is_cooling(state, life, minute.at - MINUTE)
+        and not is_cooling(state, life, minute_of(at - _SHOWN))
+        and (at >= state.cursor + _SHOWN or state.cursor <= life.begins_at)
     )
     if not is_due or life.node.judge(minute, state.memory, []).may is not True:
         return Stepped(state)

@@ -15,7 +15,7 @@ class ExchangeTime:
     """How far an exchange's clock is ahead of ours, measured when first needed and again now and then.
 
     The true instant there is never earlier than the one given: a minute may be taken for final late, but
-    not early.
+    not early. In between it goes on with our steady time: our clock may be set by minutes at any moment.
     """
 
     def __init__(self, name: str, door: Door, clock: Clock) -> None:
@@ -28,9 +28,9 @@ class ExchangeTime:
 
     async def now(self) -> float:
         """Give the exchange's present instant, after a measurement where one is due. Raises Fault."""
-        ours = self._clock.now()
+        ours, steady = self._clock.now(), self._clock.steady()
         # After some time and also some looks: on a fast clock the time alone would measure at every look.
-        is_old = self._looks >= _LOOKS and ours - self._measured_at >= _SECONDS
+        is_old = self._looks >= _LOOKS and steady - self._measured_at >= _SECONDS
         if self._offset is None or is_old:
             theirs = await self._door.time()
             asked, ours = ours, self._clock.now()
@@ -40,12 +40,13 @@ class ExchangeTime:
                     Trouble.NONSENSE,
                     f"{self._name} and this computer differ by {apart / 3600:,.1f} hours in their clocks",
                 )
-            self._offset, self._measured_at, self._looks = theirs - ours, ours, 0
+            steady = self._clock.steady()
+            self._offset, self._measured_at, self._looks = theirs - steady, steady, 0
         return self.estimate()
 
     def estimate(self) -> float:
         """Give the exchange's present instant by what is known."""
-        return self._clock.now() + (self._offset or 0.0)
+        return self._clock.now() if self._offset is None else self._clock.steady() + self._offset
 
     def count_look(self) -> None:
         """Note that one look was taken by this measurement."""

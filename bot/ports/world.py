@@ -17,6 +17,9 @@ class Clock(Protocol):
     def now(self) -> float:
         """Give the present instant, in epoch seconds."""
 
+    def steady(self) -> float:
+        """Give seconds that go on evenly from any beginning, also where somebody sets the clock."""
+
     async def sleep(self, seconds: float) -> None:
         """Wait for ``seconds`` of this clock."""
 
