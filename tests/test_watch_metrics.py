@@ -205,7 +205,9 @@ async def test_a_metric_beside_a_price_is_judged_at_prices(scene: Scene) -> None
     assert scene.texts() == []
     await scene.minute()
     await scene.minute()
-    assert len(scene.texts()) == 1
+    ring, lapse = scene.texts()
+    assert "#1 came true" in ring
+    assert "BTC/USDT" in lapse and "its minutes are gone" in lapse, "a day of prices was not seen"
 
 
 async def test_the_history_of_another_source_takes_the_place_of_the_first_whole(scene: Scene) -> None:
