@@ -331,7 +331,8 @@ async def test_without_files_the_exchange_is_asked(tocsin: Tocsin) -> None:
             return Bar(minute, price, price, price, price, 1.0) if until > minute else None
 
     async with BinanceExchange(Saw(), ["btc/usdt"], lambda: now) as server:
-        call = functools.partial(tocsin, "backtest", TOCSIN_EXCHANGES="binance", TOCSIN_FEED_GATEWAY=server.root)
+        given = {"TOCSIN_EXCHANGES": "binance", "TOCSIN_FEED_GATEWAY": server.root}
+        call = functools.partial(tocsin, "backtest", **given)
         day = datetime.fromtimestamp(now - 3 * 86_400, UTC)
         words = ("btc > 115", "--from", f"{day:%Y-%m-%d}", "--json")
         found = json.loads((await asyncio.to_thread(call, *words)).stdout)
