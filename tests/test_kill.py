@@ -26,6 +26,9 @@ from tests.wire.telegram import MUTE, RESET, TelegramServer
 
 ANN = 1001
 
+RINGING = ("sendMessage", "sendPhoto")
+"""How a ring may come: with its chart, or without while there is none."""
+
 
 @dataclass
 class Scene:
@@ -101,13 +104,15 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 async def test_killed_between_the_commit_and_the_send_nothing_is_lost(scene: Scene) -> None:
     async with scene.bot() as process:
         await scene.arm()
-        scene.telegram.order("sendMessage", *[RESET] * 1000)  # nothing gets through any more
+        for method in RINGING:
+            scene.telegram.order(method, *[RESET] * 1000)  # nothing gets through any more
         scene.ticks.set(99_500)
         await scene.until(lambda: bool(scene.promised()))
         process.send_signal(signal.SIGKILL)
         await process.wait()
     assert scene.rings() == []
-    scene.telegram.forget("sendMessage")
+    for method in RINGING:
+        scene.telegram.forget(method)
     scene.let_leases_expire()
     async with scene.bot():
         await scene.until(lambda: bool(scene.rings()))
@@ -121,12 +126,15 @@ async def test_killed_between_the_send_and_the_settling_only_what_was_in_flight_
 ) -> None:
     async with scene.bot() as process:
         await scene.arm()
-        scene.telegram.order("sendMessage", MUTE)  # accepted, and the answer does not arrive
+        for method in RINGING:
+            scene.telegram.order(method, MUTE)  # accepted, and the answer does not arrive
         scene.ticks.set(99_500)
         await scene.until(lambda: bool(scene.rings()))
         process.send_signal(signal.SIGKILL)
         await process.wait()
     assert [sent for _, sent in scene.promised()] == [None]
+    for method in RINGING:
+        scene.telegram.forget(method)
     scene.let_leases_expire()
     async with scene.bot():
         await scene.until(lambda: all(sent for _, sent in scene.promised()))
