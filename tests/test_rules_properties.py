@@ -61,6 +61,7 @@ from bot.rules import (
     read,
 )
 from bot.rules.builder import ATOMS
+from bot.rules.checks import has_sessions_alone
 from bot.rules.functions import TIMEFRAMES
 from bot.rules.idioms import _vocabulary
 from bot.rules.naming import name
@@ -341,14 +342,8 @@ def grown(parts: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
     return several.map(And) | several.map(Or) | several.map(lambda some: AtLeast(len(some) // 2, some))
 
 
-def has_sessions_alone(condition: Condition) -> bool:
-    """Whether a day of it is a session, so that its days are read as sessions."""
-    rule = Rule(condition)
-    read_metrics = {call.function for call in metrics(rule)}
-    return not instruments(rule) and read_metrics <= {"etf_flow", "etf_flow_total"}
-
-
 def held(condition: Condition, duration: Duration) -> Held:
+    """Hold a condition for a time, in hours where days would be read as sessions."""
     is_in_sessions = duration.unit == "d" and has_sessions_alone(condition)
     return Held(condition, Duration(duration.count, "h") if is_in_sessions else duration)
 
