@@ -26,7 +26,7 @@ _SECONDS = 20.0
 _MOST_DIGITS = 60
 _EPOCHS_FROM = 1_000_000_000
 _LONGEST_WAIT = 86_400.0
-_AGENT = "tocsin (https://pypi.org/project/tocsin)"
+_AGENT = "tocsin (a self-hosted alert bot)"
 
 Params = Mapping[str, str | int]
 

@@ -37,7 +37,7 @@ from bot.rules.scanner import could_be_stock
 NAME = "yahoo"
 
 _URL = "https://query1.finance.yahoo.com/v8/finance/chart/"
-_HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; tocsin; +https://pypi.org/project/tocsin)"}
+_HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; tocsin; a self-hosted alert bot)"}
 _SINGLE = Context(prec=7)
 
 _INDICES: Mapping[str, tuple[str, Hours]] = {
