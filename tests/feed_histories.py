@@ -78,7 +78,7 @@ class History:
         self._faults: dict[str, tuple[str, float]] = {}
         self._shown: dict[tuple[MetricKey, int], list[tuple[str, float, bool]]] = {}
         self._arrived: dict[tuple[MetricKey, int], tuple[str, float]] = {}
-        self._prints: dict[int, str] = {}
+        self._prints: dict[int, tuple[str, float]] = {}
         self._build()
 
     # --- what is drawn --------------------------------------------------------------------------------------
@@ -228,6 +228,8 @@ class History:
             wants = self.watch.wants() if step.mode == 0 else wants
             batch = await feed.poll(wants)
             shown = {one.key for one in (*batch.bars, *batch.bounds)}
+            if feed is not self.exchanges.feeds[0]:
+                shown |= {one.key for one in batch.prints}
             seen.append((batch, {key: self._ratio(key, feed.name) for key in shown}))
             if step.mode == 0:
                 await self._take(*seen.pop())
@@ -247,11 +249,11 @@ class History:
             await self.watch.take(batch)
         except Killed:
             self._note(batch, before, dict(self.states.ends), ratios)
-            self._sources(batch, told)
+            self._sources(batch, ratios, told)
             await self._restart("killed just after a commit")
             return
         self._note(batch, before, {want.key: want.since for want in self.watch.wants()}, ratios)
-        self._sources(batch, told)
+        self._sources(batch, ratios, told)
 
     def _note(
         self,
@@ -268,11 +270,11 @@ class History:
                 is_gone = shown[2] and self._may_be_gone(batch.source, minute)
                 self._shown.setdefault((key, minute), []).append((*shown[:2], is_gone))
 
-    def _sources(self, batch: Batch, told: int) -> None:
+    def _sources(self, batch: Batch, ratios: Mapping[MetricKey, float], told: int) -> None:
         for judgement in self.states.judgements[told:]:
             for one in judgement.told:
                 if isinstance(one.transition, Ring) and one.transition.is_early:
-                    self._prints[one.arming_id] = batch.source
+                    self._prints[one.arming_id] = batch.source, ratios.get(self.alerts[one.arming_id][1], 1.0)
 
     def _ratio(self, key: MetricKey, source: str) -> float:
         serving = self.exchanges.market.serving(key)
@@ -386,7 +388,7 @@ class History:
             for place in (-1, 0, 1)
             for shown in self._shown.get((key, minute_of(correction.at) + place * MINUTE), [])
         ]
-        is_excused = any(source != self._prints.get(number) or is_gone for source, _, is_gone in around)
+        is_excused = any((source, ratio) != self._prints[number] or gone for source, ratio, gone in around)
         ats = [minute_of(correction.at) + place * MINUTE for place in (-1, 0, 1)]
         minutes = [self._minute(key, at) for at in ats if (key, at) in self._shown]
         if not is_excused and not any(len(minute.bars) > 1 for minute in minutes):

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import fields
 
@@ -30,6 +31,14 @@ def lived(seed: int) -> tuple[str, Findings]:
     return history.tale(), history.findings
 
 
+def _all(seeds: Sequence[int], jobs: int) -> Iterator[tuple[str, Findings]]:
+    if jobs == 1:
+        yield from map(lived, seeds)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from pool.map(lived, seeds, chunksize=4)
+
+
 def added(one: Findings, other: Findings) -> Findings:
     """Add up two findings."""
     return Findings(*(getattr(one, each.name) + getattr(other, each.name) for each in fields(Findings)))
@@ -44,14 +53,12 @@ def main() -> int:
     asked = parser.parse_args()
     worlds = -(-asked.histories // SYMBOLS)
     total, began = Findings(), time.monotonic()
-    with ProcessPoolExecutor(asked.jobs, max_tasks_per_child=200) as pool:
-        stories = pool.map(lived, range(asked.seed, asked.seed + worlds), chunksize=4)
-        for count, (tale, findings) in enumerate(stories, 1):
-            total = added(total, findings)
-            if findings.missed or findings.false:
-                print(tale, *findings.missed, *findings.false, sep="\n", flush=True)  # noqa: T201
-            if count % 50 == 0 or count == worlds:
-                print(figure(total, count * SYMBOLS, time.monotonic() - began), flush=True)  # noqa: T201
+    for count, (tale, findings) in enumerate(_all(range(asked.seed, asked.seed + worlds), asked.jobs), 1):
+        total = added(total, findings)
+        if findings.missed or findings.false:
+            print(tale, *findings.missed, *findings.false, sep="\n", flush=True)  # noqa: T201
+        if count % 50 == 0 or count == worlds:
+            print(figure(total, count * SYMBOLS, time.monotonic() - began), flush=True)  # noqa: T201
     return bool(total.missed or total.false)
 
 

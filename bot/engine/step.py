@@ -150,7 +150,7 @@ def glance(state: AlertState, minute: Minute, at: float, life: Life) -> Stepped:
         and (life.until is None or at < life.until)
         and not is_spent(state, life)
         and not is_cooling(state, life, minute_of(at - _SHOWN))
-        and (at >= state.cursor + _SHOWN or state.cursor <= life.begins_at)
+        and not _is_of_before(state, minute.at, at, life)
     )
     if not is_due or life.node.judge(minute, state.memory, []).may is not True:
         return Stepped(state)
@@ -214,6 +214,12 @@ def _clarity(life: Life, minute: Minute, memory: Memory) -> Truth:
     return life.clear.judge(minute, memory, [])
 
 
+def _is_of_before(state: AlertState, minute: int, at: float, life: Life) -> bool:
+    """Whether a print may be the last price of the minute before: a judged one, or that of the making."""
+    made_to = minute_of(life.begins_at) + MINUTE
+    return minute >= made_to and at < max(state.cursor, made_to) + _SHOWN
+
+
 def _judged(life: Life, minute: Minute, memory: Memory) -> tuple[Truth, Truth, Memory]:
     """Judge the condition and its clarity; gives both, and the memory after it."""
     out: Slots = list(memory)
@@ -235,8 +241,7 @@ def _excess(minute: Minute, life: Life, early: Early | None) -> Minute:
         price = seen.price
         high = bar.high if bar.high > seen.bar.high else max(price, bar.close)
         low = bar.low if bar.low < seen.bar.low else min(price, bar.close)
-        is_of_it = early is not None and bar.at <= early.at < bar.end + _SHOWN
-        if early is not None and is_of_it and bar.low <= early.value <= bar.high:
+        if early is not None and early.minute == bar.at and bar.low <= early.value <= bar.high:
             high, low = max(high, early.value), min(low, early.value)
         clipped[key] = replace(bar, open=price, high=high, low=low)
     return replace(minute, bars={**minute.bars, **clipped}) if clipped else minute

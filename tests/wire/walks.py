@@ -17,7 +17,6 @@ from bot.metrics import MINUTE, Bar, minute_of
 from tests.wire.exchanges import Trades
 
 _DAY = 86_400
-_SHOWN = 5.0
 _GARBAGE = 2
 """The place in a minute of the trade that a wick replaces."""
 
@@ -93,13 +92,9 @@ class Walk:
         return Bar(minute, row[0], max(row), min(row), row[-1])
 
     def after(self, at: float, price: float) -> Bar:
-        """Give what was traded in a minute after an instant of it, at which the price was this.
-
-        What is shown in the first moments of the next minute cannot be told from it.
-        """
-        minute, place = minute_of(at), self._place(minute_of(at))
-        row = [price, *self._rows[place][bisect_right(self.offsets, at - minute) :]]
-        row += self._rows[place + 1][: bisect_right(self.offsets, _SHOWN)]
+        """Give what was traded in a minute after an instant of it, at which the price was this."""
+        minute = minute_of(at)
+        row = [price, *self._rows[self._place(minute)][bisect_right(self.offsets, at - minute) :]]
         return Bar(minute, price, max(row), min(row), row[-1])
 
     def whole(self, minute: int) -> Bar:
