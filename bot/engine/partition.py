@@ -341,14 +341,13 @@ class Partition:
                 continue
             series, index = self._world.series[key], self._index[key]
             for pieces in gone(series, self._unread.get(key, ()), self._ends[key], end):
-                blind = partial(self._were_blind, pieces[0].since, pieces[-1].until)
+                blind = partial(self._were_blind, pieces[-1].until)
                 if (found := lapse(key, pieces, series, index, blind)) is not None:
                     plan.lapses.append(found)
 
-    def _were_blind(self, since: int, until: int, armings: Iterable[int]) -> set[int]:
-        """Pick those from whom a stretch may hide something: who never saw, misses nothing."""
-        lives = {one: self._lives[one] for one in armings if self._may_ring(one)}
-        return {one for one, life in lives.items() if start_of(life, None) < (until if life.seen else since)}
+    def _were_blind(self, until: int, armings: Iterable[int]) -> set[int]:
+        """Pick those from whom a stretch may hide something: who may ring, and was made before its end."""
+        return {one for one in armings if self._may_ring(one) and start_of(self._lives[one], None) < until}
 
     def _note_doubts(self, plan: Plan) -> None:
         """Name the armings that a price would ring, if it were to be trusted."""
