@@ -260,6 +260,15 @@ def test_a_price_that_nobody_bears_out_is_doubted_by_those_whom_it_would_ring() 
     assert not scene.take(at=START + 72).doubted
 
 
+def test_a_doubt_of_a_minute_among_many_is_told_to_who_was_armed_only_there() -> None:
+    scene = Scene()
+    scene.arm(1, "btc/usdt < 100 repeat cooldown 0m", 95)  # it waits to be clear when they come
+    scene.take(*at(0, 95.0))
+    doubt = Doubt(BTC, 82, START + 2 * MINUTE, "binance", "no second source can say")
+    plan = scene.take(doubt, *at(1, 105.0, 105.0, 105.0))
+    assert plan.doubted == [(doubt, (1,))]
+
+
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12)), max_size=8), st.integers(0, 30))
 def test_bounds_never_overlap_and_cover_all_that_was_said(said: list[tuple[int, int]], known_to: int) -> None:
     pending: list[Bounds] = []

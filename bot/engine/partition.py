@@ -354,7 +354,10 @@ class Partition:
         for doubt in (doubt for doubt in self._doubts if doubt.key in self._index):
             one = Print(doubt.key, doubt.value, doubt.at, doubt.source)
             found: list[int] = []
-            for arming in sorted(set(self._index[doubt.key].concerned(doubt.value, doubt.value))):
+            # Who was judged now may rest elsewhere than in the index, which is of the time before.
+            judged = (arming for arming in plan.states if doubt.key in self._lives[arming].keys)
+            concerned = {*self._index[doubt.key].concerned(doubt.value, doubt.value), *judged}
+            for arming in sorted(concerned):
                 life, state = self._lives[arming], self._states[arming]
                 minute, _ = running(self._world, self._prints, life, one)
                 if would_ring(state, plan.states.get(arming, state), minute, life):
