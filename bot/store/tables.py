@@ -103,6 +103,8 @@ alerts = Table(
     Column("made_at", Float, nullable=False),
     Column("deleted_at", Float),
     Column("revision", BigInteger, nullable=False),
+    Column("playbook", Text),  # the name of the playbook that a personal alert belongs to
+    Column("part", Text),  # and of its rule in it
     UniqueConstraint("chat_id", "number"),
     CheckConstraint("(chat_id IS NULL) = (number IS NULL)", name="number"),
     CheckConstraint("(chat_id IS NULL) = (name IS NOT NULL AND key IS NOT NULL)", name="owner"),
@@ -110,6 +112,27 @@ alerts = Table(
 )
 is_published = and_(alerts.c.key.is_not(None), alerts.c.deleted_at.is_(None))
 Index("uq_alerts_key", alerts.c.key, unique=True, sqlite_where=is_published, postgresql_where=is_published)
+is_of_playbook = and_(alerts.c.playbook.is_not(None), alerts.c.deleted_at.is_(None))
+Index(
+    "uq_alerts_playbook",
+    alerts.c.playbook,
+    alerts.c.chat_id,
+    alerts.c.part,
+    unique=True,
+    sqlite_where=is_of_playbook,
+    postgresql_where=is_of_playbook,
+)
+
+# The playbooks that operators made, changed or took away in chat; each stands before a file of its name.
+playbooks = Table(
+    "playbooks",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("text", Text),  # TOML; NULL: it was taken away
+    Column("set_by", Text, nullable=False),
+    Column("set_at", Float, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+)
 
 # Which levels a rule names, so that a moved level finds its alerts.
 alert_levels = Table(
