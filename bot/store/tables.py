@@ -62,6 +62,9 @@ chats = Table(
     Column("timezone", Text, nullable=False),
     Column("paused_reason", Text, nullable=False),  # why it cannot be written to, or empty
     Column("last_number", Integer, nullable=False),  # of its personal alerts; never given twice
+    Column("hears_broadcasts", Boolean, nullable=False, server_default=true()),
+    # Who may make alerts in this group and its topics or threads, or empty where nobody has said.
+    Column("policy", Text, nullable=False, server_default=""),
     UniqueConstraint("platform", "chat", "thread"),
     sqlite_autoincrement=True,
 )
@@ -201,11 +204,16 @@ subscriptions = Table(
     Column("muted_at", Float),  # kept when the mute is over, to count what it hid
     Column("muted_until", Float),
     Column("is_urgent", Boolean, nullable=False, server_default=false()),
+    Column("place_id", ForeignKey("chats.id")),  # where it rings, if not in its own chat
+    Column("place", Text, nullable=False, server_default=""),  # how that is called
+    Column("person", Text, nullable=False, server_default=""),  # who made it, as platform:id, where known
     UniqueConstraint("chat_id", "alert_id"),
     CheckConstraint("(arming_id IS NULL) = (paused_at IS NOT NULL)", name="paused"),
 )
 Index(None, subscriptions.c.alert_id)
 Index(None, subscriptions.c.arming_id)
+Index(None, subscriptions.c.place_id)
+Index(None, subscriptions.c.person)
 
 # Levels that one subscription alone is filled with, whatever they are elsewhere.
 fillings = Table(
@@ -256,6 +264,25 @@ audit = Table(
     sqlite_autoincrement=True,
 )
 Index(None, audit.c.kind, audit.c.key)
+
+# Persons, and groups, that the bot does not listen to.
+bans = Table(
+    "bans",
+    metadata,
+    Column("platform", Text, primary_key=True),
+    Column("person", Text, primary_key=True),
+    Column("until", Float),  # NULL: until it is taken back
+    Column("made_at", Float, nullable=False),
+    Column("told_at", Float),
+)
+
+# Bounds that operators set otherwise than they are by default.
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Integer, nullable=False),
+)
 
 partitions = Table(
     "partitions",
