@@ -50,8 +50,17 @@ def schema_of(path: Path) -> dict[str, str]:
 def parts(sql: str) -> list[str]:
     """Cut a statement into its columns and constraints, whose order means nothing."""
     # An added column stands in a line with others.
+    table = sql.replace('"', "").partition("(")[0].split()[-1]
     lines = re.split(r"\n|, (?=\w+ [A-Z]{3})", sql.replace('"', ""))
-    return sorted(line.strip().rstrip(",") for line in lines if line.strip())
+    cut = [line.strip().rstrip(",") for line in lines if line.strip()]
+    # And what it refers to stands beside it, not at the end.
+    refers = [one for line in cut if (one := re.fullmatch(r"((\w+) \w+) (REFERENCES .*)", line))]
+    apart = [
+        part
+        for one in refers
+        for part in (one[1], f"CONSTRAINT fk_{table}_{one[2]} FOREIGN KEY({one[2]}) {one[3]}")
+    ]
+    return sorted([line for line in cut if line not in {one[0] for one in refers}] + apart)
 
 
 async def test_the_upgraded_schema_is_the_metadata(url: str) -> None:

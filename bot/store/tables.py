@@ -1,9 +1,9 @@
 """The tables: what is remembered, and under which name.
 
 Each table has one writer, so that commands, watch and deliver never overwrite each other: commands own
-chats, levels, alerts, armings, subscriptions, fillings, proposals and audit; watch owns partitions, cursors,
-losses, alert_states, rings, observations and speakers. The outbox is written by whoever promises and settled
-by deliver.
+chats, levels, alerts, armings, subscriptions, fillings, proposals, audit, bans, quotas and playbooks; watch owns partitions, cursors,
+losses, alert_states, rings, observations and speakers; feeds own notebooks. The outbox is written by whoever
+promises and settled by deliver.
 
 Instants are epoch seconds in UTC. Names that people type are unique by their ``key``, the name casefolded.
 """
@@ -382,6 +382,27 @@ speakers = Table(
     Column("since", Float, nullable=False),
 )
 
+# What providers of metrics must not forget when the program starts again.
+notebooks = Table(
+    "notebooks",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("page", _Document, nullable=False),
+    Column("kept_at", Float, nullable=False),
+)
+
+# What operators say to all chats.
+broadcasts = Table(
+    "broadcasts",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("made_at", Float, nullable=False),
+    Column("stopped_at", Float),
+    sqlite_autoincrement=True,
+)
+
 outbox = Table(
     "outbox",
     metadata,
@@ -392,6 +413,8 @@ outbox = Table(
     Column("dedupe", Text, nullable=False),
     Column("alert_id", ForeignKey("alerts.id")),
     Column("ring_id", ForeignKey("rings.id")),  # whose facts are told with those of the row
+    Column("owner_id", ForeignKey("chats.id")),  # whose alert it tells, if that is not the chat told
+    Column("broadcast_id", ForeignKey("broadcasts.id")),  # whose text is told
     Column("facts", _Document, nullable=False),
     Column("priority", Integer, nullable=False),  # lower goes first
     Column("made_at", Float, nullable=False),
@@ -425,3 +448,4 @@ Index(
 )
 Index("ix_outbox_held", outbox.c.chat_id, sqlite_where=is_held, postgresql_where=is_held)
 Index(None, outbox.c.ring_id)
+Index(None, outbox.c.broadcast_id)
