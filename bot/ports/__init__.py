@@ -7,6 +7,7 @@ Ports belong to their users: ``Ledger`` is what watch needs of the store, ``Outb
 from __future__ import annotations
 
 from bot.ports.errors import (
+    Beyond,
     Conflict,
     Refused,
     Settled,
@@ -63,6 +64,7 @@ __all__ = [
     "Archive",
     "Armed",
     "Changes",
+    "Beyond",
     "Chat",
     "ChatGone",
     "ChatMoved",

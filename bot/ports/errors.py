@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.alerts.bounds import Thing, Whose
+
 
 class TocsinError(Exception):
     """What a port may raise; anything else that escapes an adapter is a bug."""
@@ -32,6 +34,16 @@ class Superseded(TocsinError):
 
 class Conflict(TocsinError):
     """A name is taken, or a row changed since it was read."""
+
+
+class Beyond(TocsinError):
+    """A person or a chat has as much of a thing as its quota allows: ``most``."""
+
+    def __init__(self, thing: Thing, whose: Whose, most: int) -> None:
+        super().__init__(f"a {whose} has {most} {thing} already")
+        self.thing = thing
+        self.whose = whose
+        self.most = most
 
 
 class Stale(TocsinError):

@@ -12,7 +12,7 @@ from bot.alerts.people import Caller, ChatRef
 from bot.ports import Stale
 from bot.store.arming import Change
 from bot.store.database import Database, whole
-from bot.store.people import find_chat
+from bot.store.people import find_chat, person_of
 from bot.store.proposals import claim
 from bot.store.rows import key_of
 from bot.store.tables import audit, chats
@@ -64,7 +64,7 @@ async def record(
         insert(audit).values(
             at=change.now,
             revision=change.revision,
-            person=f"{caller.chat.platform}:{caller.person}",
+            person=person_of(caller),
             by=author(caller),
             chat_id=said_in,
             scope_id=scope,

@@ -13,6 +13,11 @@ from bot.store.rows import same_chat
 from bot.store.tables import chats
 
 
+def person_of(caller: Caller) -> str:
+    """Name who speaks, on whichever platform: ``telegram:123``."""
+    return f"{caller.chat.platform}:{caller.person}"
+
+
 async def find_chat(connection: AsyncConnection, ref: ChatRef) -> int | None:
     """Give the id of a chat's row, or ``None`` if it never spoke."""
     found: int | None = await connection.scalar(select(chats.c.id).where(same_chat(ref)))

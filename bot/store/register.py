@@ -17,7 +17,7 @@ from bot.ports import NewArming
 from bot.store.arming import begin_change, move, retire_unused
 from bot.store.audit import author
 from bot.store.database import Database, whole
-from bot.store.people import find_chat, know_chat
+from bot.store.people import find_chat, know_chat, person_of
 from bot.store.promise import MUTED
 from bot.store.rows import followed, read_alert, read_arming, read_levels, read_state
 from bot.store.subscribing import find, follow, insert_alert, is_waiting, leave, own_of, take_up
@@ -42,7 +42,7 @@ class SqlRegister:
             number = (await connection.execute(numbered.returning(chats.c.last_number))).scalar_one()
             alert = Alert(0, rule, author(caller), now, chat=caller.chat, number=number)
             alert_id = await insert_alert(change, alert, chat_id)
-            await follow(change, chat_id, alert_id, rule, arming)
+            await follow(change, chat_id, alert_id, rule, arming, by=person_of(caller))
         return replace(alert, id=alert_id)
 
     @whole

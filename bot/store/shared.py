@@ -17,7 +17,7 @@ from bot.ports import Conflict, NewArming
 from bot.store.arming import begin_change, retire_unused
 from bot.store.audit import author, record, rest_on
 from bot.store.database import Database, whole
-from bot.store.people import know_chat
+from bot.store.people import know_chat, person_of
 from bot.store.promise import promise, to_subscribers
 from bot.store.rows import key_of, read_alert
 from bot.store.subscribing import NONE_OWN, bury, fill_own, find, follow, insert_alert, leave, own_of, take_up
@@ -120,7 +120,10 @@ class SqlShared:
             row = await find(connection, caller.chat, name)
             if row is None:
                 rule = shared.alert_rule
-                await follow(change, chat_id, shared.alert_id, rule, arming, own=own, is_urgent=is_urgent)
+                by = person_of(caller)
+                await follow(
+                    change, chat_id, shared.alert_id, rule, arming, by=by, own=own, is_urgent=is_urgent
+                )
                 return read_alert(shared, None)
             had = await own_of(connection, row.subscription_id)
             wanted = {key_of(one): value for one, value in own.items()}

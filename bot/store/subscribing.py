@@ -20,6 +20,7 @@ from bot.rules.tree import Mode, Rule
 from bot.store.arming import Change, arm, arm_eagerly, begin_change, in_force, move, retire_unused
 from bot.store.database import Database
 from bot.store.people import find_chat
+from bot.store.quotas import refuse_beyond
 from bot.store.rows import followed, key_of, read_alert
 from bot.store.tables import alert_levels, alerts, fillings, subscriptions
 
@@ -65,10 +66,18 @@ async def follow(
     rule: str,
     new: NewArming,
     *,
+    by: str,
     own: Mapping[str, Decimal] = NONE_OWN,
     is_urgent: bool = False,
 ) -> None:
-    """Let a chat follow an alert, with levels of its own where it has some. Raises as ``arm_one`` does."""
+    """Let a chat follow an alert, with levels of its own where it has some.
+
+    ``by`` is who wants it, as ``person_of`` names them. Raises as ``arm_one`` does, and Beyond where the
+    chat or the person has as many as they may.
+    """
+    is_shared = select(alerts.c.name.is_not(None)).where(alerts.c.id == alert_id)
+    shared = bool(await change.connection.scalar(is_shared))
+    await refuse_beyond(change.connection, chat_id, by, is_shared=shared)
     arming_id = await arm_one(change, chat_id, alert_id, rule, new, own=own)
     made = insert(subscriptions).values(
         chat_id=chat_id,
@@ -77,6 +86,7 @@ async def follow(
         made_at=change.now,
         revision=change.revision,
         is_urgent=is_urgent,
+        person=by,
     )
     subscription_id = (await change.connection.execute(made.returning(subscriptions.c.id))).scalar_one()
     await fill_own(change, subscription_id, own)
