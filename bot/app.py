@@ -125,6 +125,7 @@ async def open_house(
             gateway=settings.feed_gateway,
             doors=exchanges.doors,
             thread=exchanges.thread,
+            notebook=store,
         )
         stack.push_async_callback(metrics.close)
         late_after = _SECONDS_UNTIL_FINAL + _POLLS_UNTIL_LATE * settings.poll_seconds

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bot.feeds.faults import Fault, Trouble
 from bot.feeds.finality import Days, Flow, judge, words, wrong_of
 from bot.feeds.hours import FILLING, LATE, SETTLING, next_look
+from bot.feeds.notes import Notes, read_days, written_days
 from bot.feeds.provider import Look
 from bot.metrics import MetricKey, Observation, Want
 
@@ -32,22 +33,27 @@ class FlowTables:
     """A provider of flows whose every answer shows all that there is to a coin's days.
 
     ``ask`` is handed a coin, since when its days are wanted, and the present; it raises Fault. ``most_apart``
-    is how many seconds there are between two looks at most.
+    is how many seconds there are between two looks at most. ``notes`` are where it remembers what was read:
+    a second read that shows the same may come after a restart.
     """
 
     def __init__(
         self,
         name: str,
         ask: Callable[[str, int, float], Awaitable[Table]],
+        notes: Notes,
         most_apart: float = float("inf"),
     ) -> None:
         self._name = name
+        self._notes = notes
+        self._is_recalled = False
         self._ask = ask
         self._most_apart = most_apart
         self._days: dict[str, Days] = {}
 
     async def read(self, wants: Sequence[Want], now: float) -> Look:
         """Ask for each coin that is wanted. Raises Fault where none could be read."""
+        await self._recall()
         found: list[Observation] = []
         refused: dict[MetricKey, str] = {}
         closed: Fault | None = None
@@ -64,7 +70,14 @@ class FlowTables:
                 found += words(want.key, days, now, self._name)
         if closed is not None and len(refused) == len(wants):
             raise closed
+        await self._notes.write({coin: written_days(days) for coin, days in self._days.items()}, now)
         return Look(self._next_at(now, bool(refused)), tuple(found), refused)
+
+    async def _recall(self) -> None:
+        if not self._is_recalled:
+            page = await self._notes.read()
+            self._days = {coin: days for coin in COINS if (days := read_days(page.get(coin)))}
+            self._is_recalled = True
 
     async def _read(self, want: Want, now: float) -> Days:
         coin = want.key.instrument

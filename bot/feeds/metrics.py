@@ -13,7 +13,7 @@ from bot.feeds.provider import Means, Plug
 from bot.feeds.providers import PROVIDERS
 from bot.feeds.thread import LoopThread
 from bot.metrics import Health, MetricKey, Observation
-from bot.ports import Clock, Offered, UnknownInstrument, Unseeable
+from bot.ports import Clock, Notebook, Offered, UnknownInstrument, Unseeable
 
 _OFF = "name {name} in TOCSIN_PROVIDERS"
 
@@ -75,6 +75,7 @@ def build_metrics(
     gateway: str | None = None,
     doors: Mapping[str, Door] | None = None,
     thread: LoopThread | None = None,
+    notebook: Notebook | None = None,
     plugs: Sequence[Plug] = PROVIDERS,
     seconds: float = 20.0,
     jitter: Callable[[], float] = random.random,
@@ -82,11 +83,12 @@ def build_metrics(
     """Build a feed for each provider that is named (``None``: for all) and has what it needs.
 
     ``given`` are the settings that providers read, by variable; ``gateway`` the root through which every call
-    goes as ROOT/HOST/path; ``doors`` the exchanges, which work in ``thread``; ``seconds`` is how
+    goes as ROOT/HOST/path; ``doors`` the exchanges, which work in ``thread``; ``notebook`` is
+    where providers remember; ``seconds`` is how
     long one question may take; ``jitter`` gives numbers in [0, 1). Nothing is asked before the first poll.
     """
     http = Http(gateway or "", seconds)
-    means = Means(http, clock, given, doors or {}, thread)
+    means = Means(http, clock, given, doors or {}, thread, notebook)
     feeds: list[MetricFeed] = []
     lacking: dict[Plug, str] = {}
     for plug in plugs:

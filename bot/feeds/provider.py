@@ -15,7 +15,7 @@ from bot.feeds.door import Door
 from bot.feeds.http import Http
 from bot.feeds.thread import LoopThread
 from bot.metrics import MetricKey, Observation, Want
-from bot.ports import Clock
+from bot.ports import Clock, Notebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Look:
 
 
 class Provider(Protocol):
-    """A source of metrics. It may remember what it needs to judge the next answer; it keeps nothing."""
+    """A source of metrics. It may remember what it needs to judge the next answer, in its notes too."""
 
     async def read(self, wants: Sequence[Want], now: float) -> Look:
         """Ask for some series, each from its ``since`` on (epoch seconds), and read the answers.
@@ -82,6 +82,7 @@ class Means:
 
     ``given`` are the settings that providers read, by the name of their variable, as text; those that are not
     set are left out. ``doors`` are the exchanges that are watched, in their order; they work in ``thread``.
+    ``notebook`` is where providers write what must outlive the program.
     """
 
     http: Http
@@ -89,6 +90,7 @@ class Means:
     given: Mapping[str, str] = field(default_factory=dict)
     doors: Mapping[str, Door] = field(default_factory=dict)
     thread: LoopThread | None = None
+    notebook: Notebook | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from bot.alerts.message import Facts
 from bot.alerts.models import Arming, Notice, Notification
@@ -89,6 +89,16 @@ class Archive(Protocol):
 
     async def newest(self) -> dict[MetricKey, Observation]:
         """Give the latest word about the newest instant or session of every series, final or not."""
+
+
+class Notebook(Protocol):
+    """What providers of metrics must not forget when the program starts again: a page of JSON for each."""
+
+    async def page(self, source: str) -> Mapping[str, Any]:
+        """Give what a provider wrote last; an empty page where it never did."""
+
+    async def keep_page(self, source: str, page: Mapping[str, Any], now: float) -> None:
+        """Write a provider's page, in place of the one before."""
 
 
 class Ledger(Archive, Protocol):

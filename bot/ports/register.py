@@ -13,7 +13,7 @@ from bot.alerts.models import Alert, Level, SharedAlert, Subscription
 from bot.alerts.people import Caller, ChatKind, ChatRef, Role
 from bot.engine.sight import Loss
 from bot.metrics import MetricKey, Seen
-from bot.ports.memory import Archive, Ledger, Outbox
+from bot.ports.memory import Archive, Ledger, Notebook, Outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +239,7 @@ class Register(Archive, Protocol):
         """Give the newest changes of one thing in one scope, newest first."""
 
 
-class Store(Ledger, Outbox, Register, Protocol):
+class Store(Ledger, Outbox, Register, Notebook, Protocol):
     """All that the house remembers."""
 
     async def close(self) -> None:

@@ -14,7 +14,7 @@ from bot.engine.news import Known, is_silent, news
 from bot.metrics import MetricKey, Observation
 from bot.ports import Noted
 from bot.store.database import Database, whole
-from bot.store.tables import observations, speakers
+from bot.store.metric_tables import observations, speakers
 
 
 class SqlArchive:

@@ -9,6 +9,7 @@ from bot.store.database import Database, connect, refuse_missing
 from bot.store.editing import SqlEditing
 from bot.store.ledger import SqlLedger
 from bot.store.levels import SqlLevels
+from bot.store.notebook import SqlNotebook
 from bot.store.outbox import SqlOutbox
 from bot.store.people import SqlPeople
 from bot.store.proposals import SqlProposals
@@ -30,6 +31,7 @@ class SqlStore(
     SqlAudit,
     SqlSights,
     SqlArchive,
+    SqlNotebook,
 ):
     """The port ``Store``. Every call is one transaction, and raises StoreTrouble if that failed."""
 

@@ -1,9 +1,9 @@
 """The tables: what is remembered, and under which name.
 
-Each table has one writer, so that commands, watch and deliver never overwrite each other: commands own
-chats, levels, alerts, armings, subscriptions, fillings, proposals, audit, bans, quotas and playbooks; watch owns partitions, cursors,
-losses, alert_states, rings, observations and speakers; feeds own notebooks. The outbox is written by whoever
-promises and settled by deliver.
+Each table has one writer, so that commands, watch and deliver never overwrite each other: commands own chats,
+levels, alerts, armings, subscriptions, fillings, proposals, audit, bans, quotas and playbooks; watch owns
+partitions, cursors, losses, alert_states and rings. The outbox is written by whoever promises and settled by
+deliver. Those of metrics are in a file of their own.
 
 Instants are epoch seconds in UTC. Names that people type are unique by their ``key``, the name casefolded.
 """
@@ -11,7 +11,6 @@ Instants are epoch seconds in UTC. Names that people type are unique by their ``
 from __future__ import annotations
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -20,7 +19,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
@@ -29,18 +27,8 @@ from sqlalchemy import (
     true,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-_Id = BigInteger().with_variant(Integer, "sqlite")
-_Document = JSON(none_as_null=True)
+from bot.store import metric_tables  # noqa: F401 - they are of the same metadata
+from bot.store.metadata import Document, Id, metadata
 
 # The row "revision" counts the transactions of commands; it stamps what they write.
 counters = Table(
@@ -53,7 +41,7 @@ counters = Table(
 chats = Table(
     "chats",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("platform", Text, nullable=False),
     Column("chat", Text, nullable=False),
     Column("thread", Text, nullable=False),
@@ -72,7 +60,7 @@ chats = Table(
 levels = Table(
     "levels",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("chat_id", ForeignKey("chats.id")),  # NULL: of the deployment
     Column("key", Text, nullable=False),
     Column("name", Text, nullable=False),
@@ -95,7 +83,7 @@ Index(
 alerts = Table(
     "alerts",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("chat_id", ForeignKey("chats.id")),  # the owner of a personal alert
     Column("number", Integer),  # of a personal alert, in its chat
     Column("name", Text),  # of a shared alert
@@ -149,11 +137,11 @@ Index(None, alert_levels.c.key)
 armings = Table(
     "armings",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("alert_id", ForeignKey("alerts.id"), nullable=False),
     Column("rule", Text, nullable=False),  # filled in and qualified
-    Column("levels", _Document, nullable=False),  # what it was filled with: name to decimal text
-    Column("seen", _Document, nullable=False),
+    Column("levels", Document, nullable=False),  # what it was filled with: name to decimal text
+    Column("seen", Document, nullable=False),
     Column("partition", Integer, nullable=False),
     Column("made_at", Float, nullable=False),
     Column("made_in", BigInteger, nullable=False),  # revision
@@ -194,7 +182,7 @@ Index(
 subscriptions = Table(
     "subscriptions",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("chat_id", ForeignKey("chats.id"), nullable=False),
     Column("alert_id", ForeignKey("alerts.id"), nullable=False),
     Column("arming_id", ForeignKey("armings.id")),  # NULL while paused
@@ -228,12 +216,12 @@ fillings = Table(
 proposals = Table(
     "proposals",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("chat_id", ForeignKey("chats.id"), nullable=False),
     Column("person", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("kind", Text, nullable=False),
-    Column("change", _Document, nullable=False),
+    Column("change", Document, nullable=False),
     Column("role", Integer, nullable=False),  # the least that may confirm it
     Column("revision", BigInteger, nullable=False),  # what it was made on
     Column("made_at", Float, nullable=False),
@@ -248,7 +236,7 @@ Index(None, proposals.c.chat_id)
 audit = Table(
     "audit",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("at", Float, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("person", Text, nullable=False),  # platform:id
@@ -258,8 +246,8 @@ audit = Table(
     Column("kind", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("before", _Document),
-    Column("after", _Document),
+    Column("before", Document),
+    Column("after", Document),
     Column("undoes", ForeignKey("audit.id")),
     sqlite_autoincrement=True,
 )
@@ -317,7 +305,7 @@ losses = Table(
     Column("reason", Text, nullable=False),
     Column("source", Text, nullable=False),  # who says so
     Column("notice", Text, nullable=False),  # the dedupe of what was told
-    Column("gone", _Document, nullable=False),  # stretches of it whose minutes are gone
+    Column("gone", Document, nullable=False),  # stretches of it whose minutes are gone
 )
 
 alert_states = Table(
@@ -329,18 +317,18 @@ alert_states = Table(
     Column("is_firing", Boolean, nullable=False),
     Column("episode", Integer, nullable=False),
     Column("rang_at", Float),
-    Column("memory", _Document, nullable=False),
-    Column("early", _Document),
+    Column("memory", Document, nullable=False),
+    Column("early", Document),
     Column("corrections", Integer, nullable=False),
     Column("is_ended", Boolean, nullable=False),
     Column("told_at", Float),
-    Column("grounds", _Document),
+    Column("grounds", Document),
 )
 
 rings = Table(
     "rings",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("arming_id", ForeignKey("armings.id"), nullable=False),
     Column("episode", Integer, nullable=False),
     Column("corrections", Integer, nullable=False),
@@ -348,8 +336,8 @@ rings = Table(
     Column("at", Float, nullable=False),
     Column("seen_at", Float, nullable=False),
     Column("value", Float, nullable=False),
-    Column("evidence", _Document, nullable=False),
-    Column("facts", _Document, nullable=False),
+    Column("evidence", Document, nullable=False),
+    Column("facts", Document, nullable=False),
     Column("is_early", Boolean, nullable=False),
     Column("confirmed_at", Float),
     Column("corrected_at", Float),
@@ -357,45 +345,11 @@ rings = Table(
     sqlite_autoincrement=True,
 )
 
-# Every word about a metric, as it came; nothing in it is ever changed.
-observations = Table(
-    "observations",
-    metadata,
-    Column("metric", Text, primary_key=True),
-    Column("instrument", Text, primary_key=True),
-    Column("source", Text, primary_key=True),
-    Column("as_of", BigInteger, primary_key=True),
-    Column("revision", Integer, primary_key=True),
-    Column("value", Text, nullable=False),  # an exact decimal
-    Column("known_at", Float, nullable=False),
-    Column("is_final", Boolean, nullable=False),
-    Column("pending", _Document, nullable=False),  # what has not reported yet
-)
-
-# Whose word counts for a series; there is always one, so that nothing mixes two.
-speakers = Table(
-    "speakers",
-    metadata,
-    Column("metric", Text, primary_key=True),
-    Column("instrument", Text, primary_key=True),
-    Column("source", Text, nullable=False),
-    Column("since", Float, nullable=False),
-)
-
-# What providers of metrics must not forget when the program starts again.
-notebooks = Table(
-    "notebooks",
-    metadata,
-    Column("source", Text, primary_key=True),
-    Column("page", _Document, nullable=False),
-    Column("kept_at", Float, nullable=False),
-)
-
 # What operators say to all chats.
 broadcasts = Table(
     "broadcasts",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("text", Text, nullable=False),
     Column("by", Text, nullable=False),
     Column("made_at", Float, nullable=False),
@@ -406,7 +360,7 @@ broadcasts = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("platform", Text, nullable=False),  # the chat's
     Column("chat_id", ForeignKey("chats.id"), nullable=False),
     Column("kind", Text, nullable=False),
@@ -415,7 +369,7 @@ outbox = Table(
     Column("ring_id", ForeignKey("rings.id")),  # whose facts are told with those of the row
     Column("owner_id", ForeignKey("chats.id")),  # whose alert it tells, if that is not the chat told
     Column("broadcast_id", ForeignKey("broadcasts.id")),  # whose text is told
-    Column("facts", _Document, nullable=False),
+    Column("facts", Document, nullable=False),
     Column("priority", Integer, nullable=False),  # lower goes first
     Column("made_at", Float, nullable=False),
     Column("not_before", Float, nullable=False),

@@ -29,6 +29,7 @@ from bot.feeds.liquidations import (
     stretch_of,
     words,
 )
+from bot.feeds.notes import Notes
 from bot.feeds.parts import Parts
 from bot.feeds.provider import Look, Means, Offer, Plug, Provider
 from bot.metrics import MetricKey, Observation, Want
@@ -163,7 +164,7 @@ def build(means: Means) -> Provider:
 
     return Parts(
         {
-            ("etf_flow",): FlowTables(NAME, table),
+            ("etf_flow",): FlowTables(NAME, table, Notes(NAME, means.notebook)),
             (METRIC,): Liquidations(asking),
             ("exchange_stablecoins",): Balances(NAME, asking),
         }

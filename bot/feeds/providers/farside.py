@@ -19,6 +19,7 @@ from bot.feeds.finality import ROUNDING, Flow
 from bot.feeds.flows import COINS, FlowTables, Table
 from bot.feeds.html_table import read_tables
 from bot.feeds.http import Http
+from bot.feeds.notes import Notes
 from bot.feeds.provider import Means, Offer, Plug, Provider
 
 NAME = "farside"
@@ -179,9 +180,10 @@ def _usd(cell: str) -> Decimal | None:
 def build(means: Means) -> Provider:
     """Build it for pages of the web, or of the folder that is set."""
     where = means.given["TOCSIN_FARSIDE"]
+    notes = Notes(NAME, means.notebook)
     if where == "on":
-        return FlowTables(NAME, Pages(means.http).ask)
-    return FlowTables(NAME, SavedPages(Path(where)).ask, most_apart=_BETWEEN_FILES)
+        return FlowTables(NAME, Pages(means.http).ask, notes)
+    return FlowTables(NAME, SavedPages(Path(where)).ask, notes, most_apart=_BETWEEN_FILES)
 
 
 PLUG = Plug(

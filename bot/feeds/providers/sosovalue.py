@@ -7,6 +7,7 @@ they wrap the rows, and in how they spell the fields, so all of it is read.
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -21,6 +22,7 @@ from bot.feeds.finality import FINAL_FROM, Flow, Judged, judge, words, wrong_of
 from bot.feeds.flows import COINS
 from bot.feeds.hours import SETTLING, next_look
 from bot.feeds.http import Allowance, Http, wait_in
+from bot.feeds.notes import Notes, read_days, read_instants, written_days
 from bot.feeds.provider import Look, Offer, Plug
 from bot.metrics import MetricKey, Observation, Want
 
@@ -40,6 +42,9 @@ _MOST_LOOKS = 3
 
 _NIGHT = 10 * HOUR
 """Seconds from the look before a day may be final to the last of the looks after."""
+
+_MOST_KEPT = 40
+"""How many days of a history are remembered over a restart."""
 
 _UNTIL_REPEATED = 1800.0
 """Seconds: a question that failed counts, so it is not repeated at once."""
@@ -73,10 +78,17 @@ class _Desk:
 
 
 class SoSoValue:
-    """Ask for each coin at its hours, and give what is known at any other time."""
+    """Ask for each coin at its hours, and give what is known at any other time.
 
-    def __init__(self, http: Http, key: str) -> None:
+    What was asked and answered is written down, each question before it is asked: a restart neither asks
+    again nor forgets what two equal reads have shown. Another key begins anew.
+    """
+
+    def __init__(self, http: Http, key: str, notes: Notes) -> None:
         self._http = http
+        self._notes = notes
+        self._is_recalled = False
+        self._account = hashlib.blake2s(key.encode(), digest_size=4).hexdigest()
         self._headers = {"x-soso-api-key": key}
         self._asked: deque[float] = deque()
         self._shut_until = 0.0
@@ -84,6 +96,7 @@ class SoSoValue:
 
     async def read(self, wants: Sequence[Want], now: float) -> Look:
         """Ask about the coins whose hour has come. Raises Fault where that fails for all of them."""
+        await self._recall()
         wanted = {want.key.instrument for want in wants}
         due = [coin for coin in COINS if coin in wanted and self._is_due(coin, now)]
         faults: dict[str, Fault] = {}
@@ -95,6 +108,8 @@ class SoSoValue:
                 faults.update(dict.fromkeys(due[place:] if is_of_all else [coin], fault))
                 if is_of_all:
                     break
+        if due:
+            await self._notes.write(self._page(), now)
         if faults and len(faults) == len(due):
             raise next(iter(faults.values()))
         keys = [want.key for want in wants]
@@ -195,6 +210,7 @@ class SoSoValue:
             reason = f"{NAME} was asked {MOST_A_DAY} times within a day, and is not asked more often"
             raise Fault(Trouble.LIMITED, reason, self._asked[0] + DAY - now)
         self._asked.append(now)
+        await self._notes.write(self._page(), now)
         try:
             return unwrapped(await self._http.json(NAME, url, headers=self._headers, **how))
         except Fault as fault:
@@ -205,11 +221,61 @@ class SoSoValue:
             allowance = self._http.allowances.get(NAME, Allowance())
             self._shut_until = now + (allowance.wait(now) or 0.0)
 
+    async def _recall(self) -> None:
+        """Go on from where the program was when it ended. Raises Fault."""
+        if self._is_recalled:
+            return
+        page = await self._notes.read()
+        if page.get("account") == self._account:
+            self._asked.extend(sorted(read_instants(page.get("asked"))))
+            self._shut_until = max(read_instants([page.get("shut_until")]), default=0.0)
+            for coin, desk in self._desks.items():
+                _recall_desk(desk, page.get(coin))
+        self._is_recalled = True
+
+    def _page(self) -> dict[str, Any]:
+        desks = {coin: _written_desk(desk) for coin, desk in self._desks.items()}
+        asked = {"asked": list(self._asked), "shut_until": self._shut_until}
+        return {"account": self._account, **asked, **desks}
+
     def _left(self, now: float, later: float = 0.0) -> int:
         """Count the questions that may be asked now, or so many seconds later if none is asked till then."""
         while self._asked and self._asked[0] <= now - DAY:
             self._asked.popleft()
         return MOST_A_DAY - sum(when > now + later - DAY for when in self._asked)
+
+
+def _written_desk(desk: _Desk) -> dict[str, Any]:
+    rows = [desk.rows[as_of] for as_of in sorted(desk.rows)[-_MOST_KEPT:]]
+    return {
+        "looked_at": desk.looked_at,
+        "history_at": desk.history_at,
+        "is_newer": desk.is_newer,
+        "rows": [[row.as_of, str(row.flow), None if row.total is None else str(row.total)] for row in rows],
+        "days": written_days(desk.days),
+    }
+
+
+def _recall_desk(desk: _Desk, page: object) -> None:
+    """Take over what was written of a coin; a page of another form leaves it as if nothing was."""
+    match page:
+        case {
+            "looked_at": looked_at,
+            "history_at": history_at,
+            "is_newer": bool() as is_newer,
+            "rows": [*rows],
+            "days": days,
+        }:
+            desk.looked_at = max(read_instants([looked_at]), default=None)
+            desk.history_at = max(read_instants([history_at]), default=0.0)
+            desk.is_newer = is_newer
+            desk.days = read_days(days)
+            for row in rows:
+                match row:
+                    case [int() as as_of, str() as flow, str() | None as total] if (
+                        number_of(flow) is not None
+                    ):
+                        desk.rows[as_of] = Row(as_of, Decimal(flow), number_of(total))
 
 
 def _may_be_final(now: float) -> bool:
@@ -294,7 +360,7 @@ def _body(coin: str) -> dict[str, str]:
 PLUG = Plug(
     NAME,
     (Offer("etf_flow", COINS, is_kept=True), Offer("etf_flow_total", COINS, is_kept=True)),
-    lambda means: SoSoValue(means.http, means.given["TOCSIN_SOSOVALUE_KEY"]),
+    lambda means: SoSoValue(means.http, means.given["TOCSIN_SOSOVALUE_KEY"], Notes(NAME, means.notebook)),
     needs="TOCSIN_SOSOVALUE_KEY",
     hint="the key of an account at sosovalue.com",
 )
