@@ -257,11 +257,15 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """The last price of a series before an instant: shown at ``at``, by ``source``."""
+    """The last price of a series before an instant: shown at ``at``, by ``source``.
+
+    ``home`` is the exchange that the series belongs to, at whose level all its prices are.
+    """
 
     at: float
     price: float
     source: str = ""
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +274,8 @@ class Want:
 
     Prices strictly between ``floor`` and ``ceiling`` concern nobody, so bounds do as well as minutes there;
     unless told otherwise every price concerns somebody. ``close`` is the last price that was judged, and
-    ``source`` who gave it, so that an exchange which takes over can be compared with the one before.
+    ``source`` who gave it, so that an exchange which takes over can be compared with the one before. ``home``
+    is the exchange that the series belonged to when this program last ran, where that is known.
     """
 
     key: MetricKey
@@ -279,6 +284,7 @@ class Want:
     ceiling: float = -inf
     close: float | None = None
     source: str = ""
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from bot.engine.resuming import is_fitting
 from bot.engine.sight import HOLD, Sight, Turns, metric_reach, price_reach
 from bot.engine.state import AlertState, Correction, Ended, Reminder, Resolution, Ring, Transition
 from bot.engine.values import currency_of
-from bot.metrics import MINUTE, Batch, MetricKey, Observation, Want
+from bot.metrics import MINUTE, Batch, Close, MetricKey, Observation, Want
 from bot.pacing import backoff
 from bot.ports import Armed, Judgement, Noted, StoreTrouble, Told, Unseeable
 from bot.rules import RuleError, parse
@@ -263,7 +263,8 @@ class Watch:
         if is_quiet and (batch.has_more or batch.at < self._quiet_since + MINUTE):
             return
         judged_to = self._judged_to(plan)
-        closes = {key: close for key, to in judged_to.items() if (close := self._armings.closes.at(key, to))}
+        known = ((key, self._armings.closes.at(key, to)) for key, to in judged_to.items())
+        closes = {key: self._at_home(key, close) for key, close in known if close is not None}
         judgement = Judgement(batch.at, states, judged_to, told, closes, turns, notices)
         promised = await self.ledger.commit(self.partition, self._epoch, judgement)
         self._begun.clear()
@@ -282,6 +283,11 @@ class Watch:
                 if key in judged_to:
                     judged_to[key] = min(judged_to[key], cursor)
         return judged_to
+
+    def _at_home(self, key: MetricKey, close: Close) -> Close:
+        """Name the exchange that a series belongs to: a program that starts anew could not know it."""
+        serving = None if key.venue else self.market.serving(key)
+        return close if serving is None else replace(close, home=serving.home)
 
     def _tell(self, arming_id: int, transition: Transition, batch: Batch) -> Told:
         arming = self._rules[arming_id]

@@ -93,7 +93,9 @@ class Partition:
         since, index = self._ends[key], self._index[key]
         band = NOWHERE if self._whole[key] or index.is_restless else index.band
         close = self.closes.at(key, since)
-        self._wanted[key] = Want(key, since, *band, *((close.price, close.source) if close else ()))
+        self._wanted[key] = Want(
+            key, since, *band, *((close.price, close.source, close.home) if close else ())
+        )
         return self._wanted[key]
 
     def metrics(self) -> frozenset[MetricKey]:

@@ -91,7 +91,9 @@ class SqlLedger:
         known = select(cursors).where(cursors.c.partition == partition, cursors.c.close.is_not(None))
         async with self._database.reading() as connection:
             return {
-                MetricKey(row.metric, row.instrument, row.venue): Close(row.shown_at, row.close, row.source)
+                MetricKey(row.metric, row.instrument, row.venue): Close(
+                    row.shown_at, row.close, row.source, row.home
+                )
                 for row in await connection.execute(known)
             }
 
@@ -137,7 +139,9 @@ class SqlLedger:
         writing = self._database.insert(cursors)
         raised = writing.on_conflict_do_update(
             index_elements=["partition", "metric", "instrument", "venue"],
-            set_={name: writing.excluded[name] for name in ("judged_to", "close", "shown_at", "source")},
+            set_={
+                name: writing.excluded[name] for name in ("judged_to", "close", "shown_at", "source", "home")
+            },
             where=writing.excluded.judged_to > cursors.c.judged_to,
         )
         rows = [
@@ -213,8 +217,8 @@ class SqlLedger:
 
 def _close(close: Close | None) -> dict[str, Any]:
     if close is None:
-        return {"close": None, "shown_at": None, "source": ""}
-    return {"close": close.price, "shown_at": close.at, "source": close.source}
+        return {"close": None, "shown_at": None, "source": "", "home": ""}
+    return {"close": close.price, "shown_at": close.at, "source": close.source, "home": close.home}
 
 
 async def _mark(

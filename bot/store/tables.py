@@ -290,7 +290,8 @@ cursors = Table(
     Column("judged_to", BigInteger, nullable=False),  # the first minute that is not judged
     Column("close", Float),  # the last price before that minute, where it is known,
     Column("shown_at", Float),  # when it was shown,
-    Column("source", Text, nullable=False, server_default=""),  # and by whom
+    Column("source", Text, nullable=False, server_default=""),  # by whom,
+    Column("home", Text, nullable=False, server_default=""),  # and to whom the series belongs
 )
 
 # The series that cannot be seen, and of which that was told.
