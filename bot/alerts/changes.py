@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from bot.alerts.people import ChatRef, Role
 
-Document = Mapping[str, str | int | bool | None]
+Document = Mapping[str, str | int | float | bool | None]
 """JSON values under plain names; numbers that must stay exact are text."""
 
 
@@ -17,6 +17,10 @@ class Subject(StrEnum):
 
     LEVEL = "level"
     SHARED = "shared"
+    POLICY = "policy"
+    QUOTA = "quota"
+    BAN = "ban"
+    PLAYBOOK = "playbook"
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,7 @@ class Telling(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+    BANNED = "banned"
 class Notice:
     """Something about what can be seen, told once to each chat that it concerns.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
 
@@ -37,12 +37,21 @@ class Role(IntEnum):
     OPERATOR = 3
 
 
+class Policy(StrEnum):
+    """Who may make alerts in a group: everybody in it, or its admins alone."""
+
+    MEMBERS = "members"
+    ADMINS = "admins"
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who says a command, and where.
 
     ``is_admin`` is what the platform said with the command itself: whether this person administers this
-    chat, or ``None`` where it must be asked for. In a private chat everybody is their own admin.
+    chat, or ``None`` where it must be asked for. In a private chat everybody is their own admin. ``above``
+    is the channel that a thread belongs to, ``server`` the Discord server. Who speaks as the group itself,
+    as Telegram's anonymous admins do, has the group's id as ``person``.
     """
 
     chat: ChatRef
@@ -51,3 +60,15 @@ class Caller:
     name: str = ""
     is_admin: bool | None = None
     language: str = "en"
+    above: ChatRef | None = None
+    server: str = ""
+
+    @property
+    def group(self) -> ChatRef:
+        """The group whose policy holds here: that of a topic, or the channel of a thread."""
+        return self.above or replace(self.chat, thread="")
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Every id by which this person or this place may be shut out, or let in."""
+        return tuple(dict.fromkeys((self.person, self.chat.chat, self.group.chat, self.server)))

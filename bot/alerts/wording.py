@@ -12,8 +12,9 @@ from decimal import Decimal
 from bot.alerts import offers
 from bot.alerts.facts import decimal_of, items_of, labels_of, number_of, rule_of, text_of
 from bot.alerts.figures import measured
-from bot.alerts.message import Facts, Message
+from bot.alerts.message import Facts, Message, say
 from bot.alerts.models import Notification, Telling
+from bot.alerts.refusals import banned
 from bot.alerts.sentences import Event, event, filled_levels, meaning, metric_name, venue_name
 from bot.alerts.sighting import stand_in, word_doubt, word_lapse, word_loss, word_return
 from bot.alerts.sketches import of_ring
@@ -57,6 +58,8 @@ def word(notification: Notification, tr: Translator, now: float, patience: float
             message = word_lapse(facts, tr, now)
         case Telling.DOUBT:
             message = word_doubt(facts, tr, now)
+        case Telling.BANNED:
+            message = say(banned(number_of(facts, "until"), tr, now, has_alerts=True))
     if now - notification.made_at > patience:
         due = tr.instant(notification.made_at, now)
         delayed = tr("Delayed: this was to be told at {at}.", at=due)

@@ -6,6 +6,7 @@ Ports belong to their users: ``Ledger`` is what watch needs of the store, ``Outb
 
 from __future__ import annotations
 
+from bot.ports.bounds import Bounding
 from bot.ports.errors import (
     Beyond,
     Conflict,
@@ -65,6 +66,7 @@ __all__ = [
     "Archive",
     "Armed",
     "Beyond",
+    "Bounding",
     "Changes",
     "Chat",
     "ChatGone",

@@ -10,9 +10,10 @@ from typing import Protocol
 
 from bot.alerts.changes import PLAIN, Basis, Document, Entry, Proposal, Subject
 from bot.alerts.models import Alert, Level, SharedAlert, Subscription
-from bot.alerts.people import Caller, ChatKind, ChatRef, Role
+from bot.alerts.people import Caller, ChatKind, ChatRef, Policy, Role
 from bot.engine.sight import Loss
 from bot.metrics import MetricKey, Seen
+from bot.ports.bounds import Bounding
 from bot.ports.memory import Archive, Ledger, Notebook, Outbox
 
 
@@ -25,6 +26,7 @@ class ChatSettings:
     language: str = "en"
     timezone: str = "UTC"
     paused_reason: str = ""
+    policy: Policy = Policy.MEMBERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ Refill = Callable[[str, Mapping[str, Decimal]], str]
 """Fill a canonical rule with levels and qualify it: what an arming of it reads."""
 
 
-class Register(Archive, Protocol):
+class Register(Archive, Bounding, Protocol):
     """What commands need of the store. Each call is one transaction.
 
     Names are unique without regard to case.

@@ -26,6 +26,7 @@ async def follow(change: Change, moved: ChatRef, to: ChatRef) -> None:
         await connection.execute(update(chats).where(chats.c.id == old).values(address))
         await connection.execute(update(outbox).where(outbox.c.chat_id == old).values(platform=to.platform))
         return
+    await _keep_policy(change, old, new)
     await _renumber(change, old, new)
     dropped = await _drop_doubles(change, old, new)
     for table in (subscriptions, levels, outbox, proposals, audit):
@@ -34,6 +35,13 @@ async def follow(change: Change, moved: ChatRef, to: ChatRef) -> None:
     await connection.execute(update(audit).where(audit.c.scope_id == old).values(scope_id=new))
     await connection.execute(delete(chats).where(chats.c.id == old))
     await retire_unused(change, dropped)
+
+
+async def _keep_policy(change: Change, old: int, new: int) -> None:
+    """Let what the admins said hold on, where nobody has said otherwise in the new chat."""
+    said = await change.connection.scalar(select(chats.c.policy).where(chats.c.id == old))
+    is_unsaid = and_(chats.c.id == new, chats.c.policy == "")
+    await change.connection.execute(update(chats).where(is_unsaid).values(policy=said))
 
 
 async def _renumber(change: Change, old: int, new: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.alerts.people import Caller, ChatKind, ChatRef
+from bot.alerts.people import Caller, ChatKind, ChatRef, Policy
 from bot.ports import ChatSettings
 from bot.store.database import Database, whole
 from bot.store.outbox import release
@@ -59,20 +59,31 @@ class SqlPeople:
         except for what is too old to be news.
         """
         async with self._database.reading() as connection:
-            settings = await _settings(connection, caller.chat)
+            settings = await _settings(connection, caller)
         if settings and settings.kind == caller.kind and not settings.paused_reason:
             return settings
         async with self._database.writing() as connection:
             chat_id = await know_chat(self._database, connection, caller)
             await connection.execute(update(chats).where(chats.c.id == chat_id).values(paused_reason=""))
             await release(connection, chat_id, now)
-            settings = await _settings(connection, caller.chat)
+            settings = await _settings(connection, caller)
         assert settings is not None  # noqa: S101 - it was written in this transaction
         return settings
 
 
-async def _settings(connection: AsyncConnection, ref: ChatRef) -> ChatSettings | None:
+async def read_policy(connection: AsyncConnection, group: ChatRef) -> Policy:
+    """Say who may make alerts in a group: everybody in it, unless its admins have said otherwise."""
+    said = await connection.scalar(select(chats.c.policy).where(same_chat(group)))
+    return Policy(said or Policy.MEMBERS)
+
+
+async def _settings(connection: AsyncConnection, caller: Caller) -> ChatSettings | None:
+    ref = caller.chat
     row = (await connection.execute(select(chats).where(same_chat(ref)))).one_or_none()
     if row is None:
         return None
-    return ChatSettings(ref, ChatKind(row.kind), row.language, row.timezone, row.paused_reason)
+    if caller.group == ref:
+        policy = Policy(row.policy or Policy.MEMBERS)
+    else:
+        policy = await read_policy(connection, caller.group)
+    return ChatSettings(ref, ChatKind(row.kind), row.language, row.timezone, row.paused_reason, policy)

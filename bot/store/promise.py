@@ -24,6 +24,8 @@ PRIORITY = {
     Telling.BACK: 2,
     Telling.WITHDRAWN: 2,
     Telling.LEVEL: 2,
+    Telling.BANNED: 2,
+    Telling.PLAYBOOK: 2,
 }
 """Which chat is served first when many wait: lower goes first, and what is equal goes by age."""
 

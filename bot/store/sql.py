@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.ports import StoreTrouble
 from bot.store.archive import SqlArchive
 from bot.store.audit import SqlAudit
+from bot.store.bounds import SqlBounds
 from bot.store.database import Database, connect, refuse_missing
 from bot.store.editing import SqlEditing
 from bot.store.ledger import SqlLedger
@@ -23,6 +24,7 @@ class SqlStore(
     SqlLedger,
     SqlOutbox,
     SqlPeople,
+    SqlBounds,
     SqlLevels,
     SqlRegister,
     SqlEditing,
