@@ -117,10 +117,10 @@ class Telling(StrEnum):
     BACK = "back"
     LAPSE = "lapse"
     DOUBT = "doubt"
+    BANNED = "banned"
 
 
 @dataclass(frozen=True, slots=True)
-    BANNED = "banned"
 class Notice:
     """Something about what can be seen, told once to each chat that it concerns.
 
