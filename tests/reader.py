@@ -88,6 +88,7 @@ class Reader:
         self.since = since
         self.close = close
         self.source = source
+        self.home = ""
         self.floor = float("inf")
         self.ceiling = float("-inf")
         self.bars: list[Bar] = []
@@ -98,7 +99,7 @@ class Reader:
         self.reasons: list[str] = []
 
     def want(self) -> Want:
-        return Want(self.key, self.since, self.floor, self.ceiling, self.close, self.source)
+        return Want(self.key, self.since, self.floor, self.ceiling, self.close, self.source, self.home)
 
     def take(self, batch: Batch) -> None:
         """Take in what a batch says of the key."""

@@ -214,6 +214,43 @@ async def test_what_begins_while_the_first_is_away_from_the_start_is_at_home_wit
     assert not reader.gaps
 
 
+async def test_what_is_at_home_with_the_next_stays_there_when_the_first_is_back_after_a_restart(
+    world: World,
+) -> None:
+    world.weather["binance"].trouble = wire.status(451)
+    reader = Reader(BTC, world.minute)
+    await world.looks(reader, 120)
+    serving = world.exchanges.market.serving(BTC)
+    assert serving == Serving("kraken", "kraken")
+    reader.home, last = serving.home, reader.since
+    world.weather["binance"].clear()
+    await world.restart()
+    await world.looks(reader, 200)
+    assert world.exchanges.market.serving(BTC) == Serving("kraken", "kraken")
+    assert [bar for bar in reader.bars if bar.at >= last] == world.truth("kraken", last, reader.since)
+    world.weather["kraken"].trouble = wire.status(503)
+    await world.looks(reader, 200)
+    after = world.exchanges.market.serving(BTC)
+    assert after is not None
+    assert (after.venue, after.home) == ("binance", "kraken")
+    assert after.ratio == pytest.approx(1.01, rel=1e-6)
+
+
+async def test_a_home_is_not_left_because_another_shows_the_same_price(clock: SetClock) -> None:
+    async with opened(clock, factors=(1.0, 1.0, 1.0)) as world:
+        reader = await seen(world)
+        reader.home = "binance"
+        await world.restart()
+        world.weather["binance"].trouble = wire.status(503)
+        await world.looks(reader, 160)
+        serving = world.exchanges.market.serving(BTC)
+        assert serving is not None
+        assert (serving.venue, serving.home) == ("kraken", "binance")
+        world.weather["binance"].clear()
+        await world.looks(reader, 300)
+        assert world.exchanges.market.serving(BTC) == Serving("binance", "binance")
+
+
 async def test_the_market_names_what_others_stand_in_for(world: World) -> None:
     reader = await seen(world)
     assert world.exchanges.market.standing_in() == {}

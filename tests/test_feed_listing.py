@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bot.feeds.roster import scaled
 from bot.metrics import MetricKey, Want
 from tests.conftest import SetClock
 from tests.reader import Reader, look
@@ -82,6 +83,30 @@ async def test_what_is_delisted_is_shown_by_the_next_exchange_that_lists_it(worl
     assert set(other.sources.values()) == {"binance"}
     assert reader.bars[-1].end > world.clock.time - 1200
     assert {source for at, source in reader.sources.items() if at >= last} == {"kraken"}
+    assert not reader.gaps
+
+
+async def test_what_was_delisted_stays_at_the_level_of_its_home_after_a_restart(world: World) -> None:
+    reader = Reader(ETH, world.minute)
+    await world.looks(reader, 120)
+    world.servers["binance"].symbols.remove("eth/usdt")
+    world.clock.time += 6 * 3600
+    await world.looks(reader, 4 * 3600, 600)
+    await world.looks(reader, 60)
+    serving = world.exchanges.market.serving(ETH)
+    assert serving is not None
+    assert (serving.venue, serving.home) == ("kraken", "binance")
+    last, reader.home = reader.since, serving.home
+    await world.restart()
+    await world.looks(reader, 300)
+    after = world.exchanges.market.serving(ETH)
+    assert after is not None
+    assert (after.venue, after.home) == ("kraken", "binance")
+    assert after.ratio == pytest.approx(serving.ratio, rel=1e-9)
+    bars = [bar for bar in reader.bars if bar.at >= last]
+    assert bars == [
+        scaled(bar, after.ratio) for bar in world.paths["kraken"].final("eth/usdt", last, reader.since)
+    ]
     assert not reader.gaps
 
 

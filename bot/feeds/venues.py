@@ -54,7 +54,8 @@ class Venues:
     because one was slow. A key with a venue never leaves it.
 
     What begins while the first one is away, and has listed nothing since the start, is at home with the next:
-    where an exchange refuses a whole country, nobody stands in for it for ever.
+    where an exchange refuses a whole country, nobody stands in for it for ever. A home outlasts a restart, at
+    which the first may be back or the home may list it no more: how far exchanges differ is no news.
 
     The feeds write here, all in one thread; anybody may read. ``after_listing`` is called there whenever an
     exchange has said what it lists.
@@ -141,12 +142,14 @@ class Venues:
         self._instruments = frozenset(key.instrument for key in self._followed if not key.venue)
         for want in wants:
             instrument = want.key.instrument
-            if not want.key.venue and instrument not in self._homes:
-                home = self._first_of(instrument)
+            if want.key.venue or instrument in self._homes:
+                continue
+            if want.home in self.names:
+                self._homes[instrument] = want.home
+            elif home := self._first_of(instrument):
                 # Who was judged last and comes before it was its home, and lists it no more, or not just now.
-                before = self.names[: self.names.index(home)] if home else ()
-                if home:
-                    self._homes[instrument] = want.source if want.source in before else home
+                before = self.names[: self.names.index(home)]
+                self._homes[instrument] = want.source if want.source in before else home
         self._settle(now)
 
     def report(self, name: str, now: float, reason: str = "", is_final: bool = False) -> None:
@@ -225,8 +228,7 @@ class Venues:
             return False
         turn = self._stand_ins.get(key.instrument)
         if turn is not None and turn.venue == name:
-            is_at_home = abs(ratio - 1) < _SAME and self._choose(key.instrument)[0] not in self._listings
-            if is_at_home:
+            if abs(ratio - 1) < _SAME and key.instrument not in self._homes:
                 del self._stand_ins[key.instrument]
                 self._homes[key.instrument] = name
                 log.info("at_home", instrument=key.instrument, exchange=name)
