@@ -110,14 +110,27 @@ def _joined(parts: Sequence[Bar], span: int) -> Bar:
     return Bar(parts[0].at, parts[0].open, high, low, parts[-1].close, volume, span)
 
 
+_SHOWN = 5
+"""Seconds for which a last price may be shown that was traded before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Print:
-    """A single price of a minute that is not final yet. It may tell a ring early; it never moves state."""
+    """A single price of a minute that is not final yet. It may tell a ring early; it never moves state.
+
+    ``at`` is when it was shown, or, where ``is_traded``, the instant of the trade itself.
+    """
 
     key: MetricKey
     value: float
     at: float
     source: str = ""
+    is_traded: bool = False
+
+    @property
+    def since(self) -> float:
+        """The instant before which it was not traded."""
+        return self.at if self.is_traded else self.at - _SHOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from bot.engine.minute import Minute
 from bot.engine.state import AlertState, Correction, Ended, Ring, Transition
 from bot.engine.step import begin, glance, step
 from bot.engine.world import World
-from bot.metrics import MINUTE, Bar, Seen, point
+from bot.metrics import MINUTE, Bar, Print, Seen, point
 from tests.markets import BTC, ETH, START, life_of, minutes, path
 
 
@@ -290,9 +290,9 @@ def test_two_live_prices_are_compared_at_the_close() -> None:
 # --- early, but never wrong ---
 
 
-def early(price: float, at: float) -> tuple[Minute, float]:
+def early(price: float, at: float, is_traded: bool = False) -> tuple[Minute, float, float]:
     minute = int(at // MINUTE) * MINUTE
-    return Minute(minute, {BTC: point(price, minute)}), at
+    return Minute(minute, {BTC: point(price, minute)}), at, Print(BTC, price, at, "", is_traded).since
 
 
 def test_a_print_tells_the_ring_early_and_moves_no_state() -> None:
@@ -333,6 +333,8 @@ def test_a_price_seen_after_the_making_counts_though_its_minute_had_gone_further
     assert told == ()
     for second, count in ((59, 1), (61, 0), (65, 1)):  # what is shown first may be of the minute before
         assert len(glance(begin(life, World()), *early(99, START + second), life).transitions) == count
+    told = glance(begin(life, World()), *early(99, START + 61, is_traded=True), life).transitions
+    assert len(told) == 1, "a trade knows its own minute"
 
 
 def test_a_ring_that_the_final_minutes_do_not_bear_out_is_taken_back_once() -> None:

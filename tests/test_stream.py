@@ -131,7 +131,7 @@ async def test_a_trade_is_told_with_its_price_and_the_exchanges_instant(scene: S
     at = scene.clock.time - 0.25
     await scene.wire.trade("btc/usdt", 99_000.5, at=at)
     (one,) = await scene.until(lambda: scene.stream.health().prints > 0)
-    assert one == Print(BTC, 99_000.5, at, scene.name)
+    assert one == Print(BTC, 99_000.5, at, scene.name, is_traded=True)
 
 
 async def test_what_was_traded_before_the_subscription_is_not_told(scene: Scene) -> None:

@@ -93,15 +93,18 @@ def history(world: World, life: Life, since: int, until: int) -> Iterator[Minute
 
 def running(
     world: World, prints: Mapping[MetricKey, Sequence[Print]], life: Life, one: Print
-) -> tuple[Minute, float]:
-    """Give the running minute as single prices show it, and the instant of the newest of them.
+) -> tuple[Minute, float, float]:
+    """Give the running minute as single prices show it, the instant of the newest, and since when they hold.
 
-    ``one`` is one of them, ``prints`` the latest of the other series.
+    ``one`` is one of them, ``prints`` the latest of the other series. Before the last of the three instants
+    none of the prices of this minute was traded.
     """
     at = minute_of(one.at)
     others = [prints[key][-1] for key in life.keys if key in prints and key != one.key]
-    bars = {other.key: point(other.value, at) for other in (one, *others) if minute_of(other.at) == at}
-    return Minute(at, bars, world), max(other.at for other in (one, *others))
+    shown = [other for other in (one, *others) if minute_of(other.at) == at]
+    bars = {other.key: point(other.value, at) for other in shown}
+    newest = max(other.at for other in (one, *others))
+    return Minute(at, bars, world), newest, min(other.since for other in shown)
 
 
 def last(world: World, life: Life, at: int) -> Minute:

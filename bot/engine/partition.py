@@ -361,7 +361,7 @@ class Partition:
             concerned = {*self._index[doubt.key].concerned(doubt.value, doubt.value), *judged}
             for arming in sorted(concerned):
                 life, state = self._lives[arming], self._states[arming]
-                minute, _ = running(self._world, self._prints, life, one)
+                minute, *_ = running(self._world, self._prints, life, one)
                 if would_ring(state, plan.states.get(arming, state), minute, life):
                     found.append(arming)
             if found:
@@ -374,8 +374,8 @@ class Partition:
             for arming in set(self._index[key].concerned(one.value, one.value)):
                 life = self._lives[arming]
                 state = plan.states.get(arming, self._states[arming])
-                minute, newest = running(self._world, self._prints, life, one)
-                after, transitions = glance(state, minute, newest, life)
+                minute, newest, since = running(self._world, self._prints, life, one)
+                after, transitions = glance(state, minute, newest, since, life)
                 if transitions:
                     plan.states[arming] = after
                     plan.rests[arming] = dict.fromkeys(life.keys, NOWHERE)

@@ -40,9 +40,6 @@ from bot.engine.truth import Truth
 from bot.engine.world import World
 from bot.metrics import MINUTE, Bar, MetricKey, minute_of, point
 
-_SHOWN = 5
-"""Seconds for which a last price may be shown that was traded in the minute before."""
-
 
 class Stepped(NamedTuple):
     """The state after a step, and what must be told."""
@@ -135,10 +132,10 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
     return Stepped(after, (*taken_back, *late, ring))
 
 
-def glance(state: AlertState, minute: Minute, at: float, life: Life) -> Stepped:
+def glance(state: AlertState, minute: Minute, at: float, since: float, life: Life) -> Stepped:
     """Look at prints of a minute that is not final: ``minute`` holds a point for each key that has one.
 
-    ``at`` is the instant of the newest print.
+    ``at`` is the instant of the newest print, and none was traded before ``since``.
     """
     is_due = (
         life.tells_early
@@ -149,8 +146,8 @@ def glance(state: AlertState, minute: Minute, at: float, life: Life) -> Stepped:
         and at > life.begins_at
         and (life.until is None or at < life.until)
         and not is_spent(state, life)
-        and not is_cooling(state, life, minute_of(at - _SHOWN))
-        and not _is_of_before(state, minute.at, at, life)
+        and not is_cooling(state, life, minute_of(since))
+        and not _is_of_before(state, minute.at, since, life)
     )
     if not is_due or life.node.judge(minute, state.memory, []).may is not True:
         return Stepped(state)
@@ -214,10 +211,10 @@ def _clarity(life: Life, minute: Minute, memory: Memory) -> Truth:
     return life.clear.judge(minute, memory, [])
 
 
-def _is_of_before(state: AlertState, minute: int, at: float, life: Life) -> bool:
+def _is_of_before(state: AlertState, minute: int, since: float, life: Life) -> bool:
     """Whether a print may be the last price of the minute before: a judged one, or that of the making."""
     made_to = minute_of(life.begins_at) + MINUTE
-    return minute >= made_to and at < max(state.cursor, made_to) + _SHOWN
+    return minute >= made_to and since < max(state.cursor, made_to)
 
 
 def _judged(life: Life, minute: Minute, memory: Memory) -> tuple[Truth, Truth, Memory]:

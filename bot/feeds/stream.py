@@ -185,7 +185,7 @@ class Stream:
         )
         by_symbol = {listed.symbol: of_symbol for listed, of_symbol in wanted.items()}
         found = [
-            Print(want.key, trade.price, trade.at, self.name)
+            Print(want.key, trade.price, trade.at, self.name, is_traded=True)
             for trade in self._wicks.take()
             for want in by_symbol.get(trade.symbol, ())
             if self._is_news(trade, want)
