@@ -506,7 +506,7 @@ async def test_cursors_only_rise(store: SqlStore) -> None:
 
 async def test_the_last_price_goes_with_its_cursor_and_never_with_another(store: SqlStore) -> None:
     epoch = await store.take(0, "test")
-    first, second = Close(120.0, 101.5, "binance"), Close(170.0, 102.5, "kraken")
+    first, second = Close(120.0, 101.5, "binance"), Close(170.0, 102.5, "kraken", "binance")
     for to, close in ((120, {BTC: first}), (180, {BTC: second}), (60, {BTC: first})):
         await store.commit(0, epoch, Judgement(NOON, {}, {BTC: to}, closes=close))
     assert await store.closes(0) == {BTC: second}

@@ -304,6 +304,7 @@ async def test_a_restart_goes_on_from_the_last_price_and_who_gave_it(scene: Scen
     await again.take()
     (want,) = again.watch.wants()
     assert (want.since, want.close, want.source) == (START + 2 * MINUTE, 105.0, "binance")
+    assert want.home == "binance"
 
 
 async def test_who_was_told_is_known_by_the_store(scene: Scene) -> None:
