@@ -29,7 +29,7 @@ class Alert:
     """A rule with an owner: personal (``chat`` and ``number``) or shared (``name``).
 
     ``rule`` is canonical text with the names of its levels; ``until`` in it is an instant. ``paused_at`` is
-    when its owner put it to rest, or ``None``.
+    when its owner put it to rest, or ``None``. A personal one may be that ``part`` of a ``playbook``.
     """
 
     id: int
@@ -40,6 +40,8 @@ class Alert:
     number: int = 0
     name: str = ""
     paused_at: float | None = None
+    playbook: str = ""
+    part: str = ""
 
     @property
     def is_shared(self) -> bool:
@@ -113,6 +115,7 @@ class Telling(StrEnum):
     ENDED = "ended"
     LEVEL = "level"
     WITHDRAWN = "withdrawn"
+    PLAYBOOK = "playbook"
     LOST = "lost"
     BACK = "back"
     LAPSE = "lapse"

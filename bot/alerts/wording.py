@@ -15,6 +15,7 @@ from bot.alerts.figures import measured
 from bot.alerts.message import Facts, Message, say
 from bot.alerts.models import Notification, Telling
 from bot.alerts.refusals import banned
+from bot.alerts.rewritten import word_playbook
 from bot.alerts.sentences import Event, event, filled_levels, meaning, metric_name, venue_name
 from bot.alerts.sighting import stand_in, word_doubt, word_lapse, word_loss, word_return
 from bot.alerts.sketches import of_ring
@@ -48,6 +49,8 @@ def word(notification: Notification, tr: Translator, now: float, patience: float
             message = _ended(facts, tr, now)
         case Telling.LEVEL:
             message = _level(facts, tr)
+        case Telling.PLAYBOOK:
+            message = word_playbook(facts, tr)
         case Telling.WITHDRAWN:
             message = _withdrawn(facts, tr)
         case Telling.LOST:

@@ -43,6 +43,7 @@ from bot.ports.people import (
     Desk,
     Replies,
 )
+from bot.ports.playbooks import Armer, KeptPlaybook, Parts, PlaybookChange
 from bot.ports.register import (
     ChatSettings,
     Following,
@@ -65,6 +66,7 @@ from bot.ports.world import (
 __all__ = [
     "Archive",
     "Armed",
+    "Armer",
     "Beyond",
     "Bounding",
     "Changes",
@@ -79,6 +81,7 @@ __all__ = [
     "Feed",
     "Following",
     "Judgement",
+    "KeptPlaybook",
     "Ledger",
     "LevelChange",
     "Market",
@@ -89,6 +92,8 @@ __all__ = [
     "Offered",
     "Outbox",
     "Outcome",
+    "Parts",
+    "PlaybookChange",
     "Reach",
     "Receipt",
     "Refill",

@@ -7,14 +7,15 @@ from sqlalchemy import ColumnElement, Table, and_, delete, exists, select, updat
 from bot.alerts.people import ChatRef
 from bot.store.arming import Change, retire_unused
 from bot.store.rows import same_chat
-from bot.store.tables import alerts, audit, chats, levels, outbox, proposals, subscriptions
+from bot.store.subscribing import bury
+from bot.store.tables import alerts, audit, chats, is_of_playbook, levels, outbox, proposals, subscriptions
 
 
 async def follow(change: Change, moved: ChatRef, to: ChatRef) -> None:
     """Give a chat its new id, and where that one is known already, merge into it.
 
     In a merge personal alerts take fresh numbers, so that no number means two things. What both have, a
-    shared alert followed or a level of a name, stays as the new chat has it.
+    shared alert followed, a playbook or a level of a name, stays as the new chat has it.
     """
     connection = change.connection
     old = await connection.scalar(select(chats.c.id).where(same_chat(moved)))
@@ -27,8 +28,9 @@ async def follow(change: Change, moved: ChatRef, to: ChatRef) -> None:
         await connection.execute(update(outbox).where(outbox.c.chat_id == old).values(platform=to.platform))
         return
     await _keep_policy(change, old, new)
+    dropped = await _drop_parts(change, old, new)
     await _renumber(change, old, new)
-    dropped = await _drop_doubles(change, old, new)
+    dropped += await _drop_doubles(change, old, new)
     for table in (subscriptions, levels, outbox, proposals, audit):
         values = {"chat_id": new} | ({"platform": to.platform} if table is outbox else {})
         await connection.execute(update(table).where(table.c.chat_id == old).values(values))
@@ -54,6 +56,22 @@ async def _renumber(change: Change, old: int, new: int) -> None:
         values = {"chat_id": new, "number": last, "revision": change.revision}
         await connection.execute(update(alerts).where(alerts.c.id == alert).values(values))
     await connection.execute(update(chats).where(chats.c.id == new).values(last_number=last))
+
+
+async def _drop_parts(change: Change, old: int, new: int) -> list[int | None]:
+    """Drop the alerts of a playbook that the new chat follows too; gives the armings that lost one."""
+    connection, there = change.connection, alerts.alias()
+    follows_too = exists().where(
+        there.c.chat_id == new, there.c.playbook == alerts.c.playbook, there.c.deleted_at.is_(None)
+    )
+    chosen = select(alerts.c.id).where(alerts.c.chat_id == old, is_of_playbook, follows_too)
+    doubles = (await connection.scalars(chosen)).all()
+    is_dropped = subscriptions.c.alert_id.in_(doubles)
+    dropped = list(await connection.scalars(select(subscriptions.c.arming_id).where(is_dropped)))
+    await connection.execute(delete(subscriptions).where(is_dropped))
+    for double in doubles:
+        await bury(change, double)
+    return dropped
 
 
 async def _drop_doubles(change: Change, old: int, new: int) -> list[int | None]:

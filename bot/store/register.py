@@ -47,10 +47,17 @@ class SqlRegister:
 
     @whole
     async def subscriptions(self, chat: ChatRef) -> list[Subscription]:
-        """List what a chat is told: its own alerts by number, then the shared ones by name."""
+        """List what a chat is told: its own by number, those of playbooks together, then shared ones."""
         async with self._database.reading() as connection:
             chat_id = await find_chat(connection, chat)
-            order = (alerts.c.number.is_(None), alerts.c.number, alerts.c.key)
+            is_of_playbook = alerts.c.playbook.is_not(None)
+            order = (
+                alerts.c.number.is_(None),
+                is_of_playbook,
+                alerts.c.playbook,
+                alerts.c.number,
+                alerts.c.key,
+            )
             chosen = followed().where(subscriptions.c.chat_id == chat_id).order_by(*order)
             rows = (await connection.execute(chosen)).all()
             own = await _own(connection, chat_id)

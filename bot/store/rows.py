@@ -123,6 +123,8 @@ FOLLOWED = (
     alerts.c.made_at.label("alert_made_at"),
     alerts.c.number,
     alerts.c.name,
+    alerts.c.playbook,
+    alerts.c.part,
     alerts.c.is_once,
     subscriptions.c.id.label("subscription_id"),
     subscriptions.c.chat_id,
@@ -161,6 +163,8 @@ def read_alert(row: Row[Any], chat: ChatRef | None) -> Alert:
         number=row.number or 0,
         name=row.name or "",
         paused_at=row.paused_at,
+        playbook=row.playbook or "",
+        part=row.part or "",
     )
 
 

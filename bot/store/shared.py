@@ -163,6 +163,8 @@ def _shared() -> Any:
         alerts.c.made_at.label("alert_made_at"),
         alerts.c.number,
         alerts.c.name,
+        alerts.c.playbook,
+        alerts.c.part,
         null().label("paused_at"),
         count,
     ).where(is_published)

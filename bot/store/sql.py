@@ -13,6 +13,7 @@ from bot.store.levels import SqlLevels
 from bot.store.notebook import SqlNotebook
 from bot.store.outbox import SqlOutbox
 from bot.store.people import SqlPeople
+from bot.store.playbooks import SqlPlaybooks
 from bot.store.proposals import SqlProposals
 from bot.store.register import SqlRegister
 from bot.store.schema import revisions
@@ -29,6 +30,7 @@ class SqlStore(
     SqlRegister,
     SqlEditing,
     SqlShared,
+    SqlPlaybooks,
     SqlProposals,
     SqlAudit,
     SqlSights,

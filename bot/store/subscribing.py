@@ -40,6 +40,8 @@ async def insert_alert(change: Change, alert: Alert, chat_id: int | None) -> int
             "number": alert.number or None,
             "name": alert.name or None,
             "key": key_of(alert.name) or None,
+            "playbook": alert.playbook or None,
+            "part": alert.part or None,
             "rule": alert.rule,
             "is_once": mode is Mode.ONCE,
             "author": alert.author,
