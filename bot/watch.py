@@ -316,7 +316,11 @@ class Watch:
                     ],
                 }
             case Correction(revised=revised):
-                facts |= {"value": transition.value, "revised": [asdict(revised)] if revised else []}
+                facts |= {
+                    "value": transition.value,
+                    "revised": [asdict(revised)] if revised else [],
+                    "is_gone": transition.is_gone,
+                }
             case Reminder() | Resolution():
                 facts |= {"value": transition.value}
             case Ended():

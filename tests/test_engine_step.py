@@ -351,6 +351,57 @@ def test_a_ring_that_the_final_minutes_do_not_bear_out_is_taken_back_once() -> N
     assert again.transitions[0].corrections == 1
 
 
+@pytest.mark.parametrize(
+    ("read", "is_gone"),
+    [
+        ([0, 1], False),
+        ([0, 1, 7], False),
+        ([0, 7], True),
+        ([1, 2], True),
+        ([7], True),
+        ([-1, 0, 1], False),
+        ([-1, 7], True),
+    ],
+)
+def test_a_ring_that_nobody_can_check_is_taken_back_as_such(read: list[int], is_gone: bool) -> None:
+    life = life_of("btc/usdt < 100 repeat", price=105)
+    state = glance(begin(life, World()), *early(99, START + MINUTE + 20), life).state
+    told: list[Transition] = []
+    for place in read:
+        at = START + (place + 1) * MINUTE
+        minute = Minute(at, {BTC: point(105, at)}, blind=max(0, at - max(state.cursor, START)))
+        state, transitions = step(state, minute, life)
+        told.extend(transitions)
+    assert [(type(one), one.is_gone) for one in told] == [(Correction, is_gone)]
+    assert state.is_armed and state.early is None
+
+
+def test_a_ring_of_a_minute_in_which_another_price_is_missing_cannot_be_checked() -> None:
+    life = life_of("btc/usdt < 100 and eth/usdt < 100 repeat", price=105)
+    at = START + 20
+    both = {key: point(99, START) for key in (BTC, ETH)}
+    state = glance(begin(life, World()), Minute(START, both), at, at, life).state
+    state, told = step(state, Minute(START, {BTC: point(99, START)}), life)
+    assert told == ()
+    later = START + MINUTE
+    _, (taken_back,) = step(state, Minute(later, {key: point(105, later) for key in (BTC, ETH)}), life)
+    assert taken_back.is_gone
+
+
+@pytest.mark.parametrize(("read", "is_gone"), [(True, False), (False, True)])
+def test_a_ring_told_in_the_last_minute_of_an_alert_is_not_left_standing(read: bool, is_gone: bool) -> None:
+    life = replace(life_of("btc/usdt < 100", price=105), until=START + MINUTE)
+    state = glance(begin(life, World()), *early(99, START + 20), life).state
+    if read:
+        state, told = step(state, Minute(START, {BTC: point(105, START)}), life)
+        assert told == ()
+    over = START + MINUTE
+    minute = Minute(over, {BTC: point(105, over)}, blind=over - state.cursor)
+    state, (taken_back, ended) = step(state, minute, life)
+    assert (type(taken_back), taken_back.is_gone) == (Correction, is_gone)
+    assert type(ended) is Ended and state.early is None
+
+
 def test_nothing_is_told_early_that_has_to_be_held() -> None:
     life = life_of("btc/usdt < 100 for 1m", price=105)
     assert glance(begin(life, World()), *early(95, START + 20), life).transitions == ()

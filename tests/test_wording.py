@@ -183,6 +183,10 @@ def test_a_correction_takes_the_ring_back_and_says_why() -> None:
     assert message.facts["event"] == "correction"
     given_reason = tell(Telling.CORRECTION, ring(reason="the print was cancelled")).plain()
     assert "is taken back: the print was cancelled." in given_reason
+    unknown = tell(Telling.CORRECTION, ring(is_gone=True)).title
+    assert unknown.endswith(
+        "is taken back: the minutes that would show it are gone, and nobody can say whether it was true."
+    )
 
 
 REVISED = {

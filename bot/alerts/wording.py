@@ -192,6 +192,8 @@ def _correction(facts: Facts, tr: Translator, now: float) -> Message:
         because = tr.catalogue.gettext(reason)
     elif revised:
         because = revised
+    elif facts.get("is_gone"):
+        because = tr("the minutes that would show it are gone, and nobody can say whether it was true")
     else:
         because = tr("the final minutes of the exchange do not show it")
     if at is not None and value is not None:

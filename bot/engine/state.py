@@ -13,12 +13,14 @@ Memory = tuple[float | None, ...]
 class Early:
     """A ring that was told from a print of a minute that was not final: it waits to be confirmed.
 
-    ``minute`` is that minute's opening, ``at`` the print's instant and ``value`` its price.
+    ``minute`` is that minute's opening, ``at`` the print's instant and ``value`` its price. ``is_gone`` says
+    that what would confirm it, or show that it was false, could not be read.
     """
 
     minute: int
     at: float
     value: float
+    is_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +116,8 @@ class Ring:
 class Correction:
     """A ring that is taken back: ``at`` and ``value`` are what it said.
 
-    It was told early and the final minutes do not bear it out, or its source corrected a figure (``revised``)
-    that it rested on.
+    It was told early and the final minutes do not bear it out, or (``is_gone``) cannot, since they are gone;
+    or its source corrected a figure (``revised``) that it rested on.
     """
 
     episode: int
@@ -123,6 +125,7 @@ class Correction:
     value: float
     corrections: int
     revised: Revised | None = None
+    is_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from math import inf
 from typing import NamedTuple
 
 from bot.engine.grounds import correction_of, ground, hear_again
@@ -78,9 +79,10 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
     """Judge one final minute: ``minute.at`` is at or after the state's cursor."""
     if state.is_ended or minute.end <= state.cursor:
         return Stepped(state)
+    state = _blinded(state, minute)
     if life.until is not None and minute.at >= life.until:
         ended = replace(state, cursor=minute.end, is_ended=True, grounds=None)
-        corrections = _overdue(state, minute.at)
+        corrections = _overdue(state, inf)
         told = () if is_spent(state, life) else (Ended(life.until, state.episode),)
         transitions: tuple[Transition, ...] = (*corrections, *told)
         return Stepped(_unmarked(ended) if corrections else ended, transitions)
@@ -88,6 +90,8 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
     minute = _excess(minute, life, state.early)
     state, taken_back = hear_again(state, minute, life)
     truth, clarity, memory = _judged(life, minute, state.memory)
+    if truth.may is None:
+        state = _unchecked(state, minute.at)
     may_ring = (
         truth.may is True
         and (state.is_armed or _clarity(life, minute.at_open(), state.memory).must is False)
@@ -244,12 +248,29 @@ def _excess(minute: Minute, life: Life, early: Early | None) -> Minute:
     return replace(minute, bars={**minute.bars, **clipped}) if clipped else minute
 
 
-def _overdue(state: AlertState, judged_to: int) -> tuple[Correction, ...]:
+def _blinded(state: AlertState, minute: Minute) -> AlertState:
+    """Note of an early ring that a minute which may have shown it was not read."""
+    early = state.early
+    if early is None or not minute.blind or minute.at <= early.minute:
+        return state
+    return _unchecked(state, max(early.minute, minute.at - minute.blind))
+
+
+def _unchecked(state: AlertState, at: int) -> AlertState:
+    """Note of an early ring that nobody knows whether the minute ``at``, its own or the next, bears it out."""
+    early = state.early
+    if early is None or not early.minute <= at <= early.minute + MINUTE:
+        return state
+    return replace(state, early=replace(early, is_gone=True))
+
+
+def _overdue(state: AlertState, judged_to: float) -> tuple[Correction, ...]:
     """Take back an early ring once the minute after its own is final without it."""
     early = state.early
     if early is None or judged_to < early.minute + 2 * MINUTE:
         return ()
-    return (Correction(state.episode + 1, early.at, early.value, state.corrections),)
+    count = state.corrections
+    return (Correction(state.episode + 1, early.at, early.value, count, is_gone=early.is_gone),)
 
 
 def _unmarked(state: AlertState) -> AlertState:

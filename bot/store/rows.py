@@ -78,7 +78,7 @@ def written_state(arming_id: int, state: AlertState) -> dict[str, Any]:
     row = {name: getattr(state, name) for name in STATE_COLUMNS}
     early = state.early
     row["memory"] = list(state.memory)
-    row["early"] = [early.minute, early.at, early.value] if early else None
+    row["early"] = [early.minute, early.at, early.value, early.is_gone] if early else None
     row["grounds"] = _written_grounds(state.grounds) if state.grounds else None
     return {"arming_id": arming_id, **row}
 
