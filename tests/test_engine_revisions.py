@@ -163,15 +163,31 @@ BEFORE = said(0, 75.4)
         ),
         pytest.param(
             "etf_flow(btc) > 0 for 3 sessions",
-            (said(1, 5), said(2, 6), said(1, -6, 26)),
+            (said(1, -5), said(2, 5), said(3, 5), said(4, 6), said(3, -6, 26)),
             [("Ring", 1, 6)],
             id="an older session that becomes untrue takes nothing back",
         ),
         pytest.param(
             "etf_flow(btc) > 0 for 3 sessions",
-            (said(1, 5), said(2, 6), said(2, -6, 3), said(3, 7), said(4, 8), said(5, 9)),
+            (
+                *(said(1, -5), said(2, 5), said(3, 5), said(4, 6), said(4, -6, 3)),
+                *(said(5, 7), said(6, 8), said(7, 9)),
+            ),
             [("Ring", 1, 6), ("Correction", 1, 6), ("Ring", 2, 9)],
             id="the third session of three is taken back, and the count begins anew",
+        ),
+        pytest.param(
+            "etf_flow(btc) > 0 for 4 sessions",
+            (
+                said(1, 5),
+                said(2, 5),
+                said(3, 5),
+                said(4, 5),
+                said(5, -5),
+                *(said(one, 7) for one in range(6, 10)),
+            ),
+            [("Ring", 1, 7)],
+            id="with fewer known than are counted nobody knows, and who never was clear does not ring",
         ),
         pytest.param(
             "streak(etf_flow(btc)) >= 2",
@@ -335,11 +351,13 @@ def test_a_word_in_the_middle_of_a_long_batch_is_judged_in_its_minute() -> None:
 
 # --- against a trader with a pencil -------------------------------------------------------------------------
 
-Truth = Callable[[list[float]], bool]
+Truth = Callable[[list[float]], bool | None]
 RULES: dict[str, Truth | str] = {
     "etf_flow(btc) > 0": lambda values: values[-1] > 0,
     "etf_flow(btc) <= -1": lambda values: values[-1] <= -1,
-    "etf_flow(btc) > 0 for 3 sessions": lambda values: len(values) > 2 and min(values[-3:]) > 0,
+    "etf_flow(btc) > 0 for 3 sessions": lambda values: (
+        False if min(values[-3:]) <= 0 else True if len(values) > 2 else None
+    ),
     "streak(etf_flow(btc)) <= -2": lambda values: len(values) > 1 and max(values[-2:]) < 0,
     "etf_flow(btc) crosses 0": "",
     "etf_flow(btc) crosses above 0": "above",
@@ -380,23 +398,23 @@ class Trader:
         was_settled = not is_new and self.was_final
         self.table[coming], self.was_final = float(last.value), last.is_final
         holds = self.holds(coming)
-        if not is_new and self.rang_on == coming and not holds:
+        if not is_new and self.rang_on == coming and holds is False:
             self.called.append(("Correction", self.episode, 0.0))
             self.armed, self.rang_on, self.has_rung = True, None, False
         if XNYS.is_overdue(day_of(coming), at):
             return
-        is_true = holds and not self.was_pulse
+        is_true = holds is True and not self.was_pulse
         if isinstance(self.rule, str):
-            self.was_pulse = holds
+            self.was_pulse = holds is True
         if is_true and self.armed and not (self.is_once and self.has_rung):
             self.episode += 1
             self.called.append(("late" if was_settled else "Ring", self.episode, at))
             self.rang_on, self.has_rung = coming, True
             self.armed = isinstance(self.rule, str)
         else:
-            self.armed = self.armed or isinstance(self.rule, str) or not is_true
+            self.armed = self.armed or isinstance(self.rule, str) or holds is False
 
-    def holds(self, newest: int) -> bool:
+    def holds(self, newest: int) -> bool | None:
         values = [self.table[session] for session in sorted(self.table)]
         if not isinstance(self.rule, str):
             return self.rule(values)

@@ -106,7 +106,8 @@ class Holding:
 class SessionsHeld:
     """A condition of a metric that was true in each of its last ``count`` sessions.
 
-    A session whose value is missing neither breaks the run nor counts.
+    A session whose value is missing neither breaks the run nor counts; with fewer known sessions than are
+    counted nobody knows.
     """
 
     part: Node
@@ -114,16 +115,24 @@ class SessionsHeld:
     term: str
 
     def judge(self, minute: Minute, memory: Memory, out: Slots) -> Truth:
-        latest = self.part.judge(minute, memory, [])
-        held, back = int(latest.may is True), 1
-        if latest.may is None:
-            return UNKNOWN
-        while latest.may and held < self.count and back < self.count + _MISSING_SESSIONS:
-            earlier = self.part.judge(replace(minute, back=back), memory, []).may
-            if earlier is False:
-                return both(False)
-            held, back = held + (earlier is True), back + 1
-        return both(held >= self.count)
+        said = list(self._sessions(minute, memory))
+        if said[0] is not None and said[-1] is False:
+            return both(False)
+        return both(True) if said[0] and said.count(True) == self.count else UNKNOWN
+
+    def known(self, minute: Minute, memory: Memory) -> int:
+        """Count the known sessions up to the latest in a row in which it was true, up to ``count``."""
+        return list(self._sessions(minute, memory)).count(True)
+
+    def _sessions(self, minute: Minute, memory: Memory) -> Iterator[Tri]:
+        """Say of the latest session, and of those before it, whether it was true, until it is decided."""
+        held = 0
+        for back in range(self.count + _MISSING_SESSIONS):
+            is_true = self.part.judge(replace(minute, back=back), memory, []).may
+            yield is_true
+            held += is_true is True
+            if is_true is False or held == self.count:
+                return
 
     def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:
         if self.judge(minute, memory, []).may:

@@ -79,6 +79,8 @@ def _of_node(node: Node, minute: Minute, memory: Memory) -> Iterator[Reason]:
     if None not in node.judge(minute, memory, []):
         return
     match node:
+        case SessionsHeld() if node.part.judge(minute, memory, []).may:
+            yield _of_earlier_sessions(node, minute, memory)
         case Holding() | SessionsHeld() | AtClose() | Inverse() | OfSessions():
             yield from _of_node(node.part, minute, memory)
         case AtLeast(parts=parts):
@@ -101,6 +103,16 @@ def _of_node(node: Node, minute: Minute, memory: Memory) -> Iterator[Reason]:
         case Move(key=key, window=window):
             yield from _of_price(key, minute)
             yield from _of_minutes(key, window - minute.span, minute, with_this=True)
+
+
+def _of_earlier_sessions(node: SessionsHeld, minute: Minute, memory: Memory) -> Reason:
+    """Say how many sessions are known of those that are counted: it was true in all of them."""
+    key = None
+    match node.part:
+        case Against(left=Metric(key=key)) | Against(right=Metric(key=key)):
+            pass
+    counts = {"known": node.known(minute, memory), "needed": node.count}
+    return Reason(key, Phrase("{known} of {needed} sessions are known", counts))
 
 
 def _of_values(minute: Minute, *values: Value) -> Iterator[Reason]:
