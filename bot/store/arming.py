@@ -183,3 +183,10 @@ async def retire_unused(change: Change, arming_ids: Iterable[int | None]) -> Non
             .values(is_open=False, retired_at=change.now, retired_in=change.revision),
             rows,
         )
+
+
+async def bury(change: Change, alert_id: int) -> None:
+    """Mark an alert as deleted; what it rang stays explained."""
+    await change.connection.execute(
+        update(alerts).where(alerts.c.id == alert_id).values(deleted_at=change.now, revision=change.revision)
+    )

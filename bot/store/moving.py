@@ -5,9 +5,8 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Table, and_, delete, exists, select, update
 
 from bot.alerts.people import ChatRef
-from bot.store.arming import Change, retire_unused
+from bot.store.arming import Change, bury, retire_unused
 from bot.store.rows import same_chat
-from bot.store.subscribing import bury
 from bot.store.tables import alerts, audit, chats, is_of_playbook, levels, outbox, proposals, subscriptions
 
 

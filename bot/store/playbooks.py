@@ -18,7 +18,7 @@ from bot.alerts.people import Caller, ChatRef
 from bot.ports import Armer, Beyond, Conflict, KeptPlaybook, NewArming, Parts, PlaybookChange
 from bot.rules import levels as levels_of
 from bot.rules import parse
-from bot.store.arming import Change, begin_change, in_force, retire_unused
+from bot.store.arming import Change, begin_change, bury, in_force, retire_unused
 from bot.store.audit import author, record, rest_on
 from bot.store.database import Database, chunks, whole
 from bot.store.editing import rewrite
@@ -26,7 +26,7 @@ from bot.store.people import find_chat, know_chat, person_of
 from bot.store.promise import content
 from bot.store.quotas import refuse_beyond
 from bot.store.rows import followed, key_of, read_alert
-from bot.store.subscribing import bury, follow, insert_alert, own_of
+from bot.store.subscribing import follow, insert_alert, own_of
 from bot.store.tables import alerts, chats, is_of_playbook, levels, outbox, playbooks, subscriptions
 
 

@@ -14,13 +14,13 @@ from bot.alerts.changes import PLAIN, Basis, Subject
 from bot.alerts.models import Alert, SharedAlert, Telling
 from bot.alerts.people import Caller, ChatRef
 from bot.ports import Conflict, NewArming
-from bot.store.arming import begin_change, retire_unused
+from bot.store.arming import begin_change, bury, retire_unused
 from bot.store.audit import author, record, rest_on
 from bot.store.database import Database, whole
 from bot.store.people import know_chat, person_of
 from bot.store.promise import promise, to_subscribers
 from bot.store.rows import key_of, read_alert
-from bot.store.subscribing import NONE_OWN, bury, fill_own, find, follow, insert_alert, leave, own_of, take_up
+from bot.store.subscribing import NONE_OWN, fill_own, find, follow, insert_alert, leave, own_of, take_up
 from bot.store.tables import alerts, armings, is_published, rings, subscriptions
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.models import Alert
@@ -17,7 +17,7 @@ from bot.ports import Conflict, NewArming
 from bot.rules import levels as levels_of
 from bot.rules import parse
 from bot.rules.tree import Mode, Rule
-from bot.store.arming import Change, arm, arm_eagerly, begin_change, in_force, move, retire_unused
+from bot.store.arming import Change, arm, arm_eagerly, begin_change, bury, in_force, move, retire_unused
 from bot.store.database import Database
 from bot.store.people import find_chat
 from bot.store.quotas import refuse_beyond
@@ -160,13 +160,6 @@ async def arm_one(
         return await arm_eagerly(change, alert_id, new.rule, used, new.seen)
     armed = await arm(change, {(alert_id, new.rule): used}, new.seen)
     return armed[alert_id, new.rule]
-
-
-async def bury(change: Change, alert_id: int) -> None:
-    """Mark an alert as deleted; what it rang stays explained."""
-    await change.connection.execute(
-        update(alerts).where(alerts.c.id == alert_id).values(deleted_at=change.now, revision=change.revision)
-    )
 
 
 async def find(connection: AsyncConnection, chat: ChatRef, label: str) -> Row[Any] | None:
