@@ -20,7 +20,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
-from types import MappingProxyType
 from typing import Any
 
 from bot.rules import RuleError, english, fill, is_level_name, levels, parse, read, read_number
@@ -38,7 +37,6 @@ RESERVED = frozenset({"add", "delete", "drop", "edit", "list", "new", "reset", "
 _NAME = re.compile(r"(?=[0-9_-]*[a-z])[a-z0-9_-]{1,32}")
 _LONGEST_TITLE = 120
 _KEYS = ("title", "levels", "rules")
-_NO_LEVELS: Mapping[str, Decimal] = MappingProxyType({})
 
 
 class PlaybookError(Exception):
@@ -86,11 +84,8 @@ def is_part_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def read_playbook(name: str, text: str, beside: Mapping[str, Decimal] = _NO_LEVELS) -> Playbook:
-    """Read a playbook from TOML. Raises PlaybookError for the first thing that is wrong.
-
-    ``beside`` are levels that rules may refer to without a value of the playbook's own.
-    """
+def read_playbook(name: str, text: str) -> Playbook:
+    """Read a playbook from TOML. Raises PlaybookError for the first thing that is wrong."""
     if not is_playbook_name(name):
         raise PlaybookError(
             "{name} cannot be a playbook's name: use 1 to 32 of a-z, 0-9, - and _, a letter among them, "
@@ -117,9 +112,8 @@ def read_playbook(name: str, text: str, beside: Mapping[str, Decimal] = _NO_LEVE
     rules = {name: _rule(name, rule) for name, rule in _table(document, "rules").items()}
     if not rules:
         raise PlaybookError("It has no rules: write them under [rules], each with a name of its own.")
-    known = {**beside, **values}
     for part, rule in rules.items():
-        _see_filled(part, rule, known)
+        _see_filled(part, rule, values)
     return Playbook(name, title, values, rules)
 
 

@@ -98,11 +98,13 @@ class Playbooks(Protocol):
         *,
         before: str | None,
         after: str | None,
+        is_filed: bool,
         armer: Armer,
         basis: Basis = PLAIN,
     ) -> PlaybookChange:
         """Keep a playbook (``after`` is ``None``: take it away), and let all who follow it follow the change.
 
-        Each other chat whose alerts are changed is told once; what somebody deleted stays deleted. Written
-        in the audit. Raises Settled, and Stale if something newer changed it: then nothing was written.
+        One that ``is_filed`` just so is not kept beside its file. Each other chat whose alerts are changed is
+        told once; what somebody deleted stays deleted. Written in the audit. Raises Settled, and Stale if
+        something newer changed it: then nothing was written.
         """

@@ -117,19 +117,24 @@ class SqlPlaybooks:
         *,
         before: str | None,
         after: str | None,
+        is_filed: bool,
         armer: Armer,
         basis: Basis = PLAIN,
     ) -> PlaybookChange:
         """Keep a playbook (``after`` is ``None``: take it away), and let all who follow it follow the change.
 
-        Each other chat whose alerts are changed is told once; what somebody deleted stays deleted. Written
-        in the audit. Raises Settled, and Stale if something newer changed it: then nothing was written.
+        One that ``is_filed`` just so is not kept beside its file. Each other chat whose alerts are changed is
+        told once; what somebody deleted stays deleted. Written in the audit. Raises Settled, and Stale if
+        something newer changed it: then nothing was written.
         """
         async with self._database.writing() as connection:
             change = await begin_change(self._database, connection, now)
             await rest_on(change, basis, Subject.PLAYBOOK, name, [None])
             here = await know_chat(self._database, connection, caller)
-            await _keep(self._database, change, name, after, author(caller))
+            if is_filed:
+                await connection.execute(delete(playbooks).where(playbooks.c.key == name))
+            else:
+                await _keep(self._database, change, name, after, author(caller))
             followers: dict[int, list[Row[Any]]] = defaultdict(list)
             for row in await _rows(connection, name):
                 followers[row.chat_id].append(row)
