@@ -40,6 +40,7 @@ from bot.metrics import Batch, minute_of
 from bot.ports import Chat, Choice, Clock, Desk, Replies, UnknownInstrument
 from bot.rules import instruments
 from bot.rules.tree import Rule
+from bot.shelf import read_shelf
 from bot.store import open_store, upgrade
 from bot.tape import MemoryTape
 from bot.watch import Watch
@@ -152,6 +153,7 @@ async def open_house(
             translator_for=translator,
             version=version("tocsin"),
             late_after=late_after,
+            shelf=read_shelf(settings.playbooks_dir),
         )
         desk = _waking(make_desk(office), wake)
         tape = MemoryTape()

@@ -248,6 +248,9 @@ class Settings(BaseModel):
     metrics_dir: Annotated[Path | None, BeforeValidator(_folder)] = Field(
         default=None, description="an existing folder of CSV files, such as data/metrics"
     )
+    playbooks_dir: Annotated[Path | None, BeforeValidator(_folder)] = Field(
+        default=None, description="an existing folder of playbooks, each a .toml file, such as data/playbooks"
+    )
     quote: Annotated[str, BeforeValidator(_currency)] = Field(
         default="usdt", description="the currency that prices are in where none is named, such as usdt"
     )

@@ -10,7 +10,7 @@ from bot.alerts.message import Message, say
 from bot.alerts.offers import of_pages
 from bot.alerts.people import Role
 from bot.alerts.translator import Translator
-from bot.commands import levels, shared
+from bot.commands import levels, revising, shared
 from bot.commands.proposals import overtaken
 from bot.commands.request import Refusal, Request
 from bot.commands.shared import split_page
@@ -30,6 +30,7 @@ class Trade:
 TRADES: Mapping[Subject, Trade] = {
     Subject.LEVEL: Trade(levels.described, levels.undo),
     Subject.SHARED: Trade(shared.described, shared.undo),
+    Subject.PLAYBOOK: Trade(revising.described, revising.undo),
 }
 """Every subject of the audit."""
 

@@ -83,7 +83,7 @@ class Drill:
     def filled(self) -> dict[str, Decimal]:
         """Give the levels that its rules follow, with their values."""
         named = frozenset[str]().union(*(levels(one.rule) for one in self.ready.values()))
-        return {name: self.values[name] for name in sorted(named)}
+        return {name: self.values[name] for name in self.book.levels if name in named}
 
 
 async def drill(
@@ -172,7 +172,7 @@ def whence(
     """Say what a level is, and who says so."""
     level, default = known.get(name), book.levels.get(name)
     if name in own:
-        return tr("@{name} {value} (in this chat's playbook alone)", name=name, value=value)
+        return tr("@{name} {value} (for these alerts alone)", name=name, value=value)
     if level is None or level.set_by == book.name:
         return tr("@{name} {value}", name=name, value=value)
     if default is None or default == value:

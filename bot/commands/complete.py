@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 
 from bot.alerts.people import Caller
+from bot.commands.books import shelf_of
 from bot.commands.request import Office
 from bot.commands.table import Completes
 from bot.ports import Choice
@@ -64,6 +65,13 @@ async def _suggest(office: Office, caller: Caller, kind: Completes, prefix: str)
             wanted = text.lstrip("@")
             return [
                 Choice(f"@{name} {levels[name].value}", name) for name in sorted(levels) if wanted in name
+            ]
+        case "playbook":
+            books = await shelf_of(office.register, office.shelf)
+            return [
+                Choice(f"{one.name}: {one.title}", one.name)
+                for one in books.books.values()
+                if text in one.name
             ]
         case "command":
             from bot.commands.verbs import COMMANDS

@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping
 from bot.alerts.changes import Proposal
 from bot.alerts.message import say
 from bot.alerts.people import Role
-from bot.commands import levels, shared
+from bot.commands import levels, playbooks, revising, shared
 from bot.commands.request import Refusal, Request
 from bot.ports import Replies, Settled
 
 KINDS: Mapping[str, Callable[[Request, Proposal], Replies]] = {
     levels.KIND: levels.carry_out,
     shared.KIND: shared.carry_out,
+    playbooks.KIND: playbooks.carry_out,
+    revising.KIND: revising.carry_out,
 }
 """Who carries out which kind of proposal. Each settles it in the transaction that does what it says."""
 

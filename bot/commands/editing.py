@@ -51,6 +51,9 @@ async def edit(request: Request) -> Replies:
         raise Refusal(tr("There is no alert {label} here.", label=alert.label))
     told = await made(edited, prepared, request)
     lines = [*told.lines, tr("Before: {rule}", rule=alert.rule), *await lost_lines(prepared.series, request)]
+    if alert.playbook:
+        left = tr("It is this chat's own now, and no part of {playbook} any more.", playbook=alert.playbook)
+        lines.append(left)
     yield Message(lines=tuple(lines), buttons=of_alert(edited, tr, is_waiting=told.is_waiting))
 
 

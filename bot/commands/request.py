@@ -10,6 +10,7 @@ from decimal import Decimal
 from bot import gauges
 from bot.alerts.message import Message
 from bot.alerts.people import Caller, ChatKind, ChatRef, Role
+from bot.alerts.playbooks import Shelf
 from bot.alerts.translator import Translator
 from bot.delays import Delay
 from bot.illustrate import Illustrator
@@ -32,6 +33,7 @@ class Office:
     * ``late_after``: seconds after which what a feed last saw counts as late.
     * ``ring_delays``, ``loop_lag``: how long the newest rings took, and how late the event loop is.
     * ``illustrator``: asks the market for the candles of charts.
+    * ``shelf``: the playbooks as their files have them.
     * ``previews``: the places for those who look through history, which costs calls and time.
     """
 
@@ -45,6 +47,7 @@ class Office:
     translator_for: Callable[[str, str], Translator]
     version: str = ""
     late_after: float = 120.0
+    shelf: Shelf = field(default_factory=Shelf)
     ring_delays: Callable[[], list[Delay]] = gauges.ring_delays
     loop_lag: Callable[[], Delay | None] = gauges.loop_lag
     previews: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PREVIEWS), compare=False)

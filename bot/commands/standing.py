@@ -206,7 +206,8 @@ class Row:
         """
         alert, keys = self.subscription.alert, self.keys
         rule = meaning(self.armed, filled_levels(parse(alert.rule), self.armed), tr)
-        parts = [f"{alert.label} {rule}", self.state(tr, now, why), *told]
+        label = f"{alert.label} {alert.playbook} {alert.part}:" if alert.playbook else alert.label
+        parts = [f"{label} {rule}", self.state(tr, now, why), *told]
         if where := distance(self.armed, keys, seen, tr):
             parts.append(tr("now {where}", where=where))
         if any(key not in seen for key in keys.values()) and not remarks:
