@@ -18,6 +18,7 @@ import structlog
 
 from bot import gauges
 from bot.alerts.notices import of_doubt, of_lapse, of_turns
+from bot.alerts.sessions import SHOWN
 from bot.engine.compiler import compile_rule
 from bot.engine.course import start_of
 from bot.engine.life import Life
@@ -32,6 +33,7 @@ from bot.metrics import MINUTE, Batch, Close, MetricKey, Observation, Want
 from bot.pacing import backoff
 from bot.ports import Armed, Judgement, Noted, StoreTrouble, Told, Unseeable
 from bot.rules import RuleError, parse
+from bot.rules.functions import FUNCTIONS
 
 if TYPE_CHECKING:
     from bot.alerts.message import Fact
@@ -46,6 +48,7 @@ _UNTIL_FINAL = 30.0
 
 _UNTIL_ASKED_AGAIN = 3.0
 
+_OF_FUNDS = frozenset(name for name, function in FUNCTIONS.items() if function.has_sessions)
 _SERIES_AT_ONCE = 250
 """Whoever says something in a chat meanwhile waits for so many series at most."""
 
@@ -307,6 +310,7 @@ class Watch:
                 facts |= {
                     "value": transition.value,
                     "revised": [asdict(revised)] if revised else [],
+                    "sessions": self._sessions(arming_id, transition.at),
                     "is_early": transition.is_early,
                     "way": _way(transition, batch),
                     "is_late": batch.at - transition.at > self.late_after,
@@ -326,6 +330,22 @@ class Watch:
             case Ended():
                 pass
         return Told(arming_id, transition, facts)
+
+    def _sessions(self, arming_id: int, at: float) -> list[dict[str, str | float]]:
+        """Say what was known of the sessions of funds' flows that a rule reads, when it rang."""
+        return [
+            {
+                "metric": key.metric,
+                "instrument": key.instrument,
+                "source": self._venues.get(key, ""),
+                "as_of": word.as_of,
+                "value": word.value,
+                "is_final": word.is_final,
+            }
+            for key in self._armings.life(arming_id).calendars
+            if key.metric in _OF_FUNDS
+            for word in self._armings.sessions(arming_id, key, at, SHOWN)
+        ]
 
     def _shown(self, key: MetricKey, at: float, batch: Batch) -> dict[str, Fact]:
         """Say who showed a series at an instant, and for whom it stood in."""

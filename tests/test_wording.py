@@ -202,14 +202,14 @@ def test_a_correction_by_the_source_says_what_it_says_now() -> None:
     message = tell(Telling.CORRECTION, ring("etf_flow(btc) < -900m", value=-903.2e6, revised=[REVISED]))
     assert message.plain() == (
         "Correction to #1: the ring of 12:00 UTC at -903,200,000 is taken back: the source corrected the "
-        "BTC ETF net flow of Nov 11 from -903,200,000 to 12,500,000.\nThe alert is armed again."
+        "BTC ETF net flow of Tue Nov 11 from -903,200,000 to 12,500,000.\nThe alert is armed again."
     )
 
 
 def test_a_ring_by_a_correction_says_that_it_is_late_and_what_the_figure_was() -> None:
     message = tell(Telling.RING, ring("etf_flow(btc) > 0", value=12.5e6, revised=[REVISED]))
     assert message.lines[-1] == (
-        "Late: the source corrected the BTC ETF net flow of Nov 11 from -903,200,000 to 12,500,000."
+        "Late: the source corrected the BTC ETF net flow of Tue Nov 11 from -903,200,000 to 12,500,000."
     )
 
 
@@ -222,7 +222,7 @@ def test_a_session_keeps_its_date_on_every_clock() -> None:
 
 def test_a_correction_by_the_source_with_less_known_says_less() -> None:
     odd = tell(Telling.CORRECTION, ring(revised=[REVISED | {"metric": "gone(btc)"}]))
-    assert "corrected the gone(btc) of Nov 11" in odd.title
+    assert "corrected the gone(btc) of Tue Nov 11" in odd.title
     bare = tell(Telling.CORRECTION, ring(revised=[{"metric": "etf_flow(btc)"}]))
     assert bare.title.endswith("is taken back: the source corrected its figure.")
 

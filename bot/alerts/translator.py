@@ -134,6 +134,11 @@ class Translator:
             "MMMd" if moment.year == today.year else "yMMMd", moment, locale=self._locale()
         )
 
+    def day_of_session(self, as_of: float, now: float) -> str:
+        """Word the date of a session with its day of the week: ``Thu Nov 20``."""
+        weekday = format_skeleton("E", datetime.fromtimestamp(as_of, UTC), locale=self._locale())
+        return f"{weekday} {self.session(as_of, now)}"
+
     def day_and_month(self, as_of: float) -> tuple[str, str]:
         """Word the date of a session in two parts, to be set one above the other: ``20``, ``Nov``."""
         moment = datetime.fromtimestamp(as_of, UTC)

@@ -17,6 +17,7 @@ from bot.alerts.models import Notification, Telling
 from bot.alerts.refusals import banned
 from bot.alerts.rewritten import word_playbook
 from bot.alerts.sentences import Event, event, filled_levels, meaning, metric_name, venue_name
+from bot.alerts.sessions import flows_told, sessions_told
 from bot.alerts.sighting import stand_in, word_doubt, word_lapse, word_loss, word_return
 from bot.alerts.sketches import of_ring
 from bot.alerts.translator import Translator, exact_utc
@@ -61,6 +62,10 @@ def word(notification: Notification, tr: Translator, now: float, patience: float
             message = word_lapse(facts, tr, now)
         case Telling.DOUBT:
             message = word_doubt(facts, tr, now)
+        case Telling.RETURNED:
+            message = _returned(facts, tr)
+        case Telling.BROADCAST:
+            message = announce(text_of(facts, "text"), tr)
         case Telling.BANNED:
             message = say(banned(number_of(facts, "until"), tr, now, has_alerts=True))
     if now - notification.made_at > patience:
@@ -87,6 +92,8 @@ def _ring(facts: Facts, tr: Translator, now: float) -> Message:
         title, lines = tr("{label} came true: {rule}.", label=label, rule=because), evidence
     else:
         title, lines = tr("{label} came true.", label=label), [because, *evidence]
+    if armed:
+        lines.extend(sessions_told(facts, armed, tr, now))
     if is_late and not happened:
         lines.append(_late(facts, tr))
     if revised := _revised(facts, tr, now):
@@ -96,8 +103,8 @@ def _ring(facts: Facts, tr: Translator, now: float) -> Message:
     return Message(
         title=f"{title} {where}".strip(),
         lines=tuple(lines),
-        chart=of_ring(facts, armed, levels, tr) if armed else None,
-        buttons=offers.of_ring(facts, armed, tr) if armed else (),
+        chart=(of_ring(facts, armed, levels, tr) or flows_told(facts, armed, tr)) if armed else None,
+        buttons=offers.of_ring(facts, armed, tr) if armed and not facts.get("is_elsewhere") else (),
         facts={
             "event": "ring",
             "alert": label,
@@ -235,7 +242,7 @@ def _revised(facts: Facts, tr: Translator, now: float) -> str:
     return tr(
         "the source corrected the {metric} of {session} from {before} to {after}",
         metric=metric_name(text_of(revised, "metric"), tr),
-        session=tr.session(as_of, now),
+        session=tr.day_of_session(as_of, now),
         before=tr.price(before),
         after=tr.price(after),
     )
@@ -316,6 +323,26 @@ def _level(facts: Facts, tr: Translator) -> Message:
             "by": by,
         },
     )
+
+
+def announce(text: str, tr: Translator) -> Message:
+    """Word what the operators say to all chats, as it is previewed and told."""
+    lines = (text, tr("From the operators of this bot. To hear no more of them: /announcements off"))
+    return Message(lines=lines, facts={"event": "broadcast", "text": text})
+
+
+def _returned(facts: Facts, tr: Translator) -> Message:
+    place, labels = text_of(facts, "place"), labels_of(facts, "alerts")
+    title = tr(
+        "I can no longer write in {place}, so {alerts} will ring here again.",
+        place=place,
+        alerts=tr.listed(labels),
+    )
+    lines = (
+        tr("Why: {reason}.", reason=text_of(facts, "reason")),
+        tr("What was still to be told there is told here. To send it there again: /send"),
+    )
+    return Message(title=title, lines=lines, facts={"event": "returned", "place": place})
 
 
 def _withdrawn(facts: Facts, tr: Translator) -> Message:

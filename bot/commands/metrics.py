@@ -9,6 +9,7 @@ from bot.alerts.chart import Theme
 from bot.alerts.figures import amount, figure_name, millions, told
 from bot.alerts.message import Message, say
 from bot.alerts.sentences import venue_name
+from bot.alerts.sessions import SHOWN
 from bot.alerts.sketches import of_flows
 from bot.alerts.translator import Translator
 from bot.commands.market import health_line
@@ -19,9 +20,6 @@ from bot.engine.sessions import DAY, XNYS, day_of, midnight_of
 from bot.metrics import MetricKey, Observation
 from bot.ports import Offered, Replies
 from bot.rules.functions import FUNCTIONS
-
-_SESSIONS = 10
-"""How many sessions of flows are shown."""
 
 _REACH = 120 * DAY
 """How far back a streak is counted, in seconds."""
@@ -140,7 +138,7 @@ def _sessions(last: Mapping[int, Observation]) -> list[int]:
     """List the last sessions up to the newest that anything was said of, the newest first."""
     day = day_of(max(last))
     found = [midnight_of(day)]
-    while len(found) < _SESSIONS and found[-1] > min(last):
+    while len(found) < SHOWN and found[-1] > min(last):
         day = XNYS.previous_session(day)
         found.append(midnight_of(day))
     return found

@@ -23,7 +23,7 @@ from functools import partial
 from bot.engine.closes import Closes
 from bot.engine.course import due_at, follow, history, last, running, start_of
 from bot.engine.doubts import would_ring
-from bot.engine.history import Points
+from bot.engine.history import Point, Points
 from bot.engine.index import EVERYWHERE, NOWHERE, ThresholdIndex
 from bot.engine.life import Life
 from bot.engine.plan import Plan
@@ -110,6 +110,11 @@ class Partition:
     def points(self, key: MetricKey) -> Points | None:
         """Give what is known of a metric, ``None`` for a price."""
         return self._world.points.get(key)
+
+    def sessions(self, arming: int, key: MetricKey, at: float, count: int) -> list[Point]:
+        """Give the words about the last sessions of a metric as an arming knew them at an instant, rising."""
+        points = self._world.points.get(key)
+        return points.asof(at, self._lives[arming].provisional)[-count:] if points else []
 
     def readers(self, key: MetricKey) -> list[int]:
         """Name the armings that read a key and may still ring, in order."""
