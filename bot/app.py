@@ -149,6 +149,7 @@ async def open_house(
             clock=clock,
             quote=settings.quote,
             operators=settings.admins,
+            allowed=settings.allow,
             is_admin=_asking(chats),
             translator_for=translator,
             version=version("tocsin"),
@@ -222,7 +223,7 @@ def build_chats(settings: Settings, clock: Clock, studio: Studio | None = None) 
         from bot.chats.telegram import TelegramChat
 
         roots: dict[str, Any] = {"root": settings.telegram_api} if settings.telegram_api else {}
-        menu = [(command.name, command.summary, command.changes) for command in COMMANDS]
+        menu = [(command.name, command.summary, command.is_for_admins) for command in COMMANDS]
         token = settings.telegram_token.get_secret_value()
         chats.append(TelegramChat(token, clock, menu=menu, studio=studio, **roots))
     if settings.discord_token:

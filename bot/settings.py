@@ -13,8 +13,7 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Self
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -29,7 +28,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SourceError
 
-from bot.rules.words import QUOTES
+from bot import entries
+from bot.entries import Address, Key
 
 PREFIX = "TOCSIN_"
 ENV_FILE = Path(".env")
@@ -44,155 +44,6 @@ class SettingsError(Exception):
     """The configuration cannot be used; the text is one sentence for the operator."""
 
 
-class Address(NamedTuple):
-    """Where a server listens; port 0 takes any that is free."""
-
-    host: str
-    port: int
-
-
-def _words(value: Any) -> Any:
-    """Split a comma list, in lower case and without what is written twice."""
-    if not isinstance(value, str):
-        return value
-    words = tuple(dict.fromkeys(word.strip().lower() for word in value.split(",") if word.strip()))
-    if not words:
-        raise ValueError("names nothing")
-    if odd := [word for word in words if not re.fullmatch(r"[a-z0-9.]{1,20}", word)]:
-        raise ValueError(f"has a part that is no name (part {words.index(odd[0]) + 1})")
-    return words
-
-
-def _currency(value: Any) -> Any:
-    if isinstance(value, str) and (value := value.strip().lower()) not in QUOTES:
-        raise ValueError("is no fiat or stable currency that prices are quoted in")
-    return value
-
-
-def _seconds(value: Any) -> float:
-    try:
-        seconds = float(value)
-    except ValueError:
-        raise ValueError("is no number") from None
-    if not 1 <= seconds <= 3600:  # NaN fails too
-        raise ValueError("is out of its range")
-    return seconds
-
-
-def _telegram_token(value: Any) -> Any:
-    # Exactly what the log's redaction knows for a token: one that it would miss is not accepted.
-    if isinstance(value, str) and not re.fullmatch(r"\d{6,}:[\w-]{10,}", value := value.strip(), re.ASCII):
-        raise ValueError("is no bot token")
-    return value
-
-
-def _discord_token(value: Any) -> Any:
-    if isinstance(value, str) and not re.fullmatch(r"[\w.-]{10,}", value := value.strip(), re.ASCII):
-        raise ValueError("is no bot token")
-    return value
-
-
-def _key(value: Any) -> Any:
-    # It goes into a header, and the log redacts it by value: a short one would redact words.
-    if isinstance(value, str) and not re.fullmatch(r"[!-~]{8,200}", value := value.strip(), re.ASCII):
-        raise ValueError("is no API key")
-    return value
-
-
-Key = Annotated[SecretStr | None, BeforeValidator(_key)]
-"""The key of a provider of metrics."""
-
-
-def _push_token(value: Any) -> Any:
-    if isinstance(value, str) and not re.fullmatch(r"[\w.~+/=-]{16,200}", value := value.strip(), re.ASCII):
-        raise ValueError("is no token that is long enough to be one")
-    return value
-
-
-def _providers(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    return () if value.strip().lower() == "off" else _words(value)
-
-
-def _farside(value: Any) -> Any:
-    if not isinstance(value, str) or value.strip().lower() == "on":
-        return "on" if isinstance(value, str) else value
-    return str(_folder(value))
-
-
-def _folder(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    folder = Path(value.strip()).expanduser()
-    if not folder.is_dir():
-        raise ValueError("is no folder that exists")
-    return folder
-
-
-def _root(*schemes: str) -> BeforeValidator:
-    """Accept an address of one of the schemes, without its last slash."""
-
-    def check(value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            parts = urlsplit(value := value.strip())
-            is_address = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-        except ValueError:  # a port that is no number, brackets that do not match
-            is_address = False
-        if not is_address or parts.scheme not in schemes or re.search(r"\s", value):
-            raise ValueError("is no address")
-        if parts.query or parts.fragment:
-            raise ValueError("has a ? or # part, which the root of an address cannot have")
-        return value.rstrip("/")
-
-    return BeforeValidator(check)
-
-
-def _switch(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    known = dict.fromkeys(("1", "on", "true", "yes"), True) | dict.fromkeys(
-        ("0", "off", "false", "no"), False
-    )
-    word = value.strip().lower()
-    if word not in known:
-        raise ValueError("is neither on nor off")
-    return known[word]
-
-
-def _database(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"sqlite(?:\+aiosqlite)?:///(?P<path>[^?#]+)", value.strip())
-    if not match or ":memory:" in match["path"]:
-        raise ValueError("is no SQLite file")
-    return f"sqlite+aiosqlite:///{match['path']}"
-
-
-def _admins(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    admins: set[tuple[str, str]] = set()
-    for number, part in enumerate(filter(None, (part.strip() for part in value.split(","))), 1):
-        if not (match := re.fullmatch(r"(telegram|discord):(\d{1,20})", part.lower(), re.ASCII)):
-            raise ValueError(f"has a part that names nobody (part {number})")
-        admins.add((match[1], match[2]))
-    return frozenset(admins)
-
-
-def _address(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    if value.strip().lower() == "off":
-        return None
-    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):(\d{1,5})", value.strip(), re.ASCII)
-    if not match or int(match[2]) > 65535:
-        raise ValueError("is no host and port")
-    return Address(match[1].strip("[]"), int(match[2]))
-
-
 class Settings(BaseModel):
     """One deployment, decided. Made of plain values; reads nothing by itself.
 
@@ -201,74 +52,78 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    telegram_token: Annotated[SecretStr | None, BeforeValidator(_telegram_token)] = Field(
+    telegram_token: Annotated[SecretStr | None, BeforeValidator(entries.telegram_token)] = Field(
         default=None, description="the token that @BotFather gave, which begins like 123456789:AAE"
     )
-    telegram_api: Annotated[str | None, _root("http", "https")] = Field(
+    telegram_api: Annotated[str | None, entries.root("http", "https")] = Field(
         default=None, description="the root of a Bot API server, such as http://localhost:8081", repr=False
     )
-    discord_token: Annotated[SecretStr | None, BeforeValidator(_discord_token)] = Field(
+    discord_token: Annotated[SecretStr | None, BeforeValidator(entries.discord_token)] = Field(
         default=None,
         description="the token of the Bot page of Discord's developer portal, without 'Bot ' before it",
     )
-    discord_api: Annotated[str | None, _root("http", "https")] = Field(
+    discord_api: Annotated[str | None, entries.root("http", "https")] = Field(
         default=None,
         description="the root of Discord's HTTP API, such as http://localhost:8082/api/v10",
         repr=False,
     )
-    discord_gateway: Annotated[str | None, _root("ws", "wss")] = Field(
+    discord_gateway: Annotated[str | None, entries.root("ws", "wss")] = Field(
         default=None,
         description="the address of Discord's gateway, such as ws://localhost:8082/gateway",
         repr=False,
     )
-    database_url: Annotated[str, BeforeValidator(_database)] = Field(
+    database_url: Annotated[str, BeforeValidator(entries.database)] = Field(
         default="sqlite+aiosqlite:///data/tocsin.db",
         description="sqlite:/// and the path of a file, such as sqlite:///data/tocsin.db",
         repr=False,
     )
-    exchanges: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+    exchanges: Annotated[tuple[str, ...], NoDecode, BeforeValidator(entries.words)] = Field(
         default=("binance", "kraken"),
         description="names with commas between them, the default first, such as binance,kraken",
     )
-    feed_gateway: Annotated[str | None, _root("http", "https")] = Field(
+    feed_gateway: Annotated[str | None, entries.root("http", "https")] = Field(
         default=None,
         description="the root of a gateway to exchanges and providers, such as http://localhost:8083",
         repr=False,
     )
-    providers: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_providers)] = Field(
+    providers: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(entries.providers)] = Field(
         default=None, description="names with commas between them, such as sosovalue,yahoo, or off"
     )
     sosovalue_key: Key = Field(default=None, description="the API key of your account at sosovalue.com")
     coinglass_key: Key = Field(default=None, description="the API key of your plan at coinglass.com")
     coinalyze_key: Key = Field(default=None, description="the API key of your account at coinalyze.net")
     coingecko_key: Key = Field(default=None, description="the demo API key of your account at coingecko.com")
-    farside: Annotated[str | None, BeforeValidator(_farside)] = Field(
+    farside: Annotated[str | None, BeforeValidator(entries.farside)] = Field(
         default=None, description="on, or a folder of saved pages named btc.html, eth.html and sol.html"
     )
-    metrics_dir: Annotated[Path | None, BeforeValidator(_folder)] = Field(
+    metrics_dir: Annotated[Path | None, BeforeValidator(entries.folder)] = Field(
         default=None, description="an existing folder of CSV files, such as data/metrics"
     )
-    playbooks_dir: Annotated[Path | None, BeforeValidator(_folder)] = Field(
+    playbooks_dir: Annotated[Path | None, BeforeValidator(entries.folder)] = Field(
         default=None, description="an existing folder of playbooks, each a .toml file, such as data/playbooks"
     )
-    quote: Annotated[str, BeforeValidator(_currency)] = Field(
+    quote: Annotated[str, BeforeValidator(entries.currency)] = Field(
         default="usdt", description="the currency that prices are in where none is named, such as usdt"
     )
-    poll_seconds: Annotated[float, BeforeValidator(_seconds)] = Field(
+    poll_seconds: Annotated[float, BeforeValidator(entries.seconds)] = Field(
         default=5.0,
         description="the seconds from one look at an exchange to the next, from 1 to 3600, such as 5",
     )
-    stream: Annotated[bool, BeforeValidator(_switch)] = Field(
+    stream: Annotated[bool, BeforeValidator(entries.switch)] = Field(
         default=True, description="1 to read trades as they happen, or 0 to look for prices only"
     )
-    admins: Annotated[frozenset[tuple[str, str]], NoDecode, BeforeValidator(_admins)] = Field(
-        default=frozenset(),
+    admins: Annotated[frozenset[tuple[str, str]], NoDecode, entries.named(entries.PERSONS)] = Field(
+        default=frozenset({("console", "me")}),
         description="the numbers of persons, such as telegram:123456789,discord:987654321",
     )
-    http: Annotated[Address | None, NoDecode, BeforeValidator(_address)] = Field(
+    allow: Annotated[frozenset[tuple[str, str]], NoDecode, entries.named(entries.PLACES)] = Field(
+        default=frozenset(),
+        description="the numbers of persons, groups and servers, such as telegram:-1001234567890",
+    )
+    http: Annotated[Address | None, NoDecode, BeforeValidator(entries.address)] = Field(
         default=None, description="host:port, such as 127.0.0.1:8080, or off"
     )
-    push_token: Annotated[SecretStr | None, BeforeValidator(_push_token)] = Field(
+    push_token: Annotated[SecretStr | None, BeforeValidator(entries.push_token)] = Field(
         default=None,
         description="at least 16 letters and digits of your own making, with TOCSIN_HTTP set too",
     )

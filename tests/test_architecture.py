@@ -30,7 +30,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "matplotlib": ("chats/charts.py",),
     "numpy": ("engine/*",),
     "prometheus_client": ("gauges.py",),
-    "pydantic": ("settings.py",),
+    "pydantic": ("settings.py", "entries.py"),
     "pydantic_settings": ("settings.py",),
     "requests": (),
     "sqlalchemy": ("store/*",),

@@ -718,7 +718,6 @@ async def test_a_level_that_moves_while_an_alert_is_made_is_filled_anew(room: Ro
 # --- who may ------------------------------------------------------------------------------------------------
 
 CHANGING = [
-    "/alert btc > 70k",
     "/delete 1",
     "/pause 1",
     "/resume 1",
@@ -753,12 +752,14 @@ async def test_everybody_may_look(room: Room, words: str) -> None:
 
 async def test_the_platform_is_asked_only_where_it_matters_and_is_believed(room: Room) -> None:
     unsure = replace(MEMBER, is_admin=None)
-    assert "is for its admins" in await room.say("/alert btc > 70k", unsure)
-    room.admins.add((GROUP, "mem-id"))
     assert "armed" in await room.say("/alert btc > 70k", unsure)
+    assert room.asked == []
+    assert "is for its admins" in await room.say("/level x 3", unsure)
+    room.admins.add((GROUP, "mem-id"))
+    assert "@x is 3" in await room.say("/level x 3", unsure)
     assert room.asked == ["mem-id", "mem-id"]
-    assert "armed" in await room.say("/alert btc > 70k", replace(unsure, person="op-id"))
-    assert "armed" in await room.say("/alert btc > 70k", ADMIN)
+    assert "@y is 3" in await room.say("/level y 3", replace(unsure, person="op-id"))
+    assert "@z is 3" in await room.say("/level z 3", ADMIN)
     assert room.asked == ["mem-id", "mem-id"]
 
 
@@ -818,7 +819,7 @@ class BrokenStore:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    async def meet(self, caller: Caller, now: float) -> object:
+    async def bounds(self) -> object:
         raise self.error
 
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.alerts.message import Message, say
-from bot.alerts.people import Caller, ChatKind, ChatRef, Role
+from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.chats.discord import DiscordChat, api_address, token_of
 from bot.chats.discord_menu import is_same, menu, words
 from bot.chats.discord_text import LIMIT, escape, render, render_plain, width
@@ -38,9 +38,8 @@ class Option:
 class Command:
     name: str
     summary: str
-    role: Role = Role.MEMBER
+    is_for_admins: bool = False
     options: tuple[Option, ...] = ()
-    reads_without: str = ""
 
 
 COMMANDS = (
@@ -50,11 +49,9 @@ COMMANDS = (
     Command(
         "level",
         "Show or set a level",
-        Role.ADMIN,
-        (Option("name"), Option("value", kind="number", is_required=False)),
-        "value",
+        options=(Option("name"), Option("value", kind="number", is_required=False)),
     ),
-    Command("publish", "Publish a rule", Role.ADMIN, (Option("name"), Option("rule"))),
+    Command("publish", "Publish a rule", True, (Option("name"), Option("rule"))),
 )
 
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
-from bot.alerts.people import Role
-
 MANAGE_GUILD = 1 << 5
 
 _KINDS = {"text": 3, "whole": 4, "number": 10}
@@ -36,19 +34,14 @@ class SlashOption(Protocol):
 
 
 class SlashCommand(Protocol):
-    """One slash command, as plain data.
-
-    ``reads_without`` names the option without which it only reads, so that anybody may use it.
-    """
+    """One slash command, as plain data; ``is_for_admins`` says that no member of any group may use it."""
 
     @property
     def name(self) -> str: ...
     @property
     def summary(self) -> str: ...
     @property
-    def role(self) -> Role: ...
-    @property
-    def reads_without(self) -> str: ...
+    def is_for_admins(self) -> bool: ...
     @property
     def options(self) -> Sequence[SlashOption]: ...
 
@@ -68,7 +61,7 @@ def menu(commands: Sequence[SlashCommand]) -> list[dict[str, Any]]:
             "description": clip(command.summary),
             # Discord wants what is required first.
             "options": [_option(one) for one in sorted(command.options, key=lambda one: not one.is_required)],
-            "default_member_permissions": str(MANAGE_GUILD) if _is_hidden(command) else None,
+            "default_member_permissions": str(MANAGE_GUILD) if command.is_for_admins else None,
             "contexts": [0, 1],
             "integration_types": [0],
         }
@@ -95,10 +88,6 @@ def clip(text: str) -> str:
 def is_choice(value: str) -> bool:
     """Ask whether Discord takes a value as a choice."""
     return 1 <= len(value) <= _LONGEST
-
-
-def _is_hidden(command: SlashCommand) -> bool:
-    return command.role >= Role.ADMIN and not command.reads_without
 
 
 def _option(option: SlashOption) -> dict[str, Any]:

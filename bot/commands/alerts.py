@@ -9,7 +9,17 @@ from bot.alerts.message import Message, say
 from bot.alerts.models import Alert
 from bot.alerts.offers import of_alert, of_deleting, of_pages, of_rest
 from bot.commands.preview import preview
-from bot.commands.reading import SURE, Prepared, arm, ask_if_far, look, nearest, read_rule, split_sure
+from bot.commands.reading import (
+    SURE,
+    Prepared,
+    arm,
+    ask_if_far,
+    label_of,
+    look,
+    nearest,
+    read_rule,
+    split_sure,
+)
 from bot.commands.request import Refusal, Request
 from bot.commands.sights import lost_lines, remarks, unknowns
 from bot.commands.standing import Row, Standing, distance, how_told, made, row_of, said, stand
@@ -184,8 +194,7 @@ async def rows(request: Request) -> list[Row]:
 
 async def named(request: Request) -> Row:
     """Find the alert that a person names: ``3``, ``#3`` or ``btc-floor``. Raises Refusal."""
-    name = request.given("alert").lower().lstrip("#")
-    return await _labelled(request, f"#{name}" if name.isdigit() else name)
+    return await _labelled(request, label_of(request.given("alert")))
 
 
 async def _labelled(request: Request, label: str) -> Row:

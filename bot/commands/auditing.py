@@ -10,7 +10,7 @@ from bot.alerts.message import Message, say
 from bot.alerts.offers import of_pages
 from bot.alerts.people import Role
 from bot.alerts.translator import Translator
-from bot.commands import levels, revising, shared
+from bot.commands import bans, levels, policy, quotas, revising, shared
 from bot.commands.proposals import overtaken
 from bot.commands.request import Refusal, Request
 from bot.commands.shared import split_page
@@ -31,6 +31,9 @@ TRADES: Mapping[Subject, Trade] = {
     Subject.LEVEL: Trade(levels.described, levels.undo),
     Subject.SHARED: Trade(shared.described, shared.undo),
     Subject.PLAYBOOK: Trade(revising.described, revising.undo),
+    Subject.POLICY: Trade(policy.described, policy.undo),
+    Subject.QUOTA: Trade(quotas.described, quotas.undo),
+    Subject.BAN: Trade(bans.described, bans.undo),
 }
 """Every subject of the audit."""
 
@@ -62,9 +65,10 @@ async def undo(request: Request) -> Replies:
     """Take back one of the last changes by making the opposite one."""
     tr, number = request.tr, int(request.given("number"))
     entry = await request.office.register.entry(number)
-    if entry is None or not (request.is_for_all or request.chat in (entry.chat, entry.scope)):
+    here = (request.chat, request.caller.group)  # the policy of a group holds in its topics too
+    if entry is None or not (request.is_for_all or request.chat == entry.chat or entry.scope in here):
         raise Refusal(tr("There is no change {number} here.", number=str(number)), tr("/audit lists them."))
-    if not request.is_for_all and entry.scope != request.chat:
+    if not request.is_for_all and entry.scope not in here:
         line = tr("Change {number} holds in every chat", number=str(number))
         if request.role is not Role.OPERATOR:
             raise Refusal(tr("{line}: it is for the operators of this bot to take back.", line=line))
@@ -90,7 +94,7 @@ def _line(entry: Entry, request: Request) -> str:
     tr = request.tr
     if entry.scope is None:
         where = tr("everywhere")
-    elif entry.scope == request.chat:
+    elif entry.scope in (request.chat, request.caller.group):
         where = tr("in this chat")
     else:
         where = tr("in {chat}", chat=str(entry.scope))

@@ -20,6 +20,8 @@ _LONGEST = 100
 async def complete(office: Office, caller: Caller, command: str, option: str, prefix: str) -> list[Choice]:
     """Suggest values for an option that begins with ``prefix``; never raises, at worst suggests nothing."""
     try:
+        if not await office.gate.is_open(caller, office.clock.now()):
+            return []
         found = await _suggest(office, caller, _kind(command, option), prefix)
     except Exception as trouble:
         log.warning("nothing_suggested", command=command, option=option, error=type(trouble).__name__)

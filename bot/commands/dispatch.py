@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
 import structlog
 
 from bot.alerts.message import Message, say
-from bot.alerts.people import Caller, ChatKind, Role
+from bot.alerts.people import Caller, ChatKind, Policy, Role
+from bot.alerts.refusals import beyond
 from bot.alerts.translator import ENGLISH
 from bot.commands.complete import complete
+from bot.commands.gate import Shut
 from bot.commands.manual import page, unknown, who_may
+from bot.commands.reading import label_of
 from bot.commands.request import Office, Refusal, Request
 from bot.commands.table import Command, Kind
 from bot.commands.verbs import COMMANDS
-from bot.ports import Choice, Desk, Replies, StoreTrouble
+from bot.ports import Beyond, Choice, Desk, Replies, StoreTrouble
 from bot.rules import RuleError, explain, qualify, read, read_number
 
 log = structlog.get_logger(__name__)
@@ -41,19 +44,28 @@ def make_desk(office: Office) -> Desk:
 
 
 async def dispatch(office: Office, caller: Caller, words: str) -> AsyncIterator[Message]:
-    """Answer one line of a person. Never raises; plain text in a group gets no answer."""
+    """Answer one line of a person. Never raises.
+
+    Plain text in a group gets no answer, and who was told that they are not heard gets none either.
+    """
     name, rest = _split(words)
     if not name and (caller.kind is ChatKind.GROUP or not rest):
         return
     tr = ENGLISH
     try:
+        await office.gate.admit(caller, office.clock.now(), tr)
         request = await _request(office, caller)
         tr = request.tr
         replies = _run(request, name, rest) if name else _plain(request, rest)
         async for reply in replies:
             yield reply
+    except Shut as shut:
+        if shut.text:
+            yield Message(lines=(shut.text,), is_private=True)
     except Refusal as refusal:
         yield refusal.message
+    except Beyond as bound:
+        yield Message(lines=beyond(bound.thing, bound.whose, bound.most, tr), is_private=True)
     except StoreTrouble as trouble:
         log.error("command_failed", command=name, platform=caller.chat.platform, reason=str(trouble))
         yield say(tr("My database cannot be used just now, and nothing was changed. Please send that again."))
@@ -72,12 +84,11 @@ async def _run(request: Request, name: str, rest: str) -> AsyncIterator[Message]
     if command is None:
         raise unknown(name, request.tr)
     values = _values(command, rest)
-    needed = command.role
-    if command.reads_without and (values is None or not values.get(command.reads_without)):
-        needed = Role.MEMBER
+    is_reading = command.reads_without and not (values or {}).get(command.reads_without)
+    needed = Role.MEMBER if is_reading or await _is_let(command, request, values) else command.role
     role = await _role(request, max(needed, command.tells_more_to), is_fresh=command.is_fresh)
     if role < needed:
-        raise Refusal(who_may(command, request))
+        raise Refusal(*who_may(command, request))
     if values is None:
         raise Refusal(*page(command, request.tr))
     asked = Request(request.office, request.caller, request.settings, role, request.tr, request.now, values)
@@ -131,6 +142,18 @@ async def _role(request: Request, needed: Role, *, is_fresh: bool = False) -> Ro
     if is_admin is None and needed is Role.ADMIN:
         is_admin = await office.is_admin(caller.chat, caller.person, is_fresh)
     return Role.ADMIN if is_admin else Role.MEMBER
+
+
+async def _is_let(command: Command, request: Request, values: Mapping[str, str] | None) -> bool:
+    """Ask whether the policy of the group lets a member use a command: on an alert, if they made it."""
+    if not command.by_policy or request.caller.kind is ChatKind.PRIVATE:
+        return False
+    if request.settings.policy is not Policy.MEMBERS:
+        return False
+    if not command.named_alert or values is None:
+        return True  # what does not fit is answered with its usage
+    maker = await request.office.register.maker(request.chat, label_of(values[command.named_alert]))
+    return maker == f"{request.chat.platform}:{request.caller.person}"
 
 
 def _values(command: Command, rest: str) -> dict[str, str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.alerts.message import Message, say
-from bot.alerts.people import ChatKind, Role
+from bot.alerts.people import ChatKind, Policy, Role
 from bot.alerts.translator import Translator
 from bot.commands.reading import nearest
 from bot.commands.request import Refusal, Request
@@ -32,7 +32,7 @@ async def show(request: Request) -> Replies:
     if name:
         command = _command(name, tr)
         is_for_all = command.role is Role.MEMBER
-        yield say(*page(command, tr), *(() if is_for_all else (who_may(command, request),)))
+        yield say(*page(command, tr), *(() if is_for_all else who_may(command, request)))
         return
     lines = [f"{command.usage}: {tr(command.summary)}" for command in COMMANDS]
     yield say(*lines, tr("More of one: {line}", line="/help alert"))
@@ -46,16 +46,24 @@ def page(command: Command, tr: Translator) -> list[str]:
     return lines
 
 
-def who_may(command: Command, request: Request) -> str:
+def who_may(command: Command, request: Request) -> list[str]:
     """Say who may use a command in full."""
     tr, name = request.tr, f"/{command.name}"
     if command.role is Role.OPERATOR:
-        return tr("{command} is for the operators of this bot.", command=name)
-    if request.caller.kind is ChatKind.PRIVATE:
-        return tr("In a group {command} is for its admins.", command=name)
-    return tr(
-        "In a group {command} is for its admins; write to me in private to use it for yourself.", command=name
-    )
+        return [tr("{command} is for the operators of this bot.", command=name)]
+    is_private = request.caller.kind is ChatKind.PRIVATE
+    if command.by_policy and (is_private or request.settings.policy is Policy.MEMBERS):
+        if command.named_alert:
+            who = tr("In a group {command} is for its admins and for who made the alert", command=name)
+        else:
+            who = tr("In a group {command} is for everybody in it", command=name)
+        if is_private:
+            return [tr("{who}, unless its admins keep alerts to themselves with /policy.", who=who)]
+    else:
+        who = tr("In a group {command} is for its admins", command=name)
+        if is_private:
+            return [tr("{who}.", who=who)]
+    return [tr("{who}; write to me in private to use it for yourself.", who=who)]
 
 
 def unknown(name: str, tr: Translator) -> Refusal:

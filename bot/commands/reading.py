@@ -329,6 +329,12 @@ def ask_if_far(prepared: Prepared, again: str, tr: Translator) -> None:
         raise Refusal(*lines)
 
 
+def label_of(name: str) -> str:
+    """Give the label of the alert that a person names: ``3``, ``#3`` or ``btc-floor``."""
+    name = name.lower().lstrip("#")
+    return f"#{name}" if name.isdigit() else name
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
     """Give the known name that is most like another, or nothing."""
     return next(iter(get_close_matches(name.lower(), known, n=1, cutoff=0.5)), "")

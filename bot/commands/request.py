@@ -12,6 +12,7 @@ from bot.alerts.message import Message
 from bot.alerts.people import Caller, ChatKind, ChatRef, Role
 from bot.alerts.playbooks import Shelf
 from bot.alerts.translator import Translator
+from bot.commands.gate import Gate
 from bot.delays import Delay
 from bot.illustrate import Illustrator
 from bot.ports import ChatSettings, Clock, Market, Metrics, Register
@@ -27,6 +28,7 @@ class Office:
 
     * ``quote``: the currency of an instrument that names none, such as ``usdt``.
     * ``operators``: (platform, person) of those who run the deployment.
+    * ``allowed``: (platform, id) of the persons, chats and servers that are let in; empty: all are.
     * ``is_admin``: asks a platform whether a person administers a chat; with ``True`` at the end, what it
       said a moment ago does not do.
     * ``translator_for``: gives the words of a (language, time zone).
@@ -46,16 +48,19 @@ class Office:
     is_admin: Callable[[ChatRef, str, bool], Awaitable[bool]]
     translator_for: Callable[[str, str], Translator]
     version: str = ""
+    allowed: frozenset[tuple[str, str]] = frozenset()
     late_after: float = 120.0
     shelf: Shelf = field(default_factory=Shelf)
     ring_delays: Callable[[], list[Delay]] = gauges.ring_delays
     loop_lag: Callable[[], Delay | None] = gauges.loop_lag
     previews: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PREVIEWS), compare=False)
     illustrator: Illustrator = field(init=False, compare=False)
+    gate: Gate = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         illustrator = Illustrator(self.market, _SECONDS_FOR_A_CHART, _CHARTS_AT_ONCE)
         object.__setattr__(self, "illustrator", illustrator)
+        object.__setattr__(self, "gate", Gate(self.register, self.operators, self.allowed))
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,10 @@ class Command:
     """A verb.
 
     * ``name``: what is typed after the slash; ``summary``: at most 100 characters, for menus.
-    * ``role``: who may use it in full; ``reads_without``: the option without which it only reads, so that
-      anybody may; ``tells_more_to``: the role from which on it says all that it can.
+    * ``role``: who may use it in full; ``by_policy``: so may members of a group whose policy lets them make
+      alerts, and where it names an alert, its maker.
+    * ``reads_without``: the option without which it only reads, so that anybody may; ``tells_more_to``: the
+      role from which on it says all that it can.
     * ``is_fresh``: whether the platform is asked for the role now, whatever it said a moment ago.
     * ``changes``: whether it changes anything (platforms may hide such commands from members of a group).
     * ``takes_place``: whether its answer, where a button says it, stands instead of the message pressed.
@@ -52,7 +54,18 @@ class Command:
     tells_more_to: Role = Role.MEMBER
     takes_place: bool = False
     is_fresh: bool = False
+    by_policy: bool = False
     examples: tuple[str, ...] = ()
+
+    @property
+    def named_alert(self) -> str:
+        """The option that names the alert to be changed, or nothing."""
+        return next((option.name for option in self.options if option.completes == "alert"), "")
+
+    @property
+    def is_for_admins(self) -> bool:
+        """Whether no member of any group may use it, so that menus may hide it from them."""
+        return self.role > Role.MEMBER and not (self.reads_without or self.by_policy)
 
     @property
     def usage(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.alerts.message import Message
 from bot.alerts.offers import of_alert, of_mute
 from bot.commands.alerts import no_alert, rows
+from bot.commands.reading import label_of
 from bot.commands.request import Refusal, Request
 from bot.commands.standing import hidden
 from bot.ports import Replies
@@ -15,8 +16,8 @@ _LONGEST = 30 * 86_400
 
 async def mute(request: Request) -> Replies:
     """Do not tell what an alert rings for a while; it goes on, and what it rang is counted."""
-    tr, label = request.tr, _label(request)
-    until = request.instant + _seconds(request.given("time"), request)
+    tr, label = request.tr, label_of(request.given("alert"))
+    until = request.instant + seconds_of(request.given("time"), request)
     alert = await request.office.register.mute(request.chat, label, until, request.instant)
     if alert is None:
         raise no_alert(request, label, await rows(request))
@@ -32,7 +33,7 @@ async def mute(request: Request) -> Replies:
 
 async def unmute(request: Request) -> Replies:
     """Tell an alert again."""
-    tr, label = request.tr, _label(request)
+    tr, label = request.tr, label_of(request.given("alert"))
     before = await request.office.register.unmute(request.chat, label, request.instant)
     if before is None:
         raise no_alert(request, label, await rows(request))
@@ -43,13 +44,8 @@ async def unmute(request: Request) -> Replies:
     yield Message(lines=lines, buttons=of_alert(before.alert, tr))
 
 
-def _label(request: Request) -> str:
-    name = request.given("alert").lower().lstrip("#")
-    return f"#{name}" if name.isdigit() else name
-
-
-def _seconds(text: str, request: Request) -> float:
-    """Read a duration as rules write it. Raises Refusal."""
+def seconds_of(text: str, request: Request) -> float:
+    """Read a duration as rules write it, from a minute to 30 days. Raises Refusal."""
     try:
         cooldown = parse(f"btc > 1 repeat cooldown {text}").options.cooldown
     except RuleError:

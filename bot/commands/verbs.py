@@ -6,6 +6,7 @@ from bot.alerts.people import Role
 from bot.commands import (
     alerts,
     auditing,
+    bans,
     charts,
     confirming,
     editing,
@@ -15,7 +16,9 @@ from bot.commands import (
     market,
     metrics,
     playbooks,
+    policy,
     preview,
+    quotas,
     revising,
     shared,
     telling,
@@ -26,6 +29,7 @@ _RULE = Option("rule", "The rule, such as: btc < 100k for 5m", completes="rule")
 _NUMBER = Option("number", "The alert's number, as /alerts shows it", kind="whole", completes="alert")
 _ALERT = Option("alert", "The alert's number, or the name of a shared one", completes="alert")
 _PROPOSAL = Option("number", "The number of the proposal", kind="whole")
+_PERSON = Option("person", "Who: telegram:123456789, a mention on Discord", is_required=False)
 _SHARED = Option("name", "The name of a shared alert", completes="shared")
 
 COMMANDS: tuple[Command, ...] = (
@@ -45,6 +49,7 @@ COMMANDS: tuple[Command, ...] = (
         (_RULE,),
         alerts.make,
         changes=True,
+        by_policy=True,
         examples=(
             "btc < 100k",
             "btc > 70k for 5m",
@@ -77,6 +82,7 @@ COMMANDS: tuple[Command, ...] = (
         (_ALERT, Option("rule", "The rule, or the new level: btc < 98k, 98k or +1%", completes="rule")),
         editing.edit,
         changes=True,
+        by_policy=True,
         examples=("3 btc < 98k", "3 97k", "3 +1%"),
     ),
     Command(
@@ -86,6 +92,7 @@ COMMANDS: tuple[Command, ...] = (
         (_NUMBER, Option("how", "ask, to be asked once more", is_required=False)),
         alerts.delete,
         changes=True,
+        by_policy=True,
         examples=("3",),
     ),
     Command(
@@ -95,6 +102,7 @@ COMMANDS: tuple[Command, ...] = (
         (_ALERT,),
         alerts.pause,
         changes=True,
+        by_policy=True,
         examples=("3", "btc-floor"),
     ),
     Command(
@@ -104,6 +112,7 @@ COMMANDS: tuple[Command, ...] = (
         (_ALERT,),
         alerts.resume,
         changes=True,
+        by_policy=True,
         examples=("3", "btc-floor"),
     ),
     Command(
@@ -113,6 +122,7 @@ COMMANDS: tuple[Command, ...] = (
         (_ALERT,),
         alerts.ring_now,
         changes=True,
+        by_policy=True,
         examples=("3", "btc-floor"),
     ),
     Command(
@@ -162,6 +172,7 @@ COMMANDS: tuple[Command, ...] = (
         (_ALERT, Option("time", "For how long, such as: 8h")),
         telling.mute,
         changes=True,
+        by_policy=True,
         examples=("btc-floor 8h", "3 30m"),
     ),
     Command(
@@ -171,6 +182,7 @@ COMMANDS: tuple[Command, ...] = (
         (_ALERT,),
         telling.unmute,
         changes=True,
+        by_policy=True,
         examples=("btc-floor",),
     ),
     Command(
@@ -287,6 +299,47 @@ COMMANDS: tuple[Command, ...] = (
         confirming.discard,
         changes=True,
         takes_place=True,
+    ),
+    Command(
+        "policy",
+        "Show who may make alerts in a group, or choose it",
+        Role.ADMIN,
+        (Option("who", "members, or admins alone", is_required=False),),
+        policy.policy,
+        changes=True,
+        reads_without="who",
+        examples=("", "admins"),
+    ),
+    Command(
+        "quota",
+        "List how much one person and one chat may have, or set it",
+        Role.OPERATOR,
+        (
+            Option("thing", "alerts, subscriptions or commands", is_required=False),
+            Option("whose", "person or chat", is_required=False),
+            Option("value", "Its new number, or default", is_required=False),
+        ),
+        quotas.quota,
+        changes=True,
+        examples=("", "alerts person 200"),
+    ),
+    Command(
+        "ban",
+        "Shut a person or a group out, or list who is",
+        Role.OPERATOR,
+        (_PERSON, Option("time", "For how long, such as: for 8h", is_required=False)),
+        bans.ban,
+        changes=True,
+        examples=("", "telegram:123456789 for 8h"),
+    ),
+    Command(
+        "unban",
+        "Let a person or a group in again",
+        Role.OPERATOR,
+        (Option("person", "Who: telegram:123456789, a mention on Discord"),),
+        bans.unban,
+        changes=True,
+        examples=("telegram:123456789",),
     ),
     Command(
         "audit",

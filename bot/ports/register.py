@@ -20,7 +20,7 @@ from bot.ports.playbooks import Playbooks
 
 @dataclass(frozen=True, slots=True)
 class ChatSettings:
-    """What is kept of a chat."""
+    """What is kept of a chat, and who may make alerts in the group that it belongs to."""
 
     ref: ChatRef
     kind: ChatKind

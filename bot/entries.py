@@ -1,0 +1,189 @@
+"""What one variable of the configuration may say: each check takes its text and gives the value.
+
+A ValueError says what is wrong without the value, which may be a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, SecretStr
+
+from bot.rules.words import QUOTES
+
+
+class Address(NamedTuple):
+    """Where a server listens; port 0 takes any that is free."""
+
+    host: str
+    port: int
+
+
+def words(value: Any) -> Any:
+    """Split a comma list, in lower case and without what is written twice."""
+    if not isinstance(value, str):
+        return value
+    found = tuple(dict.fromkeys(word.strip().lower() for word in value.split(",") if word.strip()))
+    if not found:
+        raise ValueError("names nothing")
+    if odd := [word for word in found if not re.fullmatch(r"[a-z0-9.]{1,20}", word)]:
+        raise ValueError(f"has a part that is no name (part {found.index(odd[0]) + 1})")
+    return found
+
+
+def currency(value: Any) -> Any:
+    """Accept a currency that prices are quoted in."""
+    if isinstance(value, str) and (value := value.strip().lower()) not in QUOTES:
+        raise ValueError("is no fiat or stable currency that prices are quoted in")
+    return value
+
+
+def seconds(value: Any) -> float:
+    """Accept from a second to an hour."""
+    try:
+        given = float(value)
+    except ValueError:
+        raise ValueError("is no number") from None
+    if not 1 <= given <= 3600:  # NaN fails too
+        raise ValueError("is out of its range")
+    return given
+
+
+def telegram_token(value: Any) -> Any:
+    """Accept a token of Telegram."""
+    # Exactly what the log's redaction knows for a token: one that it would miss is not accepted.
+    if isinstance(value, str) and not re.fullmatch(r"\d{6,}:[\w-]{10,}", value := value.strip(), re.ASCII):
+        raise ValueError("is no bot token")
+    return value
+
+
+def discord_token(value: Any) -> Any:
+    """Accept a token of Discord."""
+    if isinstance(value, str) and not re.fullmatch(r"[\w.-]{10,}", value := value.strip(), re.ASCII):
+        raise ValueError("is no bot token")
+    return value
+
+
+def key(value: Any) -> Any:
+    """Accept an API key."""
+    # It goes into a header, and the log redacts it by value: a short one would redact words.
+    if isinstance(value, str) and not re.fullmatch(r"[!-~]{8,200}", value := value.strip(), re.ASCII):
+        raise ValueError("is no API key")
+    return value
+
+
+Key = Annotated[SecretStr | None, BeforeValidator(key)]
+"""The key of a provider of metrics."""
+
+
+def push_token(value: Any) -> Any:
+    """Accept a token that is long enough to be one."""
+    if isinstance(value, str) and not re.fullmatch(r"[\w.~+/=-]{16,200}", value := value.strip(), re.ASCII):
+        raise ValueError("is no token that is long enough to be one")
+    return value
+
+
+def providers(value: Any) -> Any:
+    """Accept a comma list of providers, or ``off`` for none."""
+    if not isinstance(value, str):
+        return value
+    return () if value.strip().lower() == "off" else words(value)
+
+
+def farside(value: Any) -> Any:
+    """Accept ``on``, or a folder."""
+    if not isinstance(value, str) or value.strip().lower() == "on":
+        return "on" if isinstance(value, str) else value
+    return str(folder(value))
+
+
+def folder(value: Any) -> Any:
+    """Accept a folder that exists."""
+    if not isinstance(value, str):
+        return value
+    try:
+        path = Path(value.strip()).expanduser()
+    except RuntimeError:  # somebody's home who is nobody here
+        raise ValueError("is no folder that exists") from None
+    if not path.is_dir():
+        raise ValueError("is no folder that exists")
+    return path
+
+
+def root(*schemes: str) -> BeforeValidator:
+    """Accept an address of one of the schemes, without its last slash."""
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            parts = urlsplit(value := value.strip())
+            is_address = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        except ValueError:  # a port that is no number, brackets that do not match
+            is_address = False
+        if not is_address or parts.scheme not in schemes or re.search(r"\s", value):
+            raise ValueError("is no address")
+        if parts.query or parts.fragment:
+            raise ValueError("has a ? or # part, which the root of an address cannot have")
+        return value.rstrip("/")
+
+    return BeforeValidator(check)
+
+
+def switch(value: Any) -> Any:
+    """Accept on or off."""
+    if not isinstance(value, str):
+        return value
+    known = dict.fromkeys(("1", "on", "true", "yes"), True) | dict.fromkeys(
+        ("0", "off", "false", "no"), False
+    )
+    word = value.strip().lower()
+    if word not in known:
+        raise ValueError("is neither on nor off")
+    return known[word]
+
+
+def database(value: Any) -> Any:
+    """Accept a SQLite file."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"sqlite(?:\+aiosqlite)?:///(?P<path>[^?#]+)", value.strip())
+    if not match or ":memory:" in match["path"]:
+        raise ValueError("is no SQLite file")
+    return f"sqlite+aiosqlite:///{match['path']}"
+
+
+def named(pattern: str) -> BeforeValidator:
+    """Accept a comma list of ``platform:id``, as pairs."""
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        found: set[tuple[str, str]] = set()
+        for number, part in enumerate(filter(None, (part.strip() for part in value.split(","))), 1):
+            if not re.fullmatch(pattern, part.lower(), re.ASCII):
+                raise ValueError(f"has a part that names nobody (part {number})")
+            platform, _, one = part.lower().partition(":")
+            found.add((platform, one))
+        return frozenset(found)
+
+    return BeforeValidator(check)
+
+
+PERSONS = r"(telegram|discord):\d{1,20}|console:me"
+PLACES = r"telegram:-?\d{1,20}|discord:\d{1,20}|console:me"
+
+
+def address(value: Any) -> Any:
+    """Accept a host and a port, or ``off``."""
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() == "off":
+        return None
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):(\d{1,5})", value.strip(), re.ASCII)
+    if not match or int(match[2]) > 65535:
+        raise ValueError("is no host and port")
+    return Address(match[1].strip("[]"), int(match[2]))
