@@ -17,6 +17,7 @@ from bot.feeds.lookout import Lookout
 from bot.feeds.venues import Venues
 from bot.feeds.witness import Witness
 from bot.metrics import MINUTE, Bar, Bars, Batch, Bounds, Doubt, MetricKey, Print, Want, minute_of
+from bot.ports import Unseeable
 from tests.conftest import SetClock
 from tests.wire import exchanges as wire
 from tests.wire.exchanges import EXCHANGES, Gateway, Weather
@@ -294,12 +295,89 @@ async def test_what_follows_a_minute_that_waits_waits_too(
     ]
     batch = Batch("binance", clock.time, (Bars(BTC, tuple(bars)),), bounds=tuple(bounds))
     gate = asyncio.Event()
-    monkeypatch.setattr(witnesses["kraken"], "minutes", lambda *_: gate.wait())
+    monkeypatch.setattr(witnesses["kraken"], "reaches", lambda *_: gate.wait())
     found = await inquiry.examine([Want(BTC, start, close=100)], batch)
     assert [run.bars for run in found.bars] == [(bars[0],)]
     assert found.bounds == (bounds[0],)
     assert found.doubts == ()
     await door.close()
+
+
+# --- what is asked between looks ------------------------------------------------------------------------
+
+
+async def test_what_is_seen_at_a_price_that_nobody_bears_out_is_not_seen(clock: SetClock) -> None:
+    async with world_of(clock, "binance", "kraken") as world:
+        world.trade(8.2, on=["binance"])
+        with pytest.raises(Unseeable, match=r"binance shows 8\.2, which no second source bears out"):
+            await world.exchanges.market.seen(BTC)
+        world.trade(8.3, on=["kraken"])
+        assert (await world.exchanges.market.seen(BTC)).price == 8.2
+
+
+async def test_a_crash_is_seen_where_its_order_book_is_the_only_second_source(clock: SetClock) -> None:
+    async with world_of(clock, "binance") as world:
+        world.clock.time += 5 * MINUTE
+        world.trade(90)
+        seen = await world.exchanges.market.seen(BTC)
+        assert (seen.price, seen.bar.low) == (90, 90)
+
+
+async def test_a_wick_before_what_is_seen_leaves_it_seen_with_all_its_minute_went_through(
+    clock: SetClock,
+) -> None:
+    async with world_of(clock, "binance", "kraken") as world:
+        world.trade(8.2, 100, on=["binance"])
+        seen = await world.exchanges.market.seen(BTC)
+        assert (seen.price, seen.bar.low) == (100, 8.2)
+
+
+@pytest.mark.parametrize("span", [MINUTE, 5 * MINUTE, 240 * MINUTE])
+async def test_history_shows_what_looks_showed(clock: SetClock, span: int) -> None:
+    async with world_of(clock, "binance", "coinbase", coinbase=["btc/usd", "eth/usd"]) as world:
+        begun = world.begun // span * span
+        for place in range(8):
+            world.clock.time = begun + place * span + 1.0
+            world.trade(8.2 if place == 3 else 100, 100, on=["binance"])
+            world.trade(30.0 if place == 5 else 100, 100)
+        world.clock.time = begun + 8 * span + 6
+        world.since = begun + span
+        bars = await world.exchanges.market.bars(BTC, begun + span, begun + 8 * span, span)
+        assert lows(bars) == [100, 100, 100, 100, 30, 100, 100]
+        named = MetricKey("price", "btc/usdt", "binance")
+        assert min(lows(await world.exchanges.market.bars(named, begun, begun + 8 * span, span))) == 8.2
+        if span == MINUTE:
+            await world.look()
+            assert tuple(world.got) == bars
+
+
+async def test_history_waits_for_nobody_who_does_not_answer(
+    clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.feeds.inquiry._SECONDS", 0.05)
+    async with world_of(clock, "binance", "kraken") as world:
+        for _ in range(6):
+            world.clock.time += 100 * MINUTE
+            world.trade(8.2, 100)
+        world.clock.time += 2 * MINUTE
+        world.weather["kraken"].trouble = wire.hang
+        world.asked("kraken")
+        until = minute_of(world.clock.time)
+        bars = await world.exchanges.market.bars(BTC, world.begun, until)
+        assert lows(bars) == [100] * len(bars)
+        assert len(world.asked("kraken")) == 1
+
+
+async def test_a_market_that_is_wild_throughout_is_taken_as_it_came(clock: SetClock) -> None:
+    async with world_of(clock, "binance", "bybit") as world:
+        for _ in range(14):
+            world.clock.time += 100 * MINUTE
+            world.trade(90, 100)
+        world.clock.time += 2 * MINUTE
+        until = minute_of(world.clock.time)
+        bars = await world.exchanges.market.bars(BTC, world.begun, until)
+        assert lows(bars).count(90) == 14
+        assert len(world.asked("bybit")) <= 14
 
 
 @pytest.mark.parametrize("trouble", [wire.status(503, "{}"), wire.web_page, wire.reset, wire.empty_object])

@@ -170,6 +170,10 @@ class Door:
             for symbol, one in found.items()
         }
 
+    def offered(self, span: int) -> int:
+        """Give the longest candles on offer of which bars of ``span`` seconds can be made."""
+        return max(one for one in self._about.spans if span % one == 0)
+
     async def rows(
         self, symbol: str, start: int, stop: int, now: float, span: int = MINUTE
     ) -> Sequence[object]:

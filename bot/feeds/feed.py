@@ -45,13 +45,15 @@ class ExchangeFeed:
         """Renew a listing that is not fresh. Raises Unseeable; the old listing stays in use then."""
         await self._ask(self._lookout.refresh)
 
-    async def seen(self, listed: Listed) -> Seen:
+    async def seen(self, key: MetricKey, listed: Listed) -> Seen:
         """Give the present price with the running minute so far. Raises Unseeable."""
-        return await self._ask(lambda: self._lookout.see(listed))
+        return await self._ask(lambda: self._lookout.see(key, listed))
 
-    async def bars(self, listed: Listed, since: int, until: int, span: int) -> tuple[Bar, ...]:
+    async def bars(
+        self, key: MetricKey, listed: Listed, since: int, until: int, span: int
+    ) -> tuple[Bar, ...]:
         """Give the newest final bars of ``[since, until)`` without a hole. Raises Unseeable."""
-        return await self._ask(lambda: self._lookout.page(listed, since, until, span))
+        return await self._ask(lambda: self._lookout.page(key, listed, since, until, span))
 
     def health(self) -> Health:
         """Say how the feed is."""

@@ -23,7 +23,13 @@ _TURN = 10.0
 """Seconds for which the minutes of a series wait until somebody could be asked about them."""
 
 _AT_ONCE = 4
-_WINDOW = 90 * MINUTE
+_WINDOW = 90
+_COARSE_WINDOW = 30
+"""So many bars are asked about in one question; coarse ones may have to be read from several shorter ones."""
+
+_QUESTIONS_ABOUT_THE_PAST = 12
+"""Who was suspect more often than that moves more than the bound knows, and is taken as it came."""
+
 _MOST_WITNESSES = 3
 _BOOK = "its order book"
 
@@ -54,6 +60,10 @@ class _Case:
     def held_at(self) -> int | None:
         """The first minute that was not let through."""
         return self.bars[len(self.passed)].at if len(self.passed) < len(self.bars) else None
+
+    def passed_as_far(self) -> tuple[Bar, ...]:
+        """Give the bars that were let through, and those after them as they came."""
+        return (*self.passed, *self.bars[len(self.passed) :])
 
     def pass_bars(self) -> Suspicion | None:
         """Let bars through, up to one that somebody must be asked about."""
@@ -128,6 +138,37 @@ class Inquiry:
             doubts=batch.doubts + doubts,
         )
 
+    async def vet(self, key: MetricKey, bars: Sequence[Bar]) -> tuple[Bar, ...]:
+        """Give rising bars of the past as far as they are trusted, as looks would have given them.
+
+        Of the rest nothing is told here. Once nobody answers in time, nobody is asked any more.
+        """
+        return (await self._vetted(key, bars)).passed_as_far()
+
+    async def is_borne_out(self, key: MetricKey, bars: Sequence[Bar]) -> bool:
+        """Whether the last price of rising bars, which is the present one, can be trusted."""
+        case = await self._vetted(key, bars)
+        price = bars[-1].close
+        if case.passed_as_far()[-1].close == price:
+            return True
+        case.prints = (Print(key, price, self._clock.now(), self.name),)
+        if (suspicion := case.pass_prints(None)) is not None:
+            await self._ask([], [(case, suspicion)])
+            case.pass_prints(tuple(case.heard_now))
+        return bool(case.printed)
+
+    async def _vetted(self, key: MetricKey, bars: Sequence[Bar]) -> _Case:
+        case = _Case(Guard(key, self.name, bool(key.venue)), tuple(bars))
+        suspicion = case.pass_bars()
+        for _ in range(_QUESTIONS_ABOUT_THE_PAST):
+            if suspicion is None:
+                break
+            await self._ask([(case, suspicion)], [])
+            if int(suspicion.at) not in case.heard:
+                case.nobody = ()
+            suspicion = case.pass_bars()
+        return case
+
     def is_trusted(self, one: Print) -> bool:
         """Whether a print needs nobody else; a stranger does, and waits for the next look."""
         guard = self._guards.get(one.key)
@@ -189,15 +230,16 @@ class Inquiry:
 
     async def _ask_about_minutes(self, case: _Case, suspicion: Suspicion) -> None:
         """Ask one exchange after the other for the minutes from the suspect one on, until one agrees."""
-        first = int(suspicion.at)
-        start, stop = first - MINUTE, min(case.bars[-1].end + MINUTE, first + _WINDOW)
+        first, span = int(suspicion.at), case.bars[0].span
+        window = (_WINDOW if span == MINUTE else _COARSE_WINDOW) * span
+        start, stop = first - span, min(case.bars[-1].end + span, first + window)
         instrument = case.key.instrument
-        heard: dict[int, list[Showing]] = {bar.at: [] for bar in case.bars if first <= bar.at < stop - MINUTE}
+        heard: dict[int, list[Showing]] = {bar.at: [] for bar in case.bars if first <= bar.at < stop - span}
         for witness in self._others([instrument])[:_MOST_WITNESSES]:
-            found = await self._question(witness, partial(witness.minutes, instrument, start, stop))
+            found = await self._question(witness, partial(witness.reaches, instrument, start, stop, span))
             for bar in case.bars:
                 # Clocks differ, and so does the second in which a fall arrives: a minute more on either side.
-                around = [reach for at, reach in (found or {}).items() if bar.at - MINUTE <= at <= bar.end]
+                around = [reach for at, reach in (found or {}).items() if bar.at - span <= at <= bar.end]
                 if around and bar.at in heard:
                     low, high = min(one.low for one in around), max(one.high for one in around)
                     heard[bar.at].append(Showing(witness.name, Range(low, high)))

@@ -76,7 +76,6 @@ class Lookout:
         self._sieve = Sieve(exchange, self._prices)
         self._pursuit = Pursuit(exchange, door, self._time, clock)
         self._delivery = Delivery(exchange.name, self._ratio)
-        self._answers = Answers(exchange, door, self._time)
         witnesses[self.name] = Witness(
             self.name,
             clock=clock,
@@ -87,6 +86,7 @@ class Lookout:
             note=self.note,
         )
         self.inquiry = Inquiry(self.name, clock, witnesses)
+        self._answers = Answers(exchange, door, self._time, self.inquiry)
         self._pause = Pause()
         self._has_skipped = False
         self._tried: dict[str, int] = {}
@@ -135,17 +135,19 @@ class Lookout:
             self._check_pause()
             await self._markets.load()
 
-    async def see(self, listed: Listed) -> Seen:
+    async def see(self, key: MetricKey, listed: Listed) -> Seen:
         """Give the present price with the running minute so far."""
         self._check_pause()
         await self.ready()
-        return await self._answers.see(listed)
+        return await self._answers.see(key, listed)
 
-    async def page(self, listed: Listed, since: int, until: int, span: int) -> tuple[Bar, ...]:
+    async def page(
+        self, key: MetricKey, listed: Listed, since: int, until: int, span: int
+    ) -> tuple[Bar, ...]:
         """Give the newest run without a hole of the final bars in ``[since, until)``."""
         self._check_pause()
         await self.ready()
-        return await self._answers.page(listed, since, until, span)
+        return await self._answers.page(key, listed, since, until, span)
 
     def exchange_now(self) -> float:
         """Give the exchange's present instant, by what is known of its clock."""

@@ -64,7 +64,7 @@ class ExchangeMarket:
     async def seen(self, key: MetricKey) -> Seen:
         """Give the present price with the running minute so far. Raises Unseeable."""
         feed, listed, ratio = await self._place(key)
-        seen = await feed.seen(listed)
+        seen = await feed.seen(key, listed)
         return Seen(seen.at, scaled(seen.bar, ratio))
 
     async def bars(self, key: MetricKey, since: int, until: int, span: int = MINUTE) -> tuple[Bar, ...]:
@@ -75,7 +75,7 @@ class ExchangeMarket:
         if span <= 0 or span % MINUTE:
             raise ValueError(f"no bar is {span} seconds long")
         feed, listed, ratio = await self._place(key)
-        return tuple(scaled(bar, ratio) for bar in await feed.bars(listed, since, until, span))
+        return tuple(scaled(bar, ratio) for bar in await feed.bars(key, listed, since, until, span))
 
     async def instruments(self, prefix: str, limit: int = 25) -> list[str]:
         """Name instruments that begin with ``prefix``, the most usual quote first."""

@@ -16,7 +16,7 @@ from bot.feeds.listing import Listed, Listing, siblings
 from bot.feeds.markets import Markets
 from bot.feeds.prices import positive, price_of
 from bot.feeds.table import Kind
-from bot.metrics import Bar
+from bot.metrics import MINUTE, Bar
 from bot.ports import Clock
 
 _FRESH = 1.0
@@ -72,13 +72,18 @@ class Witness:
                 found[instrument] = price
         return found
 
-    async def minutes(self, instrument: str, start: int, stop: int) -> dict[int, Range]:
-        """Give what the minutes that open in ``[start, stop)`` reached, the running one too."""
+    async def reaches(self, instrument: str, start: int, stop: int, span: int = MINUTE) -> dict[int, Range]:
+        """Give what the bars that open in ``[start, stop)`` reached, the running one too.
+
+        Where none of ``span`` seconds are offered, they are the longest that such a bar is made of.
+        """
         listed = _nearest(await self._ready(), instrument)
         if listed is None:
             return {}
         now = await self._time.now()
-        rows = [parse_row(row, now) for row in await self._door.rows(listed.symbol, start, stop, now)]
+        offered = self._door.offered(span)
+        answer = await self._door.rows(listed.symbol, start, stop, now, offered)
+        rows = [parse_row(row, now, offered) for row in answer]
         return {
             row.at: Range(row.low, row.high)
             for row in rows
