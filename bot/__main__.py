@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 from dataclasses import fields
 from datetime import date
 from io import TextIOWrapper
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, TypeVar
 
 import typer
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from bot.logs import Redaction
     from bot.rules import RuleError
     from bot.settings import Settings
+    from bot.store import Condition
 
 T = TypeVar("T")
 
@@ -177,6 +179,36 @@ def backtest(
         typer.echo(f"Nothing could be judged: {report.why}.", err=True)
 
 
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy is to stand: a new file.")],
+) -> None:
+    """Copy the database into a file.
+
+    The bot may go on meanwhile. Keep the copy as you keep the tokens: it holds what people wrote.
+    """
+    settings = _settings()
+    from bot.store import back_up
+
+    condition = _finish(back_up(settings.database_url, file), _log("WARNING", settings))
+    typer.echo(f"The database is copied to {file}, at revision {condition.revision}.")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A copy that tocsin backup made.")],
+) -> None:
+    """Put a copy in the place of the database.
+
+    The bot must be stopped. What was there is kept beside it, as .before-restore.
+    """
+    settings = _settings()
+    from bot.store import restore as put_back
+
+    condition = _finish(put_back(settings.database_url, file), _log("WARNING", settings))
+    typer.echo(f"The database is what {file} holds, at revision {condition.revision}.")
+
+
 @database.command("upgrade")
 def upgrade_database() -> None:
     """Bring the database to this version's tables.
@@ -184,9 +216,13 @@ def upgrade_database() -> None:
     run does it too.
     """
     settings = _settings()
-    from bot.store import upgrade
+    from bot.store import claim, upgrade
 
-    condition = _finish(upgrade(settings.database_url), _log("WARNING", settings))
+    async def work() -> Condition:
+        with claim(settings.database_url, "an upgrade"):
+            return await upgrade(settings.database_url)
+
+    condition = _finish(work(), _log("WARNING", settings))
     typer.echo(f"The database is up to date, at revision {condition.revision}.")
 
 

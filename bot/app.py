@@ -41,7 +41,7 @@ from bot.ports import Chat, Choice, Clock, Desk, Replies, UnknownInstrument
 from bot.rules import instruments
 from bot.rules.tree import Rule
 from bot.shelf import read_shelf
-from bot.store import open_store, upgrade
+from bot.store import claim, open_store, upgrade
 from bot.tape import MemoryTape
 from bot.watch import Watch
 
@@ -176,10 +176,11 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     sys.setswitchinterval(SECONDS_OF_A_TURN)
-    async with open_house(settings, clock, chats, after_listing=settle_memory) as house:
-        log.info("started", chats=[chat.platform for chat in chats], exchanges=list(settings.exchanges))
-        loop.call_later(_SECONDS_UNTIL_QUIET, studio.warm)
-        await house.run(stop)
+    with claim(settings.database_url, _holder()):
+        async with open_house(settings, clock, chats, after_listing=settle_memory) as house:
+            log.info("started", chats=[chat.platform for chat in chats], exchanges=list(settings.exchanges))
+            loop.call_later(_SECONDS_UNTIL_QUIET, studio.warm)
+            await house.run(stop)
     log.info("stopped")
 
 

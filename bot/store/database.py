@@ -130,7 +130,7 @@ def connect(url: str, *, has_foreign_keys: bool = True) -> Database:
 
 def make_room(url: str) -> None:
     """Make the folder that a SQLite file is to stand in."""
-    if path := _file_of(url):
+    if path := file_of(url):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -141,11 +141,12 @@ def make_room(url: str) -> None:
 
 def refuse_missing(url: str) -> None:
     """Raise StoreTrouble if a SQLite file is not there: opening it would make an empty one."""
-    if (path := _file_of(url)) and not path.is_file():
+    if (path := file_of(url)) and not path.is_file():
         raise StoreTrouble(f"there is no database at {path}: `tocsin db upgrade` makes one")
 
 
-def _file_of(url: str) -> Path | None:
+def file_of(url: str) -> Path | None:
+    """Give the file that a URL names; ``None`` for what is no file on this machine."""
     address = _address(url)
     name = address.database
     is_file = (

@@ -1,0 +1,54 @@
+"""One database, one bot: whoever works with a SQLite file says so, and a second one is refused.
+
+The claim is a lock of the operating system on a file beside the database. It ends with the process, however
+that ends, and so is never left behind. PostgreSQL needs none: there, partitions are leased.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bot.ports import StoreTrouble
+from bot.store.database import file_of, make_room
+
+
+@contextmanager
+def claim(url: str, holder: str) -> Iterator[None]:
+    """Be the only one who works with a database while inside; ``holder`` is what others are told.
+
+    Raises StoreTrouble if somebody else does.
+    """
+    path = file_of(url)
+    if path is None:
+        yield
+        return
+    make_room(url)
+    beside = path.with_name(f"{path.name}.lock")
+    try:
+        lock = os.open(beside, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StoreTrouble(
+            f"the database: cannot write beside it in {path.parent}: {error.strerror}"
+        ) from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreTrouble(
+                f"another Tocsin works with {path} ({_who(beside)}): stop that one first, or give this one a "
+                "database of its own"
+            ) from error
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, holder.encode(), 0)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _who(beside: Path) -> str:
+    said = beside.read_text(encoding="utf-8", errors="replace").strip()[:200]
+    return said or "it does not say who"
