@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
@@ -31,6 +32,8 @@ _SECONDS_BETWEEN_FIRST_LOOKS = 2.0
 _SHORTEST_WAIT = 0.005
 """Real seconds to the next look at a provider: while a clock is held, no instant comes nearer."""
 _SECONDS_BETWEEN_BEATS = 0.5
+_QUIET_HOUR = 9
+"""UTC: New York sleeps, the flows of its funds are settled, and nobody looks at them for hours."""
 
 
 class OnClock(BaseTrigger):  # type: ignore[misc]  # apscheduler is not typed
@@ -123,6 +126,14 @@ class House:
                 next_run_time=datetime.now(UTC),
                 misfire_grace_time=None,
             )
+        self.scheduler.add_job(
+            self.watch.tidy,
+            OnClock(CronTrigger(hour=_QUIET_HOUR, minute=20, timezone=UTC), self.clock),
+            id="tidy up",
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
+        )
         self.scheduler.start()
         for place, provider in enumerate(self.metrics.feeds):  # who is preferred speaks first
             self._plan(provider, self.watch.wants(), self.clock.now() + place * _SECONDS_BETWEEN_FIRST_LOOKS)

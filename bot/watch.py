@@ -26,6 +26,7 @@ from bot.engine.news import reach_of
 from bot.engine.partition import Partition
 from bot.engine.plan import Plan
 from bot.engine.resuming import is_fitting
+from bot.engine.retention import KEPT
 from bot.engine.sight import HOLD, Sight, Turns, metric_reach, price_reach
 from bot.engine.state import AlertState, Correction, Ended, Reminder, Resolution, Ring, Transition
 from bot.engine.values import currency_of
@@ -110,6 +111,21 @@ class Watch:
         prices = self._armings.wants()
         now = int(self.clock.now())
         return prices + [Want(key, now - reach_of(key)) for key in sorted(self._armings.metrics())]
+
+    async def tidy(self) -> None:
+        """Let go of what was said of metrics and can be read no more, here and in the archive.
+
+        Whoever waits for history will judge from where it stopped; nothing is dropped that it may read.
+        """
+        now = int(self.clock.now())
+        starts = [start_of(waiting.life, waiting.state) for waiting in self._waiting.values()]
+        try:
+            gone = await self.ledger.forget(min([now - KEPT, *starts]), now)
+        except StoreTrouble as trouble:
+            log.warning("nothing was tidied up", reason=str(trouble))
+            return
+        self._armings.forget(now)
+        log.info("tidied up", words=gone)
 
     async def take(self, batch: Batch) -> None:
         """Judge one batch, and do not return before it is kept. Raises Superseded."""

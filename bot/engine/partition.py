@@ -29,6 +29,7 @@ from bot.engine.life import Life
 from bot.engine.plan import Plan
 from bot.engine.reasons import Reason, reasons
 from bot.engine.resuming import is_fitting, refilled
+from bot.engine.retention import oldest_read
 from bot.engine.state import AlertState
 from bot.engine.step import begin, glance, is_finished, is_spent
 from bot.engine.stretches import missing
@@ -155,6 +156,10 @@ class Partition:
         for word in words:
             if word.key in life.calendars:
                 self._world.note(word)
+
+    def forget(self, now: int) -> None:
+        """Let go of what was said of metrics and can be read no more."""
+        self._world.forget_metrics(lambda key: oldest_read(key, now))
 
     def retell(self, key: MetricKey, words: Iterable[Observation]) -> None:
         """Read a metric as another source tells it from its beginning, if anybody reads it here."""

@@ -6,7 +6,7 @@ Everything is asked *as of* an instant, so that a catch-up over many minutes nev
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -49,6 +49,11 @@ class World:
         """Note a value of a metric."""
         word = Point(one.as_of, one.known_at, float(one.value), one.is_final, one.revision)
         self.points[one.key].put([word])
+
+    def forget_metrics(self, oldest: Callable[[MetricKey], int]) -> None:
+        """Drop what was said of metrics about what lies before the ``oldest`` instant that is read."""
+        for key, points in self.points.items():
+            points.forget(oldest(key))
 
     def retell(self, key: MetricKey, words: Iterable[Observation]) -> None:
         """Forget what was known of a metric, and note other words of it."""

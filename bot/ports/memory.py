@@ -71,7 +71,7 @@ class Noted:
 
 
 class Archive(Protocol):
-    """Every word that was ever said about a metric; nothing in it is changed, only added to.
+    """Every word about a metric, for as long as anybody may read it; nothing in it is ever changed.
 
     One provider speaks for each series: the first that said something of it, until it has been silent for
     long while another goes on.
@@ -89,6 +89,9 @@ class Archive(Protocol):
 
     async def newest(self) -> dict[MetricKey, Observation]:
         """Give the latest word about the newest instant or session of every series, final or not."""
+
+    async def forget(self, cut: float, now: int) -> int:
+        """Drop what nobody can read from ``cut`` on; gives how many words went."""
 
 
 class Notebook(Protocol):
@@ -128,9 +131,10 @@ class Ledger(Archive, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The platform took the message; ``message`` is its id there."""
+    """The platform took the message; ``message`` is its id there, ``has_chart`` whether its chart went too."""
 
     message: str = ""
+    has_chart: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +155,13 @@ class ChatMoved:
 
 @dataclass(frozen=True, slots=True)
 class ChatGone:
-    """The chat cannot be written to: blocked, kicked, deleted."""
+    """The chat cannot be written to: blocked, kicked, deleted.
+
+    A topic or thread that ``is_over`` will never be again: what is its own goes over to what it belongs to.
+    """
 
     reason: str
+    is_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +177,12 @@ Outcome = Receipt | RetryLater | ChatMoved | ChatGone | Rejected
 class Outbox(Protocol):
     """What deliver needs of the store."""
 
-    async def lease(self, platform: str, now: float, limit: int, seconds: float = 60) -> list[Notification]:
+    async def lease(
+        self, platform: str, now: float, limit: int, seconds: float = 60, announcements: int | None = None
+    ) -> list[Notification]:
         """Take the right to send up to ``limit`` due notifications, oldest first, for so many seconds.
+
+        At most ``announcements`` of them are announcements, which come last and hold up nothing else.
 
         At most one of each chat, the chat's oldest, and none of a chat that has one under lease: so the
         order within a chat holds.
@@ -179,5 +191,8 @@ class Outbox(Protocol):
     async def settle(self, notification: Notification, outcome: Outcome, now: float) -> None:
         """Write down what became of a send: sent, due again, moved, gone or given up."""
 
-    async def next_due(self, platform: str, now: float) -> float | None:
-        """Give the instant at which a notification of the platform next may be leased, or ``None``."""
+    async def next_due(self, platform: str, now: float, *, has_room: bool = True) -> float | None:
+        """Give the instant at which a notification of the platform next may be leased, or ``None``.
+
+        Without ``has_room`` for announcements they are left out.
+        """

@@ -73,7 +73,7 @@ class SqlArchive:
                 )
                 .order_by(observations.c.known_at, observations.c.as_of, observations.c.revision)
             )
-            return [_word(row) for row in await connection.execute(asked)]
+            return [read_word(row) for row in await connection.execute(asked)]
 
     @whole
     async def newest(self) -> dict[MetricKey, Observation]:
@@ -90,7 +90,7 @@ class SqlArchive:
                 )
                 row = (await connection.execute(last)).one_or_none()
                 if row is not None:
-                    found[key] = _word(row)
+                    found[key] = read_word(row)
         return found
 
 
@@ -114,7 +114,7 @@ async def _known(
         .where(is_of, observations.c.as_of.between(min(as_ofs), max(as_ofs)))
         .order_by(observations.c.as_of, observations.c.revision)
     )
-    return Known(oldest, newest, {row.as_of: _word(row) for row in rows})
+    return Known(oldest, newest, {row.as_of: read_word(row) for row in rows})
 
 
 async def _newest(connection: AsyncConnection, key: MetricKey, source: str) -> int | None:
@@ -145,7 +145,8 @@ def _row(word: Observation) -> dict[str, Any]:
     }
 
 
-def _word(row: Row[Any]) -> Observation:
+def read_word(row: Row[Any]) -> Observation:
+    """Read a word as it was kept."""
     return Observation(
         key=MetricKey(row.metric, row.instrument),
         as_of=row.as_of,

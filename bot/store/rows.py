@@ -89,6 +89,11 @@ def _written_grounds(grounds: Grounds) -> list[Any]:
     return [*minute, grounds.told, grounds.corrections, list(grounds.sessions), bars, list(grounds.memory)]
 
 
+def sessions_in(document: list[Any]) -> list[int]:
+    """Name the sessions that written grounds rest on."""
+    return [as_of for as_of in document[5] if as_of is not None]
+
+
 def _read_grounds(document: list[Any]) -> Grounds:
     at, span, blind, told, corrections, sessions, bars, memory = document
     known = tuple(Bar(*bar) if bar else None for bar in bars)

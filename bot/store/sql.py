@@ -8,6 +8,7 @@ from bot.store.audit import SqlAudit
 from bot.store.bounds import SqlBounds
 from bot.store.database import Database, connect, refuse_missing
 from bot.store.editing import SqlEditing
+from bot.store.forgetting import SqlForgetting
 from bot.store.ledger import SqlLedger
 from bot.store.levels import SqlLevels
 from bot.store.notebook import SqlNotebook
@@ -19,6 +20,7 @@ from bot.store.register import SqlRegister
 from bot.store.schema import revisions
 from bot.store.shared import SqlShared
 from bot.store.sights import SqlSights
+from bot.store.welcome import SqlWelcome
 
 
 class SqlStore(
@@ -36,6 +38,8 @@ class SqlStore(
     SqlSights,
     SqlArchive,
     SqlNotebook,
+    SqlWelcome,
+    SqlForgetting,
 ):
     """The port ``Store``. Every call is one transaction, and raises StoreTrouble if that failed."""
 
