@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.people import Caller, ChatKind, ChatRef, Policy
@@ -30,12 +30,14 @@ async def know_chat(database: Database, connection: AsyncConnection, caller: Cal
     The language is that of whoever speaks first; later it is the chat's own to change.
     """
     writing = database.insert(chats).values(
+    is_group = same_chat(caller.group)
+    above = "" if caller.group == caller.chat else caller.group.chat
         platform=caller.chat.platform,
         chat=caller.chat.chat,
         thread=caller.chat.thread,
         kind=caller.kind.value,
-        language=caller.language,
-        timezone="UTC",
+        language=func.coalesce(select(chats.c.language).where(is_group).scalar_subquery(), caller.language),
+        timezone=func.coalesce(select(chats.c.timezone).where(is_group).scalar_subquery(), "UTC"),
         paused_reason="",
         last_number=0,
     )

@@ -27,7 +27,7 @@ from sqlalchemy import (
     true,
 )
 
-from bot.store import metric_tables  # noqa: F401 - they are of the same metadata
+from bot.store import handout_table, metric_tables  # noqa: F401 - they are of the same metadata
 from bot.store.metadata import Document, Id, metadata
 
 # The row "revision" counts the transactions of commands; it stamps what they write.
