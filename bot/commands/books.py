@@ -130,20 +130,26 @@ def line(
     name: str,
     prepared: Prepared,
     standing: Standing,
-    counted: Count | None,
+    counted: Mapping[str, Count | None],
     tr: Translator,
     *,
     remark: str = "",
 ) -> str:
-    """Write what one rule waits for, whether that is true already, and how often it was of late."""
+    """Write what one rule waits for, whether that is true already, and how often it was of late.
+
+    ``counted`` is empty where nobody has counted yet.
+    """
     parts = [f"{name}: {prepared.meaning(tr)}", *([remark] if remark else [])]
     if standing is Standing.TRUE:
         parts.append(tr("true already, so it waits to be clear first"))
-    if counted is not None and counted.why and not counted.rings:
-        parts.append(tr("nothing could be judged: {why}", why=counted.why))
-    elif counted is not None:
-        rings = tr.many("{count} ring", "{count} rings", len(counted.rings))
-        parts.append(tr("{rings} in {period}", rings=rings, period=counted.period(tr)))
+    known = counted.get(name)
+    if known is not None and known.why and not known.rings:
+        parts.append(tr("nothing could be judged: {why}", why=known.why))
+    elif known is not None:
+        rings = tr.many("{count} ring", "{count} rings", len(known.rings))
+        parts.append(tr("{rings} in {period}", rings=rings, period=known.period(tr)))
+    elif name in counted:
+        parts.append(tr("there is no history to test it on"))
     return " · ".join(parts)
 
 

@@ -145,7 +145,7 @@ def _rules(
     lines = []
     for name, prepared in planned.shown.items():
         remark = tr("instead of {rule}", rule=_before(had[name].alert)) if name in had else ""
-        lines.append(line(name, prepared, standing[name], counted.get(name), tr, remark=remark))
+        lines.append(line(name, prepared, standing[name], counted, tr, remark=remark))
     lines += [tr("{name} goes: {rule}", name=name, rule=had[name].alert.rule) for name in planned.parts.drops]
     return lines
 
