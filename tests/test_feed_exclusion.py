@@ -173,6 +173,24 @@ async def test_binance_is_asked_for_everybodys_day_once_a_minute_where_that_is_c
             assert not reader.gaps
 
 
+async def test_a_price_that_leaves_the_band_after_the_day_was_read_is_looked_into_at_once(
+    clock: SetClock,
+) -> None:
+    async with opened("binance", clock, ("btc/usdt", *MANY)) as scene:
+        readers = [banded(MetricKey("price", symbol), scene.minute) for symbol in MANY]
+        await scene.looks(*readers, seconds=120, step=10)
+        minute = scene.minute + MINUTE
+        clock.time = minute + 8.0
+        scene.weather.asked.clear()
+        await look(scene.exchanges, *readers)
+        assert scene.count("24hr", "klines") == 1
+        scene.trades.touches[minute] = TOUCH
+        clock.time = minute + 26.0
+        await look(scene.exchanges, *readers)
+        assert readers[0].prints[-1].value == TOUCH
+        assert scene.count("klines") > 0
+
+
 async def test_few_symbols_of_binance_simply_get_their_candles(clock: SetClock) -> None:
     async with opened("binance", clock) as scene:
         readers = [banded(key, scene.minute) for key in (BTC, ETH)]

@@ -274,6 +274,23 @@ async def test_a_key_with_a_venue_never_leaves_it(world: World) -> None:
     assert reader.bars == world.truth("binance", reader.bars[0].at, reader.since)
 
 
+async def test_the_extremes_of_a_stand_ins_day_are_read_at_the_level_of_the_home(world: World) -> None:
+    reader = await seen(world)
+    world.weather["binance"].trouble = wire.status(503)
+    await world.looks(reader, 160)
+    # Kraken's own prices are a hundredth higher, within 101,000 and 101,404: read so, they would exclude all.
+    reader.floor, reader.ceiling = 100_600.0, 101_500.0
+    bounds, last = len(reader.bounds), reader.since
+    await world.looks(reader, 160)
+    assert [bar.at for bar in reader.bars if bar.at >= last] == list(range(last, reader.since, MINUTE))
+    assert len(reader.bounds) == bounds
+    reader.floor, reader.ceiling = 99_500.0, 100_900.0
+    await world.looks(reader, 160)
+    bound = reader.bounds[-1]
+    assert bound.source == "kraken"
+    assert 99_900 < bound.low <= bound.high < 100_500
+
+
 async def test_another_thing_of_the_same_name_does_not_stand_in(clock: SetClock) -> None:
     async with opened(clock, (1.0, 0.001, 1.02)) as world:
         reader = await seen(world)
