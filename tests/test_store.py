@@ -654,7 +654,7 @@ async def test_a_chat_is_known_by_its_first_speaker_and_keeps_its_language(store
     )
     assert (await store.meet(replace(group, language="fr"), NOON)).language == "de"
     thread = replace(group, chat=replace(group.chat, thread="7"), language="fr")
-    assert (await store.meet(thread, NOON)).language == "fr", "a thread is a chat of its own"
+    assert (await store.meet(thread, NOON)).language == "de", "a thread has the settings of its group"
 
 
 async def test_a_gone_chat_is_promised_nothing_until_it_speaks_again(store: SqlStore) -> None:

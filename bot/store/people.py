@@ -27,7 +27,8 @@ async def find_chat(connection: AsyncConnection, ref: ChatRef) -> int | None:
 async def know_chat(database: Database, connection: AsyncConnection, caller: Caller) -> int:
     """Give the id of the caller's chat, made known if it is new.
 
-    The language is that of whoever speaks first; later it is the chat's own to change.
+    A topic or a thread has the clock and the language of its group. A language is else that of whoever speaks
+    first; later it is the chat's own to change.
     """
     writing = database.insert(chats).values(
     is_group = same_chat(caller.group)
