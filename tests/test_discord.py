@@ -130,7 +130,9 @@ async def test_slash_command_is_brought_to_the_desk_as_one_would_type_it(server:
         (shown,) = await server.received(server.channel)
     caller, said = front.heard[0]
     assert said == "/alert btc < 100k"
-    assert caller == Caller(ref(server.channel), ChatKind.GROUP, server.ann, "ann", False, "de")
+    assert caller == Caller(
+        ref(server.channel), ChatKind.GROUP, server.ann, "ann", False, "de", server=server.home
+    )
     assert shown.text == "heard /alert btc \\< 100k"
     assert not shown.is_private
 
@@ -204,7 +206,39 @@ async def test_thread_is_a_chat_of_its_own(server: DiscordServer) -> None:
             (await server.received(thread, 2))[1].id
         )
         assert await chat.is_admin(ref(thread), server.boss)
-    assert front.heard[0][0].chat == ref(thread)
+        await server.say(thread, server.boss, "{bot} /help")
+        await server.received(thread, 3)
+    by_slash, by_mention = (caller for caller, _ in front.heard)
+    assert by_slash.chat == ref(thread)
+    for caller in (by_slash, by_mention):
+        assert (caller.group, caller.is_admin) == (ref(server.channel), True)
+
+
+async def test_what_a_person_brought_along_is_of_their_private_chat_and_shown_to_them_alone(
+    server: DiscordServer,
+) -> None:
+    front = FrontDesk()
+    async with running(server, front):
+        await server.slash(server.channel, server.boss, "help", is_brought=True)
+        (shown,) = await server.received(server.channel)
+        server.refuse("/users/@me/channels", 403, 50007)
+        await server.slash(server.channel, server.ann, "help", is_brought=True)
+        await server.reads(server.channel, "write me a direct message first")
+    assert shown.is_private
+    ((caller, _),) = front.heard
+    assert (caller.chat, caller.kind) == (ref(server.direct(server.boss)), ChatKind.PRIVATE)
+    assert (caller.is_admin, caller.server) == (True, "")
+
+
+async def test_a_mention_without_an_answer_is_left_alone(server: DiscordServer) -> None:
+    async def replies(said: str) -> AsyncIterator[Message]:
+        if said == "/help":
+            yield say("here")
+
+    async with running(server, FrontDesk(replies)):
+        await server.say(server.channel, server.ann, "{bot} what a day")
+        await server.say(server.channel, server.ann, "{bot} /help")
+        await server.holds(server.channel, "here")
 
 
 async def test_messages_of_one_chat_are_answered_in_order(server: DiscordServer) -> None:
@@ -349,7 +383,7 @@ async def test_command_without_a_reply_is_answered(server: DiscordServer) -> Non
 
     async with running(server, FrontDesk(replies)):
         await server.slash(server.channel, server.ann, "help")
-        await server.reads(server.channel, "Done.")
+        await server.reads(server.channel, "There is no answer to that.")
 
 
 async def test_person_is_told_where_no_alert_could_arrive(server: DiscordServer) -> None:

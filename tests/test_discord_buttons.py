@@ -67,7 +67,12 @@ async def test_a_pressed_button_is_said_by_who_pressed_it_and_the_answer_stands_
     assert ring.text == f"{TEXT}\n> boss: #1 armed.\n> \\# Now 69,400."
     assert ring.buttons == SHOWN[1:]
     assert front.heard == [
-        (Caller(ref(server.channel), ChatKind.GROUP, server.boss, "boss", True, "en-US"), "/resume 1")
+        (
+            Caller(
+                ref(server.channel), ChatKind.GROUP, server.boss, "boss", True, "en-US", server=server.home
+            ),
+            "/resume 1",
+        )
     ]
 
 

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 ANN = 1001
 BEN = 1002
 GROUP = -1001234567890
+CHANNEL = -1009876543210
 MENU = [("alert", "Write an alert", False), ("price", "Show a price", False), ("level", "Set a level", True)]
 
 
@@ -345,12 +346,26 @@ async def test_what_is_no_saying_of_a_person_is_ignored(server: TelegramServer, 
         await server.say(GROUP, ANN, "/price btc", speaks_as=-1009, is_automatic_forward=True)
         await server.say(GROUP, ANN, "", new_chat_members=[ann])
         server._allowed = []  # so that the server sends them although they were not asked for
-        server.push({"channel_post": {**post, "sender_chat": channel}})
         server.push({"edited_message": edited})
-        server.push({"message": {**post, "sender_chat": channel}})
         await server.say(ANN, ANN, "the last")
         await server.received(ANN, 1)
     assert person.words == ["the last"]
+
+
+async def test_a_command_in_a_channel_is_said_by_the_channel_which_only_its_admins_can_do(
+    server: TelegramServer, clock: SetClock
+) -> None:
+    server.channel(CHANNEL, "News")
+    person = Person()
+    async with listening(chat_of(server, clock), server, person.desk):
+        await server.post(CHANNEL, "good morning")
+        asked = await server.post(CHANNEL, "/alert btc < 100k")
+        [shown] = await server.received(CHANNEL, 1)
+    [(caller, words)] = person.heard
+    assert (words, shown.reply_to) == ("/alert btc < 100k", asked)
+    assert caller == Caller(
+        ChatRef("telegram", str(CHANNEL)), ChatKind.GROUP, str(CHANNEL), "News", is_admin=True
+    )
 
 
 async def test_an_update_that_the_library_cannot_read_is_passed_over(
@@ -368,12 +383,13 @@ async def test_an_update_that_the_library_cannot_read_is_passed_over(
     forget(server, "getUpdates")
 
 
-async def test_only_messages_and_presses_are_asked_for(server: TelegramServer, clock: SetClock) -> None:
+async def test_only_messages_posts_and_presses_are_asked_for(server: TelegramServer, clock: SetClock) -> None:
     async with listening(chat_of(server, clock), server):
         await server.say(ANN, ANN, "hello")
         await server.received(ANN, 1)
     assert json.loads(server.called("getUpdates")[0].params["allowed_updates"]) == [
         "message",
+        "channel_post",
         "callback_query",
     ]
 

@@ -26,7 +26,15 @@ from bot.chats.discord_answer import InteractionAnswer, MessageAnswer, Piece, fi
 from bot.chats.discord_buttons import Press, view_of
 from bot.chats.discord_calls import FAILURES, Calls, outcome_of
 from bot.chats.discord_menu import SlashCommand, clip, is_choice, is_same, menu, words
-from bot.chats.discord_people import author_of, caller_of, manages, may_write
+from bot.chats.discord_people import (
+    find_author,
+    find_caller,
+    is_only_theirs,
+    manages,
+    may_write,
+    to_them_alone,
+)
+from bot.chats.discord_posts import Posts
 from bot.chats.discord_press import PressAnswer
 from bot.chats.discord_text import render, render_plain
 from bot.chats.lanes import Lanes
@@ -40,6 +48,11 @@ REFUSED = "Discord refuses the bot token: copy it again from the developer porta
 BARRED = (
     "I may not write in this channel, so no alert can arrive here. "
     "Let me view the channel and send messages in it."
+)
+
+UNREACHED = Message(
+    lines=("I am no member here, and cannot write to you in private: write me a direct message first.",),
+    is_private=True,
 )
 
 _MOST_CHOICES = 25
@@ -212,9 +225,16 @@ class DiscordChat:
             self._is_synced = True
 
     async def answer(self, interaction: discord.Interaction, desk: Desk) -> None:
-        """Answer a slash command."""
-        caller = caller_of(interaction)
+        """Answer a slash command.
+
+        One of a person who brought the bot along to where it is no member is of their private chat with it,
+        and shown to them alone.
+        """
+        is_apart = is_only_theirs(interaction)
+        caller = await find_caller(interaction, self._calls)
         if caller is None:
+            if is_apart and interaction.channel_id is not None:
+                await InteractionAnswer(interaction, interaction.channel_id, self._calls).show(UNREACHED)
             return
         data: Any = interaction.data
         filled = {option["name"]: option.get("value", "") for option in data.get("options", ())}
@@ -222,13 +242,16 @@ class DiscordChat:
         # Discord may offer for a while what was taken out of the menu; the desk says that it is unknown.
         said = words(command, filled) if command else f"/{data['name']}"
         answer = InteractionAnswer(interaction, int(caller.chat.chat), self._calls)
-        await relay(desk.dispatch(caller, said), answer, self._answer_within, self._picture)
-        if not may_write(interaction):
+        replies = desk.dispatch(caller, said)
+        if is_apart:
+            replies = to_them_alone(replies)
+        await relay(replies, answer, self._answer_within, self._picture)
+        if not is_apart and not may_write(interaction):
             await answer.add(BARRED)
 
     async def press(self, interaction: discord.Interaction, line: str, desk: Desk) -> None:
         """Answer the press of a button: its line is said by who pressed it."""
-        if (caller := caller_of(interaction)) is None:
+        if (caller := await find_caller(interaction, self._calls)) is None:
             return
         answer = PressAnswer(interaction, int(caller.chat.chat), self._calls)
         await relay(desk.dispatch(caller, line), answer, self._answer_within, self._picture)
@@ -239,7 +262,7 @@ class DiscordChat:
     async def complete(self, interaction: discord.Interaction, desk: Desk) -> None:
         """Answer an autocomplete in time, with nothing if there is nothing."""
         data: Any = interaction.data
-        caller = caller_of(interaction)
+        caller = await find_caller(interaction, self._calls)
         focused = next((option for option in data.get("options", ()) if option.get("focused")), None)
         choices: list[Choice] = []
         if caller and focused:
@@ -265,7 +288,8 @@ class DiscordChat:
             said = said[mention.end() :] or "/help"
         if said:
             answer = MessageAnswer(message.channel, self._calls)
-            await relay(desk.dispatch(author_of(message), said), answer, self._answer_within, self._picture)
+            replies = desk.dispatch(await find_author(message, self._client, self._calls), said)
+            await relay(replies, answer, self._answer_within, self._picture, silence=None)
 
 
 class _Client(discord.Client):

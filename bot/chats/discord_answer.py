@@ -22,7 +22,8 @@ from bot.ports import Replies
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 TROUBLE = say("Something went wrong here, and the operator's log says what. Please try again.")
-SILENCE = say("Done.")
+SILENCE = replace(say("There is no answer to that."), is_private=True)
+"""What an interaction is answered that gets no reply: Discord wants one."""
 
 TOKEN_LIFE = 14 * 60.0
 """How long, in seconds, an interaction is used; Discord forgets it after fifteen minutes."""
@@ -116,8 +117,15 @@ class Answer(Protocol):
         """Show a reply in place of the one before; what cannot be shown is logged."""
 
 
-async def relay(replies: Replies, answer: Answer, hold_after: float, draw: Picture) -> None:
-    """Bring all replies of a command to its answer, with their pictures; there is always at least one.
+async def relay(
+    replies: Replies,
+    answer: Answer,
+    hold_after: float,
+    draw: Picture,
+    *,
+    silence: Message | None = SILENCE,
+) -> None:
+    """Bring all replies of a command to its answer, with their pictures; where there is none, ``silence``.
 
     After ``hold_after`` seconds without the first reply the person is told to wait.
     """
@@ -128,10 +136,10 @@ async def relay(replies: Replies, answer: Answer, hold_after: float, draw: Pictu
             await answer.hold()
         message, picture = await pending
         if message is None:
-            message = SILENCE
+            message = silence
         while message is not None:
             await answer.show(message, picture)
-            if message is TROUBLE or message is SILENCE:
+            if message is TROUBLE or message is silence:
                 return
             pending = asyncio.create_task(_next(replies, draw))
             message, picture = await pending

@@ -131,7 +131,7 @@ class TelegramChat:
             await updater.start_polling(
                 timeout=POLL,
                 bootstrap_retries=-1,
-                allowed_updates=[Update.MESSAGE, Update.CALLBACK_QUERY],
+                allowed_updates=[Update.MESSAGE, Update.CHANNEL_POST, Update.CALLBACK_QUERY],
                 error_callback=_report,
             )
             await self._publish_menu()

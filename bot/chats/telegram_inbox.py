@@ -1,12 +1,13 @@
 """Read what people say on Telegram. Pure: an update goes in, what the desk needs comes out.
 
 What is brought: in a private chat every text, as typed; in a group every text that begins with a command,
-unless it names another bot. The name of this bot is taken off: ``/alert@tocsin_bot btc < 100k`` is brought as
+unless it names another bot; in a channel the same, as said by the channel, since only its administrators
+can post there. The name of this bot is taken off: ``/alert@tocsin_bot btc < 100k`` is brought as
 ``/alert btc < 100k``. A forwarded text counts as said by who forwards it.
 
 What is ignored by design: captions, pictures and everything else without a text; edits, since a command that
-was carried out is not carried out again; posts of channels, also where they are copied into a discussion
-group; what other bots say; other talk in groups.
+was carried out is not carried out again; posts of a channel where they are copied into its discussion group;
+what other bots say; other talk in groups.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Said:
 
 def read(update: Update, username: str) -> Said | None:
     """Read what a person says to the bot called ``username``; ``None`` for what is ignored by design."""
-    post = update.message
+    post = update.message or update.channel_post
     if post is None or not post.text or post.is_automatic_forward:
         return None
     caller = _caller(post)
@@ -50,13 +51,16 @@ def read(update: Update, username: str) -> Said | None:
 
 
 def _caller(post: Message) -> Caller | None:
-    """Say who speaks. An anonymous administrator speaks as the group, and a member may as a channel."""
+    """Say who speaks. An anonymous administrator speaks as the group, and a member may as a channel.
+
+    A channel that is linked to the group is a member like any other: who owns it may administer nothing here.
+    """
     thread = str(post.message_thread_id) if post.is_topic_message and post.message_thread_id else ""
     chat = ChatRef("telegram", str(post.chat.id), thread)
     match post.chat.type:
         case ChatType.PRIVATE:
             kind = ChatKind.PRIVATE
-        case ChatType.GROUP | ChatType.SUPERGROUP:
+        case ChatType.GROUP | ChatType.SUPERGROUP | ChatType.CHANNEL:
             kind = ChatKind.GROUP
         case _:
             return None

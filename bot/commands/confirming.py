@@ -48,7 +48,9 @@ async def _named(request: Request) -> Proposal:
     proposal = await request.office.register.proposal(number)
     if proposal is None or proposal.chat != request.chat:
         raise Refusal(tr("There is no proposal {number} in this chat.", number=str(number)))
-    if proposal.person != request.caller.person:
+    # Who is anonymous proposes as the group, and presses as a person: any admin speaks for the group.
+    is_of_group = proposal.person == request.chat.chat and request.role >= Role.ADMIN
+    if proposal.person != request.caller.person and not is_of_group:
         raise Refusal(
             tr("Proposal {number} is for {name} to confirm.", number=str(number), name=proposal.name),
             tr("If you want the same, say it yourself."),

@@ -99,6 +99,7 @@ class DiscordServer:
         self._changed = asyncio.Event()
         self.olga = str(self.backend.make_user("olga").id)
         self._guild = self.backend.create_guild("Home", owner_id=int(self.olga))
+        self.home = str(self._guild.id)
         self.channel = self.text_channel("alerts")
         self.ann = self.person("ann")
         self.boss = self.person("boss", manages=True)
@@ -184,17 +185,21 @@ class DiscordServer:
         *,
         permissions: int | None = None,
         locale: str = "en-US",
+        is_brought: bool = False,
     ) -> Interaction:
         """Give a registered slash command as a person would, with what the client would check checked.
 
-        ``permissions`` replaces what the person's roles allow. Gives the record of the interaction at once.
+        ``permissions`` replaces what the person's roles allow. One that ``is_brought`` is of the person's own
+        installation, where the bot is no member. Gives the record of the interaction at once.
         """
         spec = await self._spec(channel, person, command)
         filled = wire.check_options(command, spec, dict(options or {}))
         kinds = {option["name"]: int(option["type"]) for option in spec["options"]}
         given = [{"name": name, "type": kinds[name], "value": value} for name, value in filled.items()]
         asker = (channel, person)
-        return self._interact(2, asker, spec, given, permissions=permissions, locale=locale)
+        return self._interact(
+            2, asker, spec, given, permissions=permissions, locale=locale, is_brought=is_brought
+        )
 
     async def press(
         self, channel: str, person: str, label: str, *, message: str = "", permissions: int | None = None
@@ -528,6 +533,7 @@ class DiscordServer:
         *,
         permissions: int | None = None,
         locale: str = "en-US",
+        is_brought: bool = False,
     ) -> Interaction:
         channel, person = map(int, asker)
         guild = self.backend.get_channel(channel).guild_id
@@ -536,7 +542,8 @@ class DiscordServer:
             self.backend, type=kind, channel_id=channel, guild_id=guild, user_id=person, data=data
         )
         payload["locale"] = locale
-        payload["authorizing_integration_owners"] = {"0": str(guild or 0)}
+        owner = {"1": str(person)} if is_brought else {"0": str(guild or 0)}
+        payload["authorizing_integration_owners"] = owner
         if permissions is not None:
             payload["member"]["permissions"] = str(permissions)
         self.backend.emit("INTERACTION_CREATE", payload)

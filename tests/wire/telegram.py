@@ -246,6 +246,19 @@ class TelegramServer:
         self.chats[chat] = Place(chat, kind, title, admins=roles, topics=set(topics))
         return self.chats[chat]
 
+    def channel(self, chat: int, title: str = "News", *, admins: Iterable[int] = ()) -> Place:
+        """Make the bot an administrator of a channel."""
+        roles = {one: "creator" if index == 0 else "administrator" for index, one in enumerate(admins)}
+        self.chats[chat] = Place(chat, "channel", title, admins=roles)
+        return self.chats[chat]
+
+    async def post(self, chat: int, text: str) -> int:
+        """Post in a channel, as its administrators do: the author is the channel."""
+        place = self.chats[chat]
+        stored = self._store(place, {"sender_chat": place.json(), "text": text})
+        self.push({"channel_post": stored})
+        return int(stored["message_id"])
+
     def private(self, person: int, name: str = "") -> Place:
         """Let a person have started the bot."""
         self.chats[person] = Place(person, "private", name)
