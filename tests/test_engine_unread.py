@@ -260,6 +260,26 @@ def test_a_price_that_nobody_bears_out_is_doubted_by_those_whom_it_would_ring() 
     assert not scene.take(at=START + 72).doubted
 
 
+def test_a_hole_among_minutes_is_told_to_who_was_armed_only_before_it() -> None:
+    scene = Scene()
+    scene.arm(1, "btc/usdt > 100 repeat cooldown 3m", 95)
+    scene.take(*at(0, 101.0))  # it rings, and waits to be clear again
+    dip = Bar(START + MINUTE, 101, 101, 99, 101)
+    (lapse,) = scene.take(dip, *at(2, 101.0), *at(4, 101.0)).lapses
+    assert (lapse.since, lapse.armings) == (START + 3 * MINUTE, (1,))
+
+
+def test_bounds_behind_minutes_wait_until_it_is_known_where_they_leave_their_armings() -> None:
+    scene = Scene()
+    scene.arm(1, "btc/usdt > 100 repeat cooldown 0m", 95)
+    scene.take(*at(0, 101.0))
+    scene.take(*at(1, 99.0), bounds(2 * MINUTE, 10 * MINUTE, 100.5, 102))
+    assert scene.want.since == START + 2 * MINUTE, "they would have concerned nobody before that minute"
+    assert scene.rings == [START]
+    scene.take(*at(2, *[101.0] * 8))
+    assert scene.rings == [START, START + 2 * MINUTE]
+
+
 def test_a_doubt_of_a_minute_among_many_is_told_to_who_was_armed_only_there() -> None:
     scene = Scene()
     scene.arm(1, "btc/usdt < 100 repeat cooldown 0m", 95)  # it waits to be clear when they come

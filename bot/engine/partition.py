@@ -18,22 +18,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 from bot.engine.closes import Closes
 from bot.engine.course import due_at, follow, history, last, running, start_of
-from bot.engine.doubts import would_ring
 from bot.engine.history import Point, Points
 from bot.engine.index import EVERYWHERE, NOWHERE, ThresholdIndex
 from bot.engine.life import Life
 from bot.engine.plan import Plan
+from bot.engine.reach import Reach
 from bot.engine.reasons import Reason, reasons
 from bot.engine.resuming import is_fitting, refilled
 from bot.engine.retention import oldest_read
 from bot.engine.state import AlertState
-from bot.engine.step import begin, glance, is_finished, is_spent
+from bot.engine.step import begin, glance, is_finished, may_ring
 from bot.engine.stretches import missing
-from bot.engine.unread import end_behind, gone, lapse, merge, without
+from bot.engine.unread import end_behind, merge, without
 from bot.engine.waiting import Waiting
 from bot.engine.world import CandleKey, Stretch, World
 from bot.metrics import (
@@ -120,7 +119,7 @@ class Partition:
     def readers(self, key: MetricKey) -> list[int]:
         """Name the armings that read a key and may still ring, in order."""
         armings = self._index[key].armings if key in self._index else ()
-        return sorted(arming for arming in armings if self._may_ring(arming))
+        return sorted(arming for arming in armings if may_ring(self._states[arming], self._lives[arming]))
 
     def latest(self, key: MetricKey) -> float | None:
         """Give the newest price that is known of a key, or the newest final value of a metric."""
@@ -261,8 +260,9 @@ class Partition:
                 plan.told = [one for one in plan.told if one[0] != arming]
                 plan.rests.pop(arming, None)
         self._glance(plan)
-        self._note_lapses(plan)
-        self._note_doubts(plan)
+        reach = Reach(self._index, self._lives, self._states, self._world, plan)
+        plan.lapses.extend(reach.lapses(self._unread, self._ends))
+        plan.doubted.extend(reach.doubted(self._doubts, self._prints))
         for arming, state in plan.states.items():
             if replace(state, cursor=0) != replace(self._states[arming], cursor=0):
                 plan.changed.add(arming)
@@ -313,11 +313,10 @@ class Partition:
         if not (pending := self._unread.get(key)):
             return end
         index, whole = self._index[key], self._whole[key]
+        fresh = self._world.series[key].extremes(self._ends[key], end)
+        if fresh and index.is_concerning(fresh.low, fresh.high):
+            return end  # where those are at rest that are judged now, the next plan knows
         return end_behind(end, pending, lambda low, high: bool(whole) or index.is_concerning(low, high))
-
-    def _may_ring(self, arming: int) -> bool:
-        life, state = self._lives[arming], self._states[arming]
-        return not state.is_ended and not is_spent(state, life)
 
     def _concerned(self, ends: Mapping[MetricKey, int]) -> set[int]:
         concerned = set(self._waiting)
@@ -345,37 +344,6 @@ class Partition:
             plan.rests[arming] = course.rests
         is_behind = any(stop < plan.ends[key] for key in life.keys)
         plan.behind[arming] = stop if is_behind else None
-
-    def _note_lapses(self, plan: Plan) -> None:
-        """Say whom minutes that are gone may have hidden something from."""
-        for key, end in plan.ends.items():
-            if end <= self._ends[key] or key in self._world.points:
-                continue
-            series, index = self._world.series[key], self._index[key]
-            for pieces in gone(series, self._unread.get(key, ()), self._ends[key], end):
-                blind = partial(self._were_blind, pieces[-1].until)
-                if (found := lapse(key, pieces, series, index, blind)) is not None:
-                    plan.lapses.append(found)
-
-    def _were_blind(self, until: int, armings: Iterable[int]) -> set[int]:
-        """Pick those from whom a stretch may hide something: who may ring, and was made before its end."""
-        return {one for one in armings if self._may_ring(one) and start_of(self._lives[one], None) < until}
-
-    def _note_doubts(self, plan: Plan) -> None:
-        """Name the armings that a price would ring, if it were to be trusted."""
-        for doubt in (doubt for doubt in self._doubts if doubt.key in self._index):
-            one = Print(doubt.key, doubt.value, doubt.at, doubt.source)
-            found: list[int] = []
-            # Who was judged now may rest elsewhere than in the index, which is of the time before.
-            judged = (arming for arming in plan.states if doubt.key in self._lives[arming].keys)
-            concerned = {*self._index[doubt.key].concerned(doubt.value, doubt.value), *judged}
-            for arming in sorted(concerned):
-                life, state = self._lives[arming], self._states[arming]
-                minute, *_ = running(self._world, self._prints, life, one)
-                if would_ring(state, plan.states.get(arming, state), minute, life):
-                    found.append(arming)
-            if found:
-                plan.doubted.append((doubt, tuple(found)))
 
     def _glance(self, plan: Plan) -> None:
         for key, one in ((key, one) for key, prints in self._prints.items() for one in prints):

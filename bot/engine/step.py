@@ -92,13 +92,13 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
     truth, clarity, memory = _judged(life, minute, state.memory)
     if truth.may is None:
         state = _unchecked(state, minute.at)
-    may_ring = (
+    is_ringing = (
         truth.may is True
         and (state.is_armed or _clarity(life, minute.at_open(), state.memory).must is False)
         and not is_spent(state, life)
         and not is_cooling(state, life, minute.at)
     )
-    if not may_ring:
+    if not is_ringing:
         is_firing = state.is_firing and clarity.may is not False
         is_armed = state.is_armed or clarity.must is False
         after = replace(state, cursor=minute.end, memory=memory, is_armed=is_armed, is_firing=is_firing)
@@ -164,6 +164,11 @@ def glance(state: AlertState, minute: Minute, at: float, since: float, life: Lif
 def is_finished(state: AlertState, life: Life) -> bool:
     """Whether nothing can ever happen to it again: a ring that may be taken back arms it anew."""
     return state.is_ended or (is_spent(state, life) and not state.is_firing and state.grounds is None)
+
+
+def may_ring(state: AlertState, life: Life) -> bool:
+    """Whether it may ring once more."""
+    return not state.is_ended and not is_spent(state, life)
 
 
 def is_spent(state: AlertState, life: Life) -> bool:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from bot.engine.index import ThresholdIndex
 from bot.engine.series import Series
 from bot.metrics import MINUTE, Bounds, MetricKey
 
@@ -98,22 +97,21 @@ def lapse(
     key: MetricKey,
     pieces: Sequence[Piece],
     series: Series,
-    index: ThresholdIndex,
-    blind: Callable[[Iterable[int]], set[int]],
+    blind: Callable[[tuple[float, float] | None], set[int]],
 ) -> Lapse | None:
     """Say what one unread stretch may have hidden, and from whom; ``None`` if from nobody.
 
-    ``blind`` picks, of the armings that its prices may concern, those that would have seen them.
+    ``blind`` names the armings that prices between two, or any, may concern, had they been seen.
     """
     telling: list[Piece] = []
     armings: set[int] = set()
     for piece in pieces:
         if piece.low is not None and piece.high is not None:
-            found = blind(index.concerned(piece.low, piece.high))
+            found = blind((piece.low, piece.high))
         elif piece.until - piece.since > SHORT:
-            found = blind(index.armings)
+            found = blind(None)
         else:
-            found = blind(index.concerned(*_around(series, piece)))
+            found = blind(_around(series, piece))
         if found:
             telling.append(piece)
             armings |= found
