@@ -8,7 +8,7 @@ expires by itself, and the message is sent again: at least once, and never lost.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import structlog
 
 from bot import gauges
 from bot.alerts.message import Message
+from bot.alerts.models import Telling
 from bot.alerts.wording import PATIENCE, word
 from bot.pacing import LIMITS, Pacer, backoff
 from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLater, StoreTrouble
@@ -38,14 +39,24 @@ _LONGEST_WAIT = 1.0
 
 _SEND_TIMEOUT = 20.0
 
+ANNOUNCED_AT_ONCE = 4
+"""How many announcements are under way at once; a ring waits for no more of them than the pace asks for."""
+
+CHART_PATIENCE = 15.0
+"""How many seconds of the machine a message that was sent may wait for the candles of its chart."""
+
+_CHARTS_AT_ONCE = 64
+_CHART_TRIES = 60
+_CHART_PAUSE = 1.0
+
 
 @dataclass(slots=True)
 class Courier:
     """Who carries one platform's messages.
 
     ``translator`` gives the words of a language and a time zone, ``illustrate`` a message with its chart
-    filled in, in bounded time. ``patience`` is how many seconds a message may wait before it says that it was
-    delayed; ``longest_rest`` how many pass at most without a look into the outbox.
+    filled in, within so many seconds or its own patience. ``patience`` is how many seconds a message may wait
+    before it says that it was delayed; ``longest_rest`` how many pass at most without a look into the outbox.
     """
 
     outbox: Outbox
@@ -54,14 +65,29 @@ class Courier:
     translator: Callable[[str, str], Translator]
     patience: float = PATIENCE
     longest_rest: float = 60.0
-    illustrate: Callable[[Message], Awaitable[Message]] | None = None
+    illustrate: Callable[[Message, float | None], Awaitable[Message]] | None = None
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
     _pacer: Pacer | None = None
     _failures: int = 0
     _is_closed: bool = False
+    _announcing: set[asyncio.Task[None]] = field(default_factory=set)
+    _charting: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self) -> None:
         """Drain whenever something is due, until closed or cancelled."""
+        try:
+            await self._run()
+        finally:
+            for task in self._charting:
+                task.cancel()
+            await self.finish()
+
+    async def finish(self) -> None:
+        """Wait for what goes on beside the drain: announcements, and charts for what was sent."""
+        while tasks := self._announcing | self._charting:
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self) -> None:
         while not self._is_closed:
             self._bell.clear()
             try:
@@ -87,11 +113,33 @@ class Courier:
         self._bell.set()
 
     async def drain(self) -> int:
-        """Send what is due now, one message of each chat; gives how many were leased."""
+        """Send what is due now, one message of each chat; gives how many were leased.
+
+        Announcements are sent beside it, a few at once, so that nothing that rings has to wait for them.
+        """
         now = self.clock.now()
-        leased = await self.outbox.lease(self.chat.platform, now, BATCH, LEASE)
-        await asyncio.gather(*(self._carry(notification) for notification in leased))
+        leased = await self.outbox.lease(self.chat.platform, now, BATCH, LEASE, self._room())
+        for notification in leased:
+            if notification.kind is Telling.BROADCAST:
+                self._beside(self._announcing, self._carry(notification))
+        alerts = (one for one in leased if one.kind is not Telling.BROADCAST)
+        await asyncio.gather(*(self._carry(notification) for notification in alerts))
         return len(leased)
+
+    def _room(self) -> int:
+        return ANNOUNCED_AT_ONCE - len(self._announcing)
+
+    def _beside(self, tasks: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        tasks.add(task)
+
+        def end(done: asyncio.Task[None]) -> None:
+            tasks.discard(done)
+            self._bell.set()
+            if not done.cancelled() and (error := done.exception()) is not None:
+                log.error("a task beside the drain failed", error=type(error).__name__)
+
+        task.add_done_callback(end)
 
     async def _carry(self, notification: Notification) -> None:
         translator = self.translator(notification.language, notification.timezone)
@@ -105,8 +153,9 @@ class Courier:
         if (wait := self.pacer.ready_at(chat, is_group, now) - now) > _LONGEST_WAIT:
             await self._settle(notification, RetryLater(wait, "paced"))
             return
+        sketched = message
         if self.illustrate is not None:
-            message = await self.illustrate(message)
+            message = await self.illustrate(message, 0.0 if self.chat.adds_charts else None)
         await self.clock.sleep(self.pacer.reserve(chat, is_group, now) - now)
         try:
             async with asyncio.timeout(_SEND_TIMEOUT):
@@ -115,6 +164,48 @@ class Courier:
             outcome = RetryLater(backoff(notification.attempts), "no answer in time")
         self._heed(notification, outcome, self.clock.now())
         await self._settle(notification, outcome)
+        if isinstance(outcome, Receipt) and not outcome.has_chart and sketched.chart is not None:
+            self._charts_later(notification, outcome.message, sketched)
+
+    def _charts_later(self, notification: Notification, sent: str, message: Message) -> None:
+        if self.illustrate is None or not self.chat.adds_charts or self._is_closed:
+            return
+        if len(self._charting) < _CHARTS_AT_ONCE:
+            self._beside(self._charting, self._add_chart(self.illustrate, notification, sent, message))
+
+    async def _add_chart(
+        self,
+        illustrate: Callable[[Message, float | None], Awaitable[Message]],
+        notification: Notification,
+        sent: str,
+        message: Message,
+    ) -> None:
+        """Add the chart to a message that was sent, while the pace leaves room for what is more urgent.
+
+        A chart is an extra: one that does not get through in its tries, or before a restart, is left out.
+        """
+        message = await illustrate(message, CHART_PATIENCE)
+        if message.chart is None:
+            return
+        chat, is_group = notification.chat.chat, notification.is_group
+        for _ in range(_CHART_TRIES):
+            now = self.clock.now()
+            if not self.pacer.has_room(chat, is_group, now):
+                await self.clock.sleep(_CHART_PAUSE)
+                continue
+            await self.clock.sleep(self.pacer.reserve(chat, is_group, now) - now)
+            try:
+                async with asyncio.timeout(_SEND_TIMEOUT):
+                    outcome = await self.chat.illustrate(notification.chat, sent, message)
+            except TimeoutError:
+                outcome = RetryLater(_CHART_PAUSE, "no answer in time")
+            if not isinstance(outcome, RetryLater):
+                return
+            if outcome.is_global:
+                self.pacer.hold_all(self.clock.now() + outcome.after)
+            else:
+                self.pacer.hold(chat, is_group, self.clock.now() + outcome.after)
+            await self.clock.sleep(max(_CHART_PAUSE, outcome.after))
 
     async def _settle(self, notification: Notification, outcome: Outcome) -> None:
         """Write down what became of a send, however long it takes: what is not written down is sent again."""
@@ -162,7 +253,7 @@ class Courier:
 
     async def _until_due(self) -> float:
         now = self.clock.now()
-        due = await self.outbox.next_due(self.chat.platform, now)
+        due = await self.outbox.next_due(self.chat.platform, now, has_room=self._room() > 0)
         gauges.show_outbox_age(self.chat.platform, 0.0 if due is None else max(0.0, now - due))
         return self.longest_rest if due is None else min(max(due - now, 0.01), self.longest_rest)
 

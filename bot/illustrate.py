@@ -46,13 +46,16 @@ class Illustrator:
         self._filled: OrderedDict[Sketch, asyncio.Future[PriceChart | None]] = OrderedDict()
         self._asked = 0
 
-    async def complete(self, message: Message) -> Message:
-        """Give a message with its chart; without one where that does not come in time."""
+    async def complete(self, message: Message, patience: float | None = None) -> Message:
+        """Give a message with its chart; without one where that does not come in time.
+
+        With a ``patience`` of 0 it is begun to be asked for, and given only where it is there already.
+        """
         if not isinstance(message.chart, Sketch):
             return message
-        return replace(message, chart=await self.fill(message.chart))
+        return replace(message, chart=await self.fill(message.chart, patience))
 
-    async def fill(self, sketch: Sketch) -> PriceChart | None:
+    async def fill(self, sketch: Sketch, patience: float | None = None) -> PriceChart | None:
         """Give the chart of a sketch, or ``None``."""
         filling = self._filled.get(sketch)
         if filling is None:
@@ -62,7 +65,8 @@ class Illustrator:
             filling = self._filled[sketch] = asyncio.ensure_future(self._fill(sketch))
             while len(self._filled) > _KEPT:
                 self._filled.popitem(last=False)
-        await asyncio.wait({filling}, timeout=self._patience)
+        if patience != 0:
+            await asyncio.wait({filling}, timeout=self._patience if patience is None else patience)
         return filling.result() if filling.done() and not filling.cancelled() else None
 
     async def _fill(self, sketch: Sketch) -> PriceChart | None:

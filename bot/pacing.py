@@ -52,6 +52,11 @@ class Bucket:
         """Give the instant at which a token is there."""
         return max(now, self._full_at - (self._rate.burst - 1) / self._rate.per_second)
 
+    def has_room(self, now: float) -> bool:
+        """Ask whether there are two tokens, or all that there can be."""
+        tokens = min(2, self._rate.burst)
+        return self._full_at - (self._rate.burst - tokens) / self._rate.per_second <= now
+
     def take(self, at: float) -> None:
         """Spend a token at an instant."""
         self._full_at = max(self._full_at, at) + 1 / self._rate.per_second
@@ -72,6 +77,10 @@ class Pacer:
     def ready_at(self, chat: str, is_group: bool, now: float) -> float:
         """Give the instant at which one chat takes its next message, whatever the others do."""
         return self._bucket(chat, is_group).ready_at(now)
+
+    def has_room(self, chat: str, is_group: bool, now: float) -> bool:
+        """Ask whether something that can wait may go to a chat now, and another message right after it."""
+        return self._bucket(chat, is_group).has_room(now) and self._overall.has_room(now)
 
     def reserve(self, chat: str, is_group: bool, now: float) -> float:
         """Give the instant at which a message to a chat may go, and count it."""

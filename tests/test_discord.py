@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from bot.alerts.message import Message, say
 from bot.alerts.people import Caller, ChatKind, ChatRef
-from bot.chats.discord import DiscordChat, api_address, token_of
+from bot.chats.discord import DiscordChat, api_address
+from bot.chats.discord_posts import token_of
 from bot.chats.discord_menu import is_same, menu, words
 from bot.chats.discord_text import LIMIT, escape, render, render_plain, width
 from bot.commands import COMMANDS as TABLE
@@ -572,7 +573,7 @@ async def test_long_alert_arrives_whole_and_once_though_its_second_part_failed_f
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(404, 10003), (403, 50001), (403, 50007), (403, 50013), (403, 50278), (400, 50083), (403, 99999)],
+    [(404, 10003), (403, 50001), (403, 50007), (403, 50013), (403, 50278), (403, 99999)],
 )
 async def test_channel_that_cannot_be_written_to_is_gone(
     server: DiscordServer, status: int, code: int
@@ -583,6 +584,26 @@ async def test_channel_that_cannot_be_written_to_is_gone(
     assert isinstance(outcome, ChatGone)
     assert outcome.reason
     assert server.count("POST", "/channels/*/messages") == 1
+
+
+async def test_an_archived_thread_is_taken_out_of_the_archive(server: DiscordServer) -> None:
+    thread = server.thread("floor")
+    async with running(server) as chat:
+        server.refuse(thread, 400, 50083, times=1)
+        assert isinstance(await chat.send(ref(thread), say("ring"), "n"), Receipt)
+    assert server.woken == [thread]
+    assert [shown.text for shown in server.shown(thread)] == ["ring"]
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, 10003), (400, 160005)])
+async def test_a_thread_that_is_deleted_or_locked_is_over(
+    server: DiscordServer, status: int, code: int
+) -> None:
+    thread = server.thread("floor")
+    async with running(server) as chat:
+        server.refuse(thread, status, code)
+        outcome = await chat.send(ref(thread), say("ring"), "n")
+    assert isinstance(outcome, ChatGone) and outcome.is_over
 
 
 async def test_deleted_channel_is_gone(server: DiscordServer) -> None:

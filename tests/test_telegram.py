@@ -331,8 +331,7 @@ async def test_what_is_no_saying_of_a_person_is_ignored(server: TelegramServer, 
     person = Person()
     photo = [{"file_id": "f", "file_unique_id": "u", "width": 1, "height": 1}]
     robot = {"id": 5, "is_bot": True, "first_name": "R2"}
-    channel = {"id": -1009, "type": "channel", "title": "News"}
-    post = {"message_id": 900, "date": 1_762_948_800, "chat": channel, "text": "/price btc"}
+    post = {"message_id": 900, "date": 1_762_948_800, "text": "/price btc"}
     ann = {"id": ANN, "is_bot": False, "first_name": "Ann"}
     edited = {
         **post,
@@ -684,19 +683,20 @@ async def test_an_empty_message_is_rejected_without_asking(server: TelegramServe
     assert server.called("sendMessage") == []
 
 
-async def test_a_message_for_a_topic_goes_there_and_to_the_general_one_when_it_is_gone(
+async def test_a_message_for_a_topic_goes_there_and_to_the_general_one_while_it_is_closed(
     server: TelegramServer, clock: SetClock
 ) -> None:
     place = server.group(GROUP, topics=[17, 18])
     place.closed = {18}
     chat = chat_of(server, clock)
     async with listening(chat, server):
-        for thread in ("17", "18", "19"):
+        for thread in ("17", "18"):
             outcome = await chat.send(ChatRef("telegram", str(GROUP), thread), say(thread), f"ring/{thread}")
             assert isinstance(outcome, Receipt)
         place.closed = {1, 18}
         gone = await chat.send(ChatRef("telegram", str(GROUP), "18"), say("rang"), "ring/5")
-    assert [(one.text, one.thread) for one in server.shown(GROUP)] == [("17", 17), ("18", None), ("19", None)]
+    closed = "This topic is closed, so what rings in it comes here.\n18"
+    assert [(one.text, one.thread) for one in server.shown(GROUP)] == [("17", 17), (closed, None)]
     assert gone == ChatGone("Topic_closed")
 
 

@@ -79,7 +79,7 @@ class Subscription:
 
     ``levels`` are what its arming is filled with, ``own`` those of them that this subscription alone has. It
     is muted until ``muted_until``; ``hidden`` counts what rang under the last mute. One that ``is_urgent``
-    goes before what is not.
+    goes before what is not. It rings in the ``place`` of that name, or where it is empty in its own chat.
     """
 
     chat: ChatRef
@@ -91,6 +91,7 @@ class Subscription:
     muted_until: float | None = None
     hidden: int = 0
     is_urgent: bool = False
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,8 @@ class Telling(StrEnum):
     BACK = "back"
     LAPSE = "lapse"
     DOUBT = "doubt"
+    RETURNED = "returned"
+    BROADCAST = "broadcast"
     BANNED = "banned"
 
 

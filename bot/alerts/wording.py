@@ -333,6 +333,10 @@ def announce(text: str, tr: Translator) -> Message:
 
 def _returned(facts: Facts, tr: Translator) -> Message:
     place, labels = text_of(facts, "place"), labels_of(facts, "alerts")
+    if facts.get("is_topic"):
+        title = tr("A topic or thread of this chat is no more, so what rang in it rings here.")
+        here = [tr("Its alerts are here now: {alerts}.", alerts=tr.listed(labels))] if labels else []
+        return Message(title=title, lines=tuple(here), facts={"event": "returned", "place": ""})
     title = tr(
         "I can no longer write in {place}, so {alerts} will ring here again.",
         place=place,

@@ -24,7 +24,7 @@ from bot.alerts.message import Facts, Message
 from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.chats.sparkline import sparkline
 from bot.chats.studio import Studio
-from bot.ports import ChatGone, Clock, Desk, Outcome, Receipt
+from bot.ports import ChatGone, Clock, Desk, Outcome, Receipt, Rejected
 
 ME = ChatRef("console", "me")
 """The one chat of a console; its person is ``me`` too."""
@@ -48,6 +48,7 @@ class ConsoleChat:
     """
 
     platform = "console"
+    adds_charts = False
     told: list[str]
 
     def __init__(
@@ -99,6 +100,14 @@ class ConsoleChat:
             return ChatGone(f"the output cannot be written: {error.strerror}")
         self.told.append(str(message.facts.get("event", "")))
         return Receipt(str(len(self.told)))
+
+    async def illustrate(self, chat: ChatRef, sent: str, message: Message) -> Outcome:
+        """Refuse: what is written on a terminal stays as it is, so a message waits for its chart."""
+        return Rejected("a chart comes with its message")
+
+    def link(self, chat: ChatRef, message: str, is_private: bool) -> str:
+        """Give nothing: what was written to a terminal has no address."""
+        return ""
 
     async def is_admin(self, chat: ChatRef, person: str, is_fresh: bool = False) -> bool:
         """Say yes: who sits at the console owns its chat."""

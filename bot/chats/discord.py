@@ -7,7 +7,6 @@ two class attributes, so one process talks to one Discord.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 from collections.abc import Awaitable, Sequence
 from typing import Any
@@ -17,14 +16,13 @@ import structlog
 from discord import app_commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
-from discord.utils import MISSING
 from yarl import URL
 
 from bot.alerts.message import Message
 from bot.alerts.people import ChatRef
-from bot.chats.discord_answer import InteractionAnswer, MessageAnswer, Piece, files_of, pieces_of, relay
-from bot.chats.discord_buttons import Press, view_of
-from bot.chats.discord_calls import FAILURES, Calls, outcome_of
+from bot.chats.discord_answer import InteractionAnswer, MessageAnswer, relay
+from bot.chats.discord_buttons import Press
+from bot.chats.discord_calls import FAILURES, Calls
 from bot.chats.discord_menu import SlashCommand, clip, is_choice, is_same, menu, words
 from bot.chats.discord_people import (
     find_author,
@@ -36,10 +34,9 @@ from bot.chats.discord_people import (
 )
 from bot.chats.discord_posts import Posts
 from bot.chats.discord_press import PressAnswer
-from bot.chats.discord_text import render, render_plain
 from bot.chats.lanes import Lanes
 from bot.chats.studio import ANSWER_PATIENCE, Studio
-from bot.ports import ChatGone, Choice, Desk, Outcome, Receipt, Refused, Rejected, RetryLater
+from bot.ports import Choice, Desk, Outcome, Refused, RetryLater
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -58,8 +55,6 @@ UNREACHED = Message(
 _MOST_CHOICES = 25
 _LONGEST_PAUSE = 60.0
 _BAD_TOKEN = 4004
-_UPLOAD_WITHIN = 8.0
-_WITHOUT_FILES = 3600.0
 
 
 class DiscordChat:
@@ -72,6 +67,7 @@ class DiscordChat:
     """
 
     platform = "discord"
+    adds_charts = True
 
     def __init__(
         self,
@@ -92,7 +88,7 @@ class DiscordChat:
         self._patience = patience
         self._calls = Calls(patience)
         self._studio = studio or Studio()
-        self._without_files: dict[str, float] = {}
+        self._posts = Posts(self._calls, self._studio)
         self._client: _Client | None = None
         self._is_synced = False
         if api:
@@ -108,7 +104,7 @@ class DiscordChat:
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
-            self._calls = Calls(self._patience)
+            self._calls = self._posts.calls = Calls(self._patience)
             client = _Client(self, desk, self._calls)
             try:
                 async with client:
@@ -133,70 +129,29 @@ class DiscordChat:
             pause = 1.0 if held_long else min(pause * 2, _LONGEST_PAUSE)
 
     async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
-        """Push one message, at most once per ``nonce`` as far as Discord remembers (some minutes).
+        """Push one message, at most once per ``nonce`` as far as Discord remembers (some minutes)."""
+        return self._out_of_reach() or await self._posts.send(self._reached, chat, message, nonce)
 
-        What Discord refuses for its form is tried once more without markup.
-        """
-        client = self._client
-        if client is None:
-            return RetryLater(2.0, "not connected to Discord")
-        if (held := self._calls.held()) is not None:
-            return held
-        if not chat.chat.isascii() or not chat.chat.isdecimal():
-            return ChatGone("it has no Discord channel id")
-        channel = client.get_partial_messageable(int(chat.chat))
-        parts = render(message)
-        if (outcome := await self._push_with_chart(channel, message, parts, nonce)) is not None:
-            return outcome
-        outcome = await self._push(channel, pieces_of(parts, None, message.buttons), nonce)
-        if isinstance(outcome, Rejected):
-            outcome = await self._push(channel, pieces_of(render_plain(message), None, ()), nonce)
-        return outcome
+    async def illustrate(self, chat: ChatRef, sent: str, message: Message) -> Outcome:
+        """Add the chart to a message; never raises for what Discord or the network does."""
+        return self._out_of_reach() or await self._posts.illustrate(self._reached, chat, sent, message)
 
-    async def _push_with_chart(
-        self, channel: discord.PartialMessageable, message: Message, parts: Sequence[str], nonce: str
-    ) -> Outcome | None:
-        """Push a message with its chart; ``None`` where it must go without.
+    def _out_of_reach(self) -> RetryLater | None:
+        return RetryLater(2.0, "not connected to Discord") if self._client is None else self._calls.held()
 
-        A channel may refuse files and take text, and says so with the code of one that takes nothing: then no
-        file is tried there for an hour.
-        """
-        now, place = asyncio.get_running_loop().time(), str(channel.id)
-        if self._without_files.get(place, 0.0) > now:
-            return None
-        picture = await self._studio.picture(message.chart)
-        if picture is None:
-            return None
-        try:
-            async with asyncio.timeout(_UPLOAD_WITHIN):
-                pieces = pieces_of(parts, picture, message.buttons)
-                outcome = await self._push(channel, pieces, nonce)
-        except TimeoutError:
-            return None
-        if isinstance(outcome, ChatGone | Rejected):
-            log.info("sent without its chart", platform="discord", reason=outcome.reason)
-            self._without_files = {one: end for one, end in self._without_files.items() if end > now}
-            self._without_files[place] = now + _WITHOUT_FILES
-            return None
-        return outcome
+    @property
+    def _reached(self) -> discord.Client:
+        assert self._client is not None  # noqa: S101 - nothing waits between the question and this
+        return self._client
 
-    async def _push(
-        self, channel: discord.PartialMessageable, pieces: Sequence[Piece], nonce: str
-    ) -> Outcome:
-        first = ""
-        for number, piece in enumerate(pieces):
-            sending = channel.send(
-                piece.text,
-                nonce=token_of(channel.id, nonce, number),
-                files=files_of(piece.picture),
-                view=view_of(piece.buttons) or MISSING,
-            )
-            try:
-                sent = await self._calls.within(sending, heeds_limits=True)
-            except Exception as problem:
-                return outcome_of(problem)
-            first = first or str(sent.id)
-        return Receipt(first)
+    def link(self, chat: ChatRef, message: str, is_private: bool) -> str:
+        """Give the address of a message, where it is known in which server its channel is."""
+        place = "@me" if is_private else self._server_of(chat.chat)
+        return f"https://discord.com/channels/{place}/{chat.chat}/{message}" if place else ""
+
+    def _server_of(self, channel: str) -> str:
+        found = self._client.get_channel(int(channel)) if self._client and channel.isdecimal() else None
+        return "" if found is None or isinstance(found, discord.abc.PrivateChannel) else str(found.guild.id)
 
     async def is_admin(self, chat: ChatRef, person: str, is_fresh: bool = False) -> bool:
         """Ask whether a person manages the server of a channel now; direct messages are the person's own."""
@@ -375,14 +330,6 @@ def api_address(text: str) -> str:
     if URL(address).path in ("", "/"):
         return f"{address}/api/v10"
     return f"{address}/v10" if address.endswith("/api") else address
-
-
-def token_of(channel: int, nonce: str, part: int) -> str:
-    """Make the nonce of one part in one channel, of at most 25 characters.
-
-    Discord compares nonces over all that the bot writes, so the channel is part of it.
-    """
-    return hashlib.blake2b(f"{channel} {part} {nonce}".encode(), digest_size=12).hexdigest()
 
 
 async def _in_time(asked: Awaitable[list[Choice]], seconds: float) -> list[Choice]:

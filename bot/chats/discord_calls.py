@@ -30,6 +30,11 @@ GONE = {
 }
 """Discord's codes for a channel that takes no message until somebody changes something."""
 
+OVER = {10003, 160005}
+"""Those after which a thread takes nothing for good."""
+
+ARCHIVED = 50083
+
 _SHORT = 1.0
 """A limit that ends within so many seconds is left to discord.py, which waits and sends again."""
 
@@ -150,7 +155,7 @@ def outcome_of(problem: Exception) -> Outcome:
 
 def _outcome_of_status(problem: discord.HTTPException) -> Outcome:
     if problem.code in GONE:
-        return ChatGone(GONE[problem.code])
+        return ChatGone(GONE[problem.code], is_over=problem.code in OVER)
     match problem.status:
         case 429:
             # discord.py waits out Discord's own limits; this one comes from the network in front of Discord.

@@ -50,7 +50,7 @@ class Studio:
     async def picture(self, chart: Chart | Sketch | None, patience: float | None = None) -> bytes | None:
         """Give the PNG of a chart; ``None`` where there is none to draw, or it does not come in time.
 
-        ``patience`` is in seconds.
+        ``patience`` is in seconds; with 0 it is begun, and given only where it is drawn already.
         """
         if not isinstance(chart, PriceChart | FlowChart):
             return None
@@ -64,7 +64,8 @@ class Studio:
             while len(self._pictures) > KEPT:
                 self._pictures.popitem(last=False)
         self._pictures.move_to_end(chart)
-        await asyncio.wait({drawing}, timeout=self._patience if patience is None else patience)
+        if patience != 0:
+            await asyncio.wait({drawing}, timeout=self._patience if patience is None else patience)
         return drawing.result() if drawing.done() and not drawing.cancelled() else None
 
     async def _drawn(self, chart: Chart) -> bytes | None:

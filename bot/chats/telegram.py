@@ -12,6 +12,7 @@ import asyncio
 import os
 from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -43,7 +44,7 @@ from bot.chats.telegram_buttons import read_press
 from bot.chats.telegram_errors import outcome_of, pause_before
 from bot.chats.telegram_http import AiohttpRequest, Shut
 from bot.chats.telegram_inbox import Said, read
-from bot.chats.telegram_posts import Posts, number
+from bot.chats.telegram_posts import UPLOAD_WITHIN, Posts, link_of, number
 from bot.chats.telegram_presses import Presses
 from bot.chats.telegram_text import render
 from bot.ports import Clock, Desk, Outcome, Receipt, Refused, Rejected, RetryLater
@@ -70,6 +71,7 @@ class TelegramChat:
     """
 
     platform = "telegram"
+    adds_charts = True
 
     def __init__(
         self,
@@ -207,6 +209,7 @@ class TelegramChat:
         if pressed is None:
             return
         assert self._desk is not None  # noqa: S101 - updates come while run has a desk
+        self._posts.leave(pressed.said.caller.chat, pressed.said.message)
         press = self._presses.begin(pressed)
         lane = pressed.said.caller.chat.chat
         if self._lanes.load(lane) < MOST_AT_ONCE:
@@ -228,23 +231,44 @@ class TelegramChat:
 
         Telegram knows no nonce. Here it remembers how many parts of a long message were sent before the rest
         failed, so that a repetition within this process goes on with the next one. The receipt names the
-        first part. A message for a topic that is closed or deleted goes to the group's general topic.
+        first part. A message for a topic that is closed goes to the group's general topic.
         """
         parts = render(message)
         if not parts:
             return Rejected("the message is empty")
+        is_again = (chat, nonce) in self._begun
         sent = self._begun.setdefault((chat, nonce), [])
         while len(self._begun) > 1024:
             self._begun.popitem(last=False)
         try:
-            await self._posts.post(chat, message, parts, sent, None)
+            # A picture whose answer was lost is not tried again: text has the better chance.
+            meant = replace(message, chart=None) if is_again else message
+            has_chart = await self._posts.send(chat, meant, parts, sent)
         except TelegramError as error:
             return outcome_of(error, chat)
         except Exception:
             log.exception("sending met a defect", chat=str(chat))
             return RetryLater(LONGEST_PAUSE, "an error in the Telegram adapter")
         self._begun.pop((chat, nonce), None)
-        return Receipt(str(sent[0]))
+        return Receipt(str(sent[0]), has_chart)
+
+    async def illustrate(self, chat: ChatRef, sent: str, message: Message) -> Outcome:
+        """Add the chart to a message; never raises for what Telegram or the network does."""
+        try:
+            async with asyncio.timeout(UPLOAD_WITHIN):
+                await self._posts.add_chart(chat, int(sent), message, render(message))
+        except TelegramError as error:
+            return outcome_of(error, chat)
+        except TimeoutError:
+            return Rejected("the upload took too long")
+        except Exception:
+            log.exception("a chart met a defect", chat=str(chat))
+            return Rejected("an error in the Telegram adapter")
+        return Receipt(sent, has_chart=True)
+
+    def link(self, chat: ChatRef, message: str, is_private: bool) -> str:
+        """Give the address of a message in a supergroup or a channel; elsewhere Telegram has none."""
+        return link_of(chat, message)
 
     async def is_admin(self, chat: ChatRef, person: str, is_fresh: bool = False) -> bool:
         """Ask Telegram whether a person administers a chat; an answer is kept for a minute.

@@ -41,7 +41,10 @@ _GONE = (
 )
 """Nothing can be written here until somebody changes something: whoever speaks here again resumes it."""
 
-NO_TOPIC = ("message thread not found", "topic_closed", "topic_deleted")
+NO_TOPIC = ("message thread not found", "topic_deleted")
+SHUT_TOPIC = ("topic_closed",)
+NO_MEDIA = ("no media in the message", "can't be edited", "message can not be edited", "media_invalid")
+"""How a Bot API of an older version, on a server of one's own, says that a text cannot become a picture."""
 UNCHANGED = ("not modified",)
 MARKUP = ("can't parse entities", "too long", "too_long", "entity")
 
@@ -59,7 +62,8 @@ def outcome_of(error: TelegramError, chat: ChatRef) -> Outcome:
         case InvalidToken():
             return RetryLater(60.0, "Telegram refuses the token", is_global=True)
         case BadRequest():
-            return ChatGone(reason) if says(error, _GONE) else Rejected(reason)
+            is_over = bool(chat.thread) and says(error, NO_TOPIC)
+            return ChatGone(reason, is_over) if says(error, _GONE) else Rejected(reason)
         case Unreachable():
             return RetryLater(2.0, reason, is_global=True)
         case _:

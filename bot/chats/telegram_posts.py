@@ -12,24 +12,25 @@ from contextlib import suppress
 from typing import Final, TypeVar
 
 import structlog
-from telegram import Bot, LinkPreviewOptions, PhotoSize, ReplyParameters
+from telegram import Bot, InputMediaPhoto, LinkPreviewOptions, PhotoSize, ReplyParameters
 from telegram import Message as Sent
 from telegram.constants import ParseMode
-from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, RetryAfter, TelegramError
+from telegram.error import BadRequest, Forbidden, TelegramError, TimedOut
 
 from bot.alerts.chart import Chart, FlowChart, PriceChart, Sketch
 from bot.alerts.message import Message
 from bot.alerts.people import ChatRef
 from bot.chats.studio import Studio
 from bot.chats.telegram_buttons import keyboard
-from bot.chats.telegram_errors import MARKUP, NO_TOPIC, says
-from bot.chats.telegram_http import Unreachable
-from bot.chats.telegram_text import CAPTION, Part, width
+from bot.chats.telegram_errors import MARKUP, NO_MEDIA, SHUT_TOPIC, UNCHANGED, says
+from bot.chats.telegram_text import CAPTION, LIMIT, Part, width
 
 NO_PREVIEW: Final = LinkPreviewOptions(is_disabled=True)
+SHUT: Final = "This topic is closed, so what rings in it comes here."
 UPLOAD_WITHIN: Final = 12.0
 _OTHERS_UPLOAD_WITHIN: Final = 2.0
 _KEPT: Final = 512
+_SUPERGROUP: Final = "-100"
 
 Result = TypeVar("Result")
 
@@ -43,6 +44,89 @@ class Posts:
         self._bot = bot
         self._studio = studio
         self._files: OrderedDict[Chart, asyncio.Future[str]] = OrderedDict()
+        self._left: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._aside: OrderedDict[tuple[str, int], None] = OrderedDict()
+
+    def leave(self, chat: ChatRef, message: int) -> None:
+        """Add no chart to a message any more: somebody pressed its buttons, and it shows the answer."""
+        _keep(self._left, (chat.chat, message))
+
+    async def send(self, chat: ChatRef, message: Message, parts: Sequence[Part], sent: list[int]) -> bool:
+        """Send the parts that are not sent yet, and say whether the chart went with them.
+
+        It does where Telegram has it already and the message fits below it: then it costs no time. A first
+        part whose answer was lost is sent without it. Raises TelegramError.
+        """
+        chart = message.chart
+        if isinstance(chart, PriceChart | FlowChart) and not sent and is_caption(parts):
+            file = self._files.get(chart)
+            if file is not None and file.done() and (known := file.result()):
+                try:
+                    sent.append((await self._send_photo(chat, known, parts[0], None)).message_id)
+                    return True
+                except Forbidden:
+                    raise
+                except BadRequest as error:
+                    log.warning("sent without its chart", chat=str(chat), reason=str(error))
+                    self._forget(chart, known)
+        for part in parts[len(sent) :]:
+            sent.append(await self.text(chat, part, None))  # noqa: PERF401 - the next part may fail
+        return False
+
+    async def add_chart(self, chat: ChatRef, sent: int, message: Message, parts: Sequence[Part]) -> None:
+        """Turn a message of text into its chart with the text below, or answer it with the chart.
+
+        It is answered where the text is too long to stand below a picture, or where Telegram does not turn a
+        text into one. Raises TelegramError.
+        """
+        chart = message.chart
+        if not isinstance(chart, PriceChart | FlowChart):
+            return
+
+        async def edit(photo: str | bytes) -> Sent | None:
+            if (chat.chat, sent) in self._left:
+                return None
+            done = await _somehow(chat, lambda _, markup: self._edit(chat, sent, photo, parts[0], markup))
+            return done if isinstance(done, Sent) else None
+
+        async def reply(photo: str | bytes) -> Sent | None:
+            return await self._send_photo(chat, photo, None, ReplyParameters(sent))
+
+        try:
+            is_editable = is_caption(parts) and (chat.chat, sent) not in self._aside
+            await self._by_file(chart, edit if is_editable else reply)
+        except BadRequest as error:
+            if says(error, NO_MEDIA):
+                await self._by_file(chart, reply)
+            elif not says(error, UNCHANGED):
+                raise
+
+    async def _edit(
+        self, chat: ChatRef, sent: int, photo: str | bytes, caption: Part, has_markup: bool
+    ) -> Sent | bool:
+        media = InputMediaPhoto(
+            photo,
+            caption=caption.html if has_markup else caption.plain,
+            parse_mode=ParseMode.HTML if has_markup else None,
+            filename=None if isinstance(photo, str) else "chart.png",
+        )
+        return await self._bot.edit_message_media(
+            media, number(chat.chat), sent, reply_markup=keyboard(caption.buttons)
+        )
+
+    async def _by_file(self, chart: Chart, send: Callable[[str | bytes], Awaitable[Sent | None]]) -> None:
+        """Send a chart by what Telegram knows it under, else upload it."""
+        if known := await self._known(chart):
+            try:
+                await send(known)
+                return
+            except Forbidden:
+                raise
+            except BadRequest as error:  # Telegram may forget a file: it is uploaded anew
+                if says(error, (*UNCHANGED, *NO_MEDIA)):
+                    raise
+                self._forget(chart, known)
+        await self._upload(chart, send, None)
 
     async def post(
         self,
@@ -60,26 +144,27 @@ class Posts:
         cannot be sent, or is not drawn within ``patience`` seconds, is left out; raises TelegramError for the
         rest.
         """
-        is_caption = len(parts) == 1 and width(parts[0].plain) <= CAPTION
-        if is_caption and not sent:
+        if is_caption(parts) and not sent:
             photo = await self._photo(chat, message.chart, parts[0], to, patience)
             if photo is not None:
                 sent.append(photo)
         for part in parts[len(sent) :]:
             sent.append(await self.text(chat, part, to))  # noqa: PERF401 - the next part may fail
-        if not is_caption:
+        if not is_caption(parts):
             with suppress(TelegramError):
                 photo = await self._photo(chat, message.chart, None, None, patience)
                 if photo is not None:
                     sent.append(photo)
 
     async def text(self, chat: ChatRef, part: Part, to: ReplyParameters | None) -> int:
-        """Send one part: as plain text where its markup is refused, without the topic where that is gone."""
+        """Send one part: as plain text where markup is refused, to the group where its topic is closed."""
 
         async def send(thread: int | None, has_markup: bool) -> Sent:
+            text = part.html if has_markup else part.plain
+            is_aside = bool(chat.thread) and thread is None
             return await self._bot.send_message(
                 number(chat.chat),
-                part.html if has_markup else part.plain,
+                f"{SHUT}\n{text}" if is_aside and width(part.plain) + width(SHUT) < LIMIT else text,
                 parse_mode=ParseMode.HTML if has_markup else None,
                 message_thread_id=thread,
                 link_preview_options=NO_PREVIEW,
@@ -87,7 +172,10 @@ class Posts:
                 reply_markup=keyboard(part.buttons),
             )
 
-        return (await _somehow(chat, send)).message_id
+        sent = await _somehow(chat, send)
+        if chat.thread and str(sent.message_thread_id or "") != chat.thread:
+            _keep(self._aside, (chat.chat, sent.message_id))
+        return sent.message_id
 
     async def _photo(
         self,
@@ -99,7 +187,7 @@ class Posts:
     ) -> int | None:
         """Send a chart; ``None`` where it cannot be drawn or is refused. Raises what concerns the chat.
 
-        An upload whose answer was lost may have arrived: then the text comes besides.
+        One whose answer was lost may have arrived, so that is raised too.
         """
         if not isinstance(chart, PriceChart | FlowChart):
             return None
@@ -108,14 +196,16 @@ class Posts:
                 if known := await self._known(chart):
                     try:
                         return (await self._send_photo(chat, known, caption, to)).message_id
-                    except BadRequest:  # Telegram may forget a file: it is uploaded anew
+                    except BadRequest:
                         self._forget(chart, known)
-                sent = await self._upload(chat, chart, caption, to, patience)
+                sent = await self._upload(
+                    chart, lambda picture: self._send_photo(chat, picture, caption, to), patience
+                )
                 return sent.message_id if sent else None
-        except (RetryAfter, Forbidden, ChatMigrated, InvalidToken, Unreachable):
-            raise
-        except (TelegramError, TimeoutError) as error:
-            log.warning("sent without its chart", chat=str(chat), reason=str(error) or type(error).__name__)
+        except TimeoutError:
+            raise TimedOut from None
+        except BadRequest as error:
+            log.warning("sent without its chart", chat=str(chat), reason=str(error))
             return None
 
     async def _known(self, chart: Chart) -> str:
@@ -135,10 +225,8 @@ class Posts:
 
     async def _upload(
         self,
-        chat: ChatRef,
         chart: Chart,
-        caption: Part | None,
-        to: ReplyParameters | None,
+        send: Callable[[bytes], Awaitable[Sent | None]],
         patience: float | None,
     ) -> Sent | None:
         """Draw and upload a chart; others wait for that, unless they were first."""
@@ -150,8 +238,9 @@ class Posts:
             picture = await self._studio.picture(chart, patience)
             if picture is None:
                 return None
-            sent = await self._send_photo(chat, picture, caption, to)
-            largest: PhotoSize | None = max(sent.photo, key=lambda one: one.width, default=None)
+            sent = await send(picture)
+            photo = sent.photo if sent is not None else ()
+            largest: PhotoSize | None = max(photo, key=lambda one: one.width, default=None)
             file.set_result(largest.file_id if largest else "")
             return sent
         finally:
@@ -179,20 +268,43 @@ class Posts:
         return await _somehow(chat, send)
 
 
+def _keep(messages: OrderedDict[tuple[str, int], None], message: tuple[str, int]) -> None:
+    messages[message] = None
+    while len(messages) > _KEPT:
+        messages.popitem(last=False)
+
+
+def is_caption(parts: Sequence[Part]) -> bool:
+    """Ask whether a message fits below a picture."""
+    return len(parts) == 1 and width(parts[0].plain) <= CAPTION
+
+
 def number(chat: str) -> int | str:
     """Give a chat's id as Telegram writes it; a public name (``@name``) stays as it is."""
     return chat if chat.startswith("@") else int(chat)
 
 
+def link_of(chat: ChatRef, message: str) -> str:
+    """Give the address of a message; only supergroups and channels have some, for those who are in them."""
+    if not message.isdecimal():
+        return ""
+    if chat.chat.startswith("@"):
+        return f"https://t.me/{chat.chat[1:]}/{message}"
+    if not chat.chat.startswith(_SUPERGROUP):
+        return ""
+    topic = f"/{chat.thread}" if chat.thread else ""
+    return f"https://t.me/c/{chat.chat.removeprefix(_SUPERGROUP)}{topic}/{message}"
+
+
 async def _somehow(chat: ChatRef, send: Callable[[int | None, bool], Awaitable[Result]]) -> Result:
-    """Send in a topic with markup; without the topic where it is gone, without markup where it is refused."""
+    """Send in a topic with markup; in the group where it is closed, without markup where that is refused."""
     thread = int(chat.thread) if chat.thread else None
     has_markup = True
     while True:
         try:
             return await send(thread, has_markup)
         except BadRequest as error:
-            if thread is not None and says(error, NO_TOPIC):
+            if thread is not None and says(error, SHUT_TOPIC):
                 thread = None
             elif has_markup and says(error, MARKUP):
                 has_markup = False

@@ -31,18 +31,31 @@ class Desk:
 
 
 class Chat(Protocol):
-    """One platform where people are."""
+    """One platform where people are.
+
+    Where it ``adds_charts``, a message goes at once and its chart is added to it later; else one waits for it.
+    """
 
     platform: str
+    adds_charts: bool
 
     async def run(self, desk: Desk) -> None:
         """Listen to people until cancelled; every command is brought to the desk, every reply shown."""
 
     async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
-        """Push one message. Never raises for what the platform or the network does."""
+        """Push one message, with its chart where that costs no time, and tells so.
+
+        Never raises for what the platform or the network does.
+        """
+
+    async def illustrate(self, chat: ChatRef, sent: str, message: Message) -> Outcome:
+        """Add the chart to a message that was sent as ``sent``; again does no harm. Raises as little."""
 
     async def is_admin(self, chat: ChatRef, person: str, is_fresh: bool = False) -> bool:
         """Ask the platform whether a person administers a chat; ``False`` where it cannot say.
 
         An answer may be a minute old unless it must be fresh.
         """
+
+    def link(self, chat: ChatRef, message: str, is_private: bool) -> str:
+        """Give the address of a message that was sent, or nothing where there is none or it is not known."""

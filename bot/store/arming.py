@@ -11,7 +11,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, exists, false, insert, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    false,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.metrics import MetricKey, Seen
@@ -21,12 +34,15 @@ from bot.store.tables import (
     alert_states,
     alerts,
     armings,
+    chats,
     counters,
     is_living,
     is_open,
     levels,
     subscriptions,
 )
+
+group_chats = chats.alias("group_chats")
 
 PARTITION = 0
 """Who judges new armings: a single process is partition 0."""
@@ -54,13 +70,42 @@ async def begin_change(database: Database, connection: AsyncConnection, now: flo
 
 
 async def in_force(connection: AsyncConnection, chat_id: int | None) -> dict[str, Row[Any]]:
-    """Give the rows of the levels that hold in a chat, by key: its own before the deployment's."""
+    """Give the rows of the levels that hold in a chat, by key.
+
+    Its own come before those of the group that it is a topic of, and these before the deployment's.
+    """
+    group = await group_of(connection, chat_id)
     rows = await connection.execute(
         select(levels)
-        .where(or_(levels.c.chat_id.is_(None), levels.c.chat_id == chat_id))
-        .order_by(levels.c.chat_id.is_not(None), levels.c.key)
+        .where(or_(levels.c.chat_id.is_(None), levels.c.chat_id.in_((chat_id, group))))
+        .order_by(levels.c.chat_id.is_not(None), levels.c.chat_id == chat_id, levels.c.key)
     )
     return {row.key: row for row in rows}
+
+
+async def group_of(connection: AsyncConnection, chat_id: int | None) -> int | None:
+    """Give the group that a chat is a topic of, or the channel of a thread, where that is known."""
+    if chat_id is None:
+        return None
+    group: int | None = await connection.scalar(
+        _above(select(group_chats.c.id)).where(chats.c.id == chat_id).where(chats.c.above != "")
+    )
+    return group
+
+
+def topics_of(group: int) -> Select[Any]:
+    """Select the topics or threads of a group."""
+    return _above(select(chats.c.id)).where(group_chats.c.id == group, chats.c.above != "")
+
+
+def _above(selection: Select[Any]) -> Select[Any]:
+    is_above = and_(
+        group_chats.c.platform == chats.c.platform,
+        group_chats.c.chat == chats.c.above,
+        group_chats.c.thread == "",
+        group_chats.c.id != chats.c.id,
+    )
+    return selection.select_from(chats.join(group_chats, is_above))
 
 
 def is_spent() -> ColumnElement[bool]:

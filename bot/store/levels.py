@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, not_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.changes import PLAIN, Basis, Subject
@@ -16,7 +16,17 @@ from bot.alerts.models import Level, Telling
 from bot.alerts.people import Caller, ChatRef
 from bot.metrics import MetricKey, Seen
 from bot.ports import Conflict, Following, LevelChange, Reach, Refill
-from bot.store.arming import Change, arm, begin_change, in_force, is_spent, retire_unused
+from bot.store.arming import (
+    Change,
+    arm,
+    begin_change,
+    group_chats,
+    group_of,
+    in_force,
+    is_spent,
+    retire_unused,
+    topics_of,
+)
 from bot.store.audit import record, rest_on
 from bot.store.database import Database, chunks, whole
 from bot.store.people import find_chat, know_chat
@@ -46,7 +56,13 @@ class SqlLevels:
         """Give the levels in force for a chat, by name in lower case: its own before the deployment's."""
         async with self._database.reading() as connection:
             rows = await in_force(connection, await find_chat(connection, chat))
-        return {key: _read(row, chat) for key, row in sorted(rows.items())}
+            found = await connection.execute(
+                select(chats.c.id, chats.c.platform, chats.c.chat, chats.c.thread).where(
+                    chats.c.id.in_({row.chat_id for row in rows.values() if row.chat_id})
+                )
+            )
+            refs = {row.id: ChatRef(row.platform, row.chat, row.thread) for row in found}
+        return {key: _read(row, refs.get(row.chat_id, chat)) for key, row in sorted(rows.items())}
 
     @whole
     async def reach(self, level: str, chat: ChatRef | None, asking: ChatRef) -> Reach:
@@ -62,7 +78,8 @@ class SqlLevels:
                 return Reach(revision or 0, None)
             row = (await in_force(connection, scope)).get(key_of(level))
             known = _read(row, chat or asking) if row is not None else None
-            beneath = (await in_force(connection, None)).get(key_of(level))
+            group = await group_of(connection, scope)
+            beneath = (await in_force(connection, group)).get(key_of(level))
             shared = _read(beneath, asking) if beneath is not None else None
             counted = func.count(subscriptions.c.id).label("followers")
             columns = (alerts.c.rule, alerts.c.name, alerts.c.number, alerts.c.chat_id, armings.c.levels)
@@ -163,10 +180,12 @@ class SqlLevels:
             scope = here if level.chat == caller.chat else await find_chat(connection, level.chat)
             if scope is None:
                 raise LookupError(f"the chat {level.chat} never spoke, so it has no levels")
-        await rest_on(change, basis, Subject.LEVEL, level.name, [scope, None])
+        group = await group_of(connection, scope)
+        scopes = list(dict.fromkeys((scope, group, None)))
+        await rest_on(change, basis, Subject.LEVEL, level.name, scopes)
         before = (await in_force(connection, scope)).get(key)
         own = before if before is not None and before.chat_id == scope else None
-        shared = (await in_force(connection, None)).get(key)
+        shared = (await in_force(connection, group)).get(key)
         if value is None and own is None:
             raise Conflict(f"there is no level {level.name} to take away")
         after = value if value is not None or scope is None or shared is None else Decimal(shared.value)
@@ -220,9 +239,20 @@ async def _keep(connection: AsyncConnection, level: Level, scope: int | None) ->
 def _follows(key: str, scope: int | None) -> ColumnElement[bool]:
     """Tell the subscriptions that a change of a level moves: they live, and no nearer level hides it."""
     if scope is not None:
-        is_in_scope: ColumnElement[bool] = subscriptions.c.chat_id == scope
+        is_hidden = exists().where(levels.c.chat_id == subscriptions.c.chat_id, levels.c.key == key)
+        is_topic = and_(subscriptions.c.chat_id.in_(topics_of(scope)), ~is_hidden)
+        is_in_scope: ColumnElement[bool] = or_(subscriptions.c.chat_id == scope, is_topic)
     else:
-        is_in_scope = ~exists().where(levels.c.chat_id == subscriptions.c.chat_id, levels.c.key == key)
+        topic = chats.alias("topic")
+        is_above = and_(
+            group_chats.c.platform == topic.c.platform,
+            group_chats.c.chat == topic.c.above,
+            group_chats.c.thread == "",
+        )
+        groups = select(group_chats.c.id).select_from(topic.join(group_chats, is_above))
+        group = groups.where(topic.c.id == subscriptions.c.chat_id, topic.c.above != "").scalar_subquery()
+        hiding = or_(levels.c.chat_id == subscriptions.c.chat_id, levels.c.chat_id == group)
+        is_in_scope = ~exists().where(hiding, levels.c.key == key)
     names_it = exists().where(alert_levels.c.alert_id == alerts.c.id, alert_levels.c.key == key)
     has_own = exists().where(fillings.c.subscription_id == subscriptions.c.id, fillings.c.key == key)
     is_over = and_(alert_states.c.arming_id.is_not(None), is_spent())

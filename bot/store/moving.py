@@ -34,6 +34,11 @@ async def follow(change: Change, moved: ChatRef, to: ChatRef) -> None:
         values = {"chat_id": new} | ({"platform": to.platform} if table is outbox else {})
         await connection.execute(update(table).where(table.c.chat_id == old).values(values))
     await connection.execute(update(audit).where(audit.c.scope_id == old).values(scope_id=new))
+    await connection.execute(update(outbox).where(outbox.c.owner_id == old).values(owner_id=new))
+    placed = update(subscriptions).where(subscriptions.c.place_id == old)
+    await connection.execute(placed.values(place_id=new))
+    at_home = subscriptions.c.place_id == subscriptions.c.chat_id
+    await connection.execute(update(subscriptions).where(at_home).values(place_id=None, place=""))
     await connection.execute(delete(chats).where(chats.c.id == old))
     await retire_unused(change, dropped)
 

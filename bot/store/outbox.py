@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.models import Notification, Telling
-from bot.alerts.people import ChatKind
+from bot.alerts.people import ChatKind, ChatRef
 from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLater
 from bot.store.arming import begin_change
 from bot.store.database import Database, whole
 from bot.store.moving import follow
-from bot.store.rows import read_ref
-from bot.store.tables import alerts, chats, is_waiting, outbox, rings
+from bot.store.returning import close_topic, give_back
+from bot.store.rows import read_ref, same_chat
+from bot.store.tables import alerts, broadcasts, chats, is_waiting, outbox, rings
 
 GIVE_UP = 24 * 3600.0
 """How long, in seconds, a notification is tried before it is given up; after that it is no news."""
@@ -22,14 +23,25 @@ GIVE_UP = 24 * 3600.0
 NEVER_LEASED = 0.0
 
 
+_is_announced = outbox.c.broadcast_id.is_not(None)
+
+
 def _heads() -> ColumnElement[bool]:
-    """Tell the row that a chat waits for: its oldest, since the order within a chat must hold."""
+    """Tell the row that a chat waits for: its oldest, since the order within a chat must hold.
+
+    Announcements come after all else and among themselves by age: one that waits, or is under way, holds up
+    nothing that rings.
+    """
     older = outbox.alias("older")
+    is_older = older.c.id < outbox.c.id
     return and_(
         is_waiting,
         ~exists().where(
             older.c.chat_id == outbox.c.chat_id,
-            older.c.id < outbox.c.id,
+            case(
+                (older.c.broadcast_id.is_(None), or_(_is_announced, is_older)),
+                else_=and_(_is_announced, is_older),
+            ),
             older.c.sent_at.is_(None),
             older.c.given_up_at.is_(None),
             older.c.held_at.is_(None),
@@ -37,13 +49,14 @@ def _heads() -> ColumnElement[bool]:
     )
 
 
-def _due(platform: str, now: float, limit: int) -> Select[Any]:
+def _due(platform: str, now: float, limit: int, *of: ColumnElement[bool]) -> Select[Any]:
     return (
         select(outbox.c.id)
         .where(
             outbox.c.platform == platform,
             outbox.c.not_before <= now,
             outbox.c.leased_until <= now,
+            *of,
             _heads(),
         )
         .order_by(outbox.c.priority, outbox.c.id)
@@ -57,7 +70,9 @@ class SqlOutbox:
     _database: Database
 
     @whole
-    async def lease(self, platform: str, now: float, limit: int, seconds: float = 60) -> list[Notification]:
+    async def lease(
+        self, platform: str, now: float, limit: int, seconds: float = 60, announcements: int | None = None
+    ) -> list[Notification]:
         """Take the right to send up to ``limit`` due notifications, the most urgent and oldest first.
 
         At most one of each chat, the chat's oldest, and none of a chat that has one under lease. A lease
@@ -65,7 +80,10 @@ class SqlOutbox:
         sending has left a trace; the notification carries the count before.
         """
         async with self._database.writing() as connection:
-            ids = list(await connection.scalars(_due(platform, now, limit).with_for_update(skip_locked=True)))
+            ids = await _take(connection, _due(platform, now, limit, ~_is_announced))
+            room = min(limit - len(ids), limit if announcements is None else announcements)
+            if room > 0:
+                ids += await _take(connection, _due(platform, now, room, _is_announced))
             if not ids:
                 return []
             rows = (await connection.execute(_leased(ids))).all()
@@ -108,38 +126,55 @@ class SqlOutbox:
                     change = await begin_change(self._database, connection, now)
                     await follow(change, notification.chat, to)
                     values, is_meant = {"leased_until": NEVER_LEASED, "not_before": now}, is_ours
+                case ChatGone(is_over=True) if (above := await _above(connection, notification)) is not None:
+                    change = await begin_change(self._database, connection, now)
+                    await close_topic(change, notification.chat, above)
+                    values, is_meant = {"leased_until": NEVER_LEASED, "not_before": now}, is_ours
                 case ChatGone(reason=reason):
                     await _hold(connection, notification, reason, now)
                     return
             await connection.execute(update(outbox).where(is_meant).values(values))
 
     @whole
-    async def next_due(self, platform: str, now: float) -> float | None:
+    async def next_due(self, platform: str, now: float, *, has_room: bool = True) -> float | None:
         """Give the instant at which a notification of the platform next may be leased, or ``None``.
 
-        An instant that is not after ``now`` says that one may be leased at once.
+        An instant that is not after ``now`` says that one may be leased at once. Without ``has_room`` for
+        announcements they are left out.
         """
+        of = () if has_room else (~_is_announced,)
         due_at = case(
             (outbox.c.leased_until > outbox.c.not_before, outbox.c.leased_until), else_=outbox.c.not_before
         )
         async with self._database.reading() as connection:
-            if (await connection.scalar(_due(platform, now, 1))) is not None:
+            if (await connection.scalar(_due(platform, now, 1, *of))) is not None:
                 return now
             next_at: float | None = await connection.scalar(
-                select(func.min(due_at)).where(outbox.c.platform == platform, _heads())
+                select(func.min(due_at)).where(outbox.c.platform == platform, *of, _heads())
             )
             return next_at
 
 
+async def _above(connection: AsyncConnection, notification: Notification) -> ChatRef | None:
+    """Give what a topic or thread belongs to, where that is known."""
+    above: str | None = await connection.scalar(select(chats.c.above).where(same_chat(notification.chat)))
+    return ChatRef(notification.chat.platform, above) if above else None
+
+
+async def _take(connection: AsyncConnection, due: Select[Any]) -> list[int]:
+    return list(await connection.scalars(due.with_for_update(skip_locked=True)))
+
+
 async def _hold(connection: AsyncConnection, notification: Notification, reason: str, now: float) -> None:
-    """Pause a chat that cannot be written to, and hold what waits for it."""
+    """Pause a chat that cannot be written to, and hold what waits for it; what others sent goes back."""
     row = outbox.c.id == notification.id
-    chat = select(outbox.c.chat_id).where(row).scalar_subquery()
+    chat = await connection.scalar(select(outbox.c.chat_id).where(row))
     await connection.execute(
         update(chats).where(chats.c.id == chat).values(paused_reason=reason or "it cannot be written to")
     )
     is_ours = and_(row, outbox.c.attempts == notification.attempts + 1)
     await connection.execute(update(outbox).where(is_ours, is_waiting).values(leased_until=NEVER_LEASED))
+    await give_back(connection, chat, reason, now)
     await connection.execute(
         update(outbox).where(outbox.c.chat_id == chat, is_waiting).values(held_at=now, error=reason)
     )
@@ -169,10 +204,12 @@ def _leased(ids: list[int]) -> Select[Any]:
             alerts.c.author,
             rings.c.facts.label("ring_facts"),
             rings.c.rule.label("armed_rule"),
+            broadcasts.c.text,
         )
         .join(chats, outbox.c.chat_id == chats.c.id)
         .outerjoin(alerts, outbox.c.alert_id == alerts.c.id)
         .outerjoin(rings, outbox.c.ring_id == rings.c.id)
+        .outerjoin(broadcasts, outbox.c.broadcast_id == broadcasts.c.id)
         .where(outbox.c.id.in_(ids))
         .order_by(outbox.c.priority, outbox.c.id)
     )
@@ -183,6 +220,10 @@ def _notification(row: Row[Any]) -> Notification:
     if row.ring_id is not None:
         told = row.ring_facts if row.kind == Telling.RING else {}
         facts = {"armed_rule": row.armed_rule, **told, **facts}
+    if row.broadcast_id is not None:
+        facts["text"] = row.text
+    if row.owner_id is not None:
+        facts["is_elsewhere"] = True
     if row.alert_id is not None:
         facts |= {"alert": row.name or f"#{row.number}", "rule": row.rule, "author": row.author}
     return Notification(

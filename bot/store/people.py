@@ -30,9 +30,9 @@ async def know_chat(database: Database, connection: AsyncConnection, caller: Cal
     A topic or a thread has the clock and the language of its group. A language is else that of whoever speaks
     first; later it is the chat's own to change.
     """
-    writing = database.insert(chats).values(
     is_group = same_chat(caller.group)
     above = "" if caller.group == caller.chat else caller.group.chat
+    writing = database.insert(chats).values(
         platform=caller.chat.platform,
         chat=caller.chat.chat,
         thread=caller.chat.thread,
@@ -41,10 +41,11 @@ async def know_chat(database: Database, connection: AsyncConnection, caller: Cal
         timezone=func.coalesce(select(chats.c.timezone).where(is_group).scalar_subquery(), "UTC"),
         paused_reason="",
         last_number=0,
+        above=above,
     )
     known = writing.on_conflict_do_update(
         index_elements=["platform", "chat", "thread"],
-        set_={"kind": writing.excluded.kind},
+        set_={"kind": writing.excluded.kind, "above": writing.excluded.above},
     )
     return int((await connection.execute(known.returning(chats.c.id))).scalar_one())
 

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, and_, case, false, literal, null, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.message import Facts
@@ -26,12 +40,15 @@ PRIORITY = {
     Telling.LEVEL: 2,
     Telling.BANNED: 2,
     Telling.PLAYBOOK: 2,
+    Telling.RETURNED: 2,
+    Telling.BROADCAST: 4,
 }
 """Which chat is served first when many wait: lower goes first, and what is equal goes by age."""
 
 COLUMNS = (
     "platform",
     "chat_id",
+    "owner_id",
     "alert_id",
     "held_at",
     "ring_id",
@@ -53,6 +70,7 @@ MUTED = "muted"
 
 _URGENT = -1
 _MUTABLE = {Telling.RING, Telling.REMINDER, Telling.RESOLUTION}
+_SENT_ELSEWHERE = {*_MUTABLE, Telling.ENDED}
 
 
 def to_subscribers(
@@ -60,12 +78,21 @@ def to_subscribers(
 ) -> Select[Any]:
     """Address one telling to every subscription that can be written to; the caller says which of them.
 
-    What a chat has muted is written too, as given up at once. What is urgent to it goes first.
+    What a chat has muted is written too, as given up at once. What is urgent to it goes first. What rings
+    elsewhere goes there, as long as that can be written to.
     """
     is_muted = and_(true() if kind in _MUTABLE else false(), subscriptions.c.muted_until > at)
+    place = chats.alias("place")
+    is_there = and_(
+        true() if kind in _SENT_ELSEWHERE else false(),
+        subscriptions.c.place_id == place.c.id,
+        place.c.paused_reason == "",
+    )
+    owner = case((place.c.id.is_not(None), chats.c.id), else_=null())
     where = (
-        chats.c.platform,
-        chats.c.id,
+        func.coalesce(place.c.platform, chats.c.platform),
+        func.coalesce(place.c.id, chats.c.id),
+        owner,
         subscriptions.c.alert_id,
         literal(None, outbox.c.held_at.type),
         literal(ring_id, outbox.c.ring_id.type),
@@ -74,9 +101,11 @@ def to_subscribers(
         case((subscriptions.c.is_urgent, _URGENT), else_=PRIORITY[kind]),
     )
     return (
-        select(*where, *_content(kind, dedupe, facts, at))
-        .select_from(subscriptions.join(chats, subscriptions.c.chat_id == chats.c.id))
-        .where(chats.c.paused_reason == "")
+        select(*where, *_content(kind, _own(dedupe, owner), facts, at))
+        .select_from(
+            subscriptions.join(chats, subscriptions.c.chat_id == chats.c.id).outerjoin(place, is_there)
+        )
+        .where(or_(place.c.id.is_not(None), chats.c.paused_reason == ""))
         .order_by(subscriptions.c.id)
     )
 
@@ -86,6 +115,7 @@ def to_told(kind: Telling, dedupe: str, facts: Facts, at: float, ring_id: int) -
     where = (
         outbox.c.platform,
         outbox.c.chat_id,
+        outbox.c.owner_id,
         outbox.c.alert_id,
         outbox.c.held_at,
         outbox.c.ring_id,
@@ -94,7 +124,7 @@ def to_told(kind: Telling, dedupe: str, facts: Facts, at: float, ring_id: int) -
         literal(PRIORITY[kind]),
     )
     return (
-        select(*where, *_content(kind, dedupe, facts, at))
+        select(*where, *_content(kind, _own(dedupe, outbox.c.owner_id), facts, at))
         .select_from(outbox.join(chats, outbox.c.chat_id == chats.c.id))
         .where(
             outbox.c.ring_id == ring_id,
@@ -105,10 +135,17 @@ def to_told(kind: Telling, dedupe: str, facts: Facts, at: float, ring_id: int) -
     )
 
 
-def _content(kind: Telling, dedupe: str, facts: Facts, at: float) -> tuple[Any, ...]:
-    row = content(kind, dedupe, facts, at)
+def _own(dedupe: str, owner: ColumnElement[Any]) -> ColumnElement[str]:
+    """Keep apart what one chat is told for several owners, so that none is lost if it comes back to them."""
+    of_owner = literal(f"{dedupe}/of/").concat(cast(owner, Text))
+    return func.coalesce(of_owner, literal(dedupe)).label("dedupe")
+
+
+def _content(kind: Telling, dedupe: ColumnElement[str], facts: Facts, at: float) -> tuple[Any, ...]:
+    row = content(kind, "", facts, at)
     del row["priority"], row["error"]
-    return tuple(literal(value, outbox.c[name].type).label(name) for name, value in row.items())
+    values = {name: literal(value, outbox.c[name].type).label(name) for name, value in row.items()}
+    return tuple((values | {"dedupe": dedupe}).values())
 
 
 def content(kind: Telling, dedupe: str, facts: Facts, at: float) -> dict[str, Any]:

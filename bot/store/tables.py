@@ -51,6 +51,7 @@ chats = Table(
     Column("paused_reason", Text, nullable=False),  # why it cannot be written to, or empty
     Column("last_number", Integer, nullable=False),  # of its personal alerts; never given twice
     Column("hears_broadcasts", Boolean, nullable=False, server_default=true()),
+    Column("above", Text, nullable=False, server_default=""),  # the chat that a topic or thread belongs to
     # Who may make alerts in this group and its topics or threads, or empty where nobody has said.
     Column("policy", Text, nullable=False, server_default=""),
     UniqueConstraint("platform", "chat", "thread"),

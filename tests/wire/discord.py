@@ -91,6 +91,7 @@ class DiscordServer:
         self.requests: list[tuple[str, str, Any]] = []
         self.refused = 0
         self.gaps: list[str] = []
+        self.woken: list[str] = []
         self._troubles: list[Trouble] = []
         self._nonces: dict[str, tuple[float, int, int]] = {}
         self._texts: dict[int, list[str]] = {}
@@ -442,6 +443,9 @@ class DiscordServer:
     async def _perform(self, request: web.Request) -> web.Response:
         path = "/" + request.match_info["path"]
         body, files = await _parts(request)
+        if request.method == "PATCH" and body == {"archived": False}:
+            self.woken.append(path.split("/")[2])
+            return self._json({"id": self.woken[-1]})
         try:
             result = self._create(path, body, files) if self._creates(request.method, path) else None
             if result is None:
