@@ -21,6 +21,7 @@ from bot.engine.sight import Loss, Turns
 from bot.engine.state import AlertState, Ring
 from bot.metrics import MINUTE, Bar, Health, MetricKey, Observation
 from bot.ports import Desk, Judgement, Serving, StoreTrouble, Told, Unseeable
+from bot.shelf import read_shelf
 from bot.store.sql import SqlStore
 from tests.conftest import NOON, SetClock
 from tests.market import HandMarket
@@ -32,6 +33,9 @@ OPERATOR = Caller(ChatRef("telegram", "9"), ChatKind.PRIVATE, "op-id", "Olga")
 GROUP = ChatRef("telegram", "-100")
 MEMBER = Caller(GROUP, ChatKind.GROUP, "mem-id", "Mo", is_admin=False)
 ADMIN = Caller(GROUP, ChatKind.GROUP, "adm-id", "Ada", is_admin=True)
+
+
+SHELF = read_shelf()
 
 
 @dataclass
@@ -59,6 +63,7 @@ class Room:
             is_admin=self.is_admin,
             translator_for=lambda language, timezone: ENGLISH.in_timezone(timezone),
             version="1.2.3",
+            shelf=SHELF,
             ring_delays=lambda: self.delays,
             loop_lag=lambda: self.lag,
         )

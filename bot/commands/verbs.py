@@ -227,7 +227,7 @@ COMMANDS: tuple[Command, ...] = (
         playbooks.playbook,
         changes=True,
         reads_without="name",
-        examples=("conservative", "aggressive breakout=106k stop=101k", "stop conservative"),
+        examples=("conservative", "aggressive breakout=106k stop=101k"),
     ),
     Command(
         "revise",
@@ -242,10 +242,10 @@ COMMANDS: tuple[Command, ...] = (
         examples=(
             "conservative",
             "conservative add dip btc < 96k repeat",
-            "conservative drop dip",
+            "conservative drop outflow",
             "aggressive stop=101k",
             "mine new floor btc < 95k",
-            "mine delete",
+            "treasuries delete",
         ),
     ),
     Command(
