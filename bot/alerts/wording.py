@@ -67,7 +67,8 @@ def word(notification: Notification, tr: Translator, now: float, patience: float
         case Telling.BROADCAST:
             message = announce(text_of(facts, "text"), tr)
         case Telling.BANNED:
-            message = say(banned(number_of(facts, "until"), tr, now, has_alerts=True))
+            until, is_group = number_of(facts, "until"), notification.is_group
+            message = say(banned(until, tr, now, is_group=is_group))
     if now - notification.made_at > patience:
         due = tr.instant(notification.made_at, now)
         delayed = tr("Delayed: this was to be told at {at}.", at=due)
