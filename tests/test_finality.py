@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.engine.sessions import XNYS, day_of
-from bot.feeds.finality import APART, MOST, Flow, Judged, judge, words, wrong_of
+from bot.feeds.finality import APART, LEAST, MOST, Flow, Judged, judge, words, wrong_of
 from bot.feeds.hours import FILLING, SETTLING, next_look
 from bot.metrics import MetricKey
 from tests.etf import DAY, HOUR, NOVEMBER, Row, at, date_of, row
@@ -174,11 +174,16 @@ def test_a_final_day_that_turns_to_zeros_or_loses_a_fund_is_not_revised(later: F
 
 def test_a_flow_beyond_all_experience_is_wrong_and_so_are_two_of_one_day() -> None:
     most = Flow(FULL.as_of, MOST)
-    assert wrong_of([most, most]) == ""
-    assert wrong_of([Flow(FULL.as_of, -MOST - 1)]) == (
+    assert wrong_of([most, most], NIGHT) == ""
+    assert wrong_of([Flow(FULL.as_of, -MOST - 1)], NIGHT) == (
         "it gives a flow of -3,000,000,001 USD for 2025-11-20, which cannot be"
     )
-    assert wrong_of([flow(FULL), flow(PARTIAL)]) == "it gives two flows for 2025-11-20"
+    assert wrong_of([Flow(FULL.as_of, Decimal(-903))], NIGHT) == (
+        "it gives a flow of -903 USD for 2025-11-20, which cannot be"
+    ), "millions for dollars"
+    assert wrong_of([Flow(FULL.as_of, Decimal(0)), Flow(FULL.as_of - DAY, -LEAST)], NIGHT) == ""
+    assert wrong_of([flow(FULL)], FULL.as_of - 1) == "it gives a flow for 2025-11-20, which is in the future"
+    assert wrong_of([flow(FULL), flow(PARTIAL)], NIGHT) == "it gives two flows for 2025-11-20"
 
 
 @given(

@@ -32,6 +32,9 @@ from bot.metrics import MetricKey, Observation
 MOST = Decimal(3_000_000_000)
 """USD. No coin's funds ever took in or gave back half of it in a day."""
 
+LEAST = Decimal(10_000)
+"""USD. Shares of funds are made and redeemed by thousands; what is smaller is millions taken for dollars."""
+
 FINAL_FROM = DAY + 4 * HOUR
 DOUBTFUL_UNTIL = DAY + 12 * HOUR
 """Seconds after the UTC midnight that begins the session's date."""
@@ -105,11 +108,13 @@ Days = Mapping[int, Judged]
 """Days by ``as_of``, rising."""
 
 
-def wrong_of(flows: Iterable[Flow]) -> str:
-    """Say what cannot be in one answer, as a sentence without full stop; nothing where all can."""
+def wrong_of(flows: Iterable[Flow], now: float) -> str:
+    """Say what cannot be in one answer at ``now``, as a sentence without full stop; nothing where all can."""
     seen: dict[int, Flow] = {}
     for flow in flows:
-        if abs(flow.total) > MOST:
+        if flow.as_of > now:
+            return f"it gives a flow for {day_of(flow.as_of)}, which is in the future"
+        if abs(flow.total) > MOST or 0 < abs(flow.total) < LEAST:
             return f"it gives a flow of {flow.total:,.0f} USD for {day_of(flow.as_of)}, which cannot be"
         if seen.setdefault(flow.as_of, flow) != flow:
             return f"it gives two flows for {day_of(flow.as_of)}"

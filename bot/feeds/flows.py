@@ -84,7 +84,7 @@ class FlowTables:
         table = await self._ask(coin, want.since, now)
         if not table.flows:
             raise Fault(Trouble.NONSENSE, f"{self._name} shows no flow that can be read")
-        if wrong := wrong_of(table.flows):
+        if wrong := wrong_of(table.flows, now):
             raise Fault(Trouble.NONSENSE, f"{self._name} answers nonsense: {wrong}")
         self._days[coin] = judge(table.flows, self._days.get(coin, {}), table.at)
         return self._days[coin]

@@ -5,7 +5,7 @@ https://api.coinalyze.net/v1/doc/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -136,7 +136,7 @@ class Coinalyze:
             params = {"symbols": ",".join(some), "convert_to_usd": "true", **shape}
             url = f"{_URL}/liquidation-history"
             answer = await self._http.json(NAME, url, params=params, headers=self._headers)
-            found += _steps(answer, some, now)
+            found += _steps(answer, some, now).values()
         if 2 * len(found) < len(symbols):
             raise Fault(Trouble.NONSENSE, f"{NAME} leaves out most of what it was asked for")
         newest = max(max(steps, default=0) for steps in found)
@@ -160,17 +160,22 @@ def _perpetuals(answer: object) -> dict[str, list[str]]:
             } if len(exchange) == 1 and exchange in order and quote in _DOLLARS:
                 place = _DOLLARS.index(quote), order.index(exchange), symbol
                 ranked.setdefault(base.upper(), []).append(place)
-    return {base: [symbol for _, _, symbol in sorted(places)] for base, places in ranked.items()}
+    return {base: [symbol for _, _, symbol in sorted({*places})] for base, places in ranked.items()}
 
 
-def _steps(answer: object, asked: Sequence[str], now: float) -> Iterator[dict[int, Liquidated]]:
-    """Read the steps of each symbol that was asked for. Raises Fault."""
+def _steps(answer: object, asked: Sequence[str], now: float) -> dict[str, dict[int, Liquidated]]:
+    """Read the steps of each symbol that was asked for; one that comes twice counts once. Raises Fault."""
     if not isinstance(answer, list):
         raise Fault(Trouble.NONSENSE, f"{NAME} answers in an unknown form")
+    found: dict[str, dict[int, Liquidated]] = {}
     for row in answer:
         match row:
             case {"symbol": str() as symbol, "history": list() as history} if symbol in asked:
-                yield dict(_step(one, now) for one in history)
+                steps = found.setdefault(symbol, {})
+                for at, step in (_step(one, now) for one in history):
+                    if steps.setdefault(at, step) != step:
+                        raise Fault(Trouble.NONSENSE, f"{NAME} tells two things of one step")
+    return found
 
 
 def _step(row: object, now: float) -> tuple[int, Liquidated]:

@@ -65,7 +65,9 @@ def read_holdings(answer: object) -> Mapping[str, Decimal]:
                 ticker, _, country = symbol.strip().lower().partition(".")
                 coins = number_of(raw)
                 if ticker and coins is not None and 0 <= coins <= _MOST:
-                    by_ticker.setdefault(ticker, {})[country] = coins
+                    held = by_ticker.setdefault(ticker, {})
+                    if held.setdefault(country, coins) != coins:
+                        raise Fault(Trouble.NONSENSE, f"{NAME} lists {symbol.strip()[:20]} twice")
     if not by_ticker:
         raise Fault(Trouble.NONSENSE, f"{NAME} gives no company that can be read")
     return {

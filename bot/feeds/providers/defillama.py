@@ -25,6 +25,8 @@ _URL = "https://stablecoins.llama.fi/stablecoincharts/all"
 _AFTER_MIDNIGHT = 3600
 _UNTIL_ASKED_AGAIN = 3600.0
 _LONGEST = 6 * 3600.0
+_LEAST = 10_000_000_000
+"""USD: a tenth of what there was in 2021. Less is millions taken for dollars."""
 
 
 class DefiLlama:
@@ -58,9 +60,13 @@ def read_days(answer: object) -> dict[int, Decimal]:
             case {"date": stamp, "totalCirculating": {"peggedUSD": raw}}:
                 at, value = instant_of(stamp), number_of(raw)
                 if at is not None and value is not None and value > 0:
-                    days[at - at % DAY] = round(value, 2)
+                    day, supply = at - at % DAY, round(value, 2)
+                    if days.setdefault(day, supply) != supply:
+                        raise Fault(Trouble.NONSENSE, f"{NAME} gives two supplies of one day")
     if not days:
         raise Fault(Trouble.NONSENSE, f"{NAME} gives no day that can be read")
+    if days[max(days)] < _LEAST:
+        raise Fault(Trouble.NONSENSE, f"{NAME} gives a supply of {days[max(days)]:,.0f} USD, which cannot be")
     return days
 
 

@@ -153,7 +153,7 @@ class SoSoValue:
     def _take(self, desk: _Desk, flows: Sequence[Flow], now: float) -> None:
         """Judge what was read; of a day that is in it twice the later word counts: that of the newest day."""
         read = {flow.as_of: flow for flow in flows}.values()
-        if wrong := wrong_of(read):
+        if wrong := wrong_of(read, now):
             raise Fault(Trouble.NONSENSE, f"{NAME} answers nonsense: {wrong}")
         desk.days = dict(sorted({**desk.days, **judge(read, desk.days, now)}.items()))
 
@@ -184,7 +184,7 @@ class SoSoValue:
             rows = await self._newer(coin, now, fault)
             desk.is_newer = True
         flows = [Flow(row.as_of, row.flow) for row in rows]
-        if wrong := wrong_of(flows):
+        if wrong := wrong_of(flows, now):
             raise Fault(Trouble.NONSENSE, f"{NAME} answers nonsense: {wrong}")
         desk.rows, desk.history_at = {row.as_of: row for row in rows}, now
         return flows
