@@ -152,10 +152,10 @@ async def test_confirming_arms_all_and_following_twice_is_told_and_not_doubled(r
     assert await room.labels() == ["#1 / btc/usdt < 1000", *armed]
     await room.script("/alert btc > 100k")
     listed = (await room.say("/alerts")).splitlines()
-    assert [line.split()[0] for line in listed] == ["#1", "#4", "#2", "#3"], (
-        "those of a playbook stand together"
+    assert [line.split()[0] for line in listed[:-1]] == ["#2", "#3", "#4", "#1"], (
+        "the nearest to ringing first"
     )
-    assert listed[2].startswith("#2 steps low: BTC/USDT below 60,000")
+    assert listed[0].startswith("#2 steps low: BTC/USDT below 60,000")
 
 
 async def test_two_previews_of_one_playbook_arm_it_once(room: Library) -> None:
