@@ -103,6 +103,23 @@ async def test_metrics_lists_values_with_their_age_and_what_is_missing(room: Roo
     ]
 
 
+async def test_a_value_that_cannot_be_read_any_more_stands_with_its_age_and_the_reason(room: Room) -> None:
+    reason = "it gives two values for 2025-11-20"
+    room.metrics.troubles[FLOW] = reason
+    room.metrics.reports = [Health("sosovalue", 1.0, None, f"etf_flow(btc): {reason}")]
+    room.clock.time += 3 * HOUR
+    assert (await room.say("/metrics")).splitlines() == [
+        "etf_flow: btc -547.7m USD, Nov 20, not final, pending: IBIT (SoSoValue, 3 hours), "
+        "cannot be read now: it gives two values for 2025-11-20; eth nothing seen yet",
+    ]
+
+
+async def test_of_a_provider_that_fails_as_a_whole_the_reason_is_said_once(room: Room) -> None:
+    room.metrics.troubles[FLOW] = "sosovalue cannot be reached"
+    room.metrics.reports = [Health("sosovalue", 1.0, room.clock.time, "sosovalue cannot be reached")]
+    assert (await room.say("/metrics")).count("cannot be reached") == 1
+
+
 async def test_with_no_provider_at_all_that_is_said(room: Room) -> None:
     room.metrics.listed.clear()
     assert await room.say("/metrics") == (
@@ -130,7 +147,7 @@ async def test_an_alert_on_a_metric_says_where_it_stands(room: Room) -> None:
         "Read as: etf_flow(btc) < -900000000",
     )
     assert "It would not have rung in the" in second.lines[-1]
-    assert "#1 BTC ETF net outflow above 900,000,000 USD · armed" in await room.say("/alerts")
+    assert "#1 BTC ETF net outflow above 900,000,000 USD · not judged yet" in await room.say("/alerts")
 
 
 async def test_an_alert_that_is_true_already_says_so(room: Room) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from socket import socket
 
 import pytest
@@ -18,15 +19,17 @@ from bot.demo.exchange import BinanceExchange
 from bot.feeds.metrics import MetricFeeds, build_metrics
 from bot.feeds.providers import PROVIDERS
 from bot.metrics import Batch, MetricKey, Want
+from bot.ports import TocsinError
 from bot.settings import Address, Settings
 from bot.store.sql import SqlStore
 from bot.tape import MemoryTape
 from tests.conftest import NOON, SetClock
 from tests.market import HandMarket
+from tests.test_bad_input import CASES
 from tests.test_commands import Room
 from tests.test_end_to_end import RATE, Market, OnTelegram, running, until
 from tests.wire.prices import Ticks
-from tests.wire.providers import TROUBLES, ProviderServer
+from tests.wire.providers import TROUBLES, ProviderServer, respond
 from tests.wire.telegram import TelegramServer
 
 DAY = 86_400
@@ -146,11 +149,6 @@ async def test_a_pushed_value_is_kept_when_that_is_answered_and_rings(
 
 # --- secrets ------------------------------------------------------------------------------------------------
 
-GIVEN = {plug.needs: MARKER for plug in PROVIDERS if plug.needs} | {"TOCSIN_FARSIDE": "on"}
-WANTED = [
-    Want(key, TODAY - 30 * DAY) for plug in PROVIDERS for offer in plug.offers for key in offer.series()
-]
-
 
 @pytest.fixture
 async def server() -> AsyncIterator[ProviderServer]:
@@ -171,23 +169,49 @@ async def looked(metrics: MetricFeeds, wants: Sequence[Want], clock: SetClock) -
     return said
 
 
-async def test_no_key_leaves_by_any_way_whatever_goes_wrong(
-    server: ProviderServer, store: SqlStore, clock: SetClock, capfd: pytest.CaptureFixture[str]
+KEYED = {one.contract.plug.name: one for one in CASES if one.contract.plug.needs.endswith("_KEY")}
+
+
+def test_every_provider_with_a_key_is_looked_through() -> None:
+    keyed = {plug.name for plug in PROVIDERS if plug.needs.endswith("_KEY")}
+    assert KEYED.keys() == keyed
+    kept = {plug.needs.removeprefix("TOCSIN_").lower() for plug in PROVIDERS if plug.name in keyed}
+    assert kept | {"coingecko_key"} == {name for name in Settings.model_fields if name.endswith("_key")}
+
+
+@pytest.mark.parametrize("name", [*KEYED, "coingecko"])
+async def test_a_key_that_is_in_use_is_in_no_log_no_sentence_and_no_page(
+    name: str, server: ProviderServer, store: SqlStore, clock: SetClock, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    fields = {name for name in Settings.model_fields if name.endswith("_key")}
-    assert {name.removeprefix("TOCSIN_").lower() for name in GIVEN if name.endswith("_KEY")} <= fields
-    metrics = build_metrics(None, GIVEN, clock, gateway=server.root, seconds=0.2, jitter=lambda: 0.0)
+    """Good answers, each trouble of the wire, answers that repeat the key, and nobody who listens."""
+    contract = next(one.contract for one in CASES if one.contract.plug.name == name)
+    key = f"{MARKER}-of-{name}"
+    given = {contract.plug.needs or "TOCSIN_COINGECKO_KEY": key}
+    clock.time, server.pages = contract.now, dict(contract.pages)
+    wants = [Want(one, int(contract.since)) for one in contract.wants]
+    repeating = respond(200, json.dumps({"code": "401", "msg": key, "error": key, "data": key}))
+    metrics = build_metrics(
+        (name,), given, clock, gateway=server.root, seconds=0.5, jitter=lambda: 0.0, notebook=store
+    )
     said: list[str] = []
-    for trouble in (None, *TROUBLES.values()):
+    for trouble in (None, *TROUBLES.values(), repeating):
         server.trouble = trouble
-        said += await looked(metrics, WANTED, clock)
+        said += await looked(metrics, wants, clock)
+        clock.time += 7200
+    assert any(key in str(one.headers) for one in server.asked), "the key was in use"
+    assert not any(key in str(one.url) for one in server.asked)
+    await server.stop()
+    said += await looked(metrics, wants, clock)
+    for one in contract.wants:
+        with suppress(TocsinError):
+            said.append(str(await metrics.ask(one)))
+        said.append(metrics.trouble(one))
     room = Room(store, HandMarket(clock, btc=1.0), clock, metrics)  # type: ignore[arg-type]
-    for line in ("/metrics", "/status", "/etf btc", "/alert etf_flow(btc) < -900m"):
+    for line in ("/metrics", "/feeds", "/status", f"/alert {contract.wants[0]} > 1"):
         said += [message.plain() for message in await room.replies(line)]
+    said += [str(await store.page(name)), gauges.exposition().decode(), str(metrics.offers())]
     await metrics.close()
-    out, err = capfd.readouterr()
-    for text in (*said, out, err, gauges.exposition().decode(), str(metrics.offers())):
+    said += capfd.readouterr()
+    assert len([text for text in said if name in text.lower()]) > len(TROUBLES), "it was talked about"
+    for text in said:
         assert MARKER not in text
-    assert any(
-        MARKER in str(request.headers) or MARKER in str(request.url) for request in server.asked
-    ) == bool({name for name in GIVEN if name.endswith("_KEY")}), "the keys were in use"

@@ -165,13 +165,18 @@ def _line(
     """Say what is known of a metric: the value of each instrument that was seen, how others are written."""
     tr, now = request.tr, request.now
     usable = [one for one in offers if not one.lacks]
+    failing = {one.source for one in request.office.metrics.health() if one.failing_since is not None}
     seen = [word for key, word in sorted(newest.items()) if key.metric == metric]
     listed = dict.fromkeys(name for one in usable for name in one.instruments)
     parts = []
     for word in seen:
         name = f"{word.key.instrument} " if word.key.instrument else ""
         age = tr.duration(max(0.0, now - word.known_at))
-        parts.append(f"{name}{told(word, tr, now)} ({venue_name(word.source)}, {age})")
+        standing = f"{name}{told(word, tr, now)} ({venue_name(word.source)}, {age})"
+        reason = "" if word.source in failing else request.office.metrics.trouble(word.key)
+        parts.append(
+            tr("{value}, cannot be read now: {reason}", value=standing, reason=reason) if reason else standing
+        )
     unseen = [MetricKey(metric, name) for name in listed if MetricKey(metric, name) not in newest]
     if unseen:
         names = ", ".join(key.instrument for key in unseen)
