@@ -24,6 +24,7 @@ import structlog
 
 from bot import web
 from bot.alerts.people import Caller, ChatRef
+from bot.alerts.rings import Rung
 from bot.alerts.translator import ENGLISH, Translator
 from bot.alerts.wording import PATIENCE
 from bot.chats.studio import Studio
@@ -152,6 +153,7 @@ async def open_house(
             allowed=settings.allow,
             is_admin=_asking(chats),
             translator_for=translator,
+            link=_linking(chats),
             version=version("tocsin"),
             late_after=late_after,
             shelf=read_shelf(settings.playbooks_dir),
@@ -269,6 +271,16 @@ def _asking(chats: Sequence[Chat]) -> Callable[[ChatRef, str, bool], Any]:
         return await by_platform[chat.platform].is_admin(chat, person, is_fresh)
 
     return is_admin
+
+
+def _linking(chats: Sequence[Chat]) -> Callable[[Rung], str]:
+    by_platform = {chat.platform: chat for chat in chats}
+
+    def link(rung: Rung) -> str:
+        chat = by_platform.get(rung.chat.platform)
+        return chat.link(rung.chat, rung.message, rung.is_private) if chat and rung.message else ""
+
+    return link
 
 
 def _waking(desk: Desk, wake: Callable[[], None]) -> Desk:

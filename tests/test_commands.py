@@ -163,7 +163,7 @@ async def test_what_is_true_already_rings_now_where_somebody_asks_for_it(room: R
     assert subscription.arming is not None
     assert subscription.arming.is_eager
     assert subscription.state is None
-    assert "· armed ·" in await room.say("/alerts")
+    assert "· not judged yet ·" in await room.say("/alerts")
     assert await room.say("/ringnow 1") == "#1 is armed: it rings as soon as it is true."
 
 
@@ -272,7 +272,7 @@ async def test_what_is_known_to_be_true_waits_to_be_clear_also_where_candles_dec
     answer = (await room.replies("/alert btc > sma(btc, 60, 1d)"))[0]
     assert "It is true already, so it waits to be clear first." in answer.lines
     await room.judge(AlertState(cursor=0))
-    assert "· waits to be clear, /ringnow 1 tells it now ·" in await room.say("/alerts")
+    assert "· waits to be clear first, /ringnow 1 tells it now ·" in await room.say("/alerts")
 
 
 async def test_a_list_says_which_of_several_series_lacks_history(room: Room) -> None:
@@ -417,17 +417,20 @@ async def test_the_list_shows_how_each_alert_stands_and_where_the_price_is(room:
     await room.script("/alert btc > 71k", "/pause 5")
     assert (await room.say("/alerts")).splitlines() == [
         "#1 BTC/USDT above 70,000 · armed · now 69,400 (0.9% away)",
-        "#2 BTC/USDT above 69,000 · waits to be clear, /ringnow 2 tells it now · now 69,400 (0.6% away)",
-        "#3 BTC/USDT below 60,000, every time · ringing since 12:00 UTC · now 69,400 (13.5% away)",
-        "#4 BTC/USDT below 1,000 · rang 12:00 UTC, /resume 4 arms it again · now 69,400 (98.6% away)",
+        "#2 BTC/USDT above 69,000 · waits to be clear first, /ringnow 2 tells it now · now 69,400 (0.6% away)",
+        "#3 BTC/USDT below 60,000, every time · ringing since 12:00 UTC, cooling down until 12:15 UTC"
+        " · now 69,400 (13.5% away)",
         "#5 BTC/USDT above 71,000 · paused, /resume 5 takes it up again · now 69,400 (2.3% away)",
+        "#4 BTC/USDT below 1,000 · rang 12:00 UTC, /resume 4 arms it again · now 69,400 (98.6% away)",
+        "/why 1 says more, /edit 1 changes it, /delete 1 ends it.",
     ]
 
 
 async def test_the_list_says_when_a_price_is_not_seen(room: Room) -> None:
     await room.say("/alert btc > 70k")
     room.market.is_down = True
-    assert await room.say("/alerts") == "#1 BTC/USDT above 70,000 · armed · price not seen"
+    [first, _] = (await room.say("/alerts")).splitlines()
+    assert first == "#1 BTC/USDT above 70,000 · not judged yet · price not seen"
 
 
 async def lose(room: Room, *names: str) -> None:
@@ -444,11 +447,9 @@ async def test_the_list_says_since_when_something_is_out_of_sight_and_why(room: 
     await room.say("/alert eth > 4k")
     await lose(room, "btc/usdt")
     room.market.hide("btc/usdt")
-    first, second = (await room.say("/alerts")).splitlines()
-    assert first == (
-        "#1 BTC/USDT above 70,000 · armed · unknown: Binance does not answer in time, since 11:55 UTC"
-    )
-    assert "unknown" not in second
+    first, second, _ = (await room.say("/alerts")).splitlines()
+    assert second == "#1 BTC/USDT above 70,000 · unknown: Binance does not answer in time, since 11:55 UTC"
+    assert "unknown" not in first
 
 
 async def test_who_makes_an_alert_during_a_loss_hears_of_it(room: Room) -> None:
@@ -471,9 +472,8 @@ async def test_the_list_says_who_stands_in_for_whom(room: Room) -> None:
     reason = "binance does not answer in time"
     btc = MetricKey("price", "btc/usdt")
     room.market.stand_ins[btc] = Serving("kraken", "binance", 1.0, room.clock.now(), reason)
-    assert (await room.say("/alerts")).endswith(
-        "· Kraken, standing in for Binance, which does not answer in time"
-    )
+    [first, _] = (await room.say("/alerts")).splitlines()
+    assert first.endswith("· Kraken, standing in for Binance, which does not answer in time")
 
 
 async def test_a_long_list_has_pages_and_none_is_left_out(room: Room) -> None:
@@ -598,7 +598,8 @@ async def test_an_operator_publishes_and_any_chat_follows(room: Room) -> None:
     assert told.endswith(" · 1 chat · did not ring in 30 days")
     assert how == "Follow one: /subscribe btc-floor"
     assert await room.say("/alerts") == (
-        "btc-floor BTC/USDT below 65,000 (@etf_cost is 65,000) · armed · now 69,400 (6.3% away)"
+        "btc-floor BTC/USDT below 65,000 (@etf_cost is 65,000) · not judged yet · now 69,400 (6.3% away)\n"
+        "/why btc-floor says more."
     )
     assert await room.say("/unsubscribe btc-floor") == "This chat follows btc-floor no longer."
     assert "does not follow btc-floor" in await room.say("/unsubscribe btc-floor")

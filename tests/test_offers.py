@@ -63,8 +63,9 @@ def assert_fits(message: Message) -> None:
 def test_a_ring_that_came_once_is_armed_again_or_its_level_moved() -> None:
     message = told("btc/usdt < 100000", named="btc < 100000")
     assert lines_of(message.buttons) == [
-        ["/resume 3", "/chart btc/usdt", "/delete 3 ask"],
+        ["/resume 3", "/chart btc/usdt", "/why 3"],
         ["/edit 3 99000", "/edit 3 101000"],
+        ["/delete 3 ask"],
     ]
     assert [button.label for button in message.buttons[1]] == ["Move to 99,000", "Move to 101,000"]
 
@@ -76,16 +77,17 @@ def test_a_ring_that_goes_on_is_snoozed() -> None:
 
 def test_a_shared_ring_is_neither_deleted_nor_moved() -> None:
     message = told("btc/usdt < 100000", "btc-floor", "btc < 100000")
-    assert lines_of(message.buttons) == [["/mute btc-floor 1h", "/chart btc/usdt"]]
+    assert lines_of(message.buttons) == [["/mute btc-floor 1h", "/chart btc/usdt", "/why btc-floor"]]
 
 
 def test_a_level_by_name_is_not_the_alerts_own_to_move() -> None:
-    assert len(told("btc/usdt < 100000", named="btc < @floor").buttons) == 1
+    message = told("btc/usdt < 100000", named="btc < @floor")
+    assert lines_of(message.buttons)[1:] == [["/delete 3 ask"]]
 
 
 def test_a_rule_on_two_prices_has_no_chart() -> None:
     rule = "btc/usdt < 100000 and eth/usdt < 3000"
-    assert lines_of(told(rule).buttons) == [["/resume 3", "/delete 3 ask"]]
+    assert lines_of(told(rule).buttons) == [["/resume 3", "/why 3"], ["/delete 3 ask"]]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ async def test_an_alert_that_waits_can_be_told_now(room: Room) -> None:
 
 async def test_a_muted_alert_is_unmuted_and_a_paused_one_resumed(room: Room) -> None:
     await room.say("/alert btc > 70k repeat")
-    assert lines_of((await last(room, "/mute 1 1h")).buttons) == [["/unmute 1"]]
+    assert lines_of((await last(room, "/mute 1 1h")).buttons) == [["/unmute 1", "/why 1"]]
     assert lines_of((await last(room, "/unmute 1")).buttons) == [["/delete 1 ask"]]
     assert lines_of((await last(room, "/pause 1")).buttons) == [["/resume 1"]]
     assert lines_of((await last(room, "/resume 1")).buttons) == [["/delete 1 ask"]]
@@ -305,6 +307,7 @@ WORDS = st.sampled_from(
         *("/ringnow 1", "/level cost 3000", "/level cost 2900", "/confirm 1", "/discard 1", "/confirm 2"),
         *("/publish " + "n" * 32 + " btc < @cost", "/subscribe " + "n" * 32, "/unsubscribe " + "n" * 32),
         *("/unpublish " + "n" * 32, "/catalogue", "/catalogue " + "w" * 60 + " 2", "/audit", "/undo 1"),
+        *("/why", "/why 1", "/why " + "n" * 32, "/history", "/history 1", "/history all 2", "/snooze 1 1h"),
         *("/audit " + "é" * 40, "/help", "/help edit", "/price btc", "/status", "/feeds", "/test btc < 70k"),
     ]
 )

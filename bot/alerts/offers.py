@@ -33,14 +33,24 @@ def of_ring(facts: Facts, armed: Rule, tr: Translator) -> Buttons:
         first = [Button(tr("Arm again"), f"/resume {name}")]
     else:
         first = [Button(tr("Snooze 1h"), f"/mute {name} 1h")]
-    if chart := _chart(armed):
-        first.append(Button(tr("Chart"), chart))
-    if is_personal:
-        first.append(_delete(int(name), tr))
+    first.extend(_looks(name, armed, tr))
     rows = [tuple(first)]
     named = rule_of(text_of(facts, "rule"))
-    if is_personal and named and (level := threshold(named)):
-        rows.append(_moves(int(name), level, tr))
+    if is_personal:
+        rows.extend(_of_own(int(name), named, tr))
+    return sound(tuple(rows))
+
+
+def of_why(alert: Alert, armed: Rule, tr: Translator, *, is_at_rest: bool) -> Buttons:
+    """Offer what one wants of an alert that was looked at: the same as under its ring."""
+    name = alert.name or str(alert.number)
+    if is_at_rest:
+        first = Button(tr("Arm again"), f"/resume {name}")
+    else:
+        first = Button(tr("Snooze 1h"), f"/mute {name} 1h")
+    rows = [(first, *_looks(name, armed, tr)[:-1])]
+    if not alert.is_shared:
+        rows.extend(_of_own(alert.number, rule_of(alert.rule), tr))
     return sound(tuple(rows))
 
 
@@ -64,7 +74,8 @@ def of_rest(alert: Alert, tr: Translator) -> Buttons:
 
 def of_mute(alert: Alert, tr: Translator) -> Buttons:
     """Offer to tell again what was muted."""
-    return ((Button(tr("Unmute"), f"/unmute {alert.name or alert.number}"),),)
+    name = alert.name or str(alert.number)
+    return ((Button(tr("Unmute"), f"/unmute {name}"), _why(name, tr)),)
 
 
 def of_deleting(number: int, tr: Translator) -> Buttons:
@@ -81,10 +92,25 @@ def of_pages(line: str, page: int, pages: int, tr: Translator) -> Buttons:
     """
     row = []
     if page > 1:
-        row.append(Button(tr("Previous"), f"{line} {page - 1}"))
+        row.append(Button("◀", f"{line} {page - 1}"))
     if page < pages:
-        row.append(Button(tr("Next"), f"{line} {page + 1}"))
+        row.append(Button("▶", f"{line} {page + 1}"))
     return sound((tuple(row),))
+
+
+def _looks(name: str, armed: Rule, tr: Translator) -> list[Button]:
+    chart = _chart(armed)
+    return [*([Button(tr("Chart"), chart)] if chart else []), _why(name, tr)]
+
+
+def _of_own(number: int, named: Rule | None, tr: Translator) -> list[tuple[Button, ...]]:
+    """Offer what only an alert of the chat's own allows: to move its level, and to delete it."""
+    level = threshold(named) if named else None
+    return [*([_moves(number, level, tr)] if level else []), (_delete(number, tr),)]
+
+
+def _why(name: str, tr: Translator) -> Button:
+    return Button(tr("Why"), f"/why {name}")
 
 
 def _delete(number: int, tr: Translator) -> Button:

@@ -153,6 +153,15 @@ class DiscordChat:
         found = self._client.get_channel(int(channel)) if self._client and channel.isdecimal() else None
         return "" if found is None or isinstance(found, discord.abc.PrivateChannel) else str(found.guild.id)
 
+    def link(self, chat: ChatRef, message: str, is_private: bool) -> str:
+        """Give the address of a message, where it is known in which server its channel is."""
+        place = "@me" if is_private else self._server_of(chat.chat)
+        return f"https://discord.com/channels/{place}/{chat.chat}/{message}" if place else ""
+
+    def _server_of(self, channel: str) -> str:
+        found = self._client.get_channel(int(channel)) if self._client and channel.isdecimal() else None
+        return "" if found is None or isinstance(found, discord.abc.PrivateChannel) else str(found.guild.id)
+
     async def is_admin(self, chat: ChatRef, person: str, is_fresh: bool = False) -> bool:
         """Ask whether a person manages the server of a channel now; direct messages are the person's own."""
         client = self._client

@@ -270,6 +270,10 @@ class TelegramChat:
         """Give the address of a message in a supergroup or a channel; elsewhere Telegram has none."""
         return link_of(chat, message)
 
+    def link(self, chat: ChatRef, message: str, is_private: bool) -> str:
+        """Give the address of a message in a supergroup or a channel; elsewhere Telegram has none."""
+        return link_of(chat, message)
+
     async def is_admin(self, chat: ChatRef, person: str, is_fresh: bool = False) -> bool:
         """Ask Telegram whether a person administers a chat; an answer is kept for a minute.
 

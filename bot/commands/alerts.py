@@ -1,4 +1,4 @@
-"""A chat's own alerts: make, list, delete, pause, resume, and ring for what is true already."""
+"""A chat's own alerts: make, delete, pause, resume, and ring for what is true already."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.alerts.message import Message, say
 from bot.alerts.models import Alert
-from bot.alerts.offers import of_alert, of_deleting, of_pages, of_rest
+from bot.alerts.offers import of_alert, of_deleting, of_rest
 from bot.commands.preview import preview
 from bot.commands.reading import (
     SURE,
@@ -15,22 +15,18 @@ from bot.commands.reading import (
     arm,
     ask_if_far,
     label_of,
-    look,
     nearest,
     read_rule,
     split_sure,
 )
 from bot.commands.request import Refusal, Request
-from bot.commands.sights import lost_lines, remarks, unknowns
-from bot.commands.standing import Row, Standing, distance, how_told, made, row_of, said, stand
+from bot.commands.sights import lost_lines
+from bot.commands.standing import Row, Standing, distance, made, row_of, said, stand
 from bot.ports import Replies
 from bot.rules import parse
 from bot.rules.tree import Rule
 
 _UNTRUE = (Standing.CLEAR, Standing.NEAR)
-
-_PAGE = 10
-"""How many alerts one answer lists: what a phone shows, and every platform takes in one message."""
 
 
 async def make(request: Request) -> Replies:
@@ -57,35 +53,6 @@ async def make(request: Request) -> Replies:
     yield answer
     if would_have := await preview(prepared, request):
         yield replace(answer, lines=(*lines, would_have))
-
-
-async def show(request: Request) -> Replies:
-    """List what this chat is told, how each alert stands, and where its price is."""
-    tr, listed = request.tr, await rows(request)
-    if not listed:
-        yield say(tr("No alerts here yet. Make one: {line}", line="/alert btc < 100k"))
-        return
-    pages = -(-len(listed) // _PAGE)
-    page = min(int(request.given("page") or 1), pages)
-    shown = listed[(page - 1) * _PAGE : page * _PAGE]
-    seen = await look(request.office.market, (key for row in shown for key in row.keys.values()))
-    losses, market = await request.office.register.losses(), request.office.market
-    in_force = await request.levels()
-    lines = [
-        row.line(
-            seen,
-            tr,
-            request.now,
-            remarks(row, losses, market, tr, request.now),
-            how_told(row.subscription, in_force, tr, request.now),
-            why=why,
-        )
-        for row, why in zip(shown, await unknowns(shown, seen, losses, request), strict=True)
-    ]
-    if pages > 1:
-        following = f"/alerts {page % pages + 1}"
-        lines.append(tr("Page {page} of {pages}. Next: {line}", page=page, pages=pages, line=following))
-    yield Message(lines=tuple(lines), buttons=of_pages("/alerts", page, pages, tr))
 
 
 async def delete(request: Request) -> Replies:

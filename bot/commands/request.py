@@ -11,6 +11,7 @@ from bot import gauges
 from bot.alerts.message import Message
 from bot.alerts.people import Caller, ChatKind, ChatRef, Role
 from bot.alerts.playbooks import Shelf
+from bot.alerts.rings import Rung
 from bot.alerts.translator import Translator
 from bot.commands.gate import Gate
 from bot.delays import Delay
@@ -32,6 +33,7 @@ class Office:
     * ``is_admin``: asks a platform whether a person administers a chat; with ``True`` at the end, what it
       said a moment ago does not do.
     * ``translator_for``: gives the words of a (language, time zone).
+    * ``link``: gives the address of the message that told a ring, or nothing.
     * ``late_after``: seconds after which what a feed last saw counts as late.
     * ``ring_delays``, ``loop_lag``: how long the newest rings took, and how late the event loop is.
     * ``illustrator``: asks the market for the candles of charts.
@@ -47,6 +49,7 @@ class Office:
     operators: frozenset[tuple[str, str]]
     is_admin: Callable[[ChatRef, str, bool], Awaitable[bool]]
     translator_for: Callable[[str, str], Translator]
+    link: Callable[[Rung], str] = lambda _: ""
     version: str = ""
     allowed: frozenset[tuple[str, str]] = frozenset()
     late_after: float = 120.0

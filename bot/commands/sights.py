@@ -36,13 +36,18 @@ async def lost_lines(keys: Iterable[MetricKey], request: Request) -> list[str]:
     ]
 
 
-def remarks(row: Row, losses: Losses, market: Market, tr: Translator, now: float) -> list[str]:
-    """Say in a chat's list what keeps an alert from being judged, and who stands in for whom."""
+def losses_of(row: Row, losses: Losses, tr: Translator, now: float) -> str:
+    """Say why an alert cannot be judged just now: which of its series cannot be seen, since when and why."""
+    if row.is_at_rest or not losses:
+        return ""
+    return "; ".join(dict.fromkeys(_loss(losses[key], tr, now) for key in row.series if key in losses))
+
+
+def remarks(row: Row, losses: Losses, market: Market, tr: Translator) -> list[str]:
+    """Say in a chat's list who stands in for whom."""
     if row.is_at_rest:
         return []
-    series = row.series if losses else ()
-    unknown = dict.fromkeys(_loss(losses[key], tr, now) for key in series if key in losses)
-    said = [tr("unknown: {loss}", loss=loss) for loss in unknown]
+    said = []
     for key in row.keys.values():
         serving = None if key in losses else market.serving(key)
         if serving is not None and serving.is_stand_in:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -10,12 +10,13 @@ from enum import Enum, auto
 
 from bot.alerts.figures import figure_name, line
 from bot.alerts.models import Alert, Subscription
-from bot.alerts.sentences import filled_levels, instrument_name, meaning, thresholds, unknown
+from bot.alerts.sentences import instrument_name, thresholds, unknown
 from bot.alerts.translator import Translator
 from bot.commands.present import NO_HISTORY, gather
 from bot.commands.reading import Prepared
 from bot.commands.request import Request
 from bot.engine.compiler import compile_rule
+from bot.engine.life import Life
 from bot.engine.reasons import Reason
 from bot.engine.terms import key_of
 from bot.metrics import MetricKey, Seen
@@ -102,7 +103,7 @@ async def made(alert: Alert, prepared: Prepared, request: Request) -> Made:
             return Made((armed, *present, waits, offer), is_waiting=True)
         case Standing.OPEN:
             waits = tr("If it is true already, it waits to be clear first.")
-            if window := _window(prepared.armed):
+            if window := window_of(prepared.armed):
                 waits = tr(
                     "It begins once {time} of prices show that it is not true already.",
                     time=tr.duration(window),
@@ -183,66 +184,18 @@ class Row:
         return state is None or not (state.is_armed or state.episode)
 
     @property
-    def series(self) -> tuple[MetricKey, ...]:
-        """All that it reads where it is armed, prices and metrics."""
+    def life(self) -> Life | None:
+        """Its rule as it is judged; ``None`` where it is not armed."""
         arming = self.subscription.arming
         if arming is None:
-            return ()
-        return compile_rule(self.armed, arming.is_shared, arming.made_at, arming.seen).keys
+            return None
+        return compile_rule(self.armed, arming.is_shared, arming.made_at, arming.seen, arming.is_eager)
 
-    def line(
-        self,
-        seen: Mapping[MetricKey, Seen],
-        tr: Translator,
-        now: float,
-        remarks: Sequence[str] = (),
-        told: Sequence[str] = (),
-        *,
-        why: str = "",
-    ) -> str:
-        """Write the line: label, sentence, state, how it is ``told``, where the price is, and ``remarks``.
-
-        A remark says why a price is not seen, ``why`` why it is unknown whether the alert is true.
-        """
-        alert, keys = self.subscription.alert, self.keys
-        rule = meaning(self.armed, filled_levels(parse(alert.rule), self.armed), tr)
-        label = f"{alert.label} {alert.playbook} {alert.part}:" if alert.playbook else alert.label
-        parts = [f"{label} {rule}", self.state(tr, now, why), *told]
-        if where := distance(self.armed, keys, seen, tr):
-            parts.append(tr("now {where}", where=where))
-        if any(key not in seen for key in keys.values()) and not remarks:
-            parts.append(tr("price not seen"))
-        parts.extend(remarks)
-        return " · ".join(parts)
-
-    def state(self, tr: Translator, now: float, why: str = "") -> str:
-        """Say how it stands; ``why`` it is unknown whether it is true, if it is."""
-        alert, state = self.subscription.alert, self.subscription.state
-        again = said("resume", alert)
-        if alert.paused_at is not None:
-            return tr("paused, {line} takes it up again", line=again)
-        if self.subscription.arming is None:
-            return tr("at rest, {line} arms it", line=again)
-        if why and self.is_waiting:
-            return tr("unknown: {why}", why=why)
-        if state is None:
-            has_begun = self.subscription.arming.seen or not self.keys
-            return tr("armed") if has_begun else tr("waits for its first price")
-        if state.is_ended:
-            return tr("its time is over")
-        if state.rang_at is not None and self.is_at_rest:
-            return tr("rang {at}, {line} arms it again", at=tr.instant(state.rang_at, now), line=again)
-        if state.rang_at is not None and state.is_firing and not state.is_armed:
-            return tr("ringing since {at}", at=tr.instant(state.rang_at, now))
-        if self.is_waiting:
-            line, window = said("ringnow", alert), _window(self.armed)
-            if window:
-                time = tr.duration(window)
-                return tr(
-                    "waits for {time} of prices to show it clear, {line} tells it now", time=time, line=line
-                )
-            return tr("waits to be clear, {line} tells it now", line=line)
-        return tr("armed") if state.is_armed else tr("waits to be clear")
+    @property
+    def series(self) -> tuple[MetricKey, ...]:
+        """All that it reads where it is armed, prices and metrics."""
+        life = self.life
+        return () if life is None else life.keys
 
 
 def how_told(
@@ -281,7 +234,7 @@ def row_of(subscription: Subscription, quote: str) -> Row:
     return Row(subscription, qualify(rule, quote))
 
 
-def _window(armed: Rule) -> int:
+def window_of(armed: Rule) -> int:
     """Give the seconds of minutes that must be known before a rule can be seen to be clear; 0 for none."""
     life = compile_rule(armed, False, 0.0, {})
     return 0 if any(life.spans.values()) else life.lookback

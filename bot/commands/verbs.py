@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.alerts.people import Role
 from bot.commands import (
     alerts,
@@ -12,6 +14,7 @@ from bot.commands import (
     editing,
     feeds,
     levels,
+    listing,
     manual,
     market,
     metrics,
@@ -19,9 +22,11 @@ from bot.commands import (
     policy,
     preview,
     quotas,
+    retelling,
     revising,
     shared,
     telling,
+    why,
 )
 from bot.commands.table import Command, Option
 
@@ -31,6 +36,17 @@ _ALERT = Option("alert", "The alert's number, or the name of a shared one", comp
 _PROPOSAL = Option("number", "The number of the proposal", kind="whole")
 _PERSON = Option("person", "Who: telegram:123456789, a mention on Discord", is_required=False)
 _SHARED = Option("name", "The name of a shared alert", completes="shared")
+
+_MUTE = Command(
+    "mute",
+    "Do not tell an alert for a while; it goes on, and is counted",
+    Role.ADMIN,
+    (_ALERT, Option("time", "For how long, such as: 8h")),
+    telling.mute,
+    changes=True,
+    by_policy=True,
+    examples=("btc-floor 8h", "3 30m"),
+)
 
 COMMANDS: tuple[Command, ...] = (
     Command("start", "Say what this bot does", Role.MEMBER, (), manual.start),
@@ -72,7 +88,7 @@ COMMANDS: tuple[Command, ...] = (
         "List the alerts of this chat and how each stands",
         Role.MEMBER,
         (Option("page", "Which page of a long list", kind="whole", is_required=False),),
-        alerts.show,
+        listing.show,
         takes_place=True,
     ),
     Command(
@@ -165,16 +181,8 @@ COMMANDS: tuple[Command, ...] = (
         feeds.show,
         tells_more_to=Role.ADMIN,
     ),
-    Command(
-        "mute",
-        "Do not tell an alert for a while; it goes on, and is counted",
-        Role.ADMIN,
-        (_ALERT, Option("time", "For how long, such as: 8h")),
-        telling.mute,
-        changes=True,
-        by_policy=True,
-        examples=("btc-floor 8h", "3 30m"),
-    ),
+    _MUTE,
+    replace(_MUTE, name="snooze", summary="Do not tell an alert for a while: another word for /mute"),
     Command(
         "unmute",
         "Tell a muted alert again",

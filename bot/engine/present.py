@@ -9,6 +9,7 @@ from bot.engine.closes import FRESH
 from bot.engine.course import history, start_of
 from bot.engine.life import Life
 from bot.engine.minute import Minute
+from bot.engine.readings import Reading, readings
 from bot.engine.reasons import Reason, reasons
 from bot.engine.state import AlertState
 from bot.engine.step import begin
@@ -57,6 +58,10 @@ class Present:
     def reasons(self) -> tuple[Reason, ...]:
         """Say why that is unknown; nothing where it is known."""
         return reasons(self.life, self._minute(), self.begin().memory)
+
+    def readings(self) -> tuple[Reading, ...]:
+        """Say what each term reads now."""
+        return tuple(readings(self.life.node, self._minute(), self.begin().memory))
 
     @property
     def _start(self) -> int:

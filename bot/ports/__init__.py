@@ -7,6 +7,7 @@ Ports belong to their users: ``Ledger`` is what watch needs of the store, ``Outb
 from __future__ import annotations
 
 from bot.ports.bounds import Bounding
+from bot.ports.chronicle import Chronicle, Judged
 from bot.ports.errors import (
     Beyond,
     Conflict,
@@ -75,11 +76,13 @@ __all__ = [
     "ChatMoved",
     "ChatSettings",
     "Choice",
+    "Chronicle",
     "Clock",
     "Conflict",
     "Desk",
     "Feed",
     "Following",
+    "Judged",
     "Judgement",
     "KeptPlaybook",
     "Ledger",

@@ -59,3 +59,6 @@ class Chat(Protocol):
 
     def link(self, chat: ChatRef, message: str, is_private: bool) -> str:
         """Give the address of a message that was sent, or nothing where there is none or it is not known."""
+
+    def link(self, chat: ChatRef, message: str, is_private: bool) -> str:
+        """Give the address of a message that was sent, or nothing where there is none or it is not known."""

@@ -6,6 +6,7 @@ from bot.ports import StoreTrouble
 from bot.store.archive import SqlArchive
 from bot.store.audit import SqlAudit
 from bot.store.bounds import SqlBounds
+from bot.store.chronicle import SqlChronicle
 from bot.store.database import Database, connect, refuse_missing
 from bot.store.editing import SqlEditing
 from bot.store.forgetting import SqlForgetting
@@ -35,6 +36,7 @@ class SqlStore(
     SqlPlaybooks,
     SqlProposals,
     SqlAudit,
+    SqlChronicle,
     SqlSights,
     SqlArchive,
     SqlNotebook,

@@ -1,0 +1,126 @@
+"""Rings that were promised: what rang, and what became of the message. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.alerts.facts import rule_of
+from bot.alerts.people import ChatRef
+from bot.alerts.sentences import event, filled_levels, meaning
+from bot.alerts.translator import Translator
+from bot.rules.tree import Rule
+
+PROMPT = 10.0
+"""How many seconds a message may take that is told without saying how long it took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A ring of one alert, and the message of it for one chat.
+
+    ``rule`` is the alert's own as it is now, ``armed`` what rang, its levels filled in. ``at`` is when it
+    came true, ``seen_at`` when that was seen, ``made_at`` when the message was promised, ``sent_at`` when the
+    platform took it as its ``message``. One that was not sent may be muted, given up, held until the ``chat``
+    can be written to again, or due at ``not_before``; ``error`` says why the last attempt failed.
+    """
+
+    label: str
+    rule: str
+    armed: str
+    at: float
+    seen_at: float
+    value: float
+    chat: ChatRef
+    made_at: float
+    is_early: bool = False
+    confirmed_at: float | None = None
+    corrected_at: float | None = None
+    is_late: bool = False
+    is_private: bool = True
+    is_muted: bool = False
+    attempts: int = 0
+    sent_at: float | None = None
+    message: str = ""
+    given_up_at: float | None = None
+    held_at: float | None = None
+    not_before: float = 0.0
+    error: str = ""
+
+
+def rung_line(rung: Rung, link: str, tr: Translator, now: float) -> str:
+    """Say in one line what rang, when and at which value, whether it stands, and where it was told."""
+    parts = [
+        tr(
+            "{at} {label} {happened}",
+            at=tr.instant(rung.at, now),
+            label=rung.label,
+            happened=_happened(rung, tr),
+        )
+    ]
+    parts.append(tr.price(rung.value))
+    parts.extend(_timing(rung, tr))
+    if rung.sent_at is None:
+        parts.append(_untold(rung, tr, now))
+    elif link:
+        parts.append(link)
+    return " · ".join(parts)
+
+
+def delivery(rung: Rung, tr: Translator, now: float) -> str:
+    """Say what became of the message of a ring: when it was told, how long that took, or why it was not."""
+    if rung.sent_at is None:
+        return _untold(rung, tr, now)
+    told = tr("told {at}", at=tr.instant(rung.sent_at, now))
+    if (took := rung.sent_at - rung.made_at) >= PROMPT:
+        told = tr("{told}, {time} after it was due", told=told, time=tr.duration(took))
+    if rung.attempts > 1:
+        told = tr("{told}, at attempt {count}", told=told, count=rung.attempts)
+    return told
+
+
+def last_ring(rung: Rung, link: str, tr: Translator, now: float) -> str:
+    """Say when an alert rang last, how that stands, and what became of the message."""
+    said = ", ".join((tr.price(rung.value), *_timing(rung, tr)))
+    last = tr(
+        "Last ring: {at} at {said}; {delivery}.",
+        at=tr.instant(rung.at, now),
+        said=said,
+        delivery=delivery(rung, tr, now),
+    )
+    return f"{last} {link}".rstrip()
+
+
+def _happened(rung: Rung, tr: Translator) -> str:
+    armed, named = rule_of(rung.armed), rule_of(rung.rule)
+    if armed is None:
+        return rung.armed
+    levels = filled_levels(named, armed) if named else {}
+    happened = event(armed, levels, tr)
+    return happened.past if happened else meaning(Rule(armed.condition), levels, tr)
+
+
+def _timing(rung: Rung, tr: Translator) -> list[str]:
+    """Say how a ring was told: early, late, and whether it was taken back."""
+    said = []
+    if rung.is_early:
+        said.append(tr("early, confirmed") if rung.confirmed_at is not None else tr("early"))
+    if rung.is_late:
+        said.append(tr("{time} late", time=tr.duration(max(rung.seen_at - rung.at, 0))))
+    if rung.corrected_at is not None:
+        said.append(tr("taken back"))
+    return said
+
+
+def _untold(rung: Rung, tr: Translator, now: float) -> str:
+    if rung.is_muted:
+        return tr("not told: muted")
+    why = rung.error or tr("no reason is known")
+    if rung.given_up_at is not None:
+        return tr("never told, given up {at}: {why}", at=tr.instant(rung.given_up_at, now), why=why)
+    if rung.held_at is not None:
+        return tr("not told yet: this chat could not be written to ({why})", why=why)
+    if rung.attempts and rung.error:
+        tries = tr.many("{count} attempt failed", "{count} attempts failed", rung.attempts)
+        at = tr.instant(max(rung.not_before, now), now)
+        return tr("not told yet: {tries} ({why}), next {at}", tries=tries, why=why, at=at)
+    return tr("being told now")

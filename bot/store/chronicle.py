@@ -1,0 +1,133 @@
+"""What was judged, what rang, and what became of the message: read for whoever asks why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, func, or_, select
+
+from bot.alerts.models import Telling
+from bot.alerts.people import ChatKind, ChatRef
+from bot.alerts.rings import Rung
+from bot.metrics import Close, MetricKey
+from bot.ports import Judged
+from bot.store.database import Database, chunks, whole
+from bot.store.people import find_chat
+from bot.store.promise import MUTED
+from bot.store.rows import key_of, read_ref
+from bot.store.tables import alerts, chats, cursors, outbox, rings
+
+_LARGEST = 2**31 - 1
+
+
+class SqlChronicle:
+    """The port ``Chronicle``."""
+
+    _database: Database
+
+    @whole
+    async def judged(self, keys: Iterable[MetricKey]) -> dict[MetricKey, Judged]:
+        """Say how far each of some series was judged; of one that several judge, the slowest counts."""
+        wanted = set(keys)
+        found: dict[MetricKey, Judged] = {}
+        async with self._database.reading() as connection:
+            for names in chunks(sorted({key.instrument for key in wanted})):
+                for row in await connection.execute(select(cursors).where(cursors.c.instrument.in_(names))):
+                    key = MetricKey(row.metric, row.instrument, row.venue)
+                    if key in wanted and (key not in found or row.judged_to < found[key].to):
+                        found[key] = Judged(row.judged_to, _close(row))
+        return found
+
+    @whole
+    async def rung(self, chat: ChatRef, label: str, page: int, size: int) -> tuple[list[Rung], int]:
+        """Give a page of what rang for a chat, newest first, and how many rings there are in all."""
+        async with self._database.reading() as connection:
+            chat_id = await find_chat(connection, chat)
+            if chat_id is None:
+                return [], 0
+            told = outbox.join(alerts, outbox.c.alert_id == alerts.c.id).join(
+                rings, outbox.c.ring_id == rings.c.id
+            )
+            of = [
+                outbox.c.kind == Telling.RING.value,
+                or_(outbox.c.chat_id == chat_id, outbox.c.owner_id == chat_id),
+                *_labelled(label, chat_id),
+            ]
+            count = await connection.scalar(select(func.count()).select_from(told).where(*of))
+            chosen = (
+                select(*_COLUMNS)
+                .select_from(told.join(chats, outbox.c.chat_id == chats.c.id))
+                .where(*of)
+                .order_by(outbox.c.id.desc())
+                .limit(size)
+                .offset((page - 1) * size)
+            )
+            return [_rung(row) for row in await connection.execute(chosen)], int(count or 0)
+
+
+_COLUMNS: tuple[Any, ...] = (
+    outbox.c.made_at,
+    outbox.c.attempts,
+    outbox.c.sent_at,
+    outbox.c.receipt,
+    outbox.c.given_up_at,
+    outbox.c.held_at,
+    outbox.c.not_before,
+    outbox.c.error,
+    alerts.c.number,
+    alerts.c.name,
+    alerts.c.rule,
+    rings.c.rule.label("armed"),
+    rings.c.at,
+    rings.c.seen_at,
+    rings.c.value,
+    rings.c.is_early,
+    rings.c.confirmed_at,
+    rings.c.corrected_at,
+    rings.c.facts,
+    chats.c.platform,
+    chats.c.chat,
+    chats.c.thread,
+    chats.c.kind,
+)
+
+
+def _labelled(label: str, chat_id: int) -> list[ColumnElement[bool]]:
+    if not label:
+        return []
+    number = label.removeprefix("#")
+    if label != number and number.isdecimal():
+        is_number = alerts.c.number == min(int(number), _LARGEST)
+        return [is_number, alerts.c.chat_id == chat_id]
+    return [alerts.c.key == key_of(label)]
+
+
+def _rung(row: Row[Any]) -> Rung:
+    return Rung(
+        label=row.name or f"#{row.number}",
+        rule=row.rule,
+        armed=row.armed,
+        at=row.at,
+        seen_at=row.seen_at,
+        value=row.value,
+        chat=read_ref(row),
+        made_at=row.made_at,
+        is_early=row.is_early,
+        confirmed_at=row.confirmed_at,
+        corrected_at=row.corrected_at,
+        is_late=bool(row.facts.get("is_late")),
+        is_private=row.kind == ChatKind.PRIVATE,
+        is_muted=row.error == MUTED,
+        attempts=row.attempts,
+        sent_at=row.sent_at,
+        message=row.receipt or "",
+        given_up_at=row.given_up_at,
+        held_at=row.held_at,
+        not_before=row.not_before,
+        error=row.error,
+    )
+
+
+def _close(row: Row[Any]) -> Close | None:
+    return None if row.close is None else Close(row.shown_at, row.close, row.source, row.home)
