@@ -11,7 +11,7 @@ The house, from the ground up; a name imports only from storeys below its own:
     ports                       the sockets between the rooms: Feed, Market, Tape, Store, Chat, Clock
     illustrate                  the candles of a message's chart, asked for once
     watch, deliver, commands    the ways of the data: judge, send, what people may say
-    feeds, store, chats, web, settings, logs, tape   the world outside, one folder or file a kind
+    feeds, store, chats, web, settings, logs, tape, shelf   the world outside, one folder or file a kind
     house                       the running parts, and when each of them works
     app, demo, __main__         the one builder, the demonstration, the command line
 """
