@@ -99,6 +99,9 @@ def _ring(facts: Facts, tr: Translator, now: float) -> Message:
         lines.append(_late(facts, tr))
     if revised := _revised(facts, tr, now):
         lines.append(tr("Late: {because}.", because=revised))
+    if playbook := text_of(facts, "playbook"):
+        part = text_of(facts, "part")
+        lines.append(tr("Playbook {playbook}: {part}.", playbook=playbook, part=part))
     if note := text_of(facts, "note") or (armed.options.note if armed else ""):
         lines.append(tr("Note: {note}", note=note))
     return Message(

@@ -200,6 +200,8 @@ def _leased(ids: list[int]) -> Select[Any]:
             chats.c.timezone,
             alerts.c.number,
             alerts.c.name,
+            alerts.c.playbook,
+            alerts.c.part,
             alerts.c.rule,
             alerts.c.author,
             rings.c.facts.label("ring_facts"),
@@ -226,6 +228,8 @@ def _notification(row: Row[Any]) -> Notification:
         facts["is_elsewhere"] = True
     if row.alert_id is not None:
         facts |= {"alert": row.name or f"#{row.number}", "rule": row.rule, "author": row.author}
+        if row.playbook:
+            facts |= {"playbook": row.playbook, "part": row.part}
     return Notification(
         id=row.id,
         chat=read_ref(row),
