@@ -157,6 +157,7 @@ async def open_house(
             version=version("tocsin"),
             late_after=late_after,
             shelf=read_shelf(settings.playbooks_dir),
+            invitation=_inviting(chats),
         )
         desk = _waking(make_desk(office), wake)
         tape = MemoryTape()
@@ -293,6 +294,11 @@ def _waking(desk: Desk, wake: Callable[[], None]) -> Desk:
 
     async def complete(caller: Caller, command: str, option: str, prefix: str) -> list[Choice]:
         return await desk.complete(caller, command, option, prefix)
+
+def _inviting(chats: Sequence[Chat]) -> Callable[[str, str], str]:
+    by_platform = {chat.platform: chat for chat in chats}
+    return lambda platform, token: by_platform[platform].invitation(token)
+
 
     return Desk(dispatch, complete)
 

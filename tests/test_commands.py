@@ -785,14 +785,15 @@ async def test_an_unknown_command_is_answered_with_the_nearest(room: Room) -> No
 
 
 async def test_plain_text_that_is_a_rule_is_answered_with_how_to_arm_it(room: Room) -> None:
-    assert await room.say("btc 100k") == (
-        "I read that as: BTC/USDT reaching 100,000.\nTo arm it, send: /alert btc crosses 100000"
+    assert await room.say("tell me when btc hits 100k, please") == (
+        "I read that as: BTC/USDT reaching 100,000. Now 69,400 (44.1% away).\n"
+        "Nothing is armed yet: press the button, or send: /alert btc crosses 100000"
     )
     assert await room.store.subscriptions(ANN.chat) == []
 
 
 async def test_plain_text_that_is_no_rule_gets_a_short_answer(room: Room) -> None:
-    assert "An alert is one line: /alert btc < 100k" in await room.say("good morning")
+    assert "For instance: btc < 100k" in await room.say("good morning")
 
 
 async def test_plain_text_in_a_group_is_none_of_the_bots_business(room: Room) -> None:

@@ -23,13 +23,15 @@ LABEL = 32
 class Button:
     """A button under a message: pressing it says ``line``, a command such as ``/confirm 12``.
 
-    It is said by whoever presses, with his role, and the message is edited to show the answer. The platforms
-    keep the line, so a button works after a restart too. One that ``is_sound`` can be shown everywhere; the
-    platforms leave out any other, for what a message says is worth more than its buttons.
+    It is said by whoever presses, with his role, and the message is edited to show the answer; one that
+    ``is_own`` is said in the private chat of who presses, and answered there, where a platform can do that.
+    The platforms keep the line, so a button works after a restart too. One that ``is_sound`` can be shown
+    everywhere; the platforms leave out any other, for what a message says is worth more than its buttons.
     """
 
     label: str
     line: str
+    is_own: bool = False
 
     @property
     def is_sound(self) -> bool:

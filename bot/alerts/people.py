@@ -52,6 +52,7 @@ class Caller:
     chat, or ``None`` where it must be asked for. In a private chat everybody is their own admin. ``above``
     is the channel that a thread belongs to, ``server`` the Discord server. Who speaks as the group itself,
     as Telegram's anonymous admins do, has the group's id as ``person``.
+    Who ``has_pressed`` said it with a button.
     """
 
     chat: ChatRef
@@ -62,6 +63,7 @@ class Caller:
     language: str = "en"
     above: ChatRef | None = None
     server: str = ""
+    has_pressed: bool = False
 
     @property
     def group(self) -> ChatRef:

@@ -99,11 +99,14 @@ class Translator:
         delta = timedelta(seconds=seconds)
         return format_timedelta(delta, granularity=unit, threshold=1e12, locale=self._locale())  # type: ignore[arg-type]
 
-    def instant(self, at: float, now: float) -> str:
-        """Word an instant on the person's clock: ``13:04 UTC``, with the date if that is not today's."""
+    def instant(self, at: float, now: float | None = None) -> str:
+        """Word an instant on the person's clock: ``13:04 UTC``, with the date if that is not today's.
+
+        Without ``now`` the whole date stands behind it.
+        """
         moment = datetime.fromtimestamp(at, self._zone())
         time = f"{moment:%H:%M} {_zone_name(moment)}"
-        date = self.date(at, now)
+        date = self._whole_date(moment) if now is None else self.date(at, now)
         return f"{time}, {date}" if date else time
 
     def time(self, at: float) -> str:
@@ -156,6 +159,9 @@ class Translator:
             return Locale.parse(self.language, sep="-")
         except (UnknownLocaleError, ValueError):
             return Locale("en")
+
+    def _whole_date(self, moment: datetime) -> str:
+        return format_skeleton("yMMMd", moment, locale=self._locale())
 
     def _zone(self) -> tzinfo:
         return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)

@@ -109,8 +109,8 @@ class ConsoleChat:
         """Give nothing: what was written to a terminal has no address."""
         return ""
 
-    def link(self, chat: ChatRef, message: str, is_private: bool) -> str:
-        """Give nothing: what was written to a terminal has no address."""
+    def invitation(self, token: str) -> str:
+        """Give nothing: a console has no address."""
         return ""
 
     async def is_admin(self, chat: ChatRef, person: str, is_fresh: bool = False) -> bool:

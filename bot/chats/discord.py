@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -48,7 +49,7 @@ BARRED = (
 )
 
 UNREACHED = Message(
-    lines=("I am no member here, and cannot write to you in private: write me a direct message first.",),
+    lines=("I cannot write to you in private: let members of this server do so, or write to me first.",),
     is_private=True,
 )
 
@@ -153,10 +154,9 @@ class DiscordChat:
         found = self._client.get_channel(int(channel)) if self._client and channel.isdecimal() else None
         return "" if found is None or isinstance(found, discord.abc.PrivateChannel) else str(found.guild.id)
 
-    def link(self, chat: ChatRef, message: str, is_private: bool) -> str:
-        """Give the address of a message, where it is known in which server its channel is."""
-        place = "@me" if is_private else self._server_of(chat.chat)
-        return f"https://discord.com/channels/{place}/{chat.chat}/{message}" if place else ""
+    def invitation(self, token: str) -> str:
+        """Give nothing: Discord has no such address; there a button is said in private."""
+        return ""
 
     def _server_of(self, channel: str) -> str:
         found = self._client.get_channel(int(channel)) if self._client and channel.isdecimal() else None
@@ -213,12 +213,21 @@ class DiscordChat:
         if not is_apart and not may_write(interaction):
             await answer.add(BARRED)
 
-    async def press(self, interaction: discord.Interaction, line: str, desk: Desk) -> None:
-        """Answer the press of a button: its line is said by who pressed it."""
-        if (caller := await find_caller(interaction, self._calls)) is None:
+    async def press(self, interaction: discord.Interaction, line: str, desk: Desk, is_own: bool) -> None:
+        """Answer the press of a button: its line is said by who pressed it.
+
+        One that is their own is said in their direct messages, and answered to them alone.
+        """
+        caller = await find_caller(interaction, self._calls, is_own=is_own)
+        if caller is None:
+            if is_own and interaction.channel_id is not None:
+                await PressAnswer(interaction, interaction.channel_id, self._calls).show(UNREACHED)
             return
         answer = PressAnswer(interaction, int(caller.chat.chat), self._calls)
-        await relay(desk.dispatch(caller, line), answer, self._answer_within, self._picture)
+        replies = desk.dispatch(replace(caller, has_pressed=True), line)
+        if is_own and interaction.guild_id is not None:
+            replies = to_them_alone(replies)
+        await relay(replies, answer, self._answer_within, self._picture)
 
     async def _picture(self, message: Message) -> bytes | None:
         return await self._studio.picture(message.chart, ANSWER_PATIENCE)
@@ -293,8 +302,8 @@ class _Client(discord.Client):
             case discord.InteractionType.autocomplete:
                 await self._do(self._chat.complete(interaction, self._desk))
 
-    async def on_press(self, interaction: discord.Interaction, line: str) -> None:
-        await self._do(self._chat.press(interaction, line, self._desk))
+    async def on_press(self, interaction: discord.Interaction, line: str, is_own: bool) -> None:
+        await self._do(self._chat.press(interaction, line, self._desk, is_own))
 
     async def on_message(self, message: discord.Message) -> None:
         is_speech = message.type in (discord.MessageType.default, discord.MessageType.reply)

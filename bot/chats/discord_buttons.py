@@ -15,17 +15,19 @@ from bot.alerts.message import Buttons, Message, sound
 from bot.chats.discord_text import LIMIT, escape, lines_of, render, width
 
 PRESS: Final = "press"
-"""The event that the client is told of a press: ``on_press(interaction, line)``."""
+"""The event that the client is told of a press: ``on_press(interaction, line, is_own)``."""
 
 _QUOTE = "> "
 
 
-class Press(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"say:(?P<line>/.+)"):
-    """A button that says a line; it is made anew from its ``custom_id`` at every press."""
+class Press(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"(?P<how>say|own):(?P<line>/.+)"):
+    """A button that says a line, in private if it ``is_own``; made anew from its ``custom_id`` at a press."""
 
-    def __init__(self, label: str, line: str, row: int | None = None) -> None:
-        super().__init__(discord.ui.Button(label=label, custom_id=f"say:{line}"), row=row)
+    def __init__(self, label: str, line: str, row: int | None = None, *, is_own: bool = False) -> None:
+        how = "own" if is_own else "say"
+        super().__init__(discord.ui.Button(label=label, custom_id=f"{how}:{line}"), row=row)
         self._line = line
+        self._is_own = is_own
 
     @classmethod
     async def from_custom_id(
@@ -33,11 +35,11 @@ class Press(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"say:(?P<l
     ) -> Self:
         """Make the button again that was pressed."""
         label = item.label if isinstance(item, discord.ui.Button) else None
-        return cls(label or "?", match["line"])
+        return cls(label or "?", match["line"], is_own=match["how"] == "own")
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Bring the press to the client."""
-        interaction.client.dispatch(PRESS, interaction, self._line)
+        interaction.client.dispatch(PRESS, interaction, self._line, self._is_own)
 
 
 def view_of(rows: Buttons) -> discord.ui.View | None:
@@ -47,7 +49,7 @@ def view_of(rows: Buttons) -> discord.ui.View | None:
     view = discord.ui.View(timeout=None)
     for number, row in enumerate(rows):
         for button in row:
-            view.add_item(Press(button.label, button.line, number))
+            view.add_item(Press(button.label, button.line, number, is_own=button.is_own))
     return view
 
 

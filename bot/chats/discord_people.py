@@ -14,12 +14,14 @@ from bot.ports import Replies
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-async def find_caller(interaction: discord.Interaction, calls: Calls) -> Caller | None:
-    """Say who gave a command and where; one that is only theirs is of their direct messages.
+async def find_caller(
+    interaction: discord.Interaction, calls: Calls, *, is_own: bool = False
+) -> Caller | None:
+    """Say who gave a command and where; one that is only theirs, or their own, is of their direct messages.
 
     ``None`` for a place that is no chat, and where no direct message can reach them.
     """
-    if not is_only_theirs(interaction):
+    if not is_only_theirs(interaction) and not (is_own and interaction.guild_id is not None):
         return caller_of(interaction)
     try:
         direct = await calls.within(interaction.user.create_dm())
@@ -43,7 +45,8 @@ async def find_author(message: discord.Message, client: discord.Client | None, c
 async def to_them_alone(replies: Replies) -> Replies:
     """Show replies to nobody but who asked."""
     async for message in replies:
-        yield replace(message, is_private=True)
+        rows = tuple(tuple(replace(one, is_own=True) for one in row) for row in message.buttons)
+        yield replace(message, is_private=True, buttons=rows)
 
 
 def caller_of(interaction: discord.Interaction, direct: int | None = None) -> Caller | None:

@@ -270,9 +270,21 @@ class TelegramChat:
         """Give the address of a message in a supergroup or a channel; elsewhere Telegram has none."""
         return link_of(chat, message)
 
-    def link(self, chat: ChatRef, message: str, is_private: bool) -> str:
-        """Give the address of a message in a supergroup or a channel; elsewhere Telegram has none."""
-        return link_of(chat, message)
+    def invitation(self, token: str) -> str:
+        """Give the deep link of a token; nothing while Telegram has not said who we are."""
+        bot = self._application.bot
+        try:
+            return f"https://t.me/{bot.username}?start={token}"
+        except RuntimeError:  # it is not initialized yet
+            return ""
+
+    async def find_place(self, name: str, asking: ChatRef, person: str) -> Place | None:
+        """Find a channel or group by its ``@name`` or id; ``None`` where the bot sees none."""
+        try:
+            return await find_place(self._application.bot, name, person)
+        except TelegramError as error:
+            log.info("no such place", platform="telegram", reason=str(error))
+            return None
 
     async def is_admin(self, chat: ChatRef, person: str, is_fresh: bool = False) -> bool:
         """Ask Telegram whether a person administers a chat; an answer is kept for a minute.

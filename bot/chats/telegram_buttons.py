@@ -65,6 +65,7 @@ def read_press(query: CallbackQuery) -> Pressed | None:
         person.full_name,
         True if is_private else None,
         person.language_code or "en",
+        has_pressed=True,
     )
     said = Said(caller, line, post.message_id)
     if not isinstance(post, Post) or not post.is_accessible:

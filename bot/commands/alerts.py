@@ -8,6 +8,7 @@ from datetime import datetime
 from bot.alerts.message import Message, say
 from bot.alerts.models import Alert
 from bot.alerts.offers import of_alert, of_deleting, of_rest
+from bot.commands.offering import written
 from bot.commands.preview import preview
 from bot.commands.reading import (
     SURE,
@@ -32,7 +33,7 @@ _UNTRUE = (Standing.CLEAR, Standing.NEAR)
 async def make(request: Request) -> Replies:
     """Arm a rule for this chat."""
     tr = request.tr
-    text, is_sure = split_sure(request.given("rule"))
+    text, is_sure = split_sure(await written(request))
     reading = read_rule(request, text)
 
     async def write(prepared: Prepared) -> Alert:

@@ -8,6 +8,7 @@ from bot.alerts.people import Caller
 from bot.commands.books import shelf_of
 from bot.commands.request import Office
 from bot.commands.table import Completes
+from bot.commands.zones import zones_from
 from bot.ports import Choice
 
 log = structlog.get_logger(__name__)
@@ -80,6 +81,8 @@ async def _suggest(office: Office, caller: Caller, kind: Completes, prefix: str)
 
             names = [one.name for one in COMMANDS]
             return [Choice(f"/{name}", name) for name in names if name.startswith(text.lstrip("/"))]
+        case "zone":
+            return [Choice(zone, zone) for zone in zones_from(text, _MOST)]
         case "":
             return []
 

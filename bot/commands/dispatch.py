@@ -16,15 +16,17 @@ from bot.alerts.message import Message, say
 from bot.alerts.people import Caller, ChatKind, Policy, Role
 from bot.alerts.refusals import beyond
 from bot.alerts.translator import ENGLISH
+from bot.commands import plain
 from bot.commands.complete import complete
 from bot.commands.gate import Shut
 from bot.commands.manual import page, unknown, who_may
+from bot.commands.offering import put_right_in
 from bot.commands.reading import label_of
 from bot.commands.request import Office, Refusal, Request
 from bot.commands.table import Command, Kind
 from bot.commands.verbs import COMMANDS
-from bot.ports import Beyond, Choice, Desk, Replies, StoreTrouble
-from bot.rules import RuleError, explain, qualify, read, read_number
+from bot.ports import Already, Beyond, Choice, Desk, Replies, StoreTrouble
+from bot.rules import read_number
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +58,7 @@ async def dispatch(office: Office, caller: Caller, words: str) -> AsyncIterator[
         await office.gate.admit(caller, office.clock.now(), tr)
         request = await _request(office, caller)
         tr = request.tr
-        replies = _run(request, name, rest) if name else _plain(request, rest)
+        replies = _run(request, name, rest) if name else plain.answer(request, rest)
         async for reply in replies:
             yield reply
     except Shut as shut:
@@ -66,6 +68,9 @@ async def dispatch(office: Office, caller: Caller, words: str) -> AsyncIterator[
         yield refusal.message
     except Beyond as bound:
         yield Message(lines=beyond(bound.thing, bound.whose, bound.most, tr), is_private=True)
+    except Already as same:
+        lines = (tr("{label} is that alert already, and armed.", label=same.label), tr("/alerts shows it."))
+        yield Message(lines=lines, is_private=True)
     except StoreTrouble as trouble:
         log.error("command_failed", command=name, platform=caller.chat.platform, reason=str(trouble))
         yield say(tr("My database cannot be used just now, and nothing was changed. Please send that again."))
@@ -82,7 +87,9 @@ async def dispatch(office: Office, caller: Caller, words: str) -> AsyncIterator[
 async def _run(request: Request, name: str, rest: str) -> AsyncIterator[Message]:
     command = _BY_NAME.get(name)
     if command is None:
-        raise unknown(name, request.tr)
+        raise put_right_in(unknown(name, request.tr), f"/{name} {rest}".rstrip(), request)
+    if not command.keeps_lines:
+        rest = rest.replace("\n", " ")
     values = _values(command, rest)
     is_reading = command.reads_without and not (values or {}).get(command.reads_without)
     needed = Role.MEMBER if is_reading or await _is_let(command, request, values) else command.role
@@ -92,27 +99,11 @@ async def _run(request: Request, name: str, rest: str) -> AsyncIterator[Message]
     if values is None:
         raise Refusal(*page(command, request.tr))
     asked = Request(request.office, request.caller, request.settings, role, request.tr, request.now, values)
-    async for reply in command.run(asked):
-        yield replace(reply, takes_place=command.takes_place)
-
-
-async def _plain(request: Request, text: str) -> AsyncIterator[Message]:
-    """Answer plain text in a private chat: what it would be as a rule, or how to begin."""
-    tr = request.tr
     try:
-        rule = read(text).rule
-    except RuleError:
-        yield say(
-            tr("That is no command, and no rule that I can read."),
-            tr("An alert is one line: {line}", line="/alert btc < 100k"),
-            tr("/help lists everything I know."),
-        )
-        return
-    meaning = tr.render(explain(qualify(rule, request.office.quote)))
-    yield say(
-        tr("I read that as: {meaning}.", meaning=meaning),
-        tr("To arm it, send: {line}", line=f"/alert {rule}"),
-    )
+        async for reply in command.run(asked):
+            yield replace(reply, takes_place=command.takes_place)
+    except Refusal as refusal:
+        raise put_right_in(refusal, f"/{name} {rest}".rstrip(), request) from refusal
 
 
 def _split(words: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.alerts.message import Message, say
+from bot.alerts.message import say
 from bot.alerts.people import ChatKind, Policy, Role
 from bot.alerts.translator import Translator
 from bot.commands.reading import nearest
@@ -10,18 +10,21 @@ from bot.commands.request import Refusal, Request
 from bot.commands.table import Command
 from bot.ports import Replies
 
-
-async def start(request: Request) -> Replies:
-    """Say what the bot does and how to begin."""
-    tr = request.tr
-    yield Message(
-        title=tr("I watch the market and ring here when what you wrote comes true."),
-        lines=(
-            tr("Write an alert in one line:"),
-            *(f"/alert {example}" for example in _command("alert", tr).examples),
-            tr("/help lists everything I know."),
-        ),
-    )
+_SYNONYMS = {
+    **dict.fromkeys(["list", "mine", "ls"], "alerts"),
+    **dict.fromkeys(["new", "add", "watch", "create", "set", "remind"], "alert"),
+    **dict.fromkeys(["remove", "rm", "del", "cancel"], "delete"),
+    **dict.fromkeys(["tz", "zone", "clock", "time"], "timezone"),
+    **dict.fromkeys(["lang"], "language"),
+    **dict.fromkeys(["copy", "link", "send"], "share"),
+    **dict.fromkeys(["prices", "quote", "p"], "price"),
+    **dict.fromkeys(["graph", "plot"], "chart"),
+    **dict.fromkeys(["backtest", "check", "preview"], "test"),
+    **dict.fromkeys(["menu", "commands", "?"], "help"),
+    **dict.fromkeys(["rearm", "unpause", "continue"], "resume"),
+    **dict.fromkeys(["stop", "halt"], "pause"),
+}
+"""What people call some commands, and the commands."""
 
 
 async def show(request: Request) -> Replies:
@@ -68,13 +71,22 @@ def who_may(command: Command, request: Request) -> list[str]:
 
 def unknown(name: str, tr: Translator) -> Refusal:
     """Answer to a command that does not exist."""
-    from bot.commands.verbs import COMMANDS
-
     lines = [tr("I know no command {name}.", name=f"/{name}")]
-    if near := nearest(name, [command.name for command in COMMANDS]):
+    near = command_for(name, cutoff=0.5)
+    if near:
         lines.append(tr("Did you mean {name}?", name=f"/{near}"))
     lines.append(tr("/help lists everything I know."))
-    return Refusal(*lines)
+    return Refusal(*lines, misspelt=(f"/{name}", f"/{near}") if near else None)
+
+
+def command_for(word: str, cutoff: float = 0.8) -> str:
+    """Give the name of the command that a word means, or is most like; else nothing."""
+    from bot.commands.verbs import COMMANDS
+
+    names, word = [command.name for command in COMMANDS], word.lower()
+    if word in names:
+        return word
+    return _SYNONYMS.get(word) or nearest(word, names, cutoff)
 
 
 def _command(name: str, tr: Translator) -> Command:

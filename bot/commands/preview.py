@@ -11,9 +11,10 @@ import structlog
 from bot.alerts.message import say
 from bot.alerts.translator import Translator
 from bot.backtest import Needs, Replay, needs_of
+from bot.commands.offering import outlook
 from bot.commands.reading import Prepared, prepare, read_rule
 from bot.commands.request import Request
-from bot.commands.standing import distance, figures
+from bot.commands.standing import figures
 from bot.engine.past import Past, Unfit
 from bot.engine.state import Ring
 from bot.metrics import MINUTE, Bar, MetricKey, Observation, minute_of, opening_of
@@ -42,13 +43,7 @@ async def test(request: Request) -> Replies:
     """Say how often a rule would have rung, when last, and how far it is now; nothing is armed."""
     tr, reading = request.tr, read_rule(request, request.given("rule"))
     prepared = await prepare(request, reading.rule, await request.levels())
-    meaning = prepared.meaning(tr)
-    if where := distance(prepared.armed, prepared.keys, prepared.seen, tr):
-        first = tr("{rule}. Now {where}.", rule=meaning, where=where)
-    elif prepared.is_seen:
-        first = tr("{rule}.", rule=meaning)
-    else:
-        first = tr("{rule}. The price cannot be seen just now.", rule=meaning)
+    first = outlook(prepared, request)
     present = figures(prepared, tr, request.now)
     arm = tr("To arm it, send: {line}", line=f"/alert {reading.rule}")
     yield say(first, *present, arm)

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import structlog
 
+from bot.alerts.message import Button, sound
 from bot.alerts.sentences import filled_levels, instrument_name, meaning, thresholds
 from bot.alerts.translator import Translator
 from bot.commands.examples import PLAIN, fitting
@@ -41,6 +42,7 @@ from bot.rules import (
     read,
     tickers,
 )
+from bot.rules.talk import misspelt
 from bot.rules.tree import Compare, Instrument, Number, Rule
 
 T = TypeVar("T")
@@ -119,7 +121,7 @@ def refused(error: RuleError, tr: Translator, examples: Sequence[str] = ()) -> R
         lines.append(tr.render(error.hint))
     shown = " ".join(lines)
     lines.extend(tr("For instance: {rule}", rule=one) for one in examples if one not in shown)
-    return Refusal(*lines, code=picture(error))
+    return Refusal(*lines, code=picture(error), misspelt=misspelt(error))
 
 
 async def prepare(request: Request, rule: Rule, values: Mapping[str, Decimal]) -> Prepared:
@@ -269,7 +271,16 @@ async def find(request: Request, instrument: Instrument, remark: str = "") -> Me
         lines = [tr("No exchange that I watch lists {name}.", name=name)]
         if error.nearest:
             lines.append(tr("Nearest: {names}.", names=", ".join(error.nearest)))
-        raise Refusal(*lines, *([remark] if remark else [])) from error
+        pair = _meant(instrument, error.nearest[0]) if error.nearest else None
+        raise Refusal(*lines, *([remark] if remark else []), misspelt=pair) from error
+
+
+def _meant(instrument: Instrument, nearest: str) -> tuple[str, str]:
+    """Give the base that was named and the one that was meant, or the whole pair where its quote differs."""
+    base, _, quote = nearest.partition("/")
+    if quote == instrument.quote and base != instrument.base:
+        return instrument.base, base
+    return f"{instrument.base}/{instrument.quote}", nearest
 
 
 async def look(market: Market, keys: Iterable[MetricKey]) -> dict[MetricKey, Seen]:
@@ -326,7 +337,7 @@ def ask_if_far(prepared: Prepared, again: str, tr: Translator) -> None:
         if price / FAR <= float(thousandfold) <= price * FAR:
             lines.append(tr("Did you mean {level}?", level=thousandfold))
         lines.append(tr("If you mean it, send: {line}", line=again))
-        raise Refusal(*lines)
+        raise Refusal(*lines, buttons=sound(((Button(tr("I mean it"), again),),)))
 
 
 def label_of(name: str) -> str:
@@ -335,9 +346,9 @@ def label_of(name: str) -> str:
     return f"#{name}" if name.isdigit() else name
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
+def nearest(name: str, known: Sequence[str], cutoff: float = 0.5) -> str:
     """Give the known name that is most like another, or nothing."""
-    return next(iter(get_close_matches(name.lower(), known, n=1, cutoff=0.5)), "")
+    return next(iter(get_close_matches(name.lower(), known, n=1, cutoff=cutoff)), "")
 
 
 def _no_level(error: UnknownLevel, tr: Translator) -> Refusal:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from bot import gauges
-from bot.alerts.message import Message
+from bot.alerts.message import Button, Buttons, Message
 from bot.alerts.people import Caller, ChatKind, ChatRef, Role
 from bot.alerts.playbooks import Shelf
 from bot.alerts.rings import Rung
@@ -40,6 +40,7 @@ class Office:
     * ``shelf``: the playbooks as their files have them.
     * ``previews``: the places for those who look through history, which costs calls and time.
     """
+    * ``invitation``: gives the address that brings a token to the bot on a platform, or nothing.
 
     register: Register
     market: Market
@@ -58,6 +59,7 @@ class Office:
     loop_lag: Callable[[], Delay | None] = gauges.loop_lag
     previews: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PREVIEWS), compare=False)
     illustrator: Illustrator = field(init=False, compare=False)
+    invitation: Callable[[str, str], str] = lambda _platform, _token: ""
     gate: Gate = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -110,6 +112,20 @@ class Request:
 class Refusal(Exception):
     """A command that cannot be done, with the answer that says why and what to do instead."""
 
-    def __init__(self, *lines: str, code: str = "") -> None:
+    ``misspelt`` is a word of what was said and the one that was meant for it, as far as anybody can tell.
+    """
+
+    def __init__(
+        self,
+        *lines: str,
+        code: str = "",
+        buttons: Buttons = (),
+        misspelt: tuple[str, str] | None = None,
+    ) -> None:
         super().__init__(" ".join(lines))
-        self.message = Message(lines=lines, code=code, is_private=True)
+        self.message = Message(lines=lines, code=code, is_private=True, buttons=buttons)
+        self.misspelt = misspelt
+
+    def add(self, button: Button) -> None:
+        """Offer a way on."""
+        self.message = replace(self.message, buttons=(*self.message.buttons, (button,)))

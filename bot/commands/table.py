@@ -11,7 +11,7 @@ from bot.commands.request import Request
 from bot.ports import Replies
 
 Kind = Literal["text", "number", "whole"]
-Completes = Literal["", "rule", "instrument", "alert", "shared", "level", "playbook", "command"]
+Completes = Literal["", "rule", "instrument", "alert", "shared", "level", "playbook", "command", "zone"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,12 @@ from bot.commands import (
     bans,
     charts,
     confirming,
+    clocks,
     editing,
     feeds,
     levels,
+    greeting,
+    handing,
     listing,
     manual,
     market,
@@ -49,7 +52,14 @@ _MUTE = Command(
 )
 
 COMMANDS: tuple[Command, ...] = (
-    Command("start", "Say what this bot does", Role.MEMBER, (), manual.start),
+    Command(
+        "start",
+        "Say what this bot does, with alerts to arm at once",
+        Role.MEMBER,
+        (Option("link", "What somebody handed you", is_required=False),),
+        greeting.start,
+        takes_place=True,
+    ),
     Command(
         "help",
         "List the commands, or tell more of one",
@@ -163,6 +173,14 @@ COMMANDS: tuple[Command, ...] = (
         Role.MEMBER,
         (),
         metrics.show,
+    Command(
+        "share",
+        "Hand an alert on: others look at it, and arm it for themselves",
+        Role.MEMBER,
+        (_ALERT,),
+        handing.share,
+        examples=("3",),
+    ),
     ),
     Command(
         "etf",
@@ -330,6 +348,28 @@ COMMANDS: tuple[Command, ...] = (
         quotas.quota,
         changes=True,
         examples=("", "alerts person 200"),
+    Command(
+        "timezone",
+        "Show the clock that times are told on, or set it",
+        Role.ADMIN,
+        (Option("zone", "A city or an offset, such as: Berlin, UTC+8", is_required=False, completes="zone"),),
+        clocks.timezone,
+        changes=True,
+        reads_without="zone",
+        takes_place=True,
+        examples=("", "Europe/Berlin", "UTC+8"),
+    ),
+    Command(
+        "language",
+        "Show the language that I speak here, or set it",
+        Role.ADMIN,
+        (Option("language", "The language, such as: English", is_required=False),),
+        clocks.language,
+        changes=True,
+        reads_without="language",
+        takes_place=True,
+        examples=("", "English"),
+    ),
     ),
     Command(
         "ban",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bot.ports.bounds import Bounding
 from bot.ports.chronicle import Chronicle, Judged
 from bot.ports.errors import (
+    Already,
     Beyond,
     Conflict,
     Refused,
@@ -66,6 +67,7 @@ from bot.ports.world import (
 
 __all__ = [
     "Archive",
+    "Already",
     "Armed",
     "Armer",
     "Beyond",

@@ -46,6 +46,14 @@ class Beyond(TocsinError):
         self.most = most
 
 
+class Already(TocsinError):
+    """The very same is there already, under this ``label``."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(label)
+        self.label = label
+
+
 class Stale(TocsinError):
     """Something newer changed the same thing: look at it again before you change it."""
 

@@ -60,5 +60,5 @@ class Chat(Protocol):
     def link(self, chat: ChatRef, message: str, is_private: bool) -> str:
         """Give the address of a message that was sent, or nothing where there is none or it is not known."""
 
-    def link(self, chat: ChatRef, message: str, is_private: bool) -> str:
-        """Give the address of a message that was sent, or nothing where there is none or it is not known."""
+    def invitation(self, token: str) -> str:
+        """Give the address that brings ``/start TOKEN`` to the bot in private; or nothing."""

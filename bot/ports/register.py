@@ -104,7 +104,8 @@ class Register(Archive, Bounding, Chronicle, Playbooks, Welcoming, Protocol):
     async def make_alert(self, caller: Caller, rule: str, arming: NewArming, now: float) -> Alert:
         """Make a personal alert of the caller's chat, with its arming and subscription.
 
-        Raises Conflict if a level moved since the rule was filled.
+        Raises Conflict if a level moved since the rule was filled, and Already where a button asks for an
+        alert of a rule that is armed in this chat.
         """
 
     async def edit_alert(

@@ -1,4 +1,4 @@
-"""What commands need of the memory to make somebody at home: their clock, their language, what they are given."""
+"""What commands need of the memory to make people at home: their clock, their language, what they hand on."""
 
 from __future__ import annotations
 

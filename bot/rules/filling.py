@@ -37,15 +37,15 @@ def metrics(rule: Rule) -> tuple[Call, ...]:
     return tuple(dict.fromkeys(call for call in calls if FUNCTIONS[call.function].is_metric))
 
 
-def fill(rule: Rule, known: Mapping[str, Decimal]) -> Rule:
+def fill(rule: Rule, known: Mapping[str, Decimal], *, is_partial: bool = False) -> Rule:
     """Put numbers in the place of levels.
 
-    Raises UnknownLevel for the first name that is not known, and RuleError where a number makes no sense
-    there (a price of zero, more digits than any market has).
+    Raises UnknownLevel for the first name that is not known, unless it is partial: then that stays. Raises
+    RuleError where a number makes no sense there (a price of zero, more digits than any market has).
     """
 
     def number(value: Value) -> Value:
-        if not isinstance(value, LevelRef):
+        if not isinstance(value, LevelRef) or (is_partial and value.name not in known):
             return value
         if value.name not in known:
             text = str(rule)
@@ -101,8 +101,9 @@ def fix(rule: Rule, now: float, timezone: str) -> Rule:
     """Turn ``until`` into an instant in UTC, rounded up to a whole second.
 
     ``now`` is in epoch seconds; ``timezone`` is the person's, as an IANA name. A duration counts from now,
-    a date ends with its day there, a time without a zone is on the clock there. Raises RuleError for what is
-    over.
+    a date ends with its day there, a time without a zone is on the clock there. Of a time that comes twice
+    that night the second is meant, and one that is left out comes an hour later: an alert rather lives too
+    long. Raises RuleError for what is over.
     """
     zone = ZoneInfo(timezone)
     match rule.options.until:
@@ -111,7 +112,7 @@ def fix(rule: Rule, now: float, timezone: str) -> Rule:
         case Duration() as duration:
             at = now + duration.seconds
         case datetime() as moment:
-            at = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
+            at = moment.timestamp() if moment.tzinfo else _on_the_clock(moment, zone)
         case date() as day:
             at = datetime.combine(day + timedelta(days=1), time(), zone).timestamp()
     if at <= now:
@@ -119,6 +120,10 @@ def fix(rule: Rule, now: float, timezone: str) -> Rule:
         raise RuleError(text, text.index("until "), Phrase("That time is over."), show("until 7d"))
     until = datetime.fromtimestamp(math.ceil(at), UTC)
     return rule.with_options(replace(rule.options, until=until))
+
+
+def _on_the_clock(moment: datetime, zone: ZoneInfo) -> float:
+    return max(moment.replace(tzinfo=zone, fold=fold).timestamp() for fold in (0, 1))
 
 
 def _changed(rule: Rule, change: Callable[[Value], Value]) -> Rule:

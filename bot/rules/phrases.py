@@ -26,10 +26,13 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """A moment in epoch seconds, on the reader's clock; with its date where that is not that of ``now``."""
+    """A moment in epoch seconds, on the reader's clock; with its date where that is not that of ``now``.
+
+    Without ``now`` it stands with its whole date.
+    """
 
     at: float
-    now: float
+    now: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

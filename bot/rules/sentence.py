@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import assert_never
 
 from bot.rules.naming import name, say_duration, say_value
 from bot.rules.parts import is_moving
-from bot.rules.phrases import Phrase, Quantity
+from bot.rules.phrases import Instant, Phrase, Quantity
 from bot.rules.tree import (
     TURNED,
     And,
@@ -78,9 +78,9 @@ def explain(rule: Rule) -> Phrase:
     return said
 
 
-def _options(options: Options) -> list[tuple[str, dict[str, Phrase | Quantity | str | int]]]:
+def _options(options: Options) -> list[tuple[str, dict[str, Phrase | Quantity | Instant | str | int]]]:
     """Word what is said behind the condition, in the order of the canonical text."""
-    said: list[tuple[str, dict[str, Phrase | Quantity | str | int]]] = []
+    said: list[tuple[str, dict[str, Phrase | Quantity | Instant | str | int]]] = []
     match options.mode:
         case Mode.ONCE:
             said.append(("{condition}, once", {}))
@@ -214,9 +214,9 @@ def _level(level: Value, of: Value) -> Phrase | Quantity | str:
     return say_value(level, unit_of(of))
 
 
-def _instant(until: Until) -> Phrase | str:
+def _instant(until: Until) -> Instant | str:
     if not isinstance(until, datetime):
         return str(until)
     if until.tzinfo is None:
         return f"{until:%Y-%m-%d %H:%M}"
-    return f"{until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return Instant(until.timestamp())

@@ -8,20 +8,20 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, and_, func, select, update
+from sqlalchemy import Row, and_, func, not_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.models import Alert, Subscription, Telling
 from bot.alerts.people import Caller, ChatRef
-from bot.ports import NewArming
-from bot.store.arming import begin_change, move, retire_unused
+from bot.ports import Already, NewArming
+from bot.store.arming import begin_change, is_spent, move, retire_unused
 from bot.store.audit import author
 from bot.store.database import Database, whole
 from bot.store.people import find_chat, know_chat, person_of
 from bot.store.promise import MUTED
 from bot.store.rows import followed, read_alert, read_arming, read_levels, read_state
 from bot.store.subscribing import find, follow, insert_alert, is_waiting, leave, own_of, take_up
-from bot.store.tables import alerts, chats, fillings, outbox, subscriptions
+from bot.store.tables import alert_states, alerts, chats, fillings, outbox, subscriptions
 
 
 class SqlRegister:
@@ -33,11 +33,14 @@ class SqlRegister:
     async def make_alert(self, caller: Caller, rule: str, arming: NewArming, now: float) -> Alert:
         """Make a personal alert of the caller's chat, with its arming and subscription.
 
-        Raises Conflict if a level moved since the rule was filled.
+        Raises Conflict if a level moved since the rule was filled, and Already where a button asks for an
+        alert of a rule that is armed in this chat: however often it is pressed, it makes one.
         """
         async with self._database.writing() as connection:
             change = await begin_change(self._database, connection, now)
             chat_id = await know_chat(self._database, connection, caller)
+            if caller.has_pressed and (same := await _same(connection, chat_id, rule)) is not None:
+                raise Already(f"#{same}")
             numbered = update(chats).where(chats.c.id == chat_id).values(last_number=chats.c.last_number + 1)
             number = (await connection.execute(numbered.returning(chats.c.last_number))).scalar_one()
             alert = Alert(0, rule, author(caller), now, chat=caller.chat, number=number)
@@ -191,3 +194,17 @@ async def _hidden(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict
         .group_by(outbox.c.alert_id)
     )
     return {row.alert_id: row.hidden for row in await connection.execute(counted)}
+
+
+async def _same(connection: AsyncConnection, chat_id: int, rule: str) -> int | None:
+    """Give the number of a chat's own alert of a rule that can still ring, or ``None``."""
+    chosen = (
+        select(alerts.c.number)
+        .join(subscriptions, subscriptions.c.alert_id == alerts.c.id)
+        .outerjoin(alert_states, alert_states.c.arming_id == subscriptions.c.arming_id)
+        .where(alerts.c.chat_id == chat_id, alerts.c.rule == rule, alerts.c.deleted_at.is_(None))
+        .where(subscriptions.c.arming_id.is_not(None), not_(is_spent()))
+        .order_by(alerts.c.number)
+    )
+    number: int | None = await connection.scalar(chosen.limit(1))
+    return number
