@@ -34,13 +34,13 @@ class Office:
       said a moment ago does not do.
     * ``translator_for``: gives the words of a (language, time zone).
     * ``link``: gives the address of the message that told a ring, or nothing.
+    * ``invitation``: gives the address that brings a token to the bot on a platform, or nothing.
     * ``late_after``: seconds after which what a feed last saw counts as late.
     * ``ring_delays``, ``loop_lag``: how long the newest rings took, and how late the event loop is.
     * ``illustrator``: asks the market for the candles of charts.
     * ``shelf``: the playbooks as their files have them.
     * ``previews``: the places for those who look through history, which costs calls and time.
     """
-    * ``invitation``: gives the address that brings a token to the bot on a platform, or nothing.
 
     register: Register
     market: Market
@@ -52,6 +52,7 @@ class Office:
     translator_for: Callable[[str, str], Translator]
     link: Callable[[Rung], str] = lambda _: ""
     version: str = ""
+    invitation: Callable[[str, str], str] = lambda _platform, _token: ""
     allowed: frozenset[tuple[str, str]] = frozenset()
     late_after: float = 120.0
     shelf: Shelf = field(default_factory=Shelf)
@@ -59,7 +60,6 @@ class Office:
     loop_lag: Callable[[], Delay | None] = gauges.loop_lag
     previews: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PREVIEWS), compare=False)
     illustrator: Illustrator = field(init=False, compare=False)
-    invitation: Callable[[str, str], str] = lambda _platform, _token: ""
     gate: Gate = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -110,7 +110,7 @@ class Request:
 
 
 class Refusal(Exception):
-    """A command that cannot be done, with the answer that says why and what to do instead."""
+    """A command that cannot be done, with the answer that says why and what to do instead.
 
     ``misspelt`` is a word of what was said and the one that was meant for it, as far as anybody can tell.
     """
