@@ -13,5 +13,6 @@ The house, from the ground up; a name imports only from storeys below its own:
     watch, deliver, commands    the ways of the data: judge, send, what people may say
     feeds, store, chats, web, settings, logs, tape, shelf   the world outside, one folder or file a kind
     house                       the running parts, and when each of them works
-    app, demo, __main__         the one builder, the demonstration, the command line
+    app, demo, doctor           the one builder, the demonstration, what examines a deployment
+    terminal, upkeep, __main__  the command line
 """

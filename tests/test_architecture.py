@@ -14,6 +14,8 @@ import pytest
 BOT = Path(__file__).parent.parent / "bot"
 FILES = sorted(BOT.rglob("*.py"))
 
+COMMAND_LINE = ("__main__.py", "upkeep.py", "terminal.py")
+
 HOMES: dict[str, tuple[str, ...]] = {
     "aiogram": (),
     "aiohttp": ("web.py", "chats/*", "demo/*", "feeds/http.py"),
@@ -36,7 +38,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "sqlalchemy": ("store/*",),
     "talib": ("engine/*",),
     "telegram": ("chats/telegram*",),
-    "typer": ("__main__.py",),
+    "typer": COMMAND_LINE,
     "yarl": ("chats/*",),
 }
 """Where each library may be imported; * reaches into folders. structlog may be wherever it is not pure."""
@@ -99,7 +101,7 @@ def faults_of(path: Path, source: str) -> list[str]:
             for node in ast.walk(tree)
             if isinstance(node, ast.AsyncFunctionDef | ast.AsyncFor | ast.AsyncWith | ast.Await)
         ]
-    settings_readers = ("app.py", "demo/*", "__main__.py", "settings.py")
+    settings_readers = ("app.py", "demo/*", "doctor.py", "settings.py", *COMMAND_LINE)
     if any(name.startswith("bot.settings") for name in imports(tree)) and not lives_in(
         path, settings_readers
     ):

@@ -15,6 +15,7 @@ from typing import Any, Final
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from bot.alerts.chart import Chart, FlowChart, PriceChart, Theme
 from bot.chats.chart_ticks import Prices, price_marks, time_marks, write_exactly
@@ -73,6 +74,12 @@ def draw(chart: Chart) -> bytes:
         case FlowChart():
             _draw_flows(sheet, chart)
     return sheet.png()
+
+
+def signs_missing(text: str) -> str:
+    """Give those signs of a text that pictures cannot show."""
+    shown = get_font(findfont(FontProperties())).get_charmap()
+    return "".join(sign for sign in text if ord(sign) not in shown)
 
 
 class _Sheet:

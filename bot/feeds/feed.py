@@ -41,6 +41,10 @@ class ExchangeFeed:
         """Know what the exchange lists. Raises Unseeable."""
         await self._ask(self._lookout.ready)
 
+    async def ahead(self) -> float:
+        """Say how many seconds the exchange's clock is ahead of ours. Raises Unseeable."""
+        return await self._ask(self._lookout.ahead)
+
     async def refresh(self) -> None:
         """Renew a listing that is not fresh. Raises Unseeable; the old listing stays in use then."""
         await self._ask(self._lookout.refresh)

@@ -153,6 +153,10 @@ class Lookout:
         """Give the exchange's present instant, by what is known of its clock."""
         return self._time.estimate()
 
+    async def ahead(self) -> float:
+        """Say how many seconds the exchange's clock is ahead of ours, asking where needed. Raises Fault."""
+        return await self._time.now() - self.clock.now()
+
     def health(self) -> Health:
         """Say how the exchange is."""
         newest = self._delivery.newest

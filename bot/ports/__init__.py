@@ -21,6 +21,7 @@ from bot.ports.errors import (
     UnknownInstrument,
     Unseeable,
 )
+from bot.ports.findings import Finding
 from bot.ports.memory import (
     Archive,
     Armed,
@@ -83,6 +84,7 @@ __all__ = [
     "Conflict",
     "Desk",
     "Feed",
+    "Finding",
     "Following",
     "Judged",
     "Judgement",

@@ -16,7 +16,7 @@ from shutil import copyfile
 
 from bot.ports import StoreTrouble
 from bot.store.claim import claim
-from bot.store.database import file_of, refuse_missing
+from bot.store.database import path_of, refuse_missing
 from bot.store.schema import Condition, check
 
 _BESIDE = ("-wal", "-shm")
@@ -115,7 +115,7 @@ def _refuse_taken(to: Path) -> None:
 
 
 def _sqlite_file(url: str) -> Path:
-    path = file_of(url)
+    path = path_of(url)
     if path is None:
         raise StoreTrouble("only a SQLite database is copied here: use pg_dump and pg_restore for PostgreSQL")
     return path

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bot.ports import StoreTrouble
-from bot.store.database import file_of, make_room
+from bot.store.database import make_room, path_of
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def claim(url: str, holder: str) -> Iterator[None]:
 
     Raises StoreTrouble if somebody else does.
     """
-    path = file_of(url)
+    path = path_of(url)
     if path is None:
         yield
         return

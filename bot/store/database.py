@@ -130,7 +130,7 @@ def connect(url: str, *, has_foreign_keys: bool = True) -> Database:
 
 def make_room(url: str) -> None:
     """Make the folder that a SQLite file is to stand in."""
-    if path := file_of(url):
+    if path := path_of(url):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -141,11 +141,11 @@ def make_room(url: str) -> None:
 
 def refuse_missing(url: str) -> None:
     """Raise StoreTrouble if a SQLite file is not there: opening it would make an empty one."""
-    if (path := file_of(url)) and not path.is_file():
+    if (path := path_of(url)) and not path.is_file():
         raise StoreTrouble(f"there is no database at {path}: `tocsin db upgrade` makes one")
 
 
-def file_of(url: str) -> Path | None:
+def path_of(url: str) -> Path | None:
     """Give the file that a URL names; ``None`` for what is no file on this machine."""
     address = _address(url)
     name = address.database

@@ -171,6 +171,11 @@ class DiscordServer:
         overwrite = Overwrite(target_id=self.backend.bot_user.id, type=1, allow=0, deny=deny)
         self.backend.get_channel(int(channel)).overwrites.append(overwrite)
 
+    def grant(self, permissions: discord.Permissions) -> None:
+        """Let nobody in the server have more rights than these by their role, the bot among them."""
+        for role in self._guild.roles.values():
+            role.permissions = permissions.value
+
     def pass_time(self, seconds: float) -> None:
         """Let time pass for deadlines of interactions and the memory of nonces."""
         self.backend.advance_clock(seconds)
@@ -463,6 +468,10 @@ class DiscordServer:
             return self._json(gap.to_json(), 501)
         except BackendError as error:
             return self._json(error.to_json(), error.status)
+        if (request.method, path) == ("GET", "/users/@me/guilds"):
+            for server in result:  # documented, and left out by the library
+                rights = self.backend.compute_permissions(int(server["id"]), self.backend.bot_user.id)
+                server["permissions"] = str(rights)
         self._remember(result)
         return web.Response(status=204) if result is None else self._json(result)
 

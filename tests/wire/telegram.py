@@ -481,6 +481,9 @@ class TelegramServer:
     def _do_getme(self, _params: Json) -> Json:
         return self.me
 
+    def _do_getwebhookinfo(self, _params: Json) -> Json:
+        return {"url": self.webhook, "has_custom_certificate": False, "pending_update_count": 0}
+
     def _do_deletewebhook(self, params: Json) -> bool:
         self.webhook = ""
         if _boolean(params, "drop_pending_updates"):

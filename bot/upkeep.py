@@ -1,0 +1,110 @@
+"""The command line for operators: examine a deployment, look after its database, copy it and put it back."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot.terminal import Json, begin_log, finish, print_json, settings_or_leave
+
+if TYPE_CHECKING:
+    from bot.store import Condition
+
+database = typer.Typer(no_args_is_help=True)
+
+
+def doctor(json: Json = False) -> None:
+    """Examine what is configured, and say what is not well.
+
+    Tokens, exchanges and the database are really asked. Changes nothing; the bot may run meanwhile.
+    """
+    settings = settings_or_leave()
+    from bot.app import SystemClock
+    from bot.doctor import examine, table
+
+    findings = finish(examine(settings, SystemClock()), begin_log("ERROR", settings))
+    is_well = all(one.state != "unwell" for one in findings)
+    if json:
+        print_json({"ok": is_well, "findings": [asdict(one) for one in findings]}, sys.stdout)
+    else:
+        typer.echo(table(findings))
+    raise typer.Exit(0 if is_well else 1)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy is to stand: a new file.")],
+) -> None:
+    """Copy the database into a file.
+
+    The bot may go on meanwhile. Keep the copy as you keep the tokens: it holds what people wrote.
+    """
+    settings = settings_or_leave()
+    from bot.store import back_up
+
+    condition = finish(back_up(settings.database_url, file), begin_log("WARNING", settings))
+    typer.echo(f"The database is copied to {file}, at revision {condition.revision}.")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A copy that tocsin backup made.")],
+) -> None:
+    """Put a copy in the place of the database.
+
+    The bot must be stopped. What was there is kept beside it, as .before-restore.
+    """
+    settings = settings_or_leave()
+    from bot.store import restore as put_back
+
+    condition = finish(put_back(settings.database_url, file), begin_log("WARNING", settings))
+    typer.echo(f"The database is what {file} holds, at revision {condition.revision}.")
+
+
+@database.command("upgrade")
+def upgrade_database() -> None:
+    """Bring the database to this version's tables.
+
+    run does it too.
+    """
+    settings = settings_or_leave()
+    from bot.store import claim, upgrade
+
+    async def work() -> Condition:
+        with claim(settings.database_url, "an upgrade"):
+            return await upgrade(settings.database_url)
+
+    condition = finish(work(), begin_log("WARNING", settings))
+    typer.echo(f"The database is up to date, at revision {condition.revision}.")
+
+
+@database.command("check")
+def check_database(json: Json = False) -> None:
+    """Say whether the database is well.
+
+    It is when it is whole and has this version's tables. Changes nothing.
+    """
+    settings = settings_or_leave()
+    from bot.store import check as examine
+
+    condition = finish(examine(settings.database_url), begin_log("WARNING", settings))
+    if json:
+        faults = list(condition.faults)
+        found = {
+            "ok": condition.is_well,
+            "revision": condition.revision,
+            "head": condition.head,
+            "faults": faults,
+        }
+        print_json(found, sys.stdout)
+        raise typer.Exit(0 if condition.is_well else 1)
+    for fault in condition.faults:
+        typer.echo(fault, err=True)
+    if not condition.is_current:
+        was = f"is at revision {condition.revision}" if condition.revision else "has no tables"
+        typer.echo(f"The database {was}, not at {condition.head}: run tocsin db upgrade.", err=True)
+    if not condition.is_well:
+        raise typer.Exit(1)
+    typer.echo(f"The database is well, at revision {condition.revision}.")
