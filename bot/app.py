@@ -155,9 +155,9 @@ async def open_house(
             translator_for=translator,
             link=_linking(chats),
             version=version("tocsin"),
+            invitation=_inviting(chats),
             late_after=late_after,
             shelf=read_shelf(settings.playbooks_dir),
-            invitation=_inviting(chats),
         )
         desk = _waking(make_desk(office), wake)
         tape = MemoryTape()
@@ -284,6 +284,11 @@ def _linking(chats: Sequence[Chat]) -> Callable[[Rung], str]:
     return link
 
 
+def _inviting(chats: Sequence[Chat]) -> Callable[[str, str], str]:
+    by_platform = {chat.platform: chat for chat in chats}
+    return lambda platform, token: by_platform[platform].invitation(token)
+
+
 def _waking(desk: Desk, wake: Callable[[], None]) -> Desk:
     """Wake whoever delivers after each command: some of them promise messages to other chats."""
 
@@ -294,11 +299,6 @@ def _waking(desk: Desk, wake: Callable[[], None]) -> Desk:
 
     async def complete(caller: Caller, command: str, option: str, prefix: str) -> list[Choice]:
         return await desk.complete(caller, command, option, prefix)
-
-def _inviting(chats: Sequence[Chat]) -> Callable[[str, str], str]:
-    by_platform = {chat.platform: chat for chat in chats}
-    return lambda platform, token: by_platform[platform].invitation(token)
-
 
     return Desk(dispatch, complete)
 
