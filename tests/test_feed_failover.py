@@ -236,6 +236,24 @@ async def test_what_is_at_home_with_the_next_stays_there_when_the_first_is_back_
     assert after.ratio == pytest.approx(1.01, rel=1e-6)
 
 
+async def test_what_begins_while_its_home_is_away_is_at_home_with_who_shows_it(world: World) -> None:
+    reader = await seen(world)
+    world.weather["binance"].trouble = wire.status(451)
+    await world.looks(reader, 40)
+    price = await world.exchanges.market.seen(ETH)
+    other = Reader(ETH, world.minute, price.price)
+    for _ in range(8):
+        world.clock.time += 20
+        await look(world.exchanges, reader, other)
+    world.weather["binance"].clear()
+    for _ in range(100):
+        world.clock.time += 30
+        await look(world.exchanges, reader, other)
+    assert world.exchanges.market.serving(BTC) == Serving("binance", "binance")
+    assert world.exchanges.market.serving(ETH) == Serving("kraken", "kraken")
+    assert set(other.sources.values()) == {"kraken"}
+
+
 async def test_a_home_is_not_left_because_another_shows_the_same_price(clock: SetClock) -> None:
     async with opened(clock, factors=(1.0, 1.0, 1.0)) as world:
         reader = await seen(world)

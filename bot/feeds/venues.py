@@ -54,8 +54,10 @@ class Venues:
     because one was slow. A key with a venue never leaves it.
 
     What begins while the first one is away, and has listed nothing since the start, is at home with the next:
-    where an exchange refuses a whole country, nobody stands in for it for ever. A home outlasts a restart, at
-    which the first may be back or the home may list it no more: how far exchanges differ is no news.
+    where an exchange refuses a whole country, nobody stands in for it for ever. So is what begins while its
+    home is away for a while, since there is no price yet at whose level it would go on. A home outlasts a
+    restart, at which the first may be back or the home may list it no more: how far exchanges differ is no
+    news.
 
     The feeds write here, all in one thread; anybody may read. ``after_listing`` is called there whenever an
     exchange has said what it lists.
@@ -149,7 +151,9 @@ class Venues:
             elif home := self._first_of(instrument):
                 # Who was judged last and comes before it was its home, and lists it no more, or not just now.
                 before = self.names[: self.names.index(home)]
-                self._homes[instrument] = want.source if want.source in before else home
+                judged = want.source if want.source in before else home
+                # Of what nobody has judged yet, whoever shows it now is at home: there is no other level.
+                self._homes[instrument] = judged if want.source else self._choose(instrument)[1] or home
         self._settle(now)
 
     def report(self, name: str, now: float, reason: str = "", is_final: bool = False) -> None:
