@@ -102,6 +102,26 @@ COMMANDS: tuple[Command, ...] = (
         takes_place=True,
     ),
     Command(
+        "why",
+        "Say what an alert reads, what it waits for, and what became of its last ring",
+        Role.MEMBER,
+        (replace(_ALERT, is_required=False),),
+        why.why,
+        examples=("3", "btc-floor"),
+    ),
+    Command(
+        "history",
+        "List what rang lately, newest first",
+        Role.MEMBER,
+        (
+            Option("alert", "The alert's number or name; or: all", is_required=False, completes="alert"),
+            Option("page", "Which page of a long list", kind="whole", is_required=False),
+        ),
+        retelling.history,
+        takes_place=True,
+        examples=("", "3", "all 2"),
+    ),
+    Command(
         "edit",
         "Give an alert another rule, or move its level",
         Role.ADMIN,
