@@ -156,6 +156,14 @@ async def test_confirming_arms_all_and_following_twice_is_told_and_not_doubled(r
         "the nearest to ringing first"
     )
     assert listed[0].startswith("#2 steps low: BTC/USDT below 60,000")
+    await room.script("/alert btc > 70k")
+    listed = (await room.say("/alerts")).splitlines()
+    assert [line.split()[0] for line in listed[:-1]] == ["#5", "#2", "#3", "#4", "#1"]
+    await room.script("/alert btc > 79k")
+    listed = (await room.say("/alerts")).splitlines()
+    assert [line.split()[0] for line in listed[:-1]] == ["#5", "#2", "#3", "#6", "#4", "#1"], (
+        "those of a playbook together, where its nearest stands"
+    )
 
 
 async def test_two_previews_of_one_playbook_arm_it_once(room: Library) -> None:

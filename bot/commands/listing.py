@@ -41,11 +41,13 @@ async def show(request: Request) -> Replies:
     losses = await register.losses()
     judged = await register.judged({key for row in listed for key in row.series})
     listed.sort(key=lambda row: rank(row, _last_prices(row, judged), losses, request.now))
+    listed = together(listed)
     pages = -(-len(listed) // _PAGE)
     page = min(int(request.given("page") or 1), pages)
     shown = listed[(page - 1) * _PAGE : page * _PAGE]
     seen = await look(request.office.market, (key for row in shown for key in row.keys.values()))
     shown.sort(key=lambda row: rank(row, _last_prices(row, judged) | _prices(row, seen), losses, request.now))
+    shown = together(shown)
     in_force = await request.levels()
     lines = []
     for row, why in zip(shown, await unknowns(shown, seen, losses, request), strict=True):
@@ -80,6 +82,16 @@ def rank(
         return 2, away
     is_quiet = state is None or not state.is_armed or cools_until(life, state, now) is not None
     return (1 if is_quiet and not life.is_eager else 0), away
+
+
+def together(rows: Sequence[Row]) -> list[Row]:
+    """Let the alerts of a playbook stand together, where the first of them stands."""
+    first: dict[str, int] = {}
+    places = [
+        first.setdefault(name, place) if (name := row.subscription.alert.playbook) else place
+        for place, row in enumerate(rows)
+    ]
+    return [row for _, row in sorted(zip(places, rows, strict=True), key=lambda one: one[0])]
 
 
 def line(row: Row, parts: Sequence[str], tr: Translator) -> str:
