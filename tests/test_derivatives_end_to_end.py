@@ -15,7 +15,7 @@ from bot.chats.telegram import TelegramChat
 from bot.deliver import Courier
 from bot.feeds import build_feeds
 from bot.feeds.metrics import MetricFeeds, build_metrics
-from bot.feeds.providers import coinglass, exchanges
+from bot.feeds.providers import coinglass, exchanges, push
 from bot.store.sql import SqlStore
 from bot.watch import Watch
 from tests.conftest import NOON, SetClock
@@ -116,12 +116,12 @@ async def scene(store: SqlStore) -> AsyncIterator[Scene]:
         await feeds.feeds[0].poll([])
         metrics = build_metrics(
             None,
-            {"TOCSIN_COINGLASS_KEY": "a-key-of-this-test"},
+            {"TOCSIN_COINGLASS_KEY": "a-key-of-this-test", push.TOKEN: "on"},
             clock,
             gateway=exchange.root,
             doors=feeds.doors,
             thread=feeds.thread,
-            plugs=[coinglass.PLUG, exchanges.PLUG],
+            plugs=[coinglass.PLUG, exchanges.PLUG, push.PLUG],
             jitter=lambda: 0.0,
         )
         stack.push_async_callback(metrics.close)
