@@ -31,7 +31,6 @@ UPLOAD_WITHIN: Final = 12.0
 _OTHERS_UPLOAD_WITHIN: Final = 2.0
 _KEPT: Final = 512
 _SUPERGROUP: Final = "-100"
-_SUPERGROUP: Final = "-100"
 
 Result = TypeVar("Result")
 
@@ -283,18 +282,6 @@ def is_caption(parts: Sequence[Part]) -> bool:
 def number(chat: str) -> int | str:
     """Give a chat's id as Telegram writes it; a public name (``@name``) stays as it is."""
     return chat if chat.startswith("@") else int(chat)
-
-
-def link_of(chat: ChatRef, message: str) -> str:
-    """Give the address of a message; only supergroups and channels have some, for those who are in them."""
-    if not message.isdecimal():
-        return ""
-    if chat.chat.startswith("@"):
-        return f"https://t.me/{chat.chat[1:]}/{message}"
-    if not chat.chat.startswith(_SUPERGROUP):
-        return ""
-    topic = f"/{chat.thread}" if chat.thread else ""
-    return f"https://t.me/c/{chat.chat.removeprefix(_SUPERGROUP)}{topic}/{message}"
 
 
 def link_of(chat: ChatRef, message: str) -> str:
