@@ -158,10 +158,6 @@ class DiscordChat:
         """Give nothing: Discord has no such address; there a button is said in private."""
         return ""
 
-    def _server_of(self, channel: str) -> str:
-        found = self._client.get_channel(int(channel)) if self._client and channel.isdecimal() else None
-        return "" if found is None or isinstance(found, discord.abc.PrivateChannel) else str(found.guild.id)
-
     async def is_admin(self, chat: ChatRef, person: str, is_fresh: bool = False) -> bool:
         """Ask whether a person manages the server of a channel now; direct messages are the person's own."""
         client = self._client
