@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.feeds.standing import Standing
+from bot.feeds.venues import Venues
 from bot.metrics import MINUTE, Want
 from bot.ports import Serving, Unseeable
 from bot.rules.tree import Instrument
@@ -322,6 +323,28 @@ async def test_another_thing_of_the_same_name_does_not_stand_in(clock: SetClock)
             "okx", last, reader.since, serving.ratio
         )
         assert "kraken" not in reader.sources.values()
+
+
+@pytest.mark.parametrize(("own", "is_same"), [(101.0, True), (119.9, True), (83.5, True), (120.1, False)])
+def test_two_exchanges_show_one_thing_within_a_fifth(own: float, is_same: bool) -> None:
+    venues = Venues(["binance", "kraken"])
+    assert venues.settle_ratio("kraken", BTC, 100.0, own) is is_same
+
+
+async def test_nothing_is_shown_at_a_level_that_is_not_measured(world: World) -> None:
+    reader = await seen(world)
+    world.weather["binance"].trouble = wire.status(503)
+    while world.exchanges.market.serving(BTC) == Serving("binance", "binance"):
+        world.clock.time += 20
+        await world.exchanges.feeds[0].poll([reader.want()])
+    with pytest.raises(Unseeable, match="kraken is about to stand in"):
+        await world.exchanges.market.seen(BTC)
+    with pytest.raises(Unseeable, match="kraken is about to stand in"):
+        await world.exchanges.market.bars(BTC, world.minute - 600, world.minute)
+    await look(world.exchanges, reader)
+    assert (await world.exchanges.market.seen(BTC)).price == pytest.approx(
+        world.paths["binance"].price("btc/usdt", world.clock.time), rel=1e-6
+    )
 
 
 async def test_when_the_stand_in_fails_too_the_third_goes_on_at_the_same_level(world: World) -> None:

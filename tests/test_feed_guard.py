@@ -15,6 +15,7 @@ from bot.feeds.guard import (
     MOST_BOUND,
     PATIENCE,
     PERSISTENCE,
+    SWINGS,
     Guard,
     Heard,
     Range,
@@ -56,6 +57,11 @@ def later(guard: Guard, seconds: float = 3600.0) -> tuple[Doubt, ...]:
     told = guard.doubts()
     guard.begin(START + seconds, START, None)
     return told + guard.doubts()
+
+
+def test_the_figures_are_those_that_the_readme_tells() -> None:
+    assert (LEAST_BOUND, SWINGS, AGREEMENT, PERSISTENCE) == (0.03, 8, 0.25, 3)
+    assert exp(MOST_BOUND) == pytest.approx(2)
 
 
 # --- what is suspect ----------------------------------------------------------------------------------------
@@ -118,6 +124,18 @@ def test_the_bound_grows_with_the_time_since_the_last_trusted_price() -> None:
     assert guard_at(100.0).weigh(seen(110, 3600), None) == seen(110, 3600)
     after_an_outage = bar(60, 111, 112, 110, 110)
     assert guard_at(100.0).judge(after_an_outage, (), None) == after_an_outage
+
+
+def test_minutes_that_come_again_make_the_market_no_livelier() -> None:
+    lively = bar(0, 100, 102, 99, 100)
+    once, often = guard_at(100.0), guard_at(100.0)
+    once.judge(lively, (), None)
+    for _ in range(50):
+        often.begin(START + 70, START, 100.0)
+        often.judge(lively, (), None)
+    wick = bar(1, 100, 100, 96, 100)
+    assert isinstance(once.judge(wick, (), None), Suspicion)
+    assert isinstance(often.judge(wick, (), None), Suspicion)
 
 
 def test_a_wick_after_an_outage_is_measured_from_its_own_minute() -> None:

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bot.feeds.listing import Listed, Listing
 from bot.feeds.roster import scaled
+from bot.feeds.venues import Venues
 from bot.metrics import MetricKey, Want
 from tests.conftest import SetClock
 from tests.reader import Reader, look
@@ -63,6 +65,20 @@ async def test_delisted_is_said_after_three_listings_hours_apart_and_taken_back_
         assert not reader.reasons
         await world.looks(reader, 120)
         assert reader.since > world.clock.time - 90
+
+
+def test_listings_that_follow_one_another_at_once_are_one_word() -> None:
+    venues = Venues(["binance"])
+    there, gone = {"eth/usdt": Listed("ETH/USDT", "spot")}, {"btc/usdt": Listed("BTC/USDT", "spot")}
+    venues.publish("binance", Listing(0.0, there))
+    venues.follow([Want(ETH, 0)], 0.0)
+    for at in (10.0, 20.0, 30.0, 3000.0, 3609.0):
+        venues.publish("binance", Listing(at, gone))
+    assert not venues.is_delisted("binance", "eth/usdt")
+    for at in (3610.0, 7210.0):
+        assert not venues.is_delisted("binance", "eth/usdt")
+        venues.publish("binance", Listing(at, gone))
+    assert venues.is_delisted("binance", "eth/usdt")
 
 
 async def test_what_is_delisted_is_shown_by_the_next_exchange_that_lists_it(world: World) -> None:

@@ -117,7 +117,10 @@ class ExchangeMarket:
         listed = self._venues.listed(name, key.instrument)
         if listed is None:
             raise Unseeable(f"{name} does not list {key.instrument}")
-        return feed, listed, self._venues.ratio(name, key) or 1.0
+        ratio = self._venues.ratio(name, key)
+        if ratio is None:  # a price at another level would begin an alert on the wrong side
+            raise Unseeable(f"{name} is about to stand in")
+        return feed, listed, ratio
 
     async def _settle(self, key: MetricKey) -> None:
         """Have the exchanges before the one that serves a key say what they list. Raises Unseeable."""
