@@ -18,9 +18,7 @@ _GAP = "\u200b"
 """A space without width: it parts what would otherwise be read as one."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
-_INLINE = re.compile(
-    r"[\\*_~`|<\[]|(?<=<)@|:(?=//)(?!//discord\.com/channels/(?:@me|\d+)/\d+/\d+(?!\S))"
-)
+_INLINE = re.compile(r"[\\*_~`|<\[]|(?<=<)@|:(?=//)(?!//discord\.com/channels/(?:@me|\d+)/\d+/\d+(?!\S))")
 _BLOCK = re.compile(r"^(\s*)(?=(?:#{1,3}|-#|>{1,3}|[-+])(?:\s|$))")
 _NUMBERED = re.compile(r"^(\s*\d+)(?=\.(?:\s|$))")
 _CROWD = re.compile(r"@(?=everyone|here)")
@@ -58,8 +56,8 @@ def escape(line: str) -> str:
     """Escape one line so that Discord shows it as it is.
 
     A backslash goes before what would begin a style, a link, a tag, a heading, a quote or a list. Only
-    ``@everyone`` and ``@here`` get a gap instead, since Discord reads those behind a backslash too. The address
-    of a message on Discord stays, for it leads nowhere else.
+    ``@everyone`` and ``@here`` get a gap instead, since Discord reads those behind a backslash too. The
+    address of a message on Discord stays, for it leads nowhere else.
     """
     line = _INLINE.sub(lambda found: "\\" + found[0], line)
     line = _BLOCK.sub(lambda found: found[1] + "\\", line)
