@@ -35,6 +35,8 @@ SENTINELS = ("btc/usdt", "btc/usd")
 _PAST = 5400
 _HOUR = 3600
 _FINEST = 0.01
+_SAME_LEVEL = 0.001
+"""How far two levels may lie apart, as a logarithm, beside what a price moves after its last print."""
 
 
 @dataclass
@@ -79,6 +81,7 @@ class History:
         self._shown: dict[tuple[MetricKey, int], list[tuple[str, float, bool]]] = {}
         self._arrived: dict[tuple[MetricKey, int], tuple[str, float]] = {}
         self._prints: dict[int, tuple[str, float]] = {}
+        self._adrift: set[MetricKey] = set()
         self._build()
 
     # --- what is drawn --------------------------------------------------------------------------------------
@@ -114,9 +117,10 @@ class History:
         minutes = int(self.end + 10 * MINUTE + max(0.0, self.skew) - start) // MINUTE
         listed = [f"c{number:02}/usdt" for number in range(self.symbols)]
         walks: dict[str, dict[str, Walk]] = {name: {} for name in self.names}
+        self.sigmas: dict[str, float] = {}
         self.factors = {name: draw.uniform(0.994, 1.006) for name in self.names}
         for symbol in (*SENTINELS, *listed):
-            sigma = 10 ** draw.uniform(-4, -2.75)
+            sigma = self.sigmas[symbol] = 10 ** draw.uniform(-4, -2.75)
             base = walk(numbers, minutes, 10 ** draw.uniform(1.7, 5), sigma)
             offsets = (0.5, *sorted(draw.sample(range(2, 58), 2)), 59.6)
             crashes: frozenset[int] = frozenset()
@@ -226,6 +230,7 @@ class History:
         wants = self.watch.wants()
         for feed in self.exchanges.feeds:
             wants = self.watch.wants() if step.mode == 0 else wants
+            self._adrift |= {want.key for want in wants if want.close is None}
             batch = await feed.poll(wants)
             shown = {one.key for one in (*batch.bars, *batch.bounds)}
             if feed is not self.exchanges.feeds[0]:
@@ -379,6 +384,21 @@ class History:
             if alert.price is not None and minutes:
                 minutes[0] = replace(minutes[0], later=self._later(key, alert, alert.price))
             compare(alert, minutes, told[number], self.findings)
+        self._compare_levels()
+
+    def _compare_levels(self) -> None:
+        """Prices go on at one level, whoever shows them: how far exchanges differ is no news.
+
+        Only where the last price before some minutes is not known, nobody can tell at which level it was.
+        """
+        levels: dict[MetricKey, float] = {}
+        for (key, at), shown in sorted(self._shown.items(), key=lambda one: one[0][1]):
+            for source, ratio, _ in shown:
+                level = log(self.factors[source] * ratio)
+                apart = abs(level - levels.setdefault(key, level))
+                if key not in self._adrift and apart > _SAME_LEVEL + 6 * self.sigmas[key.instrument]:
+                    self.findings.false.append(f"{key} goes on at another level at {at}: {source}, {ratio}")
+                    self._adrift.add(key)
 
     def _judge_correction(self, number: int, correction: Correction) -> None:
         """A ring was told from a print, and taken back: only who stood in meanwhile may be the cause."""
@@ -388,6 +408,10 @@ class History:
             for place in (-1, 0, 1)
             for shown in self._shown.get((key, minute_of(correction.at) + place * MINUTE), [])
         ]
+        ends = {minute_of(correction.at) + place * MINUTE for place in (0, 1)}
+        unread = {at for at in ends for *_, gone in self._shown.get((key, at), []) if gone}
+        if unread and not correction.is_gone:
+            self.findings.false.append(f"{alert.rule}: said to be false at {correction.at}, which is gone")
         is_excused = any((source, ratio) != self._prints[number] or gone for source, ratio, gone in around)
         ats = [minute_of(correction.at) + place * MINUTE for place in (-1, 0, 1)]
         minutes = [self._minute(key, at) for at in ats if (key, at) in self._shown]
