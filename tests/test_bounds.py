@@ -332,6 +332,8 @@ async def test_where_some_are_named_nobody_else_is_answered_and_is_told_what_to_
     assert len(await hall.texts("/levels", MEMBER)) == 1
     assert len(await hall.texts("/levels", TOPIC)) == 1
     assert len(await hall.texts("/levels", OPERATOR)) == 1
+    anonymous = replace(ADMIN, person="-100")
+    assert len(await hall.texts("/levels", anonymous)) == 1
     channel = replace(MEMBER, chat=ChatRef("discord", "5"))
     assert len(await hall.texts("/levels", replace(channel, server="home"))) == 1
     assert await hall.texts("/levels", replace(channel, server="away", person="x")) == [

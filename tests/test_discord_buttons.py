@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bot.alerts.chart import Flow, FlowChart
 from bot.alerts.message import Button, Message, say
 from bot.alerts.people import Caller, ChatKind
-from bot.chats.discord_buttons import changed
+from bot.chats.discord_buttons import changed, view_of
 from bot.chats.discord_text import LIMIT, render, width
 from bot.chats.studio import Studio
 from bot.ports import Receipt
@@ -252,6 +252,18 @@ async def test_what_discord_would_refuse_of_buttons_is_left_out(server: DiscordS
         message = Message("t", buttons=(*ROWS, twice))
         assert isinstance(await chat.send(ref(server.channel), message, "1"), Receipt)
     assert server.shown(server.channel)[0].buttons == SHOWN
+
+
+@pytest.mark.parametrize(("rows", "shown"), [(5, [2] * 5), (8, [5, 5, 5, 1]), (40, [5] * 5)])
+async def test_more_rows_than_discord_has_are_put_together(rows: int, shown: list[int]) -> None:
+    buttons = tuple(
+        tuple(Button(f"{row}{column}", f"/alert {row} {column}") for column in range(2))
+        for row in range(rows)
+    )
+    view = view_of(buttons)
+    assert view is not None
+    placed = [item.row for item in view.children]
+    assert [placed.count(row) for row in sorted(set(placed))] == shown
 
 
 @given(messages, messages, st.sampled_from(["", "Ben", "> *Ben*\n"]))

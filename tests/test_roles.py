@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,8 @@ from bot.store.sql import SqlStore
 from tests.conftest import SetClock
 from tests.market import HandMarket
 from tests.metrics import HandMetrics
-from tests.playing import PLATFORMS, ConsoleStage, Stage, staged
+from tests.playing import GROUP as PLACE
+from tests.playing import PLATFORMS, ConsoleStage, Stage, TelegramStage, staged
 
 MEMBER, ADMIN, OPERATOR = Role.MEMBER, Role.ADMIN, Role.OPERATOR
 PEOPLE = {"olga": "operator", "boss": "admin", "ann": "member"}
@@ -61,9 +62,8 @@ GOLDEN: dict[str, tuple[Role | str, str, Role]] = {
     "feeds": (MEMBER, "/feeds", MEMBER),
     "mute": (OWNS, "/mute 1 8h", MEMBER),
     "snooze": (OWNS, "/snooze 1 8h", MEMBER),
-    "why": (MEMBER, "/why 1", MEMBER),
-    "history": (MEMBER, "/history", MEMBER),
     "unmute": (OWNS, "/unmute 1", MEMBER),
+    "snooze": (OWNS, "/snooze 1 8h", MEMBER),
     "catalogue": (MEMBER, "/catalogue", MEMBER),
     "subscribe": (ADMIN, "/subscribe floor", MEMBER),
     "unsubscribe": (ADMIN, "/unsubscribe floor", MEMBER),
@@ -74,6 +74,14 @@ GOLDEN: dict[str, tuple[Role | str, str, Role]] = {
     "unpublish": (OPERATOR, "/unpublish ceiling", OPERATOR),
     "level": (ADMIN, "/level floor 61k", MEMBER),
     "levels": (MEMBER, "/levels", MEMBER),
+    "why": (MEMBER, "/why 1", MEMBER),
+    "history": (MEMBER, "/history", MEMBER),
+    "share": (MEMBER, "/share 1", MEMBER),
+    "timezone": (ADMIN, "/timezone UTC", MEMBER),
+    "language": (ADMIN, "/language English", MEMBER),
+    "send": (ADMIN, "/send 1 here", MEMBER),
+    "announcements": (ADMIN, "/announcements on", MEMBER),
+    "broadcast": (OPERATOR, "/broadcast hello", OPERATOR),
     "confirm": (MEMBER, "/confirm 9", MEMBER),
     "discard": (MEMBER, "/discard 9", MEMBER),
     "policy": (ADMIN, "/policy members", MEMBER),
@@ -83,7 +91,15 @@ GOLDEN: dict[str, tuple[Role | str, str, Role]] = {
     "audit": (ADMIN, "/audit", MEMBER),
     "undo": (ADMIN, "/undo 99", MEMBER),
 }
-READING = ("/level", "/level floor", "/playbook", "/policy")
+READING = (
+    "/level",
+    "/level floor",
+    "/playbook",
+    "/policy",
+    "/timezone",
+    "/language",
+    "/announcements",
+)
 """What members may say of commands that else are for admins: they only look."""
 
 
@@ -117,13 +133,22 @@ class World:
     async def say(self, place: str, who: str, line: str) -> str:
         """Say a line, and give the first thing that was answered, as people see it and as it was meant."""
         before = len(self.stage.messages(place))
+        answer = await self.answer(self.stage.say(place, who, line))
+        assert len(self.stage.messages(place)) > before, f"{line} of {who} in {place} was not shown"
+        return answer.plain()
+
+    async def press(self, place: str, who: str, label: str) -> Message:
+        """Press a button, and give the first thing that was answered."""
+        return await self.answer(self.stage.press(place, who, label))
+
+    async def answer(self, doing: Awaitable[Any]) -> Message:
+        """Do something, wait until it is answered to the end, and give the first thing that was answered."""
         self.front.answered.clear()
-        await self.stage.say(place, who, line)
+        await doing
         async with asyncio.timeout(10):
             await self.front.answered.wait()
-        assert self.front.answers, f"{line} of {who} in {place} got no answer"
-        assert len(self.stage.messages(place)) > before, f"{line} of {who} in {place} was not shown"
-        return self.front.answers[0].plain()
+        assert self.front.answers, "nothing was answered"
+        return self.front.answers[0]
 
     def memory(self) -> str:
         """Give all that the database holds."""
@@ -215,11 +240,11 @@ async def test_every_command_is_for_whom_the_table_says(
     platform: str, store: SqlStore, database: str
 ) -> None:
     async with running(platform, PEOPLE, store, database) as world:
-        for who in PEOPLE:
+        for who in ("ann", "olga"):  # in private an admin is a person like any other
             await prepare(world, who, who)
         await prepare(world, GROUP, "boss")
         await world.say("olga", "olga", "/publish floor btc < 60k")
-        for who in ("ann", "boss", "olga"):
+        for who in ("ann", "olga"):
             await walk(world, who, who, Policy.MEMBERS, [*GOLDEN])
         for who in ("ann", "boss", "olga"):
             await walk(world, GROUP, who, Policy.MEMBERS, [*GOLDEN])
@@ -265,3 +290,49 @@ async def test_who_made_an_alert_may_change_it_while_the_policy_is_for_members(
         assert "is for its admins;" in await world.say(GROUP, "ann", "/delete 1")
         await world.say(GROUP, "boss", "/policy members")
         assert await world.say(GROUP, "ann", "/delete 1") == "#1 is deleted: btc < 51000"
+
+
+async def proposed(world: World) -> None:
+    """Let the group follow a level of its own, and an admin propose to move it."""
+    await world.say("olga", "olga", "/level floor 50k")
+    await world.say("olga", "olga", "/publish dip btc < @floor")
+    await world.say(GROUP, "boss", "/subscribe dip")
+
+
+@pytest.mark.parametrize("platform", [one for one in PLATFORMS if one != "console"])
+async def test_a_button_is_for_who_may_and_whoever_else_presses_it_is_told_alone(
+    platform: str, store: SqlStore, database: str
+) -> None:
+    async with running(platform, {**PEOPLE, "mate": "admin"}, store, database) as world:
+        await proposed(world)
+        assert "would move from 50,000 to 51,000" in await world.say(GROUP, "boss", "/level floor 51k")
+        before, shown = world.memory(), world.stage.messages(GROUP)
+        for who in ("ann", "mate"):
+            answer = await world.press(GROUP, who, "Confirm")
+            assert answer.plain().startswith("Proposal 1 is for boss to confirm.")
+            assert answer.is_private
+        world.stage.appoint("boss", is_admin=False)
+        answer = await world.press(GROUP, "boss", "Confirm")
+        assert answer.plain() == "You are no admin here any more: nothing is changed."
+        assert answer.is_private
+        assert (world.memory(), world.stage.messages(GROUP)) == (before, shown)
+        world.stage.appoint("boss", is_admin=True)
+        assert "moved from 50,000 to 51,000" in (await world.press(GROUP, "boss", "Confirm")).plain()
+
+
+async def test_an_anonymous_admin_speaks_as_the_group_and_any_admin_presses_for_it(
+    store: SqlStore, database: str
+) -> None:
+    async with running("telegram", PEOPLE, store, database) as world:
+        assert isinstance(world.stage, TelegramStage)
+        server, people = world.stage.server, world.stage.ids
+        await proposed(world)
+        saying = server.say(PLACE, people["boss"], "/level floor 51k", speaks_as=PLACE)
+        assert "would move from 50,000 to 51,000" in (await world.answer(saying)).plain()
+        before = world.memory()
+        assert "is for Traders to confirm" in (await world.press(GROUP, "ann", "Confirm")).plain()
+        assert world.memory() == before
+        saying = server.say(PLACE, people["ann"], "/level floor 52k", speaks_as=-1009, name="Linked")
+        assert "/level is for its admins" in (await world.answer(saying)).plain()
+        assert world.memory() == before
+        assert "moved from 50,000 to 51,000" in (await world.press(GROUP, "boss", "Confirm")).plain()

@@ -71,6 +71,6 @@ class Caller:
         return self.above or replace(self.chat, thread="")
 
     @property
-    def ids(self) -> tuple[str, ...]:
-        """Every id by which this person or this place may be shut out, or let in."""
-        return tuple(dict.fromkeys((self.person, self.chat.chat, self.group.chat, self.server)))
+    def places(self) -> tuple[str, ...]:
+        """The ids of the chat, of the group that it belongs to, and of the server."""
+        return tuple(dict.fromkeys(one for one in (self.chat.chat, self.group.chat, self.server) if one))

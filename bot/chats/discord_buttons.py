@@ -18,6 +18,7 @@ PRESS: Final = "press"
 """The event that the client is told of a press: ``on_press(interaction, line, is_own)``."""
 
 _QUOTE = "> "
+_ROWS = 5  # and as many buttons in each
 
 
 class Press(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"(?P<how>say|own):(?P<line>/.+)"):
@@ -43,9 +44,15 @@ class Press(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"(?P<how>s
 
 
 def view_of(rows: Buttons) -> discord.ui.View | None:
-    """Give the buttons as Discord takes them; ``None`` takes those away that are there."""
+    """Give the buttons as Discord takes them; ``None`` takes those away that are there.
+
+    More rows than Discord has are put together, and what is too many even so is left out.
+    """
     if not (rows := sound(rows)):
         return None
+    if len(rows) > _ROWS:
+        together = [button for row in rows for button in row]
+        rows = tuple(tuple(together[at : at + _ROWS]) for at in range(0, _ROWS * _ROWS, _ROWS))
     view = discord.ui.View(timeout=None)
     for number, row in enumerate(rows):
         for button in row:

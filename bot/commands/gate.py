@@ -109,8 +109,8 @@ class Gate:
         if not self._allowed:
             return True
         # In a group it is the place that was let in, not each person who happens to be in it.
-        ids = caller.ids if caller.kind is ChatKind.PRIVATE else [one for one in caller.ids[1:] if one]
-        return any((caller.chat.platform, one) in self._allowed for one in ids)
+        person = (caller.person,) if caller.kind is ChatKind.PRIVATE else ()
+        return any((caller.chat.platform, one) in self._allowed for one in (*caller.places, *person))
 
     def _slow_down(self, caller: Caller, bounds: Bounds, now: float, tr: Translator) -> None:
         platform = caller.chat.platform
@@ -169,10 +169,11 @@ class Gate:
             return ""
         await self._register.note_told(ban.platform, ban.person, now)
         await self.refresh()
-        is_group = ban.person != caller.person
+        is_group = caller.kind is ChatKind.GROUP and ban.person in caller.places
         return banned(ban.until, tr, now, is_group=is_group, has_alerts=False)
 
 
 def _ban_on(caller: Caller, bounds: Bounds, now: float) -> Ban | None:
-    found = (bounds.bans.get((caller.chat.platform, one)) for one in caller.ids)
+    ids = (caller.person, *caller.places)
+    found = (bounds.bans.get((caller.chat.platform, one)) for one in ids)
     return next((ban for ban in found if ban is not None and ban.holds(now)), None)
