@@ -90,6 +90,6 @@ def _unknown(wanted: str, request: Request) -> Refusal:
     tr, near = request.tr, near_zones(wanted)
     lines = [tr('I know no time zone "{name}".', name=wanted[:64])]
     if near:
-        lines.append(tr("Did you mean {names}?", names=tr.listed(near)))
+        lines.append(tr("Did you mean {names}?", names=", ".join(near)))
     lines.append(tr("Send a large city, or how far you are from UTC: {line}", line="/timezone UTC+8"))
     return Refusal(*lines, buttons=zone_buttons(request, near))

@@ -15,7 +15,7 @@ from bot.commands.request import Refusal, Request
 from bot.commands.zones import shown
 from bot.metrics import MetricKey
 from bot.ports import Replies
-from bot.rules import parse
+from bot.rules import instruments, parse
 
 _MOST = 3
 _FAVOURITES = ("btc", "eth")
@@ -66,14 +66,15 @@ async def _examples(request: Request) -> AsyncIterator[Prepared]:
     async for prepared in _armable(request, [f"{name} moves 5% in 1h" for name in names], 1):
         yield prepared
         left -= 1
-        [instrument] = prepared.keys
-        if price := prepared.price(instrument):
+        [key] = prepared.keys
+        [name] = instruments(prepared.rule)
+        if price := prepared.price(key):
             level = _round(Decimal(str(price)) * _BELOW)
-            async for further in _armable(request, [f"{instrument.base}/{instrument.quote} < {level}"], 1):
+            async for further in _armable(request, [f"{name} < {level}"], 1):
                 yield further
                 left -= 1
     offered = [rule for metric, of, rule in _METRICS if _is_offered(metric, of, request)]
-    others = [f"{name} moves 10% in 24h" for name in reversed(names)]
+    others = [f"{name} moves 10% in 24h" for name in (*names[1:], *names[:1])]
     async for prepared in _armable(request, [*offered, *others], left):
         yield prepared
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.alerts.handouts import MARK, Handout, is_token
 from bot.alerts.message import LABEL, Button, Message
 from bot.alerts.sentences import thresholds
-from bot.commands.reading import Prepared, prepare
+from bot.commands.reading import SURE, Prepared, ask_if_far, prepare
 from bot.commands.request import Refusal, Request
 from bot.commands.standing import distance
 from bot.rules.talk import Heard, put_right
@@ -39,15 +39,20 @@ async def offer(request: Request, heard: Heard) -> Message:
     """Show what was heard, with a button for each reading. Raises Refusal for what cannot be armed."""
     tr, levels = request.tr, await request.levels()
     prepared = [await prepare(request, rule, levels) for rule in heard.rules]
-    if heard.has_sides and _is_below(prepared[0]):
-        prepared.reverse()  # what would be true at once comes last
+    if heard.has_sides:
+        prepared.sort(key=_is_so)
     rules = [one.rule for one in prepared]
+    ask_if_far(prepared[0], f"/alert {rules[0]} {SURE}", tr)
     if len(prepared) == 1:
         said = tr("I read that as: {meaning}", meaning=outlook(prepared[0], request))
         how = tr("Nothing is armed yet: press the button, or send: {line}", line=f"/alert {rules[0]}")
         return Message(lines=(said, how), buttons=((await arming(request, rules[0], tr("Arm it")),),))
     lines = [tr("That can mean two things:")]
-    lines += [f"{place}. {outlook(one, request)}" for place, one in enumerate(prepared, 1)]
+    for place, one in enumerate(prepared, 1):
+        told = outlook(one, request)
+        if heard.has_sides and _is_so(one):
+            told = tr("{rule} That is so already: it would wait to be clear first.", rule=told)
+        lines.append(f"{place}. {told}")
     lines.append(tr("Nothing is armed yet: press the one that you mean."))
     buttons = []
     for place, one in enumerate(prepared, 1):
@@ -90,10 +95,11 @@ def put_right_in(refusal: Refusal, said: str, request: Request) -> Refusal:
     return refusal
 
 
-def _is_below(prepared: Prepared) -> bool:
-    """Ask whether the price is below the level that it is compared with."""
+def _is_so(prepared: Prepared) -> bool:
+    """Ask whether the price is on that side of a level already."""
     for threshold in thresholds(prepared.armed.condition):
         price = prepared.price(threshold.instrument)
-        if price is not None:
-            return price < float(threshold.level)
+        if price is not None and threshold.op is not None:
+            level = float(threshold.level)
+            return price < level if threshold.op == "<" else price > level
     return False

@@ -47,7 +47,10 @@ async def _lost(request: Request, text: str) -> Message:
         return Message(lines=(tr("Did you mean {line}?", line=line),), buttons=((Button(line[:32], line),),))
     if not rest and await _is_listed(request, word):
         lines = (
-            tr("That is an instrument. An alert names what should happen to it: {line}", line=f"{word} < 1"),
+            tr(
+                "That is an instrument. An alert names what should happen to it: {line}",
+                line=f"{word} -5% in 1h",
+            ),
         )
         buttons = ((Button(tr("Price"), f"/price {word}"), Button(tr("Chart"), f"/chart {word}")),)
         return Message(lines=lines, buttons=buttons)
