@@ -198,7 +198,8 @@ async def _armed(folder: Path, count: int) -> str:
     names = tuple(FEEDS)
     for place, symbol in enumerate(symbols(count)[2:]):
         venue = f"@{names[place // _NAMED_AWAY % len(names)]}" if place % _NAMED_AWAY == 0 else ""
-        who = Caller(ChatRef("console", str(place // 20)), ChatKind.PRIVATE, "ann", "Ann")
+        chat = str(place // 20)
+        who = Caller(ChatRef("console", chat), ChatKind.PRIVATE, chat, "Ann")
         rule = f"{symbol}{venue} < 50"
         await store.make_alert(who, rule, NewArming(rule), now)
     await store.close()
