@@ -237,7 +237,7 @@ def test_a_figure_that_its_source_corrects_takes_its_ring_back() -> None:
     ]
     taken_back, late = report.firings[1:]
     assert taken_back.because == (
-        "the source corrected the BTC ETF net flow of Nov 20 from -903,200,000 to -880,000,000"
+        "the source corrected the BTC ETF net flow of Thu Nov 20 from -903,200,000 to -880,000,000"
     )
     assert "Late: the source corrected" in late.because
     assert report.facts()["firings"][1]["kind"] == "correction"

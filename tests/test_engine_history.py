@@ -269,13 +269,33 @@ def test_a_value_stands_until_the_next_is_overdue_across_a_weekend_and_a_holiday
     assert known.latest(instant("2025-12-02T13:00")) == friday
 
 
-def test_nothing_known_is_unknown_and_without_a_calendar_nothing_is_overdue() -> None:
+def test_nothing_known_is_unknown() -> None:
     assert Points(calendar=XNYS).current(instant("2025-11-20T00:00")) is None
     assert Points(calendar=XNYS).overdue_at(instant("2025-11-20T00:00")) is None
     funding = Points([Point(instant("2025-11-20T08:00"), instant("2025-11-20T08:00") + 0.5, 0.01)])
     assert funding.current(instant("2025-11-20T08:00")) is None
-    assert funding.current(instant("2026-11-20T08:00")) == funding.latest(instant("2026-11-20T08:00"))
-    assert funding.overdue_at(instant("2026-11-20T08:00")) is None
+
+
+@pytest.mark.parametrize(
+    ("step", "count", "stands"),
+    [
+        pytest.param(300, 20, 6 * HOUR, id="every five minutes: six hours"),
+        pytest.param(8 * HOUR, 20, 24 * HOUR, id="every eight hours: three of them"),
+        pytest.param(300, 1, 6 * HOUR, id="a single one: six hours"),
+        pytest.param(DAY, 9, 4 * DAY, id="by day: four days"),
+        pytest.param(7 * DAY, 9, 21 * DAY, id="by week: three weeks"),
+    ],
+)
+def test_a_value_without_a_session_stands_until_the_next_is_long_late(
+    step: int, count: int, stands: int
+) -> None:
+    begin = midnight_of(date(2025, 11, 3)) + (0 if step % DAY == 0 else 60)
+    ats = [begin + place * step for place in range(count)]
+    known, own = (Points([Point(at, at, 1.0) for at in ats], lasts=lasts) for lasts in (False, True))
+    assert known.current(ats[-1] + stands - 1) is not None
+    assert known.current(ats[-1] + stands) is None
+    assert known.overdue_at(ats[-1] + stands) == ats[-1] + stands
+    assert own.current(ats[-1] + 400 * DAY) is not None and own.overdue_at(ats[-1] + 400 * DAY) is None
 
 
 def test_a_day_named_by_any_of_its_hours_is_one_session() -> None:

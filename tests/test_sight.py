@@ -165,7 +165,10 @@ def test_a_loss_remembers_what_of_it_is_gone() -> None:
         pytest.param(
             Points([Point(START // DAY * DAY, START, 1.0)], XNYS), 1_763_125_200 - START, id="sessions"
         ),
-        pytest.param(Points([Point(START // DAY * DAY, START, 1.0)]), 3 * DAY, id="days"),
+        pytest.param(
+            Points([Point(START // DAY * DAY, START, 1.0)]), START // DAY * DAY + 4 * DAY - START, id="days"
+        ),
+        pytest.param(Points([Point(START // DAY * DAY, START, 1.0)], lasts=True), 3 * DAY, id="one's own"),
         pytest.param(Points([Point(START + 5, START, 1.0)]), 6 * HOUR, id="hours"),
         pytest.param(Points(), 3 * DAY, id="never heard"),
     ],
@@ -181,16 +184,17 @@ def test_a_metric_is_missed_once_its_next_value_is_overdue(points: Points, lost_
     assert lost_at < told[2] - START <= lost_at + 240
 
 
-def test_a_provider_that_repeats_itself_is_heard() -> None:
+@pytest.mark.parametrize("lasts", [True, False])
+def test_who_repeats_what_is_long_past_is_heard_only_where_values_last(lasts: bool) -> None:
     run = Run(ends={})
     for hours in range(100):
         at = START + hours * HOUR
-        run.reaches = {FEAR: metric_reach(Points([Point(START + 5, START, 1.0)]), at)}
+        run.reaches = {FEAR: metric_reach(Points([Point(START + 5, START, 1.0)], lasts=lasts), at)}
         same = Observation(FEAR, START, Decimal(20), at)
         run.take(Batch("provider", at, observations=(same,)))
         for step in range(1, 15):
             run.take(Batch("binance", at + step * 240))
-    assert run.told == []
+    assert (run.told == []) == lasts
 
 
 @given(

@@ -13,14 +13,21 @@ import math
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, pairwise
 from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.engine.sessions import Calendar, day_of, midnight_of
+from bot.engine.news import SILENCE, SILENCE_OF_DAYS
+from bot.engine.sessions import DAY, Calendar, day_of, midnight_of
 
 Floats = NDArray[np.float64]
+
+_LATE_AGAINST = 8
+"""How many of the newest values tell how often they come."""
+
+_STEPS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +57,20 @@ def _recency(point: Point) -> tuple[float, int]:
 class Points:
     """What is known of one metric; nothing that was said is ever changed, only added to.
 
-    With a ``calendar``, values belong to sessions: ``as_of`` is taken to its UTC midnight, a word about a day
-    that is no session is none (tables print zeros on holidays), and a value stands only until the next
-    one is overdue. Where ``provisional`` is not asked for, values that are not final are not seen.
+    With a ``calendar``, values belong to sessions: ``as_of`` is taken to its UTC midnight, and a word about a
+    day that is no session is none (tables print zeros on holidays). A value stands only until the next one is
+    overdue: by the calendar, else when nothing came for six hours, of values by day for four days, or for
+    three times their shortest step of late where that is longer. One that ``lasts`` stands until the next.
+    Where ``provisional`` is not asked for, values that are not final are not seen.
     """
 
-    __slots__ = ("_about", "_as_ofs", "_calendar", "_frozen_at", "_log")
+    __slots__ = ("_about", "_as_ofs", "_calendar", "_frozen_at", "_lasts", "_log")
 
-    def __init__(self, points: Iterable[Point] = (), calendar: Calendar | None = None) -> None:
+    def __init__(
+        self, points: Iterable[Point] = (), calendar: Calendar | None = None, *, lasts: bool = False
+    ) -> None:
         self._calendar = calendar
+        self._lasts = lasts
         self._frozen_at: float | None = None
         self._log: list[Point] = []
         self._as_ofs: list[int] = []
@@ -70,7 +82,7 @@ class Points:
 
     def emptied(self) -> Points:
         """Give the same kind of history, of which nothing is known."""
-        return Points(calendar=self._calendar)
+        return Points(calendar=self._calendar, lasts=self._lasts)
 
     # --- what comes in --------------------------------------------------------------------------------------
 
@@ -113,17 +125,24 @@ class Points:
 
     def current(self, now: float, provisional: bool = False) -> Point | None:
         """Give the value that stands at ``now``: the latest, and none once the next one is overdue."""
-        latest = self.latest(now, provisional)
-        if latest is None or (self._calendar and self._calendar.is_overdue(day_of(latest.as_of), now)):
-            return None
-        return latest
+        overdue = self.overdue_at(now, provisional)
+        return self.latest(now, provisional) if overdue is None or now < overdue else None
 
     def overdue_at(self, now: float, provisional: bool = False) -> int | None:
         """Give the instant from which the value that is the latest at ``now`` stands no longer, if any."""
         latest = self.latest(now, provisional)
-        if latest is None or self._calendar is None:
+        if latest is None:
             return None
-        return self._calendar.overdue_at(day_of(latest.as_of))
+        if self._calendar is not None:
+            return self._calendar.overdue_at(day_of(latest.as_of))
+        if self._lasts:
+            return None
+        stands = SILENCE if latest.as_of % DAY else DAY + SILENCE_OF_DAYS
+        if now >= latest.as_of + stands:  # it is late, unless that is how it comes
+            newest = [point.as_of for point in islice(self._backwards(now, provisional), _LATE_AGAINST)]
+            steps = [later - earlier for later, earlier in pairwise(newest)]
+            stands = max(stands, _STEPS * min(steps, default=0))
+        return latest.as_of + stands
 
     def values(self, now: float, count: int, provisional: bool = False) -> Floats:
         """Give the last ``count`` values known at ``now``, oldest first (float64; fewer if fewer are known).
@@ -172,7 +191,7 @@ class Points:
 
         A value that was not overdue where it is asked for stands, however late it was said.
         """
-        view = Points(calendar=self._calendar)
+        view = Points(calendar=self._calendar, lasts=self._lasts)
         view._log, view._as_ofs, view._about = self._log, self._as_ofs, self._about
         view._frozen_at = known_at
         return view

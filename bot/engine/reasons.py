@@ -107,10 +107,10 @@ def _of_node(node: Node, minute: Minute, memory: Memory) -> Iterator[Reason]:
 
 def _of_earlier_sessions(node: SessionsHeld, minute: Minute, memory: Memory) -> Reason:
     """Say how many sessions are known of those that are counted: it was true in all of them."""
-    key = None
+    key: MetricKey | None = None
     match node.part:
-        case Against(left=Metric(key=key)) | Against(right=Metric(key=key)):
-            pass
+        case Against(left=Metric() as metric) | Against(right=Metric() as metric):
+            key = metric.key
     counts = {"known": node.known(minute, memory), "needed": node.count}
     return Reason(key, Phrase("{known} of {needed} sessions are known", counts))
 

@@ -1,7 +1,7 @@
 """Sight: which series can be seen, since when one cannot, and when it is seen again.
 
-A price is seen as far as its minutes or bounds are known, and at each look that shows it; a metric when its
-provider was heard, and one with sessions for as long as its next value is not overdue. The time in which this
+A price is seen as far as its minutes or bounds are known, and at each look that shows it; a metric for as
+long as its next value is not overdue, and an operator's own when it was heard. The time in which this
 program did not run is no loss: it has a grace after its start, and what was missed meanwhile is read.
 """
 

@@ -18,6 +18,9 @@ from bot.engine.sessions import Calendar
 from bot.engine.trails import Trails
 from bot.metrics import MINUTE, Bar, MetricKey, Observation
 
+OWN = "metric"
+"""An operator's own values: he alone knows how often they come, and they stand until the next."""
+
 CandleKey = tuple[MetricKey, int]
 """A series and a span in seconds."""
 
@@ -43,7 +46,7 @@ class World:
 
     def follow_metric(self, key: MetricKey, calendar: Calendar | None) -> None:
         """Keep what becomes known of a metric."""
-        self.points.setdefault(key, Points(calendar=calendar))
+        self.points.setdefault(key, Points(calendar=calendar, lasts=key.metric == OWN))
 
     def note(self, one: Observation) -> None:
         """Note a value of a metric."""
