@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 from bot.alerts.chart import Chart, Sketch
 from bot.alerts.message import Facts, Message
 from bot.alerts.people import Caller, ChatKind, ChatRef
+from bot.alerts.steering import unsteered
 from bot.chats.sparkline import sparkline
 from bot.chats.studio import Studio
 from bot.ports import ChatGone, Clock, Desk, Outcome, Receipt, Rejected
@@ -234,4 +235,4 @@ def _added(reply: Message, shown: Message) -> Message:
 
 def _printable(line: str) -> str:
     """Drop control characters: a note that somebody wrote must not steer the terminal."""
-    return "".join(sign for sign in line if unicodedata.category(sign) != "Cc")
+    return "".join(sign for sign in unsteered(line) if unicodedata.category(sign) != "Cc")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from bot.alerts.message import Message
+from bot.alerts.steering import unsteered
 
 LIMIT = 2000
 """The longest content of one Discord message; UTF-16 units, so that no way of counting finds more."""
@@ -71,8 +72,11 @@ def width(text: str) -> int:
 
 
 def lines_of(text: str) -> list[str]:
-    """Take a text apart at whatever breaks a line; halves of characters and control codes become marks."""
-    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    """Take a text apart at whatever breaks a line; halves of characters and control codes become marks.
+
+    What would turn the direction of the rest is taken out.
+    """
+    whole = unsteered(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
     return [_CONTROL.sub("\ufffd", line) for line in whole.splitlines()]
 
 

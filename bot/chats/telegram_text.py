@@ -8,6 +8,7 @@ from html import escape
 from itertools import groupby
 
 from bot.alerts.message import Buttons, Message
+from bot.alerts.steering import unsteered
 
 LIMIT = 4096
 """The longest text of one Telegram message after its entities are parsed, in UTF-16 units."""
@@ -72,9 +73,10 @@ def width(text: str) -> int:
 def clean(text: str) -> str:
     """Make a text that UTF-8 can carry: halves of surrogate pairs are joined, lone ones replaced.
 
-    What a person types can hold them, since JSON may escape a half, and an answer may repeat it.
+    What a person types can hold them, since JSON may escape a half, and an answer may repeat it. What would
+    turn the direction of the rest is taken out.
     """
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return unsteered(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
 
 
 def _rows(tag: str, text: str, limit: int) -> Iterator[_Row]:
