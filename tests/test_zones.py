@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.alerts.message import Button
@@ -84,6 +84,7 @@ def test_what_is_typed_is_completed() -> None:
     assert zones_from("+8", 25) == ["Etc/GMT-8"]
 
 
+@settings(max_examples=40)
 @given(st.text(max_size=40))
 def test_whatever_is_said_is_no_zone_or_one_that_exists(text: str) -> None:
     zone = find_zone(text)
