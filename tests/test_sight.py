@@ -155,8 +155,10 @@ def test_a_loss_remembers_what_of_it_is_gone() -> None:
     gone = Lapse(BTC, START, START + HOUR, None, None, (1,))
     run.take(Batch("binance", START + 7 * MINUTE), gone)
     assert run.sight.lost[BTC].gone == ((START, START + HOUR),)
+    more = Lapse(BTC, START + 2 * HOUR, START + 3 * HOUR, None, None, (1,))
+    run.take(Batch("binance", START + 7 * MINUTE + 5), more)
     turns = run.look(8, BTC, ETH)
-    assert turns.back[BTC].gone == ((START, START + HOUR),)
+    assert turns.back[BTC].gone == ((START, START + HOUR), (START + 2 * HOUR, START + 3 * HOUR))
 
 
 @pytest.mark.parametrize(
