@@ -39,6 +39,7 @@ from bot.house import House
 from bot.illustrate import Illustrator
 from bot.metrics import Batch, minute_of
 from bot.ports import Chat, Choice, Clock, Desk, Replies, UnknownInstrument
+from bot.ports.places import Place
 from bot.rules import instruments
 from bot.rules.tree import Rule
 from bot.shelf import read_shelf
@@ -152,6 +153,7 @@ async def open_house(
             operators=settings.admins,
             allowed=settings.allow,
             is_admin=_asking(chats),
+            find_place=_finding(chats),
             translator_for=translator,
             link=_linking(chats),
             version=version("tocsin"),
@@ -263,6 +265,15 @@ def _intake(settings: Settings, clock: Clock, tape: MemoryTape) -> web.Intake | 
         return len(words)
 
     return web.Intake(settings.push_token.get_secret_value(), take)
+
+
+def _finding(chats: Sequence[Chat]) -> Callable[[ChatRef, str, str], Any]:
+    by_platform = {chat.platform: chat for chat in chats}
+
+    async def find_place(asking: ChatRef, name: str, person: str) -> Place | None:
+        return await by_platform[asking.platform].find_place(name, asking, person)
+
+    return find_place
 
 
 def _asking(chats: Sequence[Chat]) -> Callable[[ChatRef, str, bool], Any]:

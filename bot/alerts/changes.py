@@ -21,6 +21,8 @@ class Subject(StrEnum):
     QUOTA = "quota"
     BAN = "ban"
     PLAYBOOK = "playbook"
+    BROADCAST = "broadcast"
+    PLACE = "place"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from bot.alerts.steering import unsteered
 from bot.chats.sparkline import sparkline
 from bot.chats.studio import Studio
 from bot.ports import ChatGone, Clock, Desk, Outcome, Receipt, Rejected
+from bot.ports.places import Place
 
 ME = ChatRef("console", "me")
 """The one chat of a console; its person is ``me`` too."""
@@ -113,6 +114,10 @@ class ConsoleChat:
     def invitation(self, token: str) -> str:
         """Give nothing: a console has no address."""
         return ""
+
+    async def find_place(self, name: str, asking: ChatRef, person: str) -> Place | None:
+        """Find none: a console has one chat."""
+        return None
 
     async def is_admin(self, chat: ChatRef, person: str, is_fresh: bool = False) -> bool:
         """Say yes: who sits at the console owns its chat."""
@@ -234,5 +239,5 @@ def _added(reply: Message, shown: Message) -> Message:
 
 
 def _printable(line: str) -> str:
-    """Drop control characters: a note that somebody wrote must not steer the terminal."""
-    return "".join(sign for sign in unsteered(line) if unicodedata.category(sign) != "Cc")
+    """Drop control codes and halves of characters: a note that somebody wrote must not steer the terminal."""
+    return "".join(sign for sign in unsteered(line) if unicodedata.category(sign) not in ("Cc", "Cs"))

@@ -33,11 +33,13 @@ from bot.chats.discord_people import (
     may_write,
     to_them_alone,
 )
+from bot.chats.discord_places import find_place
 from bot.chats.discord_posts import Posts
 from bot.chats.discord_press import PressAnswer
 from bot.chats.lanes import Lanes
 from bot.chats.studio import ANSWER_PATIENCE, Studio
 from bot.ports import Choice, Desk, Outcome, Refused, RetryLater
+from bot.ports.places import Place
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -157,6 +159,17 @@ class DiscordChat:
     def invitation(self, token: str) -> str:
         """Give nothing: Discord has no such address; there a button is said in private."""
         return ""
+
+    async def find_place(self, name: str, asking: ChatRef, person: str) -> Place | None:
+        """Find a channel or thread by its mention, its id, or its ``#name`` in the server of who asks."""
+        client = self._client
+        if client is None:
+            return None
+        try:
+            return await self._calls.within(find_place(client, name, asking, person))
+        except (*FAILURES, ValueError) as problem:
+            log.info("no such place", platform="discord", reason=type(problem).__name__)
+            return None
 
     async def is_admin(self, chat: ChatRef, person: str, is_fresh: bool = False) -> bool:
         """Ask whether a person manages the server of a channel now; direct messages are the person's own."""

@@ -44,10 +44,12 @@ from bot.chats.telegram_buttons import read_press
 from bot.chats.telegram_errors import outcome_of, pause_before
 from bot.chats.telegram_http import AiohttpRequest, Shut
 from bot.chats.telegram_inbox import Said, read
+from bot.chats.telegram_places import find_place
 from bot.chats.telegram_posts import UPLOAD_WITHIN, Posts, link_of, number
 from bot.chats.telegram_presses import Presses
 from bot.chats.telegram_text import render
 from bot.ports import Clock, Desk, Outcome, Receipt, Refused, Rejected, RetryLater
+from bot.ports.places import Place
 
 POLL = timedelta(seconds=30)
 ADMIN_SECONDS: Final = 60.0

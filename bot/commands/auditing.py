@@ -10,7 +10,7 @@ from bot.alerts.message import Message, say
 from bot.alerts.offers import of_pages
 from bot.alerts.people import Role
 from bot.alerts.translator import Translator
-from bot.commands import bans, levels, policy, quotas, revising, shared
+from bot.commands import bans, broadcasts, levels, policy, quotas, revising, sending, shared
 from bot.commands.proposals import overtaken
 from bot.commands.request import Refusal, Request
 from bot.commands.shared import split_page
@@ -34,6 +34,8 @@ TRADES: Mapping[Subject, Trade] = {
     Subject.POLICY: Trade(policy.described, policy.undo),
     Subject.QUOTA: Trade(quotas.described, quotas.undo),
     Subject.BAN: Trade(bans.described, bans.undo),
+    Subject.BROADCAST: Trade(broadcasts.described, broadcasts.undo),
+    Subject.PLACE: Trade(sending.described, sending.undo),
 }
 """Every subject of the audit."""
 

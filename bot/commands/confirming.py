@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from bot.alerts.changes import Proposal
 from bot.alerts.message import say
 from bot.alerts.people import Role
-from bot.commands import levels, playbooks, revising, shared
+from bot.commands import broadcasts, levels, playbooks, revising, shared
 from bot.commands.request import Refusal, Request
 from bot.ports import Replies, Settled
 
 KINDS: Mapping[str, Callable[[Request, Proposal], Replies]] = {
     levels.KIND: levels.carry_out,
     shared.KIND: shared.carry_out,
+    broadcasts.KIND: broadcasts.carry_out,
     playbooks.KIND: playbooks.carry_out,
     revising.KIND: revising.carry_out,
 }

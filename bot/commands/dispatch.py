@@ -111,7 +111,7 @@ def _split(words: str) -> tuple[str, str]:
     text = words.strip()
     if not text.startswith("/"):
         return "", text
-    head, _, rest = text[1:].replace("\n", " ").partition(" ")
+    head, rest = re.split(r"\s", f"{text[1:]} ", maxsplit=1)
     return head.partition("@")[0].lower() or "help", rest.strip()
 
 

@@ -17,10 +17,16 @@ from bot.commands.gate import Gate
 from bot.delays import Delay
 from bot.illustrate import Illustrator
 from bot.ports import ChatSettings, Clock, Market, Metrics, Register
+from bot.ports.places import Place
 
 _PREVIEWS = 2
 _SECONDS_FOR_A_CHART = 10.0
 _CHARTS_AT_ONCE = 16
+
+
+async def find_nothing(_asking: ChatRef, _name: str, _person: str) -> Place | None:
+    """Find no place, where no platform is there to ask."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,7 @@ class Office:
     * ``ring_delays``, ``loop_lag``: how long the newest rings took, and how late the event loop is.
     * ``illustrator``: asks the market for the candles of charts.
     * ``shelf``: the playbooks as their files have them.
+    * ``find_place``: asks a platform for the chat that a person names in another.
     * ``previews``: the places for those who look through history, which costs calls and time.
     """
 
@@ -59,6 +66,7 @@ class Office:
     ring_delays: Callable[[], list[Delay]] = gauges.ring_delays
     loop_lag: Callable[[], Delay | None] = gauges.loop_lag
     previews: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PREVIEWS), compare=False)
+    find_place: Callable[[ChatRef, str, str], Awaitable[Place | None]] = find_nothing
     illustrator: Illustrator = field(init=False, compare=False)
     gate: Gate = field(init=False, compare=False)
 

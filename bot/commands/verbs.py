@@ -31,6 +31,7 @@ from bot.commands import (
     telling,
     why,
 )
+from bot.commands.addressing import ADDRESSING
 from bot.commands.table import Command, Option
 
 _RULE = Option("rule", "The rule, such as: btc < 100k for 5m", completes="rule")
@@ -409,6 +410,7 @@ COMMANDS: tuple[Command, ...] = (
         changes=True,
         examples=("telegram:123456789",),
     ),
+    *ADDRESSING,
     Command(
         "audit",
         "Say who changed which level or shared alert, from what to what",

@@ -67,8 +67,8 @@ from bot.ports.world import (
 )
 
 __all__ = [
-    "Archive",
     "Already",
+    "Archive",
     "Armed",
     "Armer",
     "Beyond",

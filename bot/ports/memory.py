@@ -131,7 +131,7 @@ class Ledger(Archive, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The platform took the message; ``message`` is its id there, ``has_chart`` whether its chart went too."""
+    """The platform took the message; ``message`` is its id there, ``has_chart`` whether it has its chart."""
 
     message: str = ""
     has_chart: bool = field(default=False, compare=False)

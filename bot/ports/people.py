@@ -9,6 +9,7 @@ from typing import Protocol
 from bot.alerts.message import Message
 from bot.alerts.people import Caller, ChatRef
 from bot.ports.memory import Outcome
+from bot.ports.places import Place
 
 Replies = AsyncIterator[Message]
 """What a command answers: the first message is sent, each later one replaces it."""
@@ -33,7 +34,7 @@ class Desk:
 class Chat(Protocol):
     """One platform where people are.
 
-    Where it ``adds_charts``, a message goes at once and its chart is added to it later; else one waits for it.
+    Where it ``adds_charts``, a message goes at once and its chart is added later; else one waits for it.
     """
 
     platform: str
@@ -50,6 +51,12 @@ class Chat(Protocol):
 
     async def illustrate(self, chat: ChatRef, sent: str, message: Message) -> Outcome:
         """Add the chart to a message that was sent as ``sent``; again does no harm. Raises as little."""
+
+    async def find_place(self, name: str, asking: ChatRef, person: str) -> Place | None:
+        """Find the chat that somebody names (``@news``, ``#alerts``, an id), and what may be done there now.
+
+        ``None`` where there is none, or the platform cannot say.
+        """
 
     async def is_admin(self, chat: ChatRef, person: str, is_fresh: bool = False) -> bool:
         """Ask the platform whether a person administers a chat; ``False`` where it cannot say.

@@ -250,7 +250,8 @@ def _follows(key: str, scope: int | None) -> ColumnElement[bool]:
             group_chats.c.thread == "",
         )
         groups = select(group_chats.c.id).select_from(topic.join(group_chats, is_above))
-        group = groups.where(topic.c.id == subscriptions.c.chat_id, topic.c.above != "").scalar_subquery()
+        is_its = and_(topic.c.id == subscriptions.c.chat_id, topic.c.above != "")
+        group = groups.where(is_its).correlate(subscriptions).scalar_subquery()
         hiding = or_(levels.c.chat_id == subscriptions.c.chat_id, levels.c.chat_id == group)
         is_in_scope = ~exists().where(hiding, levels.c.key == key)
     names_it = exists().where(alert_levels.c.alert_id == alerts.c.id, alert_levels.c.key == key)

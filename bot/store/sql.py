@@ -15,6 +15,7 @@ from bot.store.levels import SqlLevels
 from bot.store.notebook import SqlNotebook
 from bot.store.outbox import SqlOutbox
 from bot.store.people import SqlPeople
+from bot.store.places import SqlPlaces
 from bot.store.playbooks import SqlPlaybooks
 from bot.store.proposals import SqlProposals
 from bot.store.register import SqlRegister
@@ -34,6 +35,7 @@ class SqlStore(
     SqlEditing,
     SqlShared,
     SqlPlaybooks,
+    SqlPlaces,
     SqlProposals,
     SqlAudit,
     SqlChronicle,

@@ -44,6 +44,16 @@ RIGHTS = [
     "can_delete_stories",
     "can_send_welcome_messages",
 ]
+_NO_GIFTS = dict.fromkeys(
+    (
+        "unlimited_gifts",
+        "limited_gifts",
+        "unique_gifts",
+        "premium_subscription",
+        "gifts_from_channels",
+    ),
+    False,
+)
 _CONTENT = ("text", "entities", "caption", "caption_entities")
 ACTIONS = frozenset(["typing", "upload_photo", "upload_document", "find_location", "choose_sticker"])
 PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><center>nginx</center></body></html>"
@@ -125,12 +135,14 @@ class Place:
     id: int
     type: str
     title: str = ""
+    username: str = ""
     admins: dict[int, str] = field(default_factory=dict)
     members: dict[int, Json] = field(default_factory=dict)
     topics: set[int] = field(default_factory=set)
     closed: set[int] = field(default_factory=set)
     moved_to: int | None = None
     is_blocked: bool = False
+    is_mute: bool = False
     posts: dict[int, Json] = field(default_factory=dict)
     shown: dict[int, Shown] = field(default_factory=dict)
 
@@ -657,6 +669,13 @@ class TelegramServer:
         self.told.append(Told(person, text, _boolean(params, "show_alert")))
         return True
 
+    def _do_getchat(self, params: Json) -> Json:
+        name = str(params.get("chat_id", ""))
+        named = [place for place in self.chats.values() if name == f"@{place.username}"]
+        place = named[0] if named else self._readable(params)
+        more = {"accent_color_id": 0, "max_reaction_count": 11, "accepted_gift_types": _NO_GIFTS}
+        return place.json() | more | ({"username": place.username} if place.username else {})
+
     def _do_getchatmember(self, params: Json) -> Json:
         place = self._readable(params)
         person = _integer(params, "user_id")
@@ -712,6 +731,8 @@ class TelegramServer:
             is_person = place.type == "private"
             why = "blocked by the user" if is_person else f"kicked from the {place.type} chat"
             raise Refusal(403, f"Forbidden: bot was {why}")
+        if place.is_mute:
+            raise Refusal(400, "Bad Request: need administrator rights in the channel chat")
         thread = _integer(params, "message_thread_id")
         if place.topics and thread is not None and thread not in place.topics:
             raise Refusal(400, "Bad Request: message thread not found")
@@ -791,6 +812,8 @@ class TelegramServer:
                 return {"status": "creator", "user": user, "is_anonymous": False}
             case "administrator":
                 rights = dict.fromkeys(RIGHTS, True)
+                if place.type == "channel":
+                    rights["can_post_messages"] = not place.is_mute
                 return {
                     "status": "administrator",
                     "user": user,

@@ -1,0 +1,44 @@
+"""The commands by which something is told in other chats; part of the one table."""
+
+from __future__ import annotations
+
+from bot.alerts.people import Role
+from bot.commands import broadcasts, sending
+from bot.commands.table import Command, Option
+
+ADDRESSING: tuple[Command, ...] = (
+    Command(
+        "send",
+        "Let an alert ring in another chat or channel, or here again",
+        Role.ADMIN,
+        (
+            Option("alert", "The alert's number, or the name of a shared one", completes="alert"),
+            Option("place", "Where: to @mychannel, to #alerts, or: here"),
+        ),
+        sending.send,
+        changes=True,
+        is_fresh=True,
+        examples=("3 here",),
+    ),
+    Command(
+        "announcements",
+        "Hear what the operators of this bot say to all chats, or not",
+        Role.ADMIN,
+        (Option("how", "on or off", is_required=False),),
+        broadcasts.announcements,
+        changes=True,
+        reads_without="how",
+        examples=("off",),
+    ),
+    Command(
+        "broadcast",
+        "Say something to all chats, or say how far the last one is",
+        Role.OPERATOR,
+        (Option("text", "What to say; it is shown first", is_required=False),),
+        broadcasts.broadcast,
+        changes=True,
+        keeps_lines=True,
+        examples=("", "On Sunday I move to another server."),
+    ),
+)
+"""In the order in which help lists them."""
