@@ -69,7 +69,14 @@ async def test_a_pressed_button_is_said_by_who_pressed_it_and_the_answer_stands_
     assert front.heard == [
         (
             Caller(
-                ref(server.channel), ChatKind.GROUP, server.boss, "boss", True, "en-US", server=server.home
+                ref(server.channel),
+                ChatKind.GROUP,
+                server.boss,
+                "boss",
+                True,
+                "en-US",
+                server=server.home,
+                has_pressed=True,
             ),
             "/resume 1",
         )
@@ -99,6 +106,39 @@ async def test_a_button_works_after_a_restart(server: DiscordServer) -> None:
         [ring] = await server.reads(server.channel, "armed")
     assert ring.buttons == ()
     assert [said for _, said in front.heard] == ["/resume 1"]
+
+
+HANDED = Message(lines=("#3",), buttons=((Button("Copy to my messages", "/start T", is_own=True),),))
+
+
+async def test_a_button_of_ones_own_is_said_and_answered_in_private_by_whoever_presses(
+    server: DiscordServer,
+) -> None:
+    """A message in a channel hands something on: each who presses gets it in their own direct messages."""
+    async with running(server) as chat:
+        await chat.send(ref(server.channel), HANDED, "1")
+
+    async def counting(_said: str) -> AsyncIterator[Message]:
+        arm = Button("Arm it", "/alert btc < 1")
+        yield Message(lines=(f"answer {len(front.heard)}",), buttons=((arm,),))
+
+    front = FrontDesk(counting)
+    async with running(server, front):
+        for number, person in enumerate((server.ann, server.boss), 1):
+            await server.press(server.channel, person, "Copy to my messages")
+            await server.reads(server.channel, f"answer {number}")
+        shown = [one for one in server.shown(server.channel) if one.is_private]
+        assert [one.text for one in shown] == ["answer 1", "answer 2"]
+        assert shown[0].buttons == (("Arm it", "own:/alert btc < 1"),)
+        await server.press(server.channel, server.ann, "Arm it", message=shown[0].id)
+        await server.reads(server.channel, "answer 3")
+    assert [(caller.chat, caller.kind, said) for caller, said in front.heard] == [
+        (ref(server.direct(server.ann)), ChatKind.PRIVATE, "/start T"),
+        (ref(server.direct(server.boss)), ChatKind.PRIVATE, "/start T"),
+        (ref(server.direct(server.ann)), ChatKind.PRIVATE, "/alert btc < 1"),
+    ]
+    [handed] = [one for one in server.shown(server.channel) if not one.is_private]
+    assert (handed.text, handed.buttons) == ("#3", (("Copy to my messages", "own:/start T"),))
 
 
 async def test_a_refusal_is_shown_to_the_presser_alone_and_changes_nothing(server: DiscordServer) -> None:

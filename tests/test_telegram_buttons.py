@@ -72,7 +72,10 @@ async def test_a_pressed_button_is_said_by_who_pressed_it_and_the_answer_stands_
         await server.press(ANN, ANN, "Arm again", language="de")
         await server.until(lambda: "armed" in ring.text)
     assert person.heard == [
-        (Caller(private(), ChatKind.PRIVATE, str(ANN), f"Person {ANN}", True, "de"), "/resume 1")
+        (
+            Caller(private(), ChatKind.PRIVATE, str(ANN), f"Person {ANN}", True, "de", has_pressed=True),
+            "/resume 1",
+        )
     ]
     assert ring.text == f"{RING.plain()}\n#1 armed.\nNow 69,400."
     assert {one["type"] for one in ring.entities} == {"bold", "pre", "blockquote"}
