@@ -224,7 +224,7 @@ async def test_what_a_person_brought_along_is_of_their_private_chat_and_shown_to
         (shown,) = await server.received(server.channel)
         server.refuse("/users/@me/channels", 403, 50007)
         await server.slash(server.channel, server.ann, "help", is_brought=True)
-        await server.reads(server.channel, "write me a direct message first")
+        await server.reads(server.channel, "I cannot write to you in private")
     assert shown.is_private
     ((caller, _),) = front.heard
     assert (caller.chat, caller.kind) == (ref(server.direct(server.boss)), ChatKind.PRIVATE)

@@ -7,8 +7,6 @@ from dataclasses import replace
 from bot.alerts.people import Role
 from bot.commands import (
     alerts,
-    auditing,
-    bans,
     charts,
     clocks,
     confirming,
@@ -22,9 +20,7 @@ from bot.commands import (
     market,
     metrics,
     playbooks,
-    policy,
     preview,
-    quotas,
     retelling,
     revising,
     shared,
@@ -32,13 +28,13 @@ from bot.commands import (
     why,
 )
 from bot.commands.addressing import ADDRESSING
+from bot.commands.ruling import RULING
 from bot.commands.table import Command, Option
 
 _RULE = Option("rule", "The rule, such as: btc < 100k for 5m", completes="rule")
 _NUMBER = Option("number", "The alert's number, as /alerts shows it", kind="whole", completes="alert")
 _ALERT = Option("alert", "The alert's number, or the name of a shared one", completes="alert")
 _PROPOSAL = Option("number", "The number of the proposal", kind="whole")
-_PERSON = Option("person", "Who: telegram:123456789, a mention on Discord", is_required=False)
 _SHARED = Option("name", "The name of a shared alert", completes="shared")
 
 _MUTE = Command(
@@ -369,66 +365,6 @@ COMMANDS: tuple[Command, ...] = (
         takes_place=True,
         examples=("", "English"),
     ),
-    Command(
-        "policy",
-        "Show who may make alerts in a group, or choose it",
-        Role.ADMIN,
-        (Option("who", "members, or admins alone", is_required=False),),
-        policy.policy,
-        changes=True,
-        reads_without="who",
-        examples=("",),
-    ),
-    Command(
-        "quota",
-        "List how much one person and one chat may have, or set it",
-        Role.OPERATOR,
-        (
-            Option("thing", "alerts, subscriptions or commands", is_required=False),
-            Option("whose", "person or chat", is_required=False),
-            Option("value", "Its new number, or default", is_required=False),
-        ),
-        quotas.quota,
-        changes=True,
-        examples=("", "alerts person 200"),
-    ),
-    Command(
-        "ban",
-        "Shut a person or a group out, or list who is",
-        Role.OPERATOR,
-        (_PERSON, Option("time", "For how long, such as: for 8h", is_required=False)),
-        bans.ban,
-        changes=True,
-        examples=("", "telegram:123456789 for 8h"),
-    ),
-    Command(
-        "unban",
-        "Let a person or a group in again",
-        Role.OPERATOR,
-        (Option("person", "Who: telegram:123456789, a mention on Discord"),),
-        bans.unban,
-        changes=True,
-        examples=("telegram:123456789",),
-    ),
-    *ADDRESSING,
-    Command(
-        "audit",
-        "Say who changed which level or shared alert, from what to what",
-        Role.ADMIN,
-        (Option("words", "Words to look for, and the number of a page", is_required=False),),
-        auditing.audit,
-        examples=("", "floor"),
-        takes_place=True,
-    ),
-    Command(
-        "undo",
-        "Take one of the last changes back",
-        Role.ADMIN,
-        (Option("number", "The number of the change, as /audit shows it", kind="whole"),),
-        auditing.undo,
-        changes=True,
-        is_fresh=True,
-        examples=("1",),
-    ),
+    *RULING,
 )
 """Every command, in the order in which help lists them."""
