@@ -28,7 +28,7 @@ ADDRESSING: tuple[Command, ...] = (
         broadcasts.announcements,
         changes=True,
         reads_without="how",
-        examples=("off",),
+        examples=("on",),
     ),
     Command(
         "broadcast",

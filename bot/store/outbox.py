@@ -11,11 +11,12 @@ from bot.alerts.models import Notification, Telling
 from bot.alerts.people import ChatKind, ChatRef
 from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLater
 from bot.store.arming import begin_change
+from bot.store.broadcast_table import broadcasts
 from bot.store.database import Database, whole
 from bot.store.moving import follow
 from bot.store.returning import close_topic, give_back
 from bot.store.rows import read_ref, same_chat
-from bot.store.tables import alerts, broadcasts, chats, is_waiting, outbox, rings
+from bot.store.tables import alerts, chats, is_waiting, outbox, rings
 
 GIVE_UP = 24 * 3600.0
 """How long, in seconds, a notification is tried before it is given up; after that it is no news."""

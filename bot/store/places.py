@@ -14,13 +14,14 @@ from bot.ports import Conflict
 from bot.ports.places import Announcement, Audience, Place
 from bot.store.arming import Change, begin_change
 from bot.store.audit import author, record, rest_on
+from bot.store.broadcast_table import broadcasts
 from bot.store.database import Database, whole
 from bot.store.outbox import release
 from bot.store.people import find_chat, know_chat
 from bot.store.promise import COLUMNS, content
 from bot.store.rows import read_alert, same_chat
 from bot.store.subscribing import find
-from bot.store.tables import broadcasts, chats, is_held, is_waiting, outbox, subscriptions
+from bot.store.tables import chats, is_held, is_waiting, outbox, subscriptions
 
 
 class SqlPlaces:

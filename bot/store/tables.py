@@ -2,7 +2,7 @@
 
 Each table has one writer, so that commands, watch and deliver never overwrite each other: commands own chats,
 levels, alerts, armings, subscriptions, fillings, proposals, audit, bans, quotas and playbooks; watch owns
-partitions, cursors, losses, alert_states and rings. The outbox is written by whoever promises and settled by
+partitions, cursors, alert_states and rings. The outbox is written by whoever promises and settled by
 deliver. Those of metrics are in a file of their own.
 
 Instants are epoch seconds in UTC. Names that people type are unique by their ``key``, the name casefolded.
@@ -27,7 +27,7 @@ from sqlalchemy import (
     true,
 )
 
-from bot.store import handout_table, metric_tables  # noqa: F401 - they are of the same metadata
+from bot.store import broadcast_table, handout_table, metric_tables  # noqa: F401 - they are of the same metadata
 from bot.store.metadata import Document, Id, metadata
 
 # The row "revision" counts the transactions of commands; it stamps what they write.
@@ -295,21 +295,6 @@ cursors = Table(
     Column("home", Text, nullable=False, server_default=""),  # and to whom the series belongs
 )
 
-# The series that cannot be seen, and of which that was told.
-losses = Table(
-    "losses",
-    metadata,
-    Column("partition", ForeignKey("partitions.id"), primary_key=True),
-    Column("metric", Text, primary_key=True),
-    Column("instrument", Text, primary_key=True),
-    Column("venue", Text, primary_key=True),
-    Column("since", Float, nullable=False),  # up to when it was seen
-    Column("reason", Text, nullable=False),
-    Column("source", Text, nullable=False),  # who says so
-    Column("notice", Text, nullable=False),  # the dedupe of what was told
-    Column("gone", Document, nullable=False),  # stretches of it whose minutes are gone
-)
-
 alert_states = Table(
     "alert_states",
     metadata,
@@ -344,18 +329,6 @@ rings = Table(
     Column("confirmed_at", Float),
     Column("corrected_at", Float),
     UniqueConstraint("arming_id", "episode", "corrections"),
-    sqlite_autoincrement=True,
-)
-
-# What operators say to all chats.
-broadcasts = Table(
-    "broadcasts",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("text", Text, nullable=False),
-    Column("by", Text, nullable=False),
-    Column("made_at", Float, nullable=False),
-    Column("stopped_at", Float),
     sqlite_autoincrement=True,
 )
 
