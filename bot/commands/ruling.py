@@ -50,7 +50,6 @@ RULING: tuple[Command, ...] = (
         changes=True,
         examples=("telegram:123456789",),
     ),
-    *ADDRESSING,
     Command(
         "audit",
         "Say who changed which level or shared alert, from what to what",

@@ -19,16 +19,15 @@ from bot.commands import (
     manual,
     market,
     metrics,
-    playbooks,
     preview,
     retelling,
-    revising,
     shared,
     telling,
     why,
 )
 from bot.commands.addressing import ADDRESSING
 from bot.commands.ruling import RULING
+from bot.commands.playbook_table import PLAYBOOKS
 from bot.commands.table import Command, Option
 
 _RULE = Option("rule", "The rule, such as: btc < 100k for 5m", completes="rule")
@@ -258,39 +257,7 @@ COMMANDS: tuple[Command, ...] = (
         changes=True,
         examples=("btc-floor",),
     ),
-    Command("playbooks", "List the playbooks: rules to follow together", Role.MEMBER, (), playbooks.show),
-    Command(
-        "playbook",
-        "Show what a playbook would do here, follow it, or stop it",
-        Role.ADMIN,
-        (
-            Option("name", "Its name, such as: conservative", is_required=False, completes="playbook"),
-            Option("what", "Levels of your own: breakout=106k stop=101k; or stop", is_required=False),
-        ),
-        playbooks.playbook,
-        changes=True,
-        reads_without="name",
-        examples=("conservative", "aggressive breakout=106k stop=101k"),
-    ),
-    Command(
-        "revise",
-        "Change a playbook for all who follow it",
-        Role.OPERATOR,
-        (
-            Option("name", "The playbook, such as: conservative", completes="playbook"),
-            Option("what", "add NAME RULE, drop NAME, LEVEL=VALUE, new NAME RULE, delete", is_required=False),
-        ),
-        revising.revise,
-        changes=True,
-        examples=(
-            "conservative",
-            "conservative add dip btc < 96k repeat",
-            "conservative drop outflow",
-            "aggressive stop=101k",
-            "mine new floor btc < 95k",
-            "treasuries delete",
-        ),
-    ),
+    *PLAYBOOKS,
     Command(
         "publish",
         "Publish a rule under a name, for every chat to follow",
@@ -365,6 +332,7 @@ COMMANDS: tuple[Command, ...] = (
         takes_place=True,
         examples=("", "English"),
     ),
+    *ADDRESSING,
     *RULING,
 )
 """Every command, in the order in which help lists them."""
