@@ -26,6 +26,7 @@ from bot.commands import (
     why,
 )
 from bot.commands.addressing import ADDRESSING
+from bot.commands.playbook_table import PLAYBOOKS
 from bot.commands.ruling import RULING
 from bot.commands.playbook_table import PLAYBOOKS
 from bot.commands.table import Command, Option
