@@ -1,11 +1,11 @@
-"""The tables of metrics: what was said of them, whose word counts, and what providers remember.
+"""The tables of series: what was said of metrics, by whom, what providers remember, what is out of sight.
 
-Watch writes observations and speakers, feeds write notebooks.
+Watch writes observations, speakers and losses, feeds write notebooks.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Integer, Table, Text
 
 from bot.store.metadata import Document, metadata
 
@@ -42,4 +42,19 @@ notebooks = Table(
     Column("source", Text, primary_key=True),
     Column("page", Document, nullable=False),
     Column("kept_at", Float, nullable=False),
+)
+
+# The series that cannot be seen, and of which that was told.
+losses = Table(
+    "losses",
+    metadata,
+    Column("partition", ForeignKey("partitions.id"), primary_key=True),
+    Column("metric", Text, primary_key=True),
+    Column("instrument", Text, primary_key=True),
+    Column("venue", Text, primary_key=True),
+    Column("since", Float, nullable=False),  # up to when it was seen
+    Column("reason", Text, nullable=False),
+    Column("source", Text, nullable=False),  # who says so
+    Column("notice", Text, nullable=False),  # the dedupe of what was told
+    Column("gone", Document, nullable=False),  # stretches of it whose minutes are gone
 )

@@ -13,8 +13,9 @@ from bot.alerts.models import Notice
 from bot.engine.sight import Loss, Turns
 from bot.metrics import MetricKey
 from bot.store.database import Database, chunks, whole
+from bot.store.metric_tables import losses
 from bot.store.promise import content
-from bot.store.tables import alerts, armings, chats, is_living, losses, outbox, subscriptions
+from bot.store.tables import alerts, armings, chats, is_living, outbox, subscriptions
 
 
 class SqlSights:
