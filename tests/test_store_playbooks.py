@@ -112,6 +112,22 @@ async def test_a_change_reaches_each_chat_at_its_own_levels(store: SqlStore) -> 
     assert [part["what"] for part in told.facts["parts"]] == ["changed", "dropped", "added"]  # type: ignore[union-attr, index]
 
 
+async def test_a_proposal_is_carried_out_once_and_not_over_a_newer_change(store: SqlStore) -> None:
+    await follow(store)
+    first, second = [
+        await store.propose(BOB, "revision", {}, role=Role.OPERATOR, revision=9, now=NOON, until=NOON + 9)
+        for _ in range(2)
+    ]
+    assert await revise(store, Parts(drops=["top"]), basis=Basis(first.id)) == (1, 1)
+    with pytest.raises(Settled):
+        await revise(store, Parts(drops=["floor"]), basis=Basis(first.id))
+    early = await store.propose(BOB, "revision", {}, role=Role.OPERATOR, revision=0, now=NOON, until=NOON + 9)
+    with pytest.raises(Stale):
+        await revise(store, Parts(drops=["floor"]), basis=Basis(early.id))
+    assert [part for _, part, _ in await rules(store)] == ["floor"]
+    assert await revise(store, Parts(drops=["floor"]), "newer", basis=Basis(second.id)) == (1, 1)
+
+
 async def test_a_paused_alert_takes_the_new_rule_too(store: SqlStore) -> None:
     await follow(store)
     await store.pause(ANN.chat, "#1", NOON)

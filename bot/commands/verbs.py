@@ -28,7 +28,6 @@ from bot.commands import (
 from bot.commands.addressing import ADDRESSING
 from bot.commands.playbook_table import PLAYBOOKS
 from bot.commands.ruling import RULING
-from bot.commands.playbook_table import PLAYBOOKS
 from bot.commands.table import Command, Option
 
 _RULE = Option("rule", "The rule, such as: btc < 100k for 5m", completes="rule")
