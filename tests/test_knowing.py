@@ -26,7 +26,7 @@ from bot.store.sql import SqlStore
 from tests.conftest import NOON, SetClock
 from tests.market import HandMarket
 from tests.storing import correction, make
-from tests.test_commands import ANN, GROUP, Room
+from tests.test_commands import ADMIN, ANN, GROUP, MEMBER, Room
 
 BTC, ETH = MetricKey("price", "btc/usdt"), MetricKey("price", "eth/usdt")
 PRICES = {Instrument("btc", "usdt"): 100.0, Instrument("eth", "usdt"): 10.0}
@@ -344,3 +344,67 @@ async def test_a_history_leads_to_its_messages_where_they_have_an_address(room: 
 )
 def test_only_some_messages_on_telegram_have_an_address(chat: ChatRef, address: str) -> None:
     assert link_of(chat, "7") == address
+
+
+# --- buttons ------------------------------------------------------------------------------------------------
+
+PRESSER = replace(ANN, has_pressed=True)
+
+
+@pytest.mark.parametrize(
+    "line", ["/resume 1", "/mute 1 1h", "/edit 1 99000", "/delete 1 ask", "/why 1", "/delete 1"]
+)
+async def test_a_button_of_a_deleted_alert_says_so_to_who_pressed_and_touches_no_other(
+    room: Room, line: str
+) -> None:
+    await room.script("/alert btc < 60k", "/alert btc < 61k", "/delete 1")
+    before = await room.store.subscriptions(ANN.chat)
+    [reply] = await room.replies(line, PRESSER)
+    assert reply.is_private
+    assert reply.plain() == "#1 is no more: it was deleted, or is not followed here."
+    assert await room.store.subscriptions(ANN.chat) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "second"),
+    [
+        ("/resume 1", "#1 is armed already."),
+        ("/edit 1 99000", "#1 is that already: btc < 99000."),
+        ("/delete 1", "#1 is no more: it was deleted, or is not followed here."),
+        ("/pause 1", "#1 is paused already. /resume 1 takes it up again."),
+    ],
+)
+async def test_a_button_pressed_twice_does_it_once(room: Room, line: str, second: str) -> None:
+    await room.script("/alert btc < 60k", "/pause 1") if line == "/resume 1" else await room.script(
+        "/alert btc < 60k"
+    )
+    [*_, first] = await room.replies(line, PRESSER)
+    assert not first.is_private
+    [reply] = await room.replies(line, PRESSER)
+    assert reply.is_private
+    assert reply.plain() == second
+
+
+async def test_a_snooze_pressed_twice_lasts_an_hour_from_the_second_press(room: Room) -> None:
+    await room.script("/alert btc < 60k repeat")
+    await room.say("/mute 1 1h", PRESSER)
+    room.clock.time += 600
+    assert "muted until 13:10 UTC" in await room.say("/mute 1 1h", PRESSER)
+
+
+@pytest.mark.parametrize("line", ["/resume 1", "/mute 1 1h", "/edit 1 99000", "/delete 1 ask"])
+async def test_a_button_pressed_by_who_may_not_changes_nothing_and_says_who_may(
+    room: Room, line: str
+) -> None:
+    await room.script("/alert btc < 60k", caller=ADMIN)
+    before = await room.store.subscriptions(GROUP)
+    [reply] = await room.replies(line, replace(MEMBER, has_pressed=True))
+    assert reply.is_private
+    assert await room.store.subscriptions(GROUP) == before
+
+
+@pytest.mark.parametrize("line", ["/why 1", "/history 1", "/alerts 1", "/chart btc/usdt"])
+async def test_whoever_reads_a_ring_may_press_what_only_looks(room: Room, line: str) -> None:
+    await room.script("/alert btc < 60k", caller=ADMIN)
+    for reply in await room.replies(line, replace(MEMBER, has_pressed=True)):
+        assert "admins" not in reply.plain()

@@ -184,6 +184,8 @@ def refuse_if_over(alert: Alert, rule: Rule, request: Request) -> None:
 def no_alert(request: Request, label: str, listed: list[Row]) -> Refusal:
     """Refuse a label that none of a chat's alerts has, with the nearest that one has."""
     tr, labels = request.tr, [row.subscription.alert.label for row in listed]
+    if request.caller.has_pressed:  # nobody mistyped it: it was there when the button was made
+        return Refusal(tr("{label} is no more: it was deleted, or is not followed here.", label=label))
     lines = [tr("There is no alert {label} here.", label=label)]
     if near := nearest(label, labels):
         lines.append(tr("Did you mean {label}? /alerts lists them all.", label=near))

@@ -80,8 +80,8 @@ def rank(
         return 3, away
     if losses.keys() & set(row.series):
         return 2, away
-    is_quiet = state is None or not state.is_armed or cools_until(life, state, now) is not None
-    return (1 if is_quiet and not life.is_eager else 0), away
+    is_quiet = state is not None and (not state.is_armed or cools_until(life, state, now) is not None)
+    return int(is_quiet), away
 
 
 def together(rows: Sequence[Row]) -> list[Row]:

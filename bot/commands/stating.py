@@ -87,6 +87,8 @@ def state_of(row: Row, judged: Mapping[MetricKey, Judged], tr: Translator, now: 
         return tr("its time is over")
     if state.rang_at is not None and row.is_at_rest:
         return tr("rang {at}, {line} arms it again", at=tr.instant(state.rang_at, now), line=again)
+    if state.early is not None:
+        return tr("rang {at}, its minute is not final yet", at=tr.instant(state.early.at, now))
     life = row.life
     parts = []
     if state.rang_at is not None and state.is_firing and not state.is_armed:
