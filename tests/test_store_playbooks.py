@@ -9,8 +9,9 @@ import pytest
 
 from bot.alerts.bounds import Thing, Whose
 from bot.alerts.changes import PLAIN, Basis
+from bot.alerts.models import Telling
 from bot.alerts.people import Caller, ChatKind, Role
-from bot.ports import Armer, Beyond, ChatMoved, Conflict, Parts, Settled, Stale
+from bot.ports import Armer, Beyond, ChatGone, ChatMoved, Conflict, Parts, Receipt, Settled, Stale
 from bot.store import SqlStore
 from tests.storing import ANN, BOB, NOON, SEEN, caller, make, put_level, refill
 
@@ -99,6 +100,8 @@ async def test_of_two_who_confirm_at_once_one_arms(store: SqlStore) -> None:
 async def test_a_change_reaches_each_chat_at_its_own_levels(store: SqlStore) -> None:
     await follow(store)
     await follow(store, BOB, own={"low": Decimal(50_000)})
+    owned = [one.own for one in await store.subscriptions(BOB.chat)]
+    assert owned == [{"low": Decimal(50_000)}, {}], "only what follows a level has one of its own"
     parts = Parts({"deep": "btc < @low and btc < 55000"}, {"floor": "btc < @low for 5m"}, ["top"])
     assert await revise(store, parts) == (2, 6)
     assert await rules(store) == [
@@ -126,6 +129,19 @@ async def test_a_proposal_is_carried_out_once_and_not_over_a_newer_change(store:
         await revise(store, Parts(drops=["floor"]), basis=Basis(early.id))
     assert [part for _, part, _ in await rules(store)] == ["floor"]
     assert await revise(store, Parts(drops=["floor"]), "newer", basis=Basis(second.id)) == (1, 1)
+
+
+async def test_a_chat_that_cannot_be_written_to_follows_and_is_not_told(store: SqlStore) -> None:
+    await follow(store)
+    await put_level(store, BOB, "low", "61000")
+    [told] = await store.lease("telegram", NOON, 10)
+    await store.settle(told, ChatGone("blocked"), NOON)
+    assert await revise(store, Parts(drops=["top"])) == (1, 1)
+    await store.meet(ANN, NOON)
+    [held] = await store.lease("telegram", NOON + 1, 10)
+    assert held.kind is Telling.LEVEL
+    await store.settle(held, Receipt("1"), NOON + 1)
+    assert await store.lease("telegram", NOON + 2, 10) == []
 
 
 async def test_a_paused_alert_takes_the_new_rule_too(store: SqlStore) -> None:
