@@ -156,6 +156,7 @@ async def test_an_alert_rings_where_it_is_sent_and_comes_back(store: SqlStore, c
     await make(store, ANN, "btc < 100000 repeat")
     sent = await store.send_to(ANN, "#1", NEWS, NOON)
     assert sent is not None and sent[1] == ""
+    assert [one.place for one in await store.subscriptions(ANN.chat)] == ["@news"]
     arming = await arming_of(store, ANN)
     await tell(store, ring(arming, 1))
     await carried(courier(store, clock, ear))

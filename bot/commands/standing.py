@@ -209,6 +209,8 @@ def how_told(
             parts.append(tr("own @{name} {value}", name=name, value=value))
         else:
             parts.append(tr("own @{name} {value}, else {shared}", name=name, value=value, shared=shared))
+    if subscription.place:
+        parts.append(tr("rings in {place}", place=subscription.place))
     if subscription.is_urgent:
         parts.append(tr("urgent"))
     until = subscription.muted_until

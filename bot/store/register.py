@@ -164,6 +164,7 @@ def _read(row: Row[Any], chat: ChatRef, own: dict[str, Decimal], hidden: int) ->
         row.muted_until,
         hidden,
         row.is_urgent,
+        row.place,
     )
 
 

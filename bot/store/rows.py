@@ -138,6 +138,7 @@ FOLLOWED = (
     subscriptions.c.muted_at,
     subscriptions.c.muted_until,
     subscriptions.c.is_urgent,
+    subscriptions.c.place,
     armings.c.rule.label("armed_rule"),
     armings.c.made_at.label("armed_at"),
     armings.c.seen,
