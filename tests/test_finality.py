@@ -58,6 +58,12 @@ def test_a_total_that_moves_between_two_reads_is_not_final() -> None:
     assert not last((NIGHT, flow(FULL)), (NIGHT + APART, moved)).is_final
 
 
+def test_shares_that_move_between_funds_are_not_the_same_though_their_sum_is() -> None:
+    moved = flow(row("2025-11-20", "-345.5", "-310.2", "52.9", "-300.4"))
+    assert moved.total == flow(FULL).total
+    assert not last((NIGHT, flow(FULL)), (NIGHT + APART, moved)).is_final
+
+
 def test_the_providers_own_word_makes_a_day_final_at_once() -> None:
     assert last((NIGHT, flow(FULL, is_in=True))).is_final
 
@@ -66,6 +72,17 @@ def test_nothing_is_final_before_four_in_the_morning() -> None:
     early = at("2025-11-21 03:59")
     assert not last((early - HOUR, flow(FULL, is_in=True)), (early, flow(FULL, is_in=True))).is_final
     assert last((early, flow(FULL)), (early + APART, flow(FULL))).is_final
+
+
+@pytest.mark.parametrize(("silent", "is_awaited"), [(2, True), (3, False)])
+def test_a_fund_that_reported_in_one_of_three_sessions_before_is_waited_for(
+    silent: int, is_awaited: bool
+) -> None:
+    dates = ["2025-11-14", "2025-11-17", "2025-11-18", "2025-11-19"][3 - silent :]
+    shares = ["5", *["-"] * silent]
+    table = [flow(row(day, share, "1", "2", "3")) for day, share in zip(dates, shares, strict=True)]
+    judged = reads((NIGHT, [*table, flow(PARTIAL)]))[FULL.as_of]
+    assert judged.pending == (("IBIT",) if is_awaited else ())
 
 
 def test_a_day_that_a_fund_did_not_report_waits_for_it_by_name() -> None:
