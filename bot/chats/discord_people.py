@@ -24,11 +24,16 @@ async def find_caller(
     if not is_only_theirs(interaction) and not (is_own and interaction.guild_id is not None):
         return caller_of(interaction)
     try:
-        direct = await calls.within(interaction.user.create_dm())
+        direct = await calls.within(_direct(interaction.user))
     except FAILURES as problem:
         log.info("no direct messages with a person", platform="discord", reason=type(problem).__name__)
         return None
-    return caller_of(interaction, direct.id)
+    return caller_of(interaction, direct)
+
+
+async def _direct(person: discord.User | discord.Member) -> int:
+    """Open a person's direct messages with the bot."""
+    return (await person.create_dm()).id
 
 
 async def find_author(message: discord.Message, client: discord.Client | None, calls: Calls) -> Caller:
