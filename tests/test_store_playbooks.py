@@ -157,6 +157,7 @@ async def test_taking_a_playbook_away_takes_its_alerts_and_no_others(store: SqlS
     assert await revise(store, Parts(drops=["floor", "top"]), None) == (1, 2)
     assert await rules(store) == [("#3", "", "btc/usdt < 1000")]
     assert (await store.playbooks())["steps"].text is None
+    assert len((await store.changes(0, 0)).made) == 1, "what nobody follows is judged no more"
 
 
 async def test_where_two_groups_that_follow_it_become_one_it_is_followed_once(store: SqlStore) -> None:
