@@ -291,6 +291,15 @@ async def test_history_outlives_its_alert_and_its_retyped_rule(room: Room) -> No
     assert (await room.say("/history 9")).startswith("There is no alert #9 here.")
 
 
+async def test_a_ring_of_old_is_told_by_the_levels_that_it_had(room: Room) -> None:
+    await room.script("/level floor 90k", "/alert btc < @floor")
+    await room.ring()
+    await room.script("/edit 1 btc < 80k", "/level floor 80k")
+    assert (await lines(room, "/history 1"))[0].startswith(
+        "12:00 UTC #1 BTC/USDT fell below 90,000 (@floor) ·"
+    )
+
+
 async def test_nobody_sees_what_rang_in_another_chat(room: Room) -> None:
     await room.script("/alert btc < 100k")
     await room.ring()
@@ -324,7 +333,7 @@ async def test_a_long_history_is_paged_in_place_newest_first(room: Room) -> None
 
 
 async def test_a_history_leads_to_its_messages_where_they_have_an_address(room: Room) -> None:
-    rung = Rung("#1", "btc < 1", "btc/usdt < 1", NOON, NOON, 0.9, GROUP, NOON, sent_at=NOON, message="7")
+    rung = Rung("#1", "btc/usdt < 1", NOON, NOON, 0.9, GROUP, NOON, sent_at=NOON, message="7")
     address = "https://discord.com/channels/1/2/3"
     assert rung_line(rung, address, ENGLISH, NOON).endswith(f" · {address}")
     assert escape(address) == address

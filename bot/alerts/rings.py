@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
 
 from bot.alerts.facts import rule_of
 from bot.alerts.people import ChatRef
-from bot.alerts.sentences import event, filled_levels, meaning
+from bot.alerts.sentences import event, meaning
 from bot.alerts.translator import Translator
 from bot.rules.tree import Rule
 
@@ -18,20 +20,20 @@ PROMPT = 10.0
 class Rung:
     """A ring of one alert, and the message of it for one chat.
 
-    ``rule`` is the alert's own as it is now, ``armed`` what rang, its levels filled in. ``at`` is when it
-    came true, ``seen_at`` when that was seen, ``made_at`` when the message was promised, ``sent_at`` when the
-    platform took it as its ``message``. One that was not sent may be muted, given up, held until the ``chat``
+    ``armed`` is the rule that rang, filled in with ``levels``, whatever the alert is by now. ``at`` is when
+    it came true, ``seen_at`` when that was seen, ``made_at`` when the message was promised, ``sent_at`` when
+    the platform took it as its ``message``. One that was not sent may be muted, given up, held until the ``chat``
     can be written to again, or due at ``not_before``; ``error`` says why the last attempt failed.
     """
 
     label: str
-    rule: str
     armed: str
     at: float
     seen_at: float
     value: float
     chat: ChatRef
     made_at: float
+    levels: Mapping[str, Decimal] = field(default_factory=dict)
     is_early: bool = False
     confirmed_at: float | None = None
     corrected_at: float | None = None
@@ -91,12 +93,11 @@ def last_ring(rung: Rung, link: str, tr: Translator, now: float) -> str:
 
 
 def _happened(rung: Rung, tr: Translator) -> str:
-    armed, named = rule_of(rung.armed), rule_of(rung.rule)
+    armed = rule_of(rung.armed)
     if armed is None:
         return rung.armed
-    levels = filled_levels(named, armed) if named else {}
-    happened = event(armed, levels, tr)
-    return happened.past if happened else meaning(Rule(armed.condition), levels, tr)
+    happened = event(armed, rung.levels, tr)
+    return happened.past if happened else meaning(Rule(armed.condition), rung.levels, tr)
 
 
 def _timing(rung: Rung, tr: Translator) -> list[str]:

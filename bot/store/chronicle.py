@@ -15,8 +15,8 @@ from bot.ports import Judged
 from bot.store.database import Database, chunks, whole
 from bot.store.people import find_chat
 from bot.store.promise import MUTED
-from bot.store.rows import key_of, read_ref
-from bot.store.tables import alerts, chats, cursors, outbox, rings
+from bot.store.rows import key_of, read_levels, read_ref
+from bot.store.tables import alerts, armings, chats, cursors, outbox, rings
 
 _LARGEST = 2**31 - 1
 
@@ -46,9 +46,8 @@ class SqlChronicle:
             chat_id = await find_chat(connection, chat)
             if chat_id is None:
                 return [], 0
-            told = outbox.join(alerts, outbox.c.alert_id == alerts.c.id).join(
-                rings, outbox.c.ring_id == rings.c.id
-            )
+            told = outbox.join(alerts, outbox.c.alert_id == alerts.c.id)
+            told = told.join(rings, outbox.c.ring_id == rings.c.id)
             of = [
                 outbox.c.kind == Telling.RING.value,
                 or_(outbox.c.chat_id == chat_id, outbox.c.owner_id == chat_id),
@@ -57,7 +56,11 @@ class SqlChronicle:
             count = await connection.scalar(select(func.count()).select_from(told).where(*of))
             chosen = (
                 select(*_COLUMNS)
-                .select_from(told.join(chats, outbox.c.chat_id == chats.c.id))
+                .select_from(
+                    told.join(armings, rings.c.arming_id == armings.c.id).join(
+                        chats, outbox.c.chat_id == chats.c.id
+                    )
+                )
                 .where(*of)
                 .order_by(outbox.c.id.desc())
                 .limit(size)
@@ -77,7 +80,7 @@ _COLUMNS: tuple[Any, ...] = (
     outbox.c.error,
     alerts.c.number,
     alerts.c.name,
-    alerts.c.rule,
+    armings.c.levels,
     rings.c.rule.label("armed"),
     rings.c.at,
     rings.c.seen_at,
@@ -106,8 +109,8 @@ def _labelled(label: str, chat_id: int) -> list[ColumnElement[bool]]:
 def _rung(row: Row[Any]) -> Rung:
     return Rung(
         label=row.name or f"#{row.number}",
-        rule=row.rule,
         armed=row.armed,
+        levels=read_levels(row.levels),
         at=row.at,
         seen_at=row.seen_at,
         value=row.value,
