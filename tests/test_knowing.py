@@ -348,6 +348,7 @@ async def test_a_history_leads_to_its_messages_where_they_have_an_address(room: 
         (ChatRef("telegram", "-1001234", "5"), "https://t.me/c/1234/5/7"),
         (ChatRef("telegram", "@news"), "https://t.me/news/7"),
         (ChatRef("telegram", "-55"), ""),
+        (ChatRef("telegram", "-100"), ""),
         (ChatRef("telegram", "55"), ""),
     ],
 )

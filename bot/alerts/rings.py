@@ -22,8 +22,8 @@ class Rung:
 
     ``armed`` is the rule that rang, filled in with ``levels``, whatever the alert is by now. ``at`` is when
     it came true, ``seen_at`` when that was seen, ``made_at`` when the message was promised, ``sent_at`` when
-    the platform took it as its ``message``. One that was not sent may be muted, given up, held until the ``chat``
-    can be written to again, or due at ``not_before``; ``error`` says why the last attempt failed.
+    the platform took it as its ``message``. One that was not sent may be muted, given up, held until the
+    ``chat`` can be written to again, or due at ``not_before``; ``error`` says why the last attempt failed.
     """
 
     label: str

@@ -290,10 +290,11 @@ def link_of(chat: ChatRef, message: str) -> str:
         return ""
     if chat.chat.startswith("@"):
         return f"https://t.me/{chat.chat[1:]}/{message}"
-    if not chat.chat.startswith(_SUPERGROUP):
+    place = chat.chat.removeprefix(_SUPERGROUP)
+    if place in (chat.chat, ""):
         return ""
     topic = f"/{chat.thread}" if chat.thread else ""
-    return f"https://t.me/c/{chat.chat.removeprefix(_SUPERGROUP)}{topic}/{message}"
+    return f"https://t.me/c/{place}{topic}/{message}"
 
 
 async def _somehow(chat: ChatRef, send: Callable[[int | None, bool], Awaitable[Result]]) -> Result:
