@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from bot.feeds.figures import number_of
 from bot.feeds.http import Http
 from bot.feeds.metric_feed import MetricFeed
 from bot.feeds.provider import Means
@@ -225,6 +226,27 @@ def later(value: Any) -> Any:
         except ValueError:
             continue
     return value
+
+
+# --- single numbers -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        ("(44.5)", "-44.5"),
+        ("1,119.9", "1119.9"),
+        ("\N{MINUS SIGN}7", "-7"),
+        (" 12 ", "12"),
+        (0, "0"),
+        *(
+            (bad, None)
+            for bad in ("(-44.5)", "(+1)", "()", "-", "1,1", "1e25", 10**24, "0x10", "\u0665", "1 2")
+        ),
+    ],
+)
+def test_a_number_is_read_as_it_is_meant_or_not_at_all(raw: object, value: str | None) -> None:
+    assert number_of(raw) == (None if value is None else Decimal(value))
 
 
 # --- the laws -----------------------------------------------------------------------------------------------

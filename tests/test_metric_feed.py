@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot.feeds.faults import Fault, Trouble
 from bot.feeds.figures import day_of_text, instant_of, number_of
-from bot.feeds.metric_feed import KEPT, READ_AGAIN, MetricFeed, sift
+from bot.feeds.metric_feed import KEPT, MetricFeed, sift
 from bot.feeds.metrics import build_metrics
 from bot.feeds.provider import Look, Means, Offer, Plug
 from bot.metrics import MetricKey, Observation, Want
@@ -102,7 +102,7 @@ async def test_the_first_look_goes_far_back_and_the_next_ones_ten_days(
     await feed.poll([YEAR])
     assert teller.asked == [
         {INDEX: KEPT // DAY, SPX: 364},
-        {INDEX: READ_AGAIN // DAY, SPX: READ_AGAIN // DAY},
+        {INDEX: 10, SPX: 10},
     ]
 
 
