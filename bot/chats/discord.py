@@ -79,7 +79,7 @@ class DiscordChat:
         *,
         api: str | None = None,
         gateway: str | None = None,
-        answer_within: float = 1.5,
+        answer_within: float = 1.0,
         complete_within: float = 2.0,
         patience: float = 20.0,
         studio: Studio | None = None,

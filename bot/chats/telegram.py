@@ -37,7 +37,7 @@ from telegram.ext import ApplicationBuilder, TypeHandler
 
 from bot.alerts.message import Message, say
 from bot.alerts.people import ChatRef
-from bot.chats.lanes import Lanes
+from bot.chats.lanes import Lanes, Rest
 from bot.chats.studio import Studio
 from bot.chats.telegram_answers import LONGEST_PAUSE, Answer, Answers
 from bot.chats.telegram_buttons import read_press
@@ -48,7 +48,7 @@ from bot.chats.telegram_places import find_place
 from bot.chats.telegram_posts import UPLOAD_WITHIN, Posts, link_of, number
 from bot.chats.telegram_presses import Presses
 from bot.chats.telegram_text import render
-from bot.ports import Clock, Desk, Outcome, Receipt, Refused, Rejected, RetryLater
+from bot.ports import Clock, Desk, Outcome, Receipt, Refused, Rejected, Replies, RetryLater
 from bot.ports.places import Place
 
 POLL = timedelta(seconds=30)
@@ -219,11 +219,21 @@ class TelegramChat:
         else:
             await self._presses.tell(press, self._busy)
 
-    async def _answer(self, said: Said) -> None:
-        """Bring one saying to the desk. A reply that cannot be shown does not stop what was asked for."""
+    async def _answer(self, said: Said) -> Rest | None:
+        """Bring one saying to the desk. A reply that cannot be shown does not stop what was asked for.
+
+        Once the first reply is shown, nobody waits for the later ones that take its place.
+        """
         assert self._desk is not None  # noqa: S101 - updates come while run has a desk
-        answer = Answer(said)
-        async for message in self._desk.dispatch(said.caller, said.words):
+        answer, replies = Answer(said), self._desk.dispatch(said.caller, said.words)
+        first = await anext(replies, None)
+        if first is None:
+            return None
+        await self._answers.show(answer, first)
+        return self._answer_further(answer, replies)
+
+    async def _answer_further(self, answer: Answer, replies: Replies) -> None:
+        async for message in replies:
             await self._answers.show(answer, message)
 
     # --- pushing --------------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ class Pulse:
 async def _waits(count: int, seconds: float) -> tuple[Waits, Waits]:
     pulse = Pulse()
     with TemporaryDirectory() as folder:
-        async with _crowd(count) as root:
+        async with market_crowd(count) as root:
             url = await _armed(Path(folder), count)
             settings = Settings(
                 database_url=url,
@@ -142,7 +142,7 @@ async def _kept(count: int, hours: int, minutes: int) -> tuple[float, float]:
     clock, least = _Ahead(), dict[int, float]()
     looks = hours * 60 // minutes
     with TemporaryDirectory() as folder:
-        async with _crowd(count) as root, aiohttp.ClientSession() as http:
+        async with market_crowd(count) as root, aiohttp.ClientSession() as http:
             url = await _armed(Path(folder), count)
             store = await open_store(url)
             exchanges = build_feeds(tuple(FEEDS), "usdt", clock, gateway=root, throttle=False)
@@ -169,7 +169,7 @@ async def _kept(count: int, hours: int, minutes: int) -> tuple[float, float]:
 
 
 @asynccontextmanager
-async def _crowd(count: int) -> AsyncIterator[str]:
+async def market_crowd(count: int) -> AsyncIterator[str]:
     """Start the markets, and end them afterwards."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,

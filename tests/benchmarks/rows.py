@@ -20,6 +20,7 @@ from bot.rules import Rule, parse
 from tests.benchmarks.latency import ring_seconds
 from tests.benchmarks.levels import move_seconds
 from tests.benchmarks.load import kept, waits
+from tests.benchmarks.typists import typing_seconds
 
 BTC = MetricKey("price", "btc/usdt")
 START = 1_704_067_200
@@ -72,6 +73,8 @@ class Sizes:
     hours: int = 720
     rings: int = 100
     followers: int = 10_000
+    typists: int = 50
+    rounds: int = 10
     markets: int = 2_000
     seconds: float = 60.0
     kept_markets: int = 100
@@ -90,6 +93,8 @@ def rows(sizes: Sizes) -> Iterator[Row]:
     yield memory(sizes.rules // 10, sizes.hours * 12)
     yield level(sizes.followers)
     yield from latency(sizes.rings)
+    for platform, goal in (("Discord", 3.0), ("Telegram", 6.0)):
+        yield typing_at_once(platform, goal, sizes.typists, sizes.rounds)
     yield loop_lag(sizes.markets, sizes.seconds)
     yield kept_by_day(sizes.kept_markets, sizes.kept_hours, sizes.kept_minutes)
 
@@ -200,6 +205,16 @@ def latency(count: int) -> Iterator[Row]:
     name = f"{count} rings by stream, against by looks every second"
     yield Row(f"{name}, p50 (s)", figure.p50, baseline.p50, 1.0, rings=count)
     yield Row(f"{name}, p99 (s)", figure.p99, baseline.p99, 1.0, rings=count)
+
+
+def typing_at_once(platform: str, goal: float, people: int, rounds: int) -> Row:
+    """See how long people wait who type at once, against one at a time: to an answer, or to be told to wait.
+
+    Discord takes the first of either within three seconds; Telegram waits for as long as people do.
+    """
+    alone, crowd = (sorted(waits) for waits in typing_seconds(platform.lower(), people, rounds))
+    name = f"{people} people typing at once on {platform}, charts among them, to the first answer, p99 (s)"
+    return Row(name, *(waits[int(0.99 * (len(waits) - 1))] for waits in (crowd, alone)), goal)
 
 
 def loop_lag(markets: int, seconds: float) -> Row:
