@@ -547,6 +547,38 @@ async def test_a_chat_that_floods_is_told_that_not_all_was_read(
     assert server.texts(ANN) == [*map(str, range(16)), "slow down", "again"]
 
 
+async def test_nobody_waits_for_what_is_left_of_an_answer(server: TelegramServer, clock: SetClock) -> None:
+    """The first reply is shown; while the second takes its time, the next command is answered."""
+    looked = asyncio.Event()
+
+    async def answer(_caller: Caller, words: str) -> Replies:
+        yield say(f"{words} at once")
+        if words == "slow":
+            await looked.wait()
+            yield say(f"{words} and its history")
+
+    async with listening(chat_of(server, clock), server, Person(answer).desk):
+        await server.say(ANN, ANN, "slow")
+        await server.say(ANN, ANN, "quick")
+        await server.until(lambda: len(server.texts(ANN)) == 2)
+        assert server.texts(ANN) == ["slow at once", "quick at once"]
+        looked.set()
+        await server.until(lambda: server.texts(ANN)[0] == "slow and its history")
+
+
+async def test_a_link_brings_its_token_once_telegram_said_who_we_are(
+    server: TelegramServer, clock: SetClock
+) -> None:
+    chat, person = chat_of(server, clock), Person()
+    assert chat.invitation("AAAAAAAAAAAAAAAA") == ""
+    async with listening(chat, server, person.desk):
+        link = chat.invitation("AAAAAAAAAAAAAAAA")
+        assert link == "https://t.me/tocsin_test_bot?start=AAAAAAAAAAAAAAAA"
+        await server.say(ANN, ANN, f"/start {link.partition('=')[2]}")
+        await server.until(lambda: bool(person.words))
+    assert person.words == ["/start AAAAAAAAAAAAAAAA"]
+
+
 async def test_lanes_hold_a_bounded_number_of_works() -> None:
     lanes = Lanes(at_once=1, held=3)
     gate = asyncio.Event()
