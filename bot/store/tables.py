@@ -27,7 +27,12 @@ from sqlalchemy import (
     true,
 )
 
-from bot.store import broadcast_table, handout_table, metric_tables  # noqa: F401 - they are of the same metadata
+from bot.store import (  # noqa: F401 - they are of the same metadata
+    agenda_table,
+    broadcast_table,
+    handout_table,
+    metric_tables,
+)
 from bot.store.metadata import Document, Id, metadata
 
 # The row "revision" counts the transactions of commands; it stamps what they write.
@@ -54,6 +59,7 @@ chats = Table(
     Column("above", Text, nullable=False, server_default=""),  # the chat that a topic or thread belongs to
     # Who may make alerts in this group and its topics or threads, or empty where nobody has said.
     Column("policy", Text, nullable=False, server_default=""),
+    Column("quiet", Text, nullable=False, server_default=""),  # its quiet hours on its clock, or empty
     UniqueConstraint("platform", "chat", "thread"),
     sqlite_autoincrement=True,
 )
@@ -351,6 +357,7 @@ outbox = Table(
     Column("leased_until", Float, nullable=False),  # 0: never leased
     Column("attempts", Integer, nullable=False),  # leases so far
     Column("held_at", Float),  # its chat cannot be written to
+    Column("kept_until", Float),  # the end of the quiet hours that it was, or is, kept for
     Column("sent_at", Float),
     Column("receipt", Text),
     Column("given_up_at", Float),
