@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from bot.alerts.handouts import MARK
 from bot.alerts.message import LINE, Message
 from bot.alerts.people import Caller, ChatKind, ChatRef
+from bot.metrics import MetricKey, Observation
 from bot.store.sql import SqlStore
 from tests.conftest import NOON, SetClock
 from tests.market import HandMarket
@@ -134,6 +136,14 @@ async def test_what_is_mistyped_is_answered_with_a_button_that_says_it_right(
 async def test_a_number_is_never_put_right_with_a_button(room: Room, typed: str) -> None:
     await room.script("/alert btc < 90k")
     assert offered(await answer(room, typed)) == []
+
+
+async def test_a_misspelt_metric_is_put_right_and_a_number_in_its_name_is_not(room: Room) -> None:
+    for name in ("whale_btc", "longs_101k"):
+        key = MetricKey("metric", name)
+        await room.store.note([Observation(key, int(NOON), Decimal(5), NOON, source="push")], int(NOON))
+    assert offered(await answer(room, "/alert metric(whale_bct) > 5")) == ["/alert metric(whale_btc) > 5"]
+    assert offered(await answer(room, "/alert metric(longs_105k) > 5")) == []
 
 
 async def test_a_command_without_its_stroke_is_offered(room: Room) -> None:

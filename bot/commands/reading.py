@@ -6,6 +6,7 @@ All refusals come from here: each says what is wrong, where, and the nearest thi
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -56,6 +57,7 @@ FAR = 5
 """How many times away from the price a level is asked about before it is armed."""
 
 _ATTEMPTS = 3
+_DIGITS = re.compile(r"[0-9]")
 _SECONDS_FOR_A_STOCK = 8.0
 
 
@@ -140,8 +142,10 @@ async def prepare(request: Request, rule: Rule, values: Mapping[str, Decimal]) -
         raise refused(error, request.tr) from error
     life = _watchable(armed, request)
     known = {key: await _recalled(key, request) for key in life.calendars}
-    if lines := lacking((key for key, words in known.items() if not _is_told(words, request)), request):
-        raise Refusal(*lines)
+    unsaid = [key for key, words in known.items() if not _is_told(words, request)]
+    if lines := lacking(unsaid, request):
+        pairs = [await _like(key, request) for key in unsaid if not office.metrics.offers(key)]
+        raise Refusal(*lines, misspelt=next(filter(None, pairs), None))
     found = [one for one in instruments(armed) if key_of(one) in life.priced]
     keys = await asyncio.gather(*(find(request, one, doubts.get(one.base, "")) for one in found))
     said = {key: words or await _asked(key, request) for key, words in known.items()}
@@ -234,7 +238,23 @@ async def _asked(key: MetricKey, request: Request) -> Sequence[Observation]:
     except Unseeable:
         return []
     except UnknownInstrument as error:
-        raise Refusal(request.tr("Nobody whom I ask knows {name}.", name=str(key))) from error
+        told = request.tr("Nobody whom I ask knows {name}.", name=str(key))
+        raise Refusal(told, misspelt=await _like(key, request)) from error
+
+
+async def _like(key: MetricKey, request: Request) -> tuple[str, str] | None:
+    """Give the name of a metric that nobody knows, and the one most like it that somebody gave or gives.
+
+    A number in a name is part of it, and never taken for another.
+    """
+    offers = [one for one in request.office.metrics.offers() if one.metric == key.metric and not one.lacks]
+    said = [one.instrument for one in await request.office.register.newest() if one.metric == key.metric]
+    names = {name for one in offers for name in one.instruments} | set(said)
+    fitting = sorted(
+        name for name in names if name and _DIGITS.findall(name) == _DIGITS.findall(key.instrument)
+    )
+    like = nearest(key.instrument, fitting, 0.66)
+    return (key.instrument, like) if like else None
 
 
 async def arm(
