@@ -417,7 +417,8 @@ async def test_the_list_shows_how_each_alert_stands_and_where_the_price_is(room:
     await room.script("/alert btc > 71k", "/pause 5")
     assert (await room.say("/alerts")).splitlines() == [
         "#1 BTC/USDT above 70,000 · armed · now 69,400 (0.9% away)",
-        "#2 BTC/USDT above 69,000 · waits to be clear first, /ringnow 2 tells it now · now 69,400 (0.6% away)",
+        "#2 BTC/USDT above 69,000 · waits to be clear first, /ringnow 2 tells it now"
+        " · now 69,400 (0.6% away)",
         "#3 BTC/USDT below 60,000, every time · ringing since 12:00 UTC, cooling down until 12:15 UTC"
         " · now 69,400 (13.5% away)",
         "#5 BTC/USDT above 71,000 · paused, /resume 5 takes it up again · now 69,400 (2.3% away)",

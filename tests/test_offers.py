@@ -321,8 +321,6 @@ async def test_whatever_a_command_offers_fits_every_platform(
     for words, caller in script:
         for message in await room.replies(words, caller):
             assert_fits(message)
-            if message.is_private:
-                assert not message.buttons
 
 
 def test_what_does_not_fit_is_left_out() -> None:

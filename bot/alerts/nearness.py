@@ -13,7 +13,7 @@ Prices = Mapping[Instrument, float]
 def nearness(condition: Condition, prices: Prices) -> float | None:
     """Give by which fraction of itself a price must at least move before a condition can be true.
 
-    0 where it is true, ``None`` where no price tells: one is not seen, or it is a condition of something else.
+    0 where it is true, ``None`` where no price tells: one is not seen, or it is about something else.
     """
     match condition:
         case Held(condition=part):
