@@ -135,7 +135,8 @@ async def open_house(
         patience = max(PATIENCE, late_after)
         illustrate = Illustrator(exchanges.market).complete
         couriers = [
-            Courier(store, chat, clock, translator, patience, longest_rest, illustrate) for chat in chats
+            Courier(store, chat, clock, translator, patience, longest_rest, illustrate, exchanges.market)
+            for chat in chats
         ]
 
         def wake() -> None:

@@ -3,28 +3,37 @@
 outbox -> lease -> wording -> pacing -> chat -> settle. The lease is taken and the outcome settled in
 transactions of their own; the send stands outside any. A process that dies in between leaves a lease that
 expires by itself, and the message is sent again: at least once, and never lost.
+
+What a chat wants to be spared in its quiet hours is put back until they end, and told as one list then. Of a
+storm the first goes at once; what is still not told a little later, since the others before it took the
+chat's turns, goes as one list with all that waits behind it. Neither holds for what is urgent.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+import math
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
 
 from bot import gauges
+from bot.alerts.bundle import bundle, keys_of
+from bot.alerts.hours import read_quiet
 from bot.alerts.message import Message
 from bot.alerts.models import Telling
 from bot.alerts.wording import PATIENCE, word
+from bot.looking import look
 from bot.pacing import LIMITS, Pacer, backoff
 from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLater, StoreTrouble
 
 if TYPE_CHECKING:
     from bot.alerts.models import Notification
     from bot.alerts.translator import Translator
-    from bot.ports import Chat, Clock, Outbox
+    from bot.metrics import MetricKey
+    from bot.ports import Chat, Clock, Market, Outbox
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +47,14 @@ _LONGEST_WAIT = 1.0
 """How many seconds a leased message may wait for its chat's turn; beyond that it is put back."""
 
 _SEND_TIMEOUT = 20.0
+
+PROMPT = 2.0
+"""How many seconds after it is due a message is still told by itself, though others went before it."""
+
+_TOGETHER = 100
+"""How many messages are looked through for one list; how many it holds is the platform's room."""
+
+_SECONDS_FOR_PRICES = 3.0
 
 ANNOUNCED_AT_ONCE = 4
 """How many announcements are under way at once; a ring waits for no more of them than the pace asks for."""
@@ -55,8 +72,9 @@ class Courier:
     """Who carries one platform's messages.
 
     ``translator`` gives the words of a language and a time zone, ``illustrate`` a message with its chart
-    filled in, within so many seconds or its own patience. ``patience`` is how many seconds a message may wait
-    before it says that it was delayed; ``longest_rest`` how many pass at most without a look into the outbox.
+    filled in, within so many seconds or its own patience, ``market`` the present prices for what was kept.
+    ``patience`` is how many seconds a message may wait before it says that it was delayed; ``longest_rest``
+    how many pass at most without a look into the outbox.
     """
 
     outbox: Outbox
@@ -66,6 +84,7 @@ class Courier:
     patience: float = PATIENCE
     longest_rest: float = 60.0
     illustrate: Callable[[Message, float | None], Awaitable[Message]] | None = None
+    market: Market | None = None
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
     _pacer: Pacer | None = None
     _failures: int = 0
@@ -142,30 +161,97 @@ class Courier:
         task.add_done_callback(end)
 
     async def _carry(self, notification: Notification) -> None:
-        translator = self.translator(notification.language, notification.timezone)
-        try:
-            message = word(notification, translator, self.clock.now(), self.patience)
-        except Exception:  # a message that cannot be worded well is told all the same
-            log.exception("a message cannot be worded", notification=notification.id)
-            message = _plain(notification)
-        outcome: Outcome
         chat, is_group, now = notification.chat.chat, notification.is_group, self.clock.now()
-        if (wait := self.pacer.ready_at(chat, is_group, now) - now) > _LONGEST_WAIT:
-            await self._settle(notification, RetryLater(wait, "paced"))
+        if (until := _quiet_until(notification, now)) is not None:
+            await self._put_back(notification, until, is_kept=True)
             return
+        if (wait := self.pacer.ready_at(chat, is_group, now) - now) > _LONGEST_WAIT:
+            await self._put_back(notification, now + wait)
+            return
+        message = self._word(notification, self.patience)
+        others, is_announced = await self._others(notification, now), notification.kind is Telling.BROADCAST
+        if others or (notification.kept_until is not None and not is_announced):
+            listed, told = await self._listed([notification, *others])
+            others, rest = others[: told - 1], others[told - 1 :]
+            await self._let_go(rest)
+            if others or notification.kept_until is not None:
+                message = listed
         sketched = message
         if self.illustrate is not None:
             message = await self.illustrate(message, 0.0 if self.chat.adds_charts else None)
-        await self.clock.sleep(self.pacer.reserve(chat, is_group, now) - now)
-        try:
-            async with asyncio.timeout(_SEND_TIMEOUT):
-                outcome = await self.chat.send(notification.chat, message, notification.dedupe)
-        except TimeoutError:
-            outcome = RetryLater(backoff(notification.attempts), "no answer in time")
-        self._heed(notification, outcome, self.clock.now())
-        await self._settle(notification, outcome)
+        outcome = await self._send(notification, message, others)
+        if others and isinstance(outcome, Rejected):  # whatever it is, the others must not go down with it
+            log.warning("a list was rejected", platform=self.chat.platform, reason=outcome.reason)
+            await self._let_go(others)
+            others = []
+            outcome = await self._send(notification, self._word(notification, self.patience), others)
+        for one in (notification, *others):
+            self._heed(one, outcome, self.clock.now())
+        await self._settle(notification, outcome, others)
         if isinstance(outcome, Receipt) and not outcome.has_chart and sketched.chart is not None:
             self._charts_later(notification, outcome.message, sketched)
+
+    async def _send(
+        self, notification: Notification, message: Message, others: Sequence[Notification]
+    ) -> Outcome:
+        chat, is_group, now = notification.chat.chat, notification.is_group, self.clock.now()
+        await self.clock.sleep(self.pacer.reserve(chat, is_group, now) - now)
+        dedupe = f"{notification.dedupe}/to/{others[-1].id}" if others else notification.dedupe
+        try:
+            async with asyncio.timeout(_SEND_TIMEOUT):
+                return await self.chat.send(notification.chat, message, dedupe)
+        except TimeoutError:
+            return RetryLater(backoff(notification.attempts), "no answer in time")
+
+    def _word(self, notification: Notification, patience: float) -> Message:
+        translator = self.translator(notification.language, notification.timezone)
+        try:
+            return word(notification, translator, self.clock.now(), patience)
+        except Exception:  # a message that cannot be worded well is told all the same
+            log.exception("a message cannot be worded", notification=notification.id)
+            return _plain(notification)
+
+    async def _others(self, notification: Notification, now: float) -> list[Notification]:
+        """Take what is told with one: all that was kept with it, or that waits behind it in a storm."""
+        if notification.is_urgent or notification.kind is Telling.BROADCAST:
+            return []
+        if notification.kept_until is None:
+            is_prompt = now - notification.due <= PROMPT
+            chat, is_group = notification.chat.chat, notification.is_group
+            if is_prompt or not self.pacer.is_busy(chat, is_group, notification.due, now):
+                return []
+        try:
+            return await self.outbox.gather(notification, now, _TOGETHER, LEASE)
+        except StoreTrouble as trouble:
+            log.error("what waits cannot be read", platform=self.chat.platform, reason=str(trouble))
+            return []
+
+    async def _listed(self, notifications: Sequence[Notification]) -> tuple[Message, int]:
+        first = notifications[0]
+        keys = keys_of(notifications) if first.kept_until is not None else []
+        return bundle(
+            notifications,
+            lambda one: self._word(one, math.inf),
+            self.translator(first.language, first.timezone),
+            LIMITS[self.chat.platform].room,
+            await self._prices(keys),
+        )
+
+    async def _prices(self, keys: Sequence[MetricKey]) -> dict[MetricKey, float]:
+        if self.market is None or not keys:
+            return {}
+        try:
+            async with asyncio.timeout(_SECONDS_FOR_PRICES):
+                return {key: seen.price for key, seen in (await look(self.market, keys)).items()}
+        except TimeoutError:
+            return {}
+
+    async def _put_back(self, notification: Notification, until: float, *, is_kept: bool = False) -> None:
+        await self._write(lambda: self.outbox.put_back(notification, until, is_kept=is_kept))
+
+    async def _let_go(self, notifications: Sequence[Notification]) -> None:
+        if notifications:
+            await self._write(lambda: self.outbox.let_go(notifications))
 
     def _charts_later(self, notification: Notification, sent: str, message: Message) -> None:
         if self.illustrate is None or not self.chat.adds_charts or self._is_closed:
@@ -207,12 +293,17 @@ class Courier:
                 self.pacer.hold(chat, is_group, self.clock.now() + outcome.after)
             await self.clock.sleep(max(_CHART_PAUSE, outcome.after))
 
-    async def _settle(self, notification: Notification, outcome: Outcome) -> None:
+    async def _settle(
+        self, notification: Notification, outcome: Outcome, others: Sequence[Notification]
+    ) -> None:
         """Write down what became of a send, however long it takes: what is not written down is sent again."""
+        await self._write(lambda: self.outbox.settle(notification, outcome, self.clock.now(), others))
+
+    async def _write(self, write: Callable[[], Awaitable[None]]) -> None:
         attempts = 0
         while True:
             try:
-                return await self.outbox.settle(notification, outcome, self.clock.now())
+                return await write()
             except StoreTrouble as trouble:
                 log.error("not settled yet", platform=self.chat.platform, reason=str(trouble))
                 await self.clock.sleep(backoff(attempts, first=0.5, most=30.0))
@@ -231,7 +322,7 @@ class Courier:
         match outcome:
             case Receipt():
                 gauges.count_delivery(self.chat.platform, "sent")
-                gauges.observe_delay(self.chat.platform, now - notification.made_at)
+                gauges.observe_delay(self.chat.platform, now - notification.due)
                 _observe_ring(notification, now)
             case RetryLater(after=after, reason=reason, is_global=True):
                 self.pacer.hold_all(now + after)
@@ -268,10 +359,18 @@ class Courier:
 
 
 def _observe_ring(notification: Notification, now: float) -> None:
-    """Observe how long a ring took; one that was found late tells of an outage, and is left out."""
+    """Observe how long a ring took; what tells of an outage, or was kept, is left out."""
+    if notification.kept_until is not None:
+        return
     way, at = notification.facts.get("way"), notification.facts.get("at")
     if isinstance(way, str) and isinstance(at, int | float) and not notification.facts.get("is_late"):
         gauges.observe_ring_delay(way, now - at)
+
+
+def _quiet_until(notification: Notification, now: float) -> float | None:
+    """Say until when a message is to be kept for the quiet hours of its chat; ``None``: it may go."""
+    quiet = read_quiet(notification.quiet) if notification.quiet and not notification.is_urgent else None
+    return quiet.ends_at(notification.timezone, now) if quiet else None
 
 
 def _plain(notification: Notification) -> Message:

@@ -23,30 +23,34 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a platform bears: overall, in a private chat, and in a group."""
+    """What a platform bears: overall, in a private chat, and in a group.
+
+    ``room`` is how many UTF-16 units of a list one message holds, with what escaping adds to them.
+    """
 
     overall: Rate
     private: Rate
     group: Rate
+    room: int = 1700
 
 
 LIMITS: dict[str, Limits] = {
     # Telegram's FAQ: about 30 a second in all, 1 a second in a chat, 20 a minute in a group.
-    "telegram": Limits(Rate(28, 5), Rate(1, 3), Rate(20 / 60, 5)),
+    "telegram": Limits(Rate(28, 5), Rate(1, 3), Rate(20 / 60, 5), 3800),
     # Discord documents 50 requests a second in all; its routes' own buckets are discord.py's.
     "discord": Limits(Rate(45, 5), Rate(5, 5), Rate(5, 5)),
-    "console": Limits(Rate(1000, 1000), Rate(1000, 1000), Rate(1000, 1000)),
+    "console": Limits(Rate(1000, 1000), Rate(1000, 1000), Rate(1000, 1000), 3800),
 }
 
 
 class Bucket:
     """One token bucket, kept as the instant at which it will be full again."""
 
-    __slots__ = ("_full_at", "_rate")
+    __slots__ = ("_full_at", "_rate", "_took_at")
 
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
-        self._full_at = float("-inf")
+        self._full_at = self._took_at = float("-inf")
 
     def ready_at(self, now: float) -> float:
         """Give the instant at which a token is there."""
@@ -60,6 +64,11 @@ class Bucket:
     def take(self, at: float) -> None:
         """Spend a token at an instant."""
         self._full_at = max(self._full_at, at) + 1 / self._rate.per_second
+        self._took_at = max(self._took_at, at)
+
+    def took_since(self, at: float) -> bool:
+        """Ask whether a token was spent after an instant."""
+        return self._took_at > at
 
     def hold(self, until: float) -> None:
         """Let nothing go before an instant."""
@@ -81,6 +90,11 @@ class Pacer:
     def has_room(self, chat: str, is_group: bool, now: float) -> bool:
         """Ask whether something that can wait may go to a chat now, and another message right after it."""
         return self._bucket(chat, is_group).has_room(now) and self._overall.has_room(now)
+
+    def is_busy(self, chat: str, is_group: bool, since: float, now: float) -> bool:
+        """Ask whether others keep something waiting since an instant: they went, or the pace is up."""
+        bucket = self._bucket(chat, is_group)
+        return bucket.took_since(since) or bucket.ready_at(now) > now
 
     def reserve(self, chat: str, is_group: bool, now: float) -> float:
         """Give the instant at which a message to a chat may go, and count it."""

@@ -148,6 +148,7 @@ class Notification:
 
     ``dedupe`` is unique in its chat, so that the same thing is never told twice; it is also the nonce on
     platforms that take one. ``attempts`` counts the sends so far, ``made_at`` is when it was promised.
+    ``quiet`` are the quiet hours of its chat, as text; what was kept for them is told at ``kept_until``.
     """
 
     id: int
@@ -160,3 +161,11 @@ class Notification:
     language: str = "en"
     timezone: str = "UTC"
     is_group: bool = False
+    is_urgent: bool = False
+    quiet: str = ""
+    kept_until: float | None = None
+
+    @property
+    def due(self) -> float:
+        """Give the instant at which it is to be told."""
+        return self.made_at if self.kept_until is None else self.kept_until

@@ -69,8 +69,8 @@ def word(notification: Notification, tr: Translator, now: float, patience: float
         case Telling.BANNED:
             until, is_group = number_of(facts, "until"), notification.is_group
             message = say(banned(until, tr, now, is_group=is_group))
-    if now - notification.made_at > patience:
-        due = tr.instant(notification.made_at, now)
+    if now - notification.due > patience:
+        due = tr.instant(notification.due, now)
         delayed = tr("Delayed: this was to be told at {at}.", at=due)
         return replace(message, lines=(*message.lines, delayed))
     return message

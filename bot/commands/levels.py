@@ -17,9 +17,10 @@ from bot.alerts.people import ChatRef, Role
 from bot.alerts.translator import Translator
 from bot.commands.effects import backtests, effects, followers, true_already
 from bot.commands.proposals import is_open, offer, overtaken, propose
-from bot.commands.reading import FAR, SURE, look, nearest, refused, split_sure
+from bot.commands.reading import FAR, SURE, nearest, refused, split_sure
 from bot.commands.request import Refusal, Request
 from bot.engine.terms import key_of
+from bot.looking import look
 from bot.metrics import MetricKey, Seen
 from bot.ports import Conflict, LevelChange, Reach, Replies, Stale
 from bot.rules import RuleError, fill, instruments, is_level_name, parse, qualify, read_number

@@ -11,12 +11,12 @@ from bot.alerts.offers import of_pages
 from bot.alerts.sentences import filled_levels, meaning
 from bot.alerts.translator import Translator
 from bot.commands.alerts import rows
-from bot.commands.reading import look
 from bot.commands.request import Request
 from bot.commands.sights import losses_of, remarks, unknowns
 from bot.commands.standing import Row, distance, how_told
 from bot.commands.stating import cools_until, state_of
 from bot.engine.sight import Loss
+from bot.looking import look
 from bot.metrics import MetricKey, Seen
 from bot.ports import Judged, Replies
 from bot.rules import parse

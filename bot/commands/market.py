@@ -6,8 +6,9 @@ import asyncio
 
 from bot.alerts.message import say
 from bot.alerts.sentences import instrument_name, venue_name
-from bot.commands.reading import find, look, read_instrument
+from bot.commands.reading import find, read_instrument
 from bot.commands.request import Refusal, Request
+from bot.looking import look
 from bot.metrics import Health
 from bot.ports import Replies
 

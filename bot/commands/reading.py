@@ -26,8 +26,9 @@ from bot.engine.compiler import compile_rule
 from bot.engine.life import Life
 from bot.engine.news import reach_of
 from bot.engine.terms import key_of, metric_key
+from bot.looking import look
 from bot.metrics import MetricKey, Observation, Seen
-from bot.ports import Conflict, Market, NewArming, UnknownInstrument, Unseeable
+from bot.ports import Conflict, NewArming, UnknownInstrument, Unseeable
 from bot.rules import (
     Reading,
     RuleError,
@@ -301,20 +302,6 @@ def _meant(instrument: Instrument, nearest: str) -> tuple[str, str]:
     if quote == instrument.quote and base != instrument.base:
         return instrument.base, base
     return f"{instrument.base}/{instrument.quote}", nearest
-
-
-async def look(market: Market, keys: Iterable[MetricKey]) -> dict[MetricKey, Seen]:
-    """Look at the present of several series at once; those that cannot be seen are left out."""
-
-    async def one(key: MetricKey) -> Seen | None:
-        try:
-            return await market.seen(key)
-        except (Unseeable, UnknownInstrument):
-            return None
-
-    distinct = list(dict.fromkeys(keys))
-    seen = await asyncio.gather(*(one(key) for key in distinct))
-    return {key: known for key, known in zip(distinct, seen, strict=True) if known is not None}
 
 
 def read_instrument(request: Request, text: str) -> Instrument | None:

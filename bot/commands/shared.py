@@ -20,7 +20,6 @@ from bot.commands.reading import (
     Prepared,
     arm,
     ask_if_far,
-    look,
     nearest,
     prepare,
     read_rule,
@@ -29,6 +28,7 @@ from bot.commands.reading import (
 from bot.commands.request import Refusal, Request
 from bot.commands.sights import lost_lines
 from bot.commands.standing import distance, made, price_keys
+from bot.looking import look
 from bot.ports import Conflict, Replies, Stale
 from bot.rules import RuleError, fill, is_level_name, levels, parse, qualify, read_number
 from bot.rules.tree import Rule

@@ -17,7 +17,6 @@ from bot.alerts.translator import Translator
 from bot.commands.alerts import named, rows
 from bot.commands.listing import rank
 from bot.commands.present import gather
-from bot.commands.reading import look
 from bot.commands.request import Request
 from bot.commands.sights import losses_of
 from bot.commands.standing import Row, how_told
@@ -27,6 +26,7 @@ from bot.engine.news import reach_of
 from bot.engine.present import Present
 from bot.engine.sight import Loss
 from bot.engine.state import AlertState
+from bot.looking import look
 from bot.metrics import MINUTE, Close, MetricKey, Observation, Seen
 from bot.ports import Judged, Replies, Serving, Unseeable
 from bot.rules import parse

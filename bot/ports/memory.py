@@ -185,11 +185,35 @@ class Outbox(Protocol):
         At most ``announcements`` of them are announcements, which come last and hold up nothing else.
 
         At most one of each chat, the chat's oldest, and none of a chat that has one under lease: so the
-        order within a chat holds.
+        order within a chat holds. What is urgent goes before all else, and beside another.
         """
 
-    async def settle(self, notification: Notification, outcome: Outcome, now: float) -> None:
-        """Write down what became of a send: sent, due again, moved, gone or given up."""
+    async def put_back(self, notification: Notification, until: float, *, is_kept: bool = False) -> None:
+        """Give back the right to send until an instant, untried; one that is kept is kept for quiet hours."""
+
+    async def gather(
+        self, notification: Notification, now: float, limit: int, seconds: float
+    ) -> list[Notification]:
+        """Take the right to send what waits behind one that is leased, oldest first.
+
+        Behind one that was kept for quiet hours, that is what came before their end. What is urgent and
+        what is announced is not among it.
+        """
+
+    async def let_go(self, notifications: Sequence[Notification]) -> None:
+        """Give back the right to send some, untried."""
+
+    async def settle(
+        self,
+        notification: Notification,
+        outcome: Outcome,
+        now: float,
+        others: Sequence[Notification] = (),
+    ) -> None:
+        """Write down what became of a send: sent, due again, moved, gone or given up.
+
+        ``others`` were told in the same message: a receipt is theirs too, else they wait for their turn.
+        """
 
     async def next_due(self, platform: str, now: float, *, has_room: bool = True) -> float | None:
         """Give the instant at which a notification of the platform next may be leased, or ``None``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, or_, select, update
@@ -14,6 +15,7 @@ from bot.store.arming import begin_change
 from bot.store.broadcast_table import broadcasts
 from bot.store.database import Database, whole
 from bot.store.moving import follow
+from bot.store.promise import URGENT
 from bot.store.returning import close_topic, give_back
 from bot.store.rows import read_ref, same_chat
 from bot.store.tables import alerts, chats, is_waiting, outbox, rings
@@ -25,23 +27,26 @@ NEVER_LEASED = 0.0
 
 
 _is_announced = outbox.c.broadcast_id.is_not(None)
+_is_urgent = outbox.c.priority == URGENT
 
 
 def _heads() -> ColumnElement[bool]:
-    """Tell the row that a chat waits for: its oldest, since the order within a chat must hold.
+    """Tell the rows that a chat waits for: of each lane the oldest, since the order within a lane must hold.
 
-    Announcements come after all else and among themselves by age: one that waits, or is under way, holds up
-    nothing that rings.
+    What is urgent waits for nothing else, and all else for it; announcements come last. So one of them that
+    waits, or is kept, or is under way, holds up nothing that rings, and none of those what is urgent.
     """
     older = outbox.alias("older")
     is_older = older.c.id < outbox.c.id
+    was_announced, was_urgent = older.c.broadcast_id.is_not(None), older.c.priority == URGENT
     return and_(
         is_waiting,
         ~exists().where(
             older.c.chat_id == outbox.c.chat_id,
             case(
-                (older.c.broadcast_id.is_(None), or_(_is_announced, is_older)),
-                else_=and_(_is_announced, is_older),
+                (_is_urgent, and_(was_urgent, is_older)),
+                (_is_announced, or_(~was_announced, is_older)),
+                else_=or_(was_urgent, and_(~was_announced, is_older)),
             ),
             older.c.sent_at.is_(None),
             older.c.given_up_at.is_(None),
@@ -76,9 +81,10 @@ class SqlOutbox:
     ) -> list[Notification]:
         """Take the right to send up to ``limit`` due notifications, the most urgent and oldest first.
 
-        At most one of each chat, the chat's oldest, and none of a chat that has one under lease. A lease
-        that nobody settles ends by itself. ``attempts`` is raised here, so that a process that dies while
-        sending has left a trace; the notification carries the count before.
+        At most one of each chat, the chat's oldest, and none of a chat that has one under lease; what is
+        urgent goes first, and beside another. A lease that nobody settles ends by itself. ``attempts`` is
+        raised here, so that a process that dies while sending has left a trace; the notification carries the
+        count before.
         """
         async with self._database.writing() as connection:
             ids = await _take(connection, _due(platform, now, limit, ~_is_announced))
@@ -87,17 +93,26 @@ class SqlOutbox:
                 ids += await _take(connection, _due(platform, now, room, _is_announced))
             if not ids:
                 return []
-            rows = (await connection.execute(_leased(ids))).all()
+            rows = (await connection.execute(in_full(ids))).all()
             await connection.execute(
                 update(outbox)
                 .where(outbox.c.id.in_(ids))
                 .values(leased_until=now + seconds, attempts=outbox.c.attempts + 1)
             )
-            return [_notification(row) for row in rows]
+            return [read_notification(row) for row in rows]
 
     @whole
-    async def settle(self, notification: Notification, outcome: Outcome, now: float) -> None:
+    async def settle(
+        self,
+        notification: Notification,
+        outcome: Outcome,
+        now: float,
+        others: Sequence[Notification] = (),
+    ) -> None:
         """Write down what became of a send: sent, due again, moved, gone or given up.
+
+        ``others`` were told in the same message: a receipt is theirs too; without one they wait for their
+        turn again.
 
         A receipt always counts: even one that comes after the lease has ended, or from a row given up.
         Any other outcome counts only from whoever leased the row last, and never undoes a receipt. What it
@@ -106,6 +121,8 @@ class SqlOutbox:
         async with self._database.writing() as connection:
             is_row = outbox.c.id == notification.id
             is_ours = and_(is_row, is_waiting, outbox.c.attempts == notification.attempts + 1)
+            if not isinstance(outcome, Receipt):
+                await let_go(connection, others)
             match outcome:
                 case Receipt(message=message):
                     values: dict[str, Any] = {
@@ -115,8 +132,9 @@ class SqlOutbox:
                         "held_at": None,
                         "error": "",
                     }
-                    is_meant = and_(is_row, outbox.c.sent_at.is_(None))
-                case RetryLater(reason=reason) if now - notification.made_at >= GIVE_UP:
+                    told = [notification.id, *(one.id for one in others)]
+                    is_meant = and_(outbox.c.id.in_(told), outbox.c.sent_at.is_(None))
+                case RetryLater(reason=reason) if now - notification.due >= GIVE_UP:
                     values, is_meant = {"given_up_at": now, "error": reason}, is_ours
                 case RetryLater(after=after, reason=reason):
                     again = {"leased_until": NEVER_LEASED, "not_before": now + after}
@@ -166,6 +184,14 @@ async def _take(connection: AsyncConnection, due: Select[Any]) -> list[int]:
     return list(await connection.scalars(due.with_for_update(skip_locked=True)))
 
 
+async def let_go(connection: AsyncConnection, notifications: Sequence[Notification]) -> None:
+    """Give the right to send some back, as if it had not been taken."""
+    for one in notifications:
+        is_ours = and_(outbox.c.id == one.id, is_waiting, outbox.c.attempts == one.attempts + 1)
+        again = {"leased_until": NEVER_LEASED, "attempts": one.attempts}
+        await connection.execute(update(outbox).where(is_ours).values(again))
+
+
 async def _hold(connection: AsyncConnection, notification: Notification, reason: str, now: float) -> None:
     """Pause a chat that cannot be written to, and hold what waits for it; what others sent goes back."""
     row = outbox.c.id == notification.id
@@ -190,7 +216,8 @@ async def release(connection: AsyncConnection, chat_id: int, now: float) -> None
     await connection.execute(update(outbox).where(held).values(held_at=None, not_before=now))
 
 
-def _leased(ids: list[int]) -> Select[Any]:
+def in_full(ids: Sequence[int]) -> Select[Any]:
+    """Select rows with all that they tell."""
     return (
         select(
             outbox,
@@ -199,6 +226,7 @@ def _leased(ids: list[int]) -> Select[Any]:
             chats.c.kind.label("chat_kind"),
             chats.c.language,
             chats.c.timezone,
+            chats.c.quiet,
             alerts.c.number,
             alerts.c.name,
             alerts.c.playbook,
@@ -218,7 +246,8 @@ def _leased(ids: list[int]) -> Select[Any]:
     )
 
 
-def _notification(row: Row[Any]) -> Notification:
+def read_notification(row: Row[Any]) -> Notification:
+    """Read a row that was selected ``in_full``."""
     facts: dict[str, Any] = dict(row.facts)
     if row.ring_id is not None:
         told = row.ring_facts if row.kind == Telling.RING else {}
@@ -242,4 +271,7 @@ def _notification(row: Row[Any]) -> Notification:
         language=row.language,
         timezone=row.timezone,
         is_group=row.chat_kind == ChatKind.GROUP,
+        is_urgent=row.priority == URGENT,
+        quiet=row.quiet,
+        kept_until=row.kept_until,
     )

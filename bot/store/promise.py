@@ -68,7 +68,9 @@ COLUMNS = (
 MUTED = "muted"
 """Why a telling was given up that its chat did not want to hear; it is kept, so that it can be counted."""
 
-_URGENT = -1
+URGENT = -1
+"""The priority of what a chat wants told at once: it waits for nothing else of its chat."""
+
 _MUTABLE = {Telling.RING, Telling.REMINDER, Telling.RESOLUTION}
 _SENT_ELSEWHERE = {*_MUTABLE, Telling.ENDED}
 
@@ -98,7 +100,7 @@ def to_subscribers(
         literal(ring_id, outbox.c.ring_id.type),
         case((is_muted, literal(at, outbox.c.given_up_at.type)), else_=null()),
         case((is_muted, MUTED), else_=""),
-        case((subscriptions.c.is_urgent, _URGENT), else_=PRIORITY[kind]),
+        case((subscriptions.c.is_urgent, URGENT), else_=PRIORITY[kind]),
     )
     return (
         select(*where, *_content(kind, _own(dedupe, owner), facts, at))
@@ -111,7 +113,10 @@ def to_subscribers(
 
 
 def to_told(kind: Telling, dedupe: str, facts: Facts, at: float, ring_id: int) -> Select[Any]:
-    """Address one telling to whoever was told a ring, or still will be: it waits where that one waits."""
+    """Address one telling to whoever was told a ring, or still will be.
+
+    It waits where that one waits, and is as urgent.
+    """
     where = (
         outbox.c.platform,
         outbox.c.chat_id,
@@ -121,7 +126,7 @@ def to_told(kind: Telling, dedupe: str, facts: Facts, at: float, ring_id: int) -
         outbox.c.ring_id,
         literal(None, outbox.c.given_up_at.type),
         literal(""),
-        literal(PRIORITY[kind]),
+        case((outbox.c.priority == URGENT, URGENT), else_=PRIORITY[kind]),
     )
     return (
         select(*where, *_content(kind, _own(dedupe, outbox.c.owner_id), facts, at))

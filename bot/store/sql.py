@@ -6,6 +6,7 @@ from bot.ports import StoreTrouble
 from bot.store.archive import SqlArchive
 from bot.store.audit import SqlAudit
 from bot.store.bounds import SqlBounds
+from bot.store.bundles import SqlBundles
 from bot.store.chronicle import SqlChronicle
 from bot.store.database import Database, connect, refuse_missing
 from bot.store.editing import SqlEditing
@@ -28,6 +29,7 @@ from bot.store.welcome import SqlWelcome
 class SqlStore(
     SqlLedger,
     SqlOutbox,
+    SqlBundles,
     SqlPeople,
     SqlBounds,
     SqlLevels,

@@ -1,0 +1,114 @@
+"""What waits for one chat together: kept for its quiet hours, or told in one list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import takewhile
+
+from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.alerts.models import Notification
+from bot.alerts.people import Caller
+from bot.store.database import Database, whole
+from bot.store.outbox import NEVER_LEASED, in_full, let_go, read_notification
+from bot.store.people import find_chat, know_chat
+from bot.store.promise import URGENT
+from bot.store.tables import chats, is_waiting, outbox
+
+
+class SqlBundles:
+    """The part of the ports ``Outbox`` and ``Register`` that knows what is told later, and together."""
+
+    _database: Database
+
+    @whole
+    async def put_back(self, notification: Notification, until: float, *, is_kept: bool = False) -> None:
+        """Give back the right to send until an instant, untried; one that is kept is kept for quiet hours."""
+        is_ours = and_(
+            outbox.c.id == notification.id, is_waiting, outbox.c.attempts == notification.attempts + 1
+        )
+        values = {"leased_until": NEVER_LEASED, "attempts": notification.attempts, "not_before": until}
+        async with self._database.writing() as connection:
+            kept = {"kept_until": until} if is_kept else {}
+            await connection.execute(update(outbox).where(is_ours).values(values | kept))
+
+    @whole
+    async def gather(
+        self, notification: Notification, now: float, limit: int, seconds: float
+    ) -> list[Notification]:
+        """Take the right to send what waits behind one that is leased, oldest first, for so many seconds.
+
+        Behind one that was kept for quiet hours, that is what came before their end; it counts as kept, too.
+        What is urgent and what is announced is not among it.
+        """
+        before = notification.kept_until
+        async with self._database.writing() as connection:
+            chat_id = await connection.scalar(
+                select(outbox.c.chat_id).where(outbox.c.id == notification.id, is_waiting)
+            )
+            chosen = (
+                select(outbox.c.id, outbox.c.not_before)
+                .where(
+                    outbox.c.chat_id == chat_id,
+                    outbox.c.id > notification.id,
+                    _is_ordinary(),
+                    outbox.c.made_at < before if before is not None else outbox.c.made_at <= now,
+                )
+                .order_by(outbox.c.id)
+                .limit(limit)
+                .with_for_update()
+            )
+            rows = (await connection.execute(chosen)).all()
+            ids = [row.id for row in takewhile(lambda row: row.not_before <= now, rows)]
+            if not ids:
+                return []
+            taken = (await connection.execute(in_full(ids).order_by(None).order_by(outbox.c.id))).all()
+            marked = {} if before is None else {"kept_until": before}
+            await connection.execute(
+                update(outbox)
+                .where(outbox.c.id.in_(ids))
+                .values(leased_until=now + seconds, attempts=outbox.c.attempts + 1, **marked)
+            )
+            return [read_notification(row) for row in taken]
+
+    @whole
+    async def let_go(self, notifications: Sequence[Notification]) -> None:
+        """Give back the right to send some, untried."""
+        async with self._database.writing() as connection:
+            await let_go(connection, notifications)
+
+    @whole
+    async def quiet(self, caller: Caller) -> tuple[str, int]:
+        """Give the quiet hours of the caller's chat, or nothing, and how many messages are kept for it."""
+        async with self._database.reading() as connection:
+            chat_id = await find_chat(connection, caller.chat)
+            text: str | None = await connection.scalar(select(chats.c.quiet).where(chats.c.id == chat_id))
+            waiting = (
+                await connection.execute(
+                    select(outbox.c.id, outbox.c.kept_until)
+                    .where(outbox.c.chat_id == chat_id, _is_ordinary())
+                    .order_by(outbox.c.id)
+                )
+            ).all()
+        is_kept = bool(waiting) and waiting[0].kept_until is not None
+        return text or "", len(waiting) if is_kept else 0
+
+    @whole
+    async def set_quiet(self, caller: Caller, quiet: str, now: float) -> None:
+        """Set the quiet hours of the caller's chat, or none; what is kept is looked at anew."""
+        async with self._database.writing() as connection:
+            chat_id = await know_chat(self._database, connection, caller)
+            await connection.execute(update(chats).where(chats.c.id == chat_id).values(quiet=quiet))
+            await look_anew(connection, chats.c.id == chat_id, now)
+
+
+async def look_anew(connection: AsyncConnection, of: ColumnElement[bool], now: float) -> None:
+    """Let what some chats have kept be looked at now: its quiet may be over, or end at another time."""
+    is_kept = and_(outbox.c.chat_id.in_(select(chats.c.id).where(of)), is_waiting)
+    later = and_(outbox.c.kept_until.is_not(None), outbox.c.not_before > now)
+    await connection.execute(update(outbox).where(is_kept, later).values(not_before=now))
+
+
+def _is_ordinary() -> ColumnElement[bool]:
+    return and_(is_waiting, outbox.c.broadcast_id.is_(None), outbox.c.priority != URGENT)
