@@ -129,7 +129,7 @@ def backtest(
     """
     from bot.backtest import run
     from bot.engine.past import Unfit
-    from bot.feeds.files import BadFile, read_history
+    from bot.feeds.metrics.files import BadFile, read_history
     from bot.rules import RuleError, fill, name_stocks, qualify, read
 
     settings = settings_or_leave()
@@ -228,7 +228,7 @@ def _drawn(error: RuleError) -> str:
 
 def _instant(option: str, text: str, is_end: bool = False) -> int | None:
     """Read the time of an option, down to the minute; a day that ends something is taken in whole."""
-    from bot.feeds.files import read_time
+    from bot.feeds.metrics.files import read_time
 
     if not text:
         return None

@@ -32,9 +32,9 @@ from bot.commands import COMMANDS, Office, make_desk
 from bot.commands.preview import fetch
 from bot.deliver import Courier
 from bot.engine.past import Past, Unfit
-from bot.feeds import build_feeds
-from bot.feeds.metrics import build_metrics
-from bot.feeds.providers import push
+from bot.feeds.exchanges import build_feeds
+from bot.feeds.metrics.board import build_metrics
+from bot.feeds.metrics.providers import push
 from bot.house import House
 from bot.illustrate import Illustrator
 from bot.metrics import Batch, minute_of

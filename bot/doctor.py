@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from bot.feeds import Exchanges, build_feeds
-from bot.feeds.feed import ExchangeFeed
-from bot.feeds.metrics import build_metrics
-from bot.feeds.providers import push
+from bot.feeds.exchanges import Exchanges, build_feeds
+from bot.feeds.exchanges.feed import ExchangeFeed
+from bot.feeds.metrics.board import build_metrics
+from bot.feeds.metrics.providers import push
 from bot.ports import Finding, StoreTrouble, Unseeable
 from bot.store import check, path_of
 

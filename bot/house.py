@@ -17,9 +17,9 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from bot import gauges
 from bot.deliver import Courier
-from bot.feeds import Exchanges, Stream
-from bot.feeds.metric_feed import MetricFeed
-from bot.feeds.metrics import MetricFeeds
+from bot.feeds.exchanges import Exchanges, Stream
+from bot.feeds.metrics.board import MetricFeeds
+from bot.feeds.metrics.metric_feed import MetricFeed
 from bot.metrics import Want
 from bot.ports import Chat, Clock, Desk, Feed
 from bot.tape import MemoryTape

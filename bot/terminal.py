@@ -29,8 +29,8 @@ def print_json(answer: dict[str, Any], out: TextIO) -> None:
 
 def settings_or_leave() -> Settings:
     """Read the configuration, or leave with the sentence that says what is wrong with it."""
-    from bot.feeds.providers import PROVIDERS
-    from bot.feeds.table import FEEDS
+    from bot.feeds.exchanges.table import FEEDS
+    from bot.feeds.metrics.providers import PROVIDERS
     from bot.settings import SettingsError, load_settings
 
     try:

@@ -15,7 +15,7 @@ import numpy as np
 
 from bot.alerts.models import Arming, Telling
 from bot.engine.state import Correction, Ring
-from bot.feeds import Exchanges, build_feeds
+from bot.feeds.exchanges import Exchanges, build_feeds
 from bot.metrics import MINUTE, Bar, Batch, MetricKey, Seen, minute_of
 from bot.ports import StoreTrouble, Unseeable
 from bot.watch import Watch

@@ -59,7 +59,7 @@ from bot.engine.sessions import DAILY, Calendar, day_of
 from bot.engine.state import Evidence, Memory, Ring, Transition
 from bot.engine.truth import UNKNOWN, Tri, Truth
 from bot.engine.world import World
-from bot.feeds.files import series_of
+from bot.feeds.metrics.files import series_of
 from bot.metrics import MINUTE, Bar, MetricKey, Observation, opening_of
 from bot.rules import english, fill, parse, qualify
 from bot.rules.tree import Rule

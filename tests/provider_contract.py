@@ -13,9 +13,9 @@ from typing import ClassVar
 
 import pytest
 
-from bot.feeds.http import Http
-from bot.feeds.metric_feed import MetricFeed
-from bot.feeds.provider import Means, Plug
+from bot.feeds.metrics.http import Http
+from bot.feeds.metrics.metric_feed import MetricFeed
+from bot.feeds.metrics.provider import Means, Plug
 from bot.metrics import Batch, MetricKey, Want
 from tests.conftest import NOON, SetClock
 from tests.wire.providers import TROUBLES, Answer, ProviderServer

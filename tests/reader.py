@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from bot.feeds import Exchanges, build_feeds
+from bot.feeds.exchanges import Exchanges, build_feeds
 from bot.metrics import Bar, Batch, Bounds, MetricKey, Print, Want, minute_of
 from tests.conftest import SetClock
 from tests.wire import exchanges as wire

@@ -18,7 +18,7 @@ COMMAND_LINE = ("__main__.py", "upkeep.py", "terminal.py")
 
 HOMES: dict[str, tuple[str, ...]] = {
     "aiogram": (),
-    "aiohttp": ("web.py", "chats/*", "demo/*", "feeds/http.py"),
+    "aiohttp": ("web.py", "chats/*", "demo/*", "feeds/metrics/http.py"),
     "aiosqlite": ("store/*",),
     "alembic": ("store/*",),
     "apscheduler": ("house.py",),
@@ -139,7 +139,7 @@ def test_every_home_names_a_library_that_is_installed() -> None:
         ("watch.py", "from sqlalchemy.orm import Session"),
         ("watch.py", "from bot.settings import Settings"),
         ("watch.py", "import pandas"),
-        ("feeds/table.py", "__import__('telegram')"),
+        ("feeds/exchanges/table.py", "__import__('telegram')"),
     ],
 )
 def test_a_file_that_leaves_its_room_is_found(place: str, source: str) -> None:

@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.feeds.figures import number_of
-from bot.feeds.http import Http
-from bot.feeds.metric_feed import MetricFeed
-from bot.feeds.provider import Means
-from bot.feeds.providers import PROVIDERS
+from bot.feeds.metrics.figures import number_of
+from bot.feeds.metrics.http import Http
+from bot.feeds.metrics.metric_feed import MetricFeed
+from bot.feeds.metrics.provider import Means
+from bot.feeds.metrics.providers import PROVIDERS
 from bot.metrics import Batch, MetricKey, Want
 from tests import (
     test_provider_alternative_me,

@@ -12,9 +12,9 @@ import pytest
 from bot.demo.flows import SETTLED, WITHOUT_THE_LARGEST, page
 from bot.demo.story import Line, Story, play
 from bot.engine.sessions import XNYS, day_of
-from bot.feeds.finality import Flow, words
-from bot.feeds.finality import judge as judge_flows
-from bot.feeds.providers.farside import flows_of
+from bot.feeds.metrics.finality import Flow, words
+from bot.feeds.metrics.finality import judge as judge_flows
+from bot.feeds.metrics.providers.farside import flows_of
 from bot.metrics import MetricKey
 from tests.etf import DAY, at
 

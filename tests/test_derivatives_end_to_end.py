@@ -13,9 +13,9 @@ from aiohttp import web
 from bot.alerts.translator import ENGLISH
 from bot.chats.telegram import TelegramChat
 from bot.deliver import Courier
-from bot.feeds import build_feeds
-from bot.feeds.metrics import MetricFeeds, build_metrics
-from bot.feeds.providers import coinglass, exchanges, push
+from bot.feeds.exchanges import build_feeds
+from bot.feeds.metrics.board import MetricFeeds, build_metrics
+from bot.feeds.metrics.providers import coinglass, exchanges, push
 from bot.store.sql import SqlStore
 from bot.watch import Watch
 from tests.conftest import NOON, SetClock

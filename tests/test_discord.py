@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from bot.alerts.message import Message, say
 from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.chats.discord import DiscordChat, api_address
-from bot.chats.discord_posts import token_of
 from bot.chats.discord_menu import is_same, menu, words
+from bot.chats.discord_posts import token_of
 from bot.chats.discord_text import LIMIT, escape, render, render_plain, width
 from bot.commands import COMMANDS as TABLE
 from bot.ports import ChatGone, Choice, Desk, Receipt, Refused, Rejected, Replies, RetryLater

@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from bot.feeds.http import Http
-from bot.feeds.metric_feed import MetricFeed
-from bot.feeds.provider import Means, Plug
-from bot.feeds.providers import coinglass, farside, sosovalue
+from bot.feeds.metrics.http import Http
+from bot.feeds.metrics.metric_feed import MetricFeed
+from bot.feeds.metrics.provider import Means, Plug
+from bot.feeds.metrics.providers import coinglass, farside, sosovalue
 from bot.metrics import MetricKey, Observation
 from bot.ports import NewArming, Receipt
 from bot.store import SqlStore, open_store, upgrade

@@ -16,7 +16,7 @@ import pytest
 
 from bot.alerts.models import Arming, Telling
 from bot.engine.state import Correction, Ring
-from bot.feeds import Exchanges, build_feeds
+from bot.feeds.exchanges import Exchanges, build_feeds
 from bot.metrics import MINUTE, MetricKey, minute_of
 from bot.watch import Watch
 from tests.conftest import SetClock

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.feeds.candles import PATIENCE, Refused, final_until, parse_row, read
+from bot.feeds.exchanges.candles import PATIENCE, Refused, final_until, parse_row, read
+from bot.feeds.exchanges.listing import by_prefix, listing_of, nearest
+from bot.feeds.exchanges.minutes import catch_up
+from bot.feeds.exchanges.table import FEEDS
 from bot.feeds.faults import Fault, Pause, Trouble, fault_of_error, fault_of_status
-from bot.feeds.listing import by_prefix, listing_of, nearest
-from bot.feeds.minutes import catch_up
-from bot.feeds.table import FEEDS
 from bot.metrics import MINUTE, Bar, Bars, MetricKey, join, opening_of, runs
 
 START = 1_762_948_800

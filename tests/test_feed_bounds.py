@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.feeds import FEEDS
-from bot.feeds.hindsight import bound, close_before, holes
-from bot.feeds.minutes import Rows
+from bot.feeds.exchanges import FEEDS
+from bot.feeds.exchanges.hindsight import bound, close_before, holes
+from bot.feeds.exchanges.minutes import Rows
 from bot.metrics import MINUTE, Bar, minute_of, opening_of
 from tests.conftest import SetClock
 from tests.reader import BTC, DAY, Reader, assert_bounded, look, opened

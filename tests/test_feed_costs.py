@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.feeds.costs import Due, Spending, cost_of, distance_to, in_turn, room_of
-from bot.feeds.exclusion import Day, is_excluded, is_worth
-from bot.feeds.table import FEEDS, Kind
+from bot.feeds.exchanges.costs import Due, cost_of, distance_to, in_turn, room_of
+from bot.feeds.exchanges.exclusion import Day, is_excluded, is_worth
+from bot.feeds.exchanges.table import FEEDS, Kind
+from bot.feeds.spending import Spending
 from bot.metrics import MetricKey, Want
 
 README = Path(__file__).parents[1] / "README.md"

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.feeds.standing import Standing
-from bot.feeds.venues import Venues
+from bot.feeds.exchanges.standing import Standing
+from bot.feeds.exchanges.venues import Venues
 from bot.metrics import MINUTE, Want
 from bot.ports import Serving, Unseeable
 from bot.rules.tree import Instrument

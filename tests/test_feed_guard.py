@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.feeds.guard import (
+from bot.feeds.exchanges.guard import (
     AGREEMENT,
     LEAST_BOUND,
     MOST_BOUND,

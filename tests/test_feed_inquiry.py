@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 import pytest
 from structlog.testing import capture_logs
 
-from bot.feeds import FEEDS, Exchanges, build_feeds
-from bot.feeds.door import Door
-from bot.feeds.inquiry import Inquiry
-from bot.feeds.lookout import Lookout
-from bot.feeds.venues import Venues
-from bot.feeds.witness import Witness
+from bot.feeds.exchanges import FEEDS, Exchanges, build_feeds
+from bot.feeds.exchanges.door import Door
+from bot.feeds.exchanges.inquiry import Inquiry
+from bot.feeds.exchanges.lookout import Lookout
+from bot.feeds.exchanges.venues import Venues
+from bot.feeds.exchanges.witness import Witness
 from bot.metrics import MINUTE, Bar, Bars, Batch, Bounds, Doubt, MetricKey, Print, Want, minute_of
 from bot.ports import Unseeable
 from tests.conftest import SetClock
@@ -282,7 +282,7 @@ async def test_where_the_exchange_is_named_no_other_is_asked_and_its_bars_stand(
 async def test_what_follows_a_minute_that_waits_waits_too(
     clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.feeds.inquiry._SECONDS", 0.05)
+    monkeypatch.setattr("bot.feeds.exchanges.inquiry._SECONDS", 0.05)
     witnesses: dict[str, Witness] = {}
     door, venues = Door(FEEDS["kraken"], "http://127.0.0.1:9", False, 1.0, clock), Venues(["kraken"])
     Lookout(FEEDS["kraken"], venues, door, clock, lambda: 0.5, witnesses=witnesses)
@@ -354,7 +354,7 @@ async def test_history_shows_what_looks_showed(clock: SetClock, span: int) -> No
 async def test_history_waits_for_nobody_who_does_not_answer(
     clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.feeds.inquiry._SECONDS", 0.05)
+    monkeypatch.setattr("bot.feeds.exchanges.inquiry._SECONDS", 0.05)
     async with world_of(clock, "binance", "kraken") as world:
         for _ in range(6):
             world.clock.time += 100 * MINUTE
@@ -409,7 +409,7 @@ async def test_an_exchange_that_is_to_be_left_alone_is_not_asked(clock: SetClock
 async def test_minutes_wait_for_a_second_source_that_hangs_but_not_for_long(
     clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.feeds.inquiry._SECONDS", 0.2)
+    monkeypatch.setattr("bot.feeds.exchanges.inquiry._SECONDS", 0.2)
     async with world_of(clock, "binance", "kraken") as world:
         world.weather["kraken"].trouble = wire.hang
         world.trade(80, 100)

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.feeds.listing import Listed, Listing
-from bot.feeds.roster import scaled
-from bot.feeds.venues import Venues
+from bot.feeds.exchanges.listing import Listed, Listing
+from bot.feeds.exchanges.roster import scaled
+from bot.feeds.exchanges.venues import Venues
 from bot.metrics import MetricKey, Want
 from tests.conftest import SetClock
 from tests.reader import Reader, look

@@ -11,9 +11,9 @@ import pytest
 from aiohttp import ClientSession
 
 from bot.demo.exchange import LoopbackExchange
-from bot.feeds import FEEDS, ExchangeMarket, Exchanges, build_feeds
-from bot.feeds.door import through
-from bot.feeds.feed import ExchangeFeed
+from bot.feeds.exchanges import FEEDS, ExchangeMarket, Exchanges, build_feeds
+from bot.feeds.exchanges.feed import ExchangeFeed
+from bot.feeds.gateway import through
 from bot.metrics import MINUTE, Bar, Batch, MetricKey, Unseen, Want, join, minute_of, opening_of
 from bot.ports import UnknownInstrument, Unseeable
 from bot.rules.tree import Instrument

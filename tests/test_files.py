@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot.engine.past import Unfit
 from bot.engine.sessions import XNYS
-from bot.feeds.files import BadFile, CandleFile, read_candles, read_history, read_metric, series_of
+from bot.feeds.metrics.files import BadFile, CandleFile, read_candles, read_history, read_metric, series_of
 from bot.metrics import MINUTE, Bar, MetricKey, Observation
 from tests.markets import BTC, ETH, START
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.engine.sessions import XNYS, day_of
-from bot.feeds.finality import APART, LEAST, MOST, Flow, Judged, judge, words, wrong_of
-from bot.feeds.hours import FILLING, SETTLING, next_look
+from bot.feeds.metrics.finality import APART, LEAST, MOST, Flow, Judged, judge, words, wrong_of
+from bot.feeds.metrics.hours import FILLING, SETTLING, next_look
 from bot.metrics import MetricKey
 from tests.etf import DAY, HOUR, NOVEMBER, Row, at, date_of, row
 

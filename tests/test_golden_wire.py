@@ -14,7 +14,7 @@ from aiohttp import ClientSession
 from bot import web
 from bot.engine.compiler import compile_rule
 from bot.engine.sessions import DAY, HOUR
-from bot.feeds.providers import push
+from bot.feeds.metrics.providers import push
 from bot.metrics import Batch
 from tests.conftest import NOON
 from tests.etf import Row, glass, row

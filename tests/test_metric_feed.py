@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.feeds.faults import Fault, Trouble
-from bot.feeds.figures import day_of_text, instant_of, number_of
-from bot.feeds.metric_feed import KEPT, MetricFeed, sift
-from bot.feeds.metrics import build_metrics
-from bot.feeds.provider import Look, Means, Offer, Plug
+from bot.feeds.metrics.board import build_metrics
+from bot.feeds.metrics.figures import day_of_text, instant_of, number_of
+from bot.feeds.metrics.metric_feed import KEPT, MetricFeed, sift
+from bot.feeds.metrics.provider import Look, Means, Offer, Plug
 from bot.metrics import MetricKey, Observation, Want
 from bot.ports import UnknownInstrument, Unseeable
 from tests.conftest import NOON, SetClock

@@ -16,8 +16,8 @@ from bot import gauges
 from bot.app import open_house
 from bot.demo.clock import FastClock
 from bot.demo.exchange import BinanceExchange
-from bot.feeds.metrics import MetricFeeds, build_metrics
-from bot.feeds.providers import PROVIDERS
+from bot.feeds.metrics.board import MetricFeeds, build_metrics
+from bot.feeds.metrics.providers import PROVIDERS
 from bot.metrics import Batch, MetricKey, Want
 from bot.ports import TocsinError
 from bot.settings import Address, Settings

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.feeds.finality import Flow, Judged
-from bot.feeds.http import Http
-from bot.feeds.metric_feed import MetricFeed
-from bot.feeds.notes import MOST_DAYS, read_days, written_days
-from bot.feeds.provider import Means
-from bot.feeds.providers import sosovalue
+from bot.feeds.metrics.finality import Flow, Judged
+from bot.feeds.metrics.http import Http
+from bot.feeds.metrics.metric_feed import MetricFeed
+from bot.feeds.metrics.notes import MOST_DAYS, read_days, written_days
+from bot.feeds.metrics.provider import Means
+from bot.feeds.metrics.providers import sosovalue
 from bot.metrics import MetricKey, Want
 from bot.ports import StoreTrouble
 from bot.store import SqlStore, open_store

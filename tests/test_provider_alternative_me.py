@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from bot.feeds.metric_feed import MetricFeed
-from bot.feeds.providers.alternative_me import PLUG
+from bot.feeds.metrics.metric_feed import MetricFeed
+from bot.feeds.metrics.providers.alternative_me import PLUG
 from bot.metrics import MetricKey
 from tests.conftest import NOON, SetClock
 from tests.provider_contract import DAY, ProviderContract, values_of

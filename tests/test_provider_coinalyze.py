@@ -9,8 +9,8 @@ from decimal import Decimal
 import pytest
 from aiohttp import web
 
-from bot.feeds.metric_feed import MetricFeed
-from bot.feeds.providers.coinalyze import PLUG
+from bot.feeds.metrics.metric_feed import MetricFeed
+from bot.feeds.metrics.providers.coinalyze import PLUG
 from bot.metrics import MetricKey, Want
 from bot.ports import UnknownInstrument, Unseeable
 from tests.conftest import NOON, SetClock

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from bot.feeds.metric_feed import MetricFeed
-from bot.feeds.providers.coingecko import PLUG
+from bot.feeds.metrics.metric_feed import MetricFeed
+from bot.feeds.metrics.providers.coingecko import PLUG
 from bot.metrics import MetricKey
 from bot.ports import UnknownInstrument
 from tests.conftest import NOON, SetClock

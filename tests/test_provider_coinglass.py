@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.feeds.metric_feed import MetricFeed
-from bot.feeds.providers.coinglass import PLUG, flows_of
+from bot.feeds.metrics.metric_feed import MetricFeed
+from bot.feeds.metrics.providers.coinglass import PLUG, flows_of
 from bot.metrics import MetricKey
 from tests.conftest import SetClock
 from tests.etf import at, glass, row

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.feeds.metric_feed import MetricFeed
-from bot.feeds.providers.coinglass import PLUG
+from bot.feeds.metrics.metric_feed import MetricFeed
+from bot.feeds.metrics.providers.coinglass import PLUG
 from bot.metrics import MetricKey, Want
 from bot.ports import UnknownInstrument
 from tests.conftest import NOON, SetClock

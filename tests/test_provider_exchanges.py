@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from bot.feeds import Exchanges, build_feeds
-from bot.feeds.metric_feed import MetricFeed
-from bot.feeds.metrics import MetricFeeds, build_metrics
-from bot.feeds.providers.exchanges import PLUG
+from bot.feeds.exchanges import Exchanges, build_feeds
+from bot.feeds.metrics.board import MetricFeeds, build_metrics
+from bot.feeds.metrics.metric_feed import MetricFeed
+from bot.feeds.metrics.providers.exchanges import PLUG
 from bot.metrics import Batch, MetricKey, Want
 from bot.ports import UnknownInstrument, Unseeable
 from tests.conftest import NOON, SetClock
@@ -179,7 +179,7 @@ async def test_the_first_exchange_that_lists_it_speaks_and_no_other_ever_does(op
 async def test_nobody_speaks_while_an_earlier_exchange_has_not_said_what_it_lists(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.feeds.door._SECONDS_FOR_A_LISTING", 0.05)
+    monkeypatch.setattr("bot.feeds.exchanges.door._SECONDS_FOR_A_LISTING", 0.05)
     world = await opened("okx", "binance")
     fresh = build_feeds(["okx", "binance"], "usdt", world.clock, timeout=0.2)
     metrics = build_metrics(

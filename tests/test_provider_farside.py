@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.feeds.faults import Fault
-from bot.feeds.finality import Flow
-from bot.feeds.html_table import read_tables
-from bot.feeds.http import Http
-from bot.feeds.metric_feed import MetricFeed
-from bot.feeds.provider import Means
-from bot.feeds.providers.farside import PLUG, flows_of
+from bot.feeds.metrics.finality import Flow
+from bot.feeds.metrics.html_table import read_tables
+from bot.feeds.metrics.http import Http
+from bot.feeds.metrics.metric_feed import MetricFeed
+from bot.feeds.metrics.provider import Means
+from bot.feeds.metrics.providers.farside import PLUG, flows_of
 from bot.metrics import MetricKey, Observation, Want
 from tests.conftest import SetClock
 from tests.etf import FUNDS, HOUR, at, date_of, page, row

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.feeds.metric_feed import MetricFeed
-from bot.feeds.providers.fred import PLUG
+from bot.feeds.metrics.metric_feed import MetricFeed
+from bot.feeds.metrics.providers.fred import PLUG
 from bot.metrics import MetricKey
 from tests.conftest import SetClock
 from tests.provider_contract import DAY, ProviderContract, values_of

@@ -7,8 +7,8 @@ import json
 import pytest
 from aiohttp import web
 
-from bot.feeds.metric_feed import MetricFeed
-from bot.feeds.providers.kalshi import PLUG
+from bot.feeds.metrics.metric_feed import MetricFeed
+from bot.feeds.metrics.providers.kalshi import PLUG
 from bot.metrics import MetricKey
 from tests.conftest import SetClock
 from tests.provider_contract import ProviderContract, values_of

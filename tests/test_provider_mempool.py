@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from bot.feeds.metric_feed import MetricFeed
-from bot.feeds.providers.mempool import PLUG
+from bot.feeds.metrics.metric_feed import MetricFeed
+from bot.feeds.metrics.providers.mempool import PLUG
 from bot.metrics import MetricKey
 from tests.conftest import NOON, SetClock
 from tests.provider_contract import DAY, ProviderContract, values_of

@@ -12,8 +12,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.feeds.metrics import MetricFeeds, build_metrics
-from bot.feeds.providers.push import BadPush, read_push
+from bot.feeds.metrics.board import MetricFeeds, build_metrics
+from bot.feeds.metrics.providers.push import BadPush, read_push
 from bot.metrics import Batch, MetricKey, Want
 from bot.ports import UnknownInstrument
 from bot.web import Intake, serve

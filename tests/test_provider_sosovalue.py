@@ -10,10 +10,10 @@ from decimal import Decimal
 import pytest
 from aiohttp import web
 
-from bot.feeds.http import Http
-from bot.feeds.metric_feed import MetricFeed
-from bot.feeds.provider import Means
-from bot.feeds.providers.sosovalue import PLUG, newest_of
+from bot.feeds.metrics.http import Http
+from bot.feeds.metrics.metric_feed import MetricFeed
+from bot.feeds.metrics.provider import Means
+from bot.feeds.metrics.providers.sosovalue import PLUG, newest_of
 from bot.metrics import Batch, MetricKey, Want
 from tests.conftest import SetClock
 from tests.etf import DAY, FIRST_TOTAL, HOUR, NOVEMBER, Row, Story, at, date_of, row, soso_newest, soso_rows

@@ -13,9 +13,9 @@ from aiohttp import web
 from bot.engine.history import Point, Points
 from bot.engine.news import Known, news
 from bot.engine.sessions import XNYS, midnight_of
-from bot.feeds.metric_feed import MetricFeed
-from bot.feeds.providers.yahoo import PLUG
-from bot.feeds.wall_street import FUTURES, STOCKS, next_look
+from bot.feeds.metrics.metric_feed import MetricFeed
+from bot.feeds.metrics.providers.yahoo import PLUG
+from bot.feeds.metrics.wall_street import FUTURES, STOCKS, next_look
 from bot.metrics import MetricKey, Observation
 from bot.ports import UnknownInstrument, Unseeable
 from tests.conftest import SetClock

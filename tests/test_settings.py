@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from bot.feeds.table import FEEDS
+from bot.feeds.exchanges.table import FEEDS
 from bot.settings import Address, Settings, SettingsError, load_settings, variable
 
 TOKEN = "123456789:AAE-x_yz0123456789abcdefghijklmnop"

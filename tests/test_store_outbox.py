@@ -487,7 +487,9 @@ async def follow_law(store: SqlStore, steps: list[tuple[str, object]]) -> None:
             await courier.settle("sent")
 
     async with store._database.reading() as connection:
-        chosen = select(outbox, chats.c.chat).join(chats, outbox.c.chat_id == chats.c.id).order_by(outbox.c.id)
+        chosen = (
+            select(outbox, chats.c.chat).join(chats, outbox.c.chat_id == chats.c.id).order_by(outbox.c.id)
+        )
         rows = (await connection.execute(chosen)).all()
     for who in people:
         promised = [row for row in rows if row.chat == who.chat.chat]

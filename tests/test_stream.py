@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.feeds import FEEDS, Exchanges, build_feeds
-from bot.feeds.stream import Stream
-from bot.feeds.websockets import WEBSOCKETS
-from bot.feeds.wicks import Trade, Wicks
+from bot.feeds.exchanges import FEEDS, Exchanges, build_feeds
+from bot.feeds.exchanges.stream import Stream
+from bot.feeds.exchanges.websockets import WEBSOCKETS
+from bot.feeds.exchanges.wicks import Trade, Wicks
 from bot.metrics import Batch, MetricKey, Print, Want, minute_of
 from tests.conftest import SetClock
 from tests.wire.exchanges import EXCHANGES, Trades, Weather, middleware_of

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from bot.feeds import Exchanges, build_feeds
-from bot.feeds.roster import scaled
+from bot.feeds.exchanges import Exchanges, build_feeds
+from bot.feeds.exchanges.roster import scaled
 from bot.metrics import MetricKey, minute_of
 from tests.conftest import SetClock
 from tests.reader import Reader, look

@@ -20,7 +20,7 @@ import aiohttp
 from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.app import SECONDS_OF_A_TURN, SystemClock, open_house, settle_memory
 from bot.chats.console import ConsoleChat
-from bot.feeds import FEEDS, build_feeds
+from bot.feeds.exchanges import FEEDS, build_feeds
 from bot.metrics import MINUTE
 from bot.ports import NewArming
 from bot.settings import Settings

@@ -17,7 +17,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from bot.demo.exchange import LoopbackExchange
-from bot.feeds import Exchanges
+from bot.feeds.exchanges import Exchanges
 from tests.wire.exchanges import Handler, Weather
 
 

@@ -1,0 +1,98 @@
+"""What coarser candles still tell where the minutes are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from bot.feeds.exchanges.candles import read
+from bot.feeds.exchanges.minutes import OVERLAP, Rows, catch_up
+from bot.feeds.exchanges.table import Exchange
+from bot.feeds.faults import Fault
+from bot.metrics import MINUTE, Bar, opening_of
+
+_SPANS = (5 * MINUTE, 15 * MINUTE, 60 * MINUTE, 1440 * MINUTE)
+_PAGES = 8
+
+Asking = Callable[[int], Rows]
+"""Give the way to ask for candles of a length in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Nothing was traded outside ``low`` to ``high`` in ``[since, until)``."""
+
+    since: int
+    until: int
+    low: float
+    high: float
+
+
+def holes(bars: Sequence[Bar], since: int) -> list[tuple[int, int]]:
+    """Name the stretches between ``since`` and the last of rising bars that none of them covers."""
+    ends = (since, *(bar.end for bar in bars))
+    return [(end, bar.at) for end, bar in zip(ends, bars, strict=False) if end < bar.at]
+
+
+async def bound(
+    asking: Asking, exchange: Exchange, missing: Sequence[tuple[int, int]], now: float
+) -> list[Reach]:
+    """Bound stretches of missing minutes by the finest candles that go back to them, in order of time.
+
+    A candle that begins before a stretch, or ends after it, bounds the part inside. What not even days reach
+    is left out. Raises the Fault of an exchange that fails as a whole.
+    """
+    found: list[Reach] = []
+    left = list(missing)
+    for span in _SPANS:
+        if not left:
+            break
+        try:
+            caught = await catch_up(
+                asking(span),
+                exchange,
+                opening_of(left[0][0], span),
+                opening_of(left[-1][1] - 1, span) + span,
+                now=now,
+                pages=_PAGES,
+                span=span,
+                is_patient=False,
+            )
+        except Fault as fault:
+            if fault.is_of_all:
+                raise
+            continue
+        reaches = [reach for hole in left for reach in _within(caught.bars, *hole)]
+        found += reaches
+        left = [rest for hole in left for rest in _without(hole, reaches)]
+    return sorted(found, key=lambda reach: reach.since)
+
+
+async def close_before(asking: Asking, exchange: Exchange, instant: int, now: float) -> float | None:
+    """Give the last price traded before an instant, as finely as the candles that go back to it tell."""
+    for span in (MINUTE, *_SPANS):
+        since = opening_of(instant, span) - OVERLAP // MINUTE * span
+        rows = await asking(span)(since, opening_of(instant, span) + span)
+        found = read(rows, since=since, stop=instant // span * span, now=now, span=span)
+        if found.bars:
+            return found.bars[-1].close
+    return None
+
+
+def _within(bars: Iterable[Bar], since: int, until: int) -> list[Reach]:
+    return [
+        Reach(max(bar.at, since), min(bar.end, until), bar.low, bar.high)
+        for bar in bars
+        if bar.at < until and since < bar.end
+    ]
+
+
+def _without(hole: tuple[int, int], reaches: Iterable[Reach]) -> list[tuple[int, int]]:
+    since, until = hole
+    left: list[tuple[int, int]] = []
+    for reach in reaches:
+        if since <= reach.since < until:
+            if since < reach.since:
+                left.append((since, reach.since))
+            since = reach.until
+    return [*left, (since, until)] if since < until else left
