@@ -337,6 +337,13 @@ def test_a_price_seen_after_the_making_counts_though_its_minute_had_gone_further
     assert len(told) == 1, "a trade knows its own minute"
 
 
+def test_what_is_shown_just_after_a_making_at_the_turn_of_a_minute_may_be_of_before() -> None:
+    seen = Seen(START + 1, Bar(START, 105, 105, 105, 105))
+    life = replace(life_of("btc/usdt < 100", made_at=START + 1), seen={BTC: seen})
+    for second, count in ((4, 0), (5, 1), (30, 1)):
+        assert len(glance(begin(life, World()), *early(99, START + second), life).transitions) == count
+
+
 def test_a_ring_that_the_final_minutes_do_not_bear_out_is_taken_back_once() -> None:
     life = life_of("btc/usdt < 100 repeat", price=105)
     state = glance(begin(life, World()), *early(99, START + 20), life).state

@@ -152,6 +152,14 @@ def test_after_minutes_that_nobody_read_a_bar_is_compared_with_the_prints_of_its
     assert guard.judge(bar(600, 103, 104, 101, 104), (), None) == bar(600, 103, 104, 101, 104)
 
 
+def test_prices_of_which_nothing_is_known_before_vouch_for_nothing_in_their_bar() -> None:
+    guard = guard_at(None)
+    for second in (20, 25):  # a wick that the exchange goes on showing until the next trade
+        assert guard.weigh(seen(85, second), NOBODY) == seen(85, second)
+    assert guard.judge(bar(0, 100, 101, 85, 100), [], NOBODY) == bar(0, 100, 101, 100, 100)
+    assert [one.value for one in guard.doubts()] == [85]
+
+
 def test_the_first_price_of_a_series_has_nothing_to_be_compared_with() -> None:
     assert guard_at(None).weigh(seen(5, 0), None) == seen(5, 0)
     assert guard_at(None).judge(flat(0, 5), (), None) == flat(0, 5)

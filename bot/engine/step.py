@@ -221,9 +221,9 @@ def _clarity(life: Life, minute: Minute, memory: Memory) -> Truth:
 
 
 def _is_of_before(state: AlertState, minute: int, since: float, life: Life) -> bool:
-    """Whether a print may be the last price of the minute before: a judged one, or that of the making."""
-    made_to = minute_of(life.begins_at) + MINUTE
-    return minute >= made_to and since < max(state.cursor, made_to)
+    """Whether a print may be the last price of the minute before: a judged one, or one up to the making."""
+    made_at = minute_of(life.begins_at)
+    return since < max(state.cursor, min(minute, made_at + MINUTE))
 
 
 def _judged(life: Life, minute: Minute, memory: Memory) -> tuple[Truth, Truth, Memory]:

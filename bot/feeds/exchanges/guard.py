@@ -135,6 +135,7 @@ class Guard:
     _newest: int = 0
     _price: float | None = None
     _priced_at: float = 0.0
+    _is_founded: bool = False
     _swing: float = LEAST_BOUND / SWINGS
     _reached: dict[int, Range] = field(default_factory=dict)
     _settled: dict[int, Bar] = field(default_factory=dict)
@@ -149,6 +150,7 @@ class Guard:
         self._now = now
         if close is None:
             return
+        self._is_founded = True
         knows_better = self._closed_at < since <= self._priced_at + MINUTE
         if since != self._closed_at and not knows_better:
             self._close, self._closed_at = close, since
@@ -266,6 +268,7 @@ class Guard:
     def _follow(self, bar: Bar) -> None:
         """Take a trusted bar for what the next is compared with."""
         self._close, self._closed_at = bar.close, bar.end
+        self._is_founded = True
         if bar.end <= self._newest:
             return
         self._newest = bar.end
@@ -280,7 +283,8 @@ class Guard:
     def weigh(self, one: Print, heard: Heard | None) -> Print | Suspicion | None:
         """Give a print if it is trusted, and ``None`` for one that nobody bears out.
 
-        The first price of a series of which nothing is known has nothing to be compared with: it is trusted.
+        The first price of a series of which nothing is known has nothing to be compared with: it is given,
+        and vouches for nothing in its bar.
         """
         price = one.value if self._price is None else self._price
         trusted = self._reached.get(minute_of(one.at), Range(price, price)).to(price)
@@ -293,7 +297,8 @@ class Guard:
                 return None
         minute = minute_of(one.at)
         reach = self._reached.get(minute, Range(one.value, one.value)).to(one.value)
-        self._reached = _keep(self._reached, minute, reach)
+        if self._is_founded:
+            self._reached = _keep(self._reached, minute, reach)
         if one.at >= self._priced_at:
             self._price, self._priced_at = one.value, one.at
         self._bear_out(minute, reach)
