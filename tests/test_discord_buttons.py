@@ -230,7 +230,10 @@ async def test_an_answer_with_a_picture_or_too_long_is_a_message_of_its_own(serv
 
 async def test_a_ring_with_a_picture_keeps_it_under_its_answer(server: DiscordServer) -> None:
     async with running(server, answering(say("#1 armed.")), studio=Studio(stub)) as chat:
-        await chat.send(ref(server.channel), Message("#1 rang.", buttons=ROWS, chart=PICTURE), "1")
+        rang = Message("#1 rang.", buttons=ROWS, chart=PICTURE)
+        sent = await chat.send(ref(server.channel), rang, "1")
+        assert isinstance(sent, Receipt)
+        await chat.illustrate(ref(server.channel), sent.message, rang)
         await server.press(server.channel, server.boss, "Arm again")
         [ring] = await server.reads(server.channel, "armed")
     assert ring.pictures

@@ -196,7 +196,10 @@ async def test_the_buttons_of_a_ring_with_a_picture_stand_under_the_picture(
     server.private(ANN)
     chat = chat_of(server, clock, studio=Studio(stub))
     async with listening(chat, server, person.desk):
-        await chat.send(private(), Message("#1 rang.", buttons=ROWS, chart=PICTURE), "1")
+        rang = Message("#1 rang.", buttons=ROWS, chart=PICTURE)
+        sent = await chat.send(private(), rang, "1")
+        assert isinstance(sent, Receipt)
+        await chat.illustrate(private(), sent.message, rang)
         [ring] = server.shown(ANN)
         assert ring.photo
         await server.press(ANN, ANN, "Arm again")

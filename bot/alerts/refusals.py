@@ -1,4 +1,4 @@
-"""Word what somebody is told who may not go on: who is shut out, who asks too much, who has all there may be."""
+"""Word what is told to who may not go on: who is shut out, asks too much, or has all there may be."""
 
 from __future__ import annotations
 

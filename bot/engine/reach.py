@@ -63,7 +63,7 @@ class Reach:
                 yield doubt, tuple(found)
 
     def _blind(self, key: MetricKey, until: int, prices: tuple[float, float] | None) -> set[int]:
-        """Pick whom prices (``None``: any) up to an instant may concern: who may ring, and was made before."""
+        """Pick whom prices (``None``: any) up to an instant may concern: who may ring, made before it."""
         if prices is None:
             near = set(self.index[key].armings)
         else:

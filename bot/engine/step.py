@@ -262,7 +262,7 @@ def _blinded(state: AlertState, minute: Minute) -> AlertState:
 
 
 def _unchecked(state: AlertState, at: int) -> AlertState:
-    """Note of an early ring that nobody knows whether the minute ``at``, its own or the next, bears it out."""
+    """Note of an early ring that nobody knows whether its minute ``at``, or the next, bears it out."""
     early = state.early
     if early is None or not early.minute <= at <= early.minute + MINUTE:
         return state

@@ -17,7 +17,8 @@ def upgrade() -> None:
     # A private chat has one person, and there its number is theirs (Discord's is the channel's).
     op.execute(
         "UPDATE subscriptions SET person = (SELECT platform || ':' || chat FROM chats WHERE id = chat_id) "
-        "WHERE chat_id IN (SELECT id FROM chats WHERE kind = 'private' AND platform IN ('telegram', 'console'))"
+        "WHERE chat_id IN "
+        "(SELECT id FROM chats WHERE kind = 'private' AND platform IN ('telegram', 'console'))"
     )
     op.create_table(
         "bans",
