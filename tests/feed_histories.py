@@ -323,14 +323,15 @@ class History:
             if venue and symbol not in self.servers[venue].symbols:
                 venue = ""
             key = MetricKey("price", symbol, venue)
+            asked = self.exchange_now()
             try:
                 seen = {key: await self.exchanges.market.seen(key)}
             except Unseeable:
                 seen = {}
             for _ in range(draw.choice([1, 1, 2])):
-                self._alert(key, seen, left)
+                self._alert(key, seen, left, asked)
 
-    def _alert(self, key: MetricKey, seen: Mapping[MetricKey, Seen], left: float) -> None:
+    def _alert(self, key: MetricKey, seen: Mapping[MetricKey, Seen], left: float, asked: float) -> None:
         draw = self._draw
         home = self.paths[key.venue or self.names[0]].walks[key.instrument]
         now = minute_of(self.exchange_now())
@@ -354,7 +355,9 @@ class History:
             alert = Alert(rule, is_below, level, cooldown, minute_of(made_at) + MINUTE, made_at)
         else:
             bar = shown.bar
-            alert = Alert(rule, is_below, level, cooldown, bar.at, shown.at, shown.price, bar.low, bar.high)
+            alert = Alert(
+                rule, is_below, level, cooldown, bar.at, shown.at, shown.price, bar.low, bar.high, asked
+            )
         self.alerts[number] = alert, key
 
     # --- what came of it ------------------------------------------------------------------------------------
@@ -432,7 +435,7 @@ class History:
 
     def _later(self, key: MetricKey, alert: Alert, price: float) -> tuple[Bar, ...]:
         """Give what each who may be in force showed of an alert's first minute after it was made."""
-        booked = max(alert.made - self.lag, alert.first)
+        booked = max(alert.asked - self.lag, alert.first)
         shown = {(source, ratio) for source, ratio, _ in self._shown[key, alert.first]}
         return tuple(
             scaled(self.paths[source].walks[key.instrument].after(booked, price / ratio), ratio)

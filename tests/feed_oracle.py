@@ -19,7 +19,7 @@ class Alert:
 
     ``first`` is the minute in which it was made; of that one ``price`` was seen, and ``low`` and ``high`` so
     far. Without them nothing was seen, and it waits for its next minute to be clear. ``made`` is the instant
-    before which no ring of it can have happened.
+    before which no ring of it can have happened, ``asked`` the one since which the price may have been shown.
     """
 
     rule: str
@@ -31,6 +31,7 @@ class Alert:
     price: float | None = None
     low: float = 0.0
     high: float = 0.0
+    asked: float = 0.0
 
     def is_touched(self, bar: Bar) -> bool:
         """Whether a minute was at some moment beyond the level."""

@@ -63,6 +63,7 @@ GOLDEN: dict[str, tuple[Role | str, str, Role]] = {
     "mute": (OWNS, "/mute 1 8h", MEMBER),
     "snooze": (OWNS, "/snooze 1 8h", MEMBER),
     "unmute": (OWNS, "/unmute 1", MEMBER),
+    "snooze": (OWNS, "/snooze 1 8h", MEMBER),
     "catalogue": (MEMBER, "/catalogue", MEMBER),
     "subscribe": (ADMIN, "/subscribe floor", MEMBER),
     "unsubscribe": (ADMIN, "/unsubscribe floor", MEMBER),
