@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from bot import web
+from bot.agenda import Agenda
 from bot.alerts.people import Caller, ChatRef
 from bot.alerts.rings import Rung
 from bot.alerts.translator import ENGLISH, Translator
@@ -143,6 +144,12 @@ async def open_house(
             for courier in couriers:
                 courier.wake()
 
+        agenda = Agenda(store, store, exchanges.market, clock, wake, longest_rest)
+
+        def wake_all() -> None:
+            wake()
+            agenda.wake()
+
         watch = Watch(store, exchanges.market, clock, wake, late_after, holder=_holder())
         await watch.open()
         office = Office(
@@ -162,9 +169,10 @@ async def open_house(
             late_after=late_after,
             shelf=read_shelf(settings.playbooks_dir),
         )
-        desk = _waking(make_desk(office), wake)
+        desk = _waking(make_desk(office), wake_all)
         tape = MemoryTape()
-        house = House(clock, chats, couriers, desk, exchanges, metrics, tape, watch, settings.poll_seconds)
+        polls = settings.poll_seconds
+        house = House(clock, chats, couriers, desk, exchanges, metrics, tape, watch, agenda, polls)
         if settings.http:
             host, port = settings.http
             intake = _intake(settings, clock, tape)
@@ -302,7 +310,7 @@ def _inviting(chats: Sequence[Chat]) -> Callable[[str, str], str]:
 
 
 def _waking(desk: Desk, wake: Callable[[], None]) -> Desk:
-    """Wake whoever delivers after each command: some of them promise messages to other chats."""
+    """Wake whoever delivers or plans after each command: some promise messages, or are told by the clock."""
 
     async def dispatch(caller: Caller, words: str) -> Replies:
         async for reply in desk.dispatch(caller, words):

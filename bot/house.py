@@ -16,6 +16,7 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from bot import gauges
+from bot.agenda import Agenda
 from bot.deliver import Courier
 from bot.feeds.exchanges import Exchanges, Stream
 from bot.feeds.metrics.board import MetricFeeds
@@ -74,6 +75,7 @@ class House:
     metrics: MetricFeeds
     tape: MemoryTape
     watch: Watch
+    agenda: Agenda
     poll_seconds: float
     scheduler: AsyncIOScheduler = field(default_factory=lambda: AsyncIOScheduler(timezone=UTC))
     _planned: dict[str, float] = field(default_factory=dict, init=False)
@@ -90,6 +92,7 @@ class House:
             others = [tasks.create_task(chat.run(self.desk)) for chat in self.chats]
             following = [tasks.create_task(self._follow(stream)) for stream in self.exchanges.streams]
             others.append(tasks.create_task(self._time_the_loop()))
+            others.append(tasks.create_task(self.agenda.run()))
             self._schedule()
             try:
                 await until.wait()

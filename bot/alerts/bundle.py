@@ -39,16 +39,16 @@ def bundle(
     events: list[dict[str, str | float]] = []
     for one in notifications:
         message = word(one)
-        line = " ".join(part for part in (message.title, *message.lines) if part).replace("\n", " ")
+        line, *more = [part for part in message.plain().split("\n") if part]
         if is_kept and (now := _present(one, prices, tr)):
             line = tr("{line} Now {prices}.", line=line, prices=now)
-        room -= _width(line) + 3
+        room -= sum(_width(part) + 3 for part in (line, *more))
         if lines and room < _FRAME:
             break
-        lines.append(f"• {line}")
+        lines += [f"• {line}", *(f"   {part}" for part in more)]
         told = {name: value for name, value in message.facts.items() if isinstance(value, str | int | float)}
-        events.append({"text": line, **told})
-    count = len(lines)
+        events.append({"text": message.plain(), **told})
+    count = len(events)
     if is_kept:
         title = tr.many("Kept in your quiet hours:", "Kept in your quiet hours, {count} messages:", count)
     else:

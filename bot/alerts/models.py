@@ -124,6 +124,7 @@ class Telling(StrEnum):
     RETURNED = "returned"
     BROADCAST = "broadcast"
     BANNED = "banned"
+    REPORT = "report"
 
 
 @dataclass(frozen=True, slots=True)

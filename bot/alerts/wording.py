@@ -15,6 +15,7 @@ from bot.alerts.figures import measured
 from bot.alerts.message import Facts, Message, say
 from bot.alerts.models import Notification, Telling
 from bot.alerts.refusals import banned
+from bot.alerts.report import word_report
 from bot.alerts.rewritten import word_playbook
 from bot.alerts.sentences import Event, event, filled_levels, meaning, metric_name, venue_name
 from bot.alerts.sessions import flows_told, sessions_told
@@ -66,6 +67,8 @@ def word(notification: Notification, tr: Translator, now: float, patience: float
             message = _returned(facts, tr)
         case Telling.BROADCAST:
             message = announce(text_of(facts, "text"), tr)
+        case Telling.REPORT:
+            message = word_report(facts, tr, now)
         case Telling.BANNED:
             until, is_group = number_of(facts, "until"), notification.is_group
             message = say(banned(until, tr, now, is_group=is_group))

@@ -27,7 +27,7 @@ async def timezone(request: Request) -> Replies:
     zone = find_zone(wanted)
     if zone is None:
         raise _unknown(wanted, request)
-    await request.office.register.set_timezone(request.caller, zone)
+    await request.office.register.set_timezone(request.caller, zone, request.instant)
     there = request.office.translator_for(request.settings.language, zone)
     lines = [
         there(

@@ -143,6 +143,8 @@ async def _is_let(command: Command, request: Request, values: Mapping[str, str] 
         return False
     if not command.named_alert or values is None:
         return True  # what does not fit is answered with its usage
+    if command.named_alert not in values:
+        return False  # it is of the whole chat
     maker = await request.office.register.maker(request.chat, label_of(values[command.named_alert]))
     return maker == f"{request.chat.platform}:{request.caller.person}"
 

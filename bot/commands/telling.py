@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.alerts.message import Message
+from bot.alerts.message import Button, Message, say
 from bot.alerts.offers import of_alert, of_mute
 from bot.commands.alerts import no_alert, rows
 from bot.commands.reading import label_of
@@ -15,9 +15,13 @@ _LONGEST = 30 * 86_400
 
 
 async def mute(request: Request) -> Replies:
-    """Do not tell what an alert rings for a while; it goes on, and what it rang is counted."""
-    tr, label = request.tr, label_of(request.given("alert"))
-    until = request.instant + seconds_of(request.given("time"), request)
+    """Do not tell what an alert, or all of them, ring for a while; they go on, and that is counted."""
+    tr, time = request.tr, request.given("time")
+    if not time:
+        yield await _mute_all(request)
+        return
+    label = label_of(request.given("alert"))
+    until = request.instant + seconds_of(time, request)
     alert = await request.office.register.mute(request.chat, label, until, request.instant)
     if alert is None:
         raise no_alert(request, label, await rows(request))
@@ -31,9 +35,35 @@ async def mute(request: Request) -> Replies:
     yield Message(lines=(muted,), buttons=of_mute(alert, tr))
 
 
+async def _mute_all(request: Request) -> Message:
+    tr, time = request.tr, request.given("alert")
+    if time.lstrip("#").isdecimal():
+        line = f"/mute {time} 8h"
+        raise Refusal(tr("For how long? Send a number with a unit: {line}", line=line))
+    until = request.instant + seconds_of(time, request)
+    count = await request.office.register.mute_all(request.chat, until, request.instant)
+    if not count:
+        raise Refusal(tr("There is no alert here to mute."))
+    muted = tr.many(
+        "The one alert here is muted until {at}.",
+        "All {count} alerts here are muted until {at}.",
+        count,
+        at=tr.instant(until, request.now),
+    )
+    goes_on = tr("They go on, and what they ring is counted. {line} tells them again.", line="/unmute")
+    return Message(lines=(muted, goes_on), buttons=((Button(tr("Unmute all"), "/unmute"),),))
+
+
 async def unmute(request: Request) -> Replies:
-    """Tell an alert again."""
-    tr, label = request.tr, label_of(request.given("alert"))
+    """Tell an alert again, or all of them."""
+    tr, named = request.tr, request.given("alert")
+    if not named:
+        count = await request.office.register.unmute_all(request.chat, request.instant)
+        if not count:
+            raise Refusal(tr("No alert is muted here."))
+        yield say(tr.many("{count} alert is told again.", "{count} alerts are told again.", count))
+        return
+    label = label_of(named)
     before = await request.office.register.unmute(request.chat, label, request.instant)
     if before is None:
         raise no_alert(request, label, await rows(request))

@@ -22,10 +22,10 @@ from bot.commands import (
     preview,
     retelling,
     shared,
-    telling,
     why,
 )
 from bot.commands.addressing import ADDRESSING
+from bot.commands.hearing import HEARING
 from bot.commands.playbook_table import PLAYBOOKS
 from bot.commands.ruling import RULING
 from bot.commands.table import Command, Option
@@ -35,17 +35,6 @@ _NUMBER = Option("number", "The alert's number, as /alerts shows it", kind="whol
 _ALERT = Option("alert", "The alert's number, or the name of a shared one", completes="alert")
 _PROPOSAL = Option("number", "The number of the proposal", kind="whole")
 _SHARED = Option("name", "The name of a shared alert", completes="shared")
-
-_MUTE = Command(
-    "mute",
-    "Do not tell an alert for a while; it goes on, and is counted",
-    Role.ADMIN,
-    (_ALERT, Option("time", "For how long, such as: 8h")),
-    telling.mute,
-    changes=True,
-    by_policy=True,
-    examples=("btc-floor 8h", "3 30m"),
-)
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -215,18 +204,7 @@ COMMANDS: tuple[Command, ...] = (
         feeds.show,
         tells_more_to=Role.ADMIN,
     ),
-    _MUTE,
-    replace(_MUTE, name="snooze", summary="Do not tell an alert for a while: another word for /mute"),
-    Command(
-        "unmute",
-        "Tell a muted alert again",
-        Role.ADMIN,
-        (_ALERT,),
-        telling.unmute,
-        changes=True,
-        by_policy=True,
-        examples=("btc-floor",),
-    ),
+    *HEARING,
     Command(
         "catalogue",
         "List the shared alerts that a chat may follow",

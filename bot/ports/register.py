@@ -13,6 +13,7 @@ from bot.alerts.models import Alert, Level, SharedAlert, Subscription
 from bot.alerts.people import Caller, ChatKind, ChatRef, Policy, Role
 from bot.engine.sight import Loss
 from bot.metrics import MetricKey, Seen
+from bot.ports.agenda import Agenda, Hearing
 from bot.ports.bounds import Bounding
 from bot.ports.chronicle import Chronicle
 from bot.ports.memory import Archive, Ledger, Notebook, Outbox
@@ -84,7 +85,7 @@ Refill = Callable[[str, Mapping[str, Decimal]], str]
 """Fill a canonical rule with levels and qualify it: what an arming of it reads."""
 
 
-class Register(Archive, Bounding, Chronicle, Places, Playbooks, Welcoming, Protocol):
+class Register(Archive, Bounding, Chronicle, Hearing, Places, Playbooks, Welcoming, Protocol):
     """What commands need of the store. Each call is one transaction.
 
     Names are unique without regard to case.
@@ -246,7 +247,7 @@ class Register(Archive, Bounding, Chronicle, Places, Playbooks, Welcoming, Proto
         """Give the newest changes of one thing in one scope, newest first."""
 
 
-class Store(Ledger, Outbox, Register, Notebook, Protocol):
+class Store(Ledger, Outbox, Agenda, Register, Notebook, Protocol):
     """All that the house remembers."""
 
     async def close(self) -> None:

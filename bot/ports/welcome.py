@@ -11,7 +11,7 @@ from bot.alerts.people import Caller
 class Welcoming(Protocol):
     """The part of ``Register`` that knows how a chat is spoken to, and what one hands on to another."""
 
-    async def set_timezone(self, caller: Caller, timezone: str) -> None:
+    async def set_timezone(self, caller: Caller, timezone: str, now: float) -> None:
         """Set the clock of the caller's chat, or of their group with its topics; an IANA name."""
 
     async def set_language(self, caller: Caller, language: str) -> None:

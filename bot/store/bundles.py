@@ -9,16 +9,14 @@ from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.models import Notification
-from bot.alerts.people import Caller
 from bot.store.database import Database, whole
 from bot.store.outbox import NEVER_LEASED, in_full, let_go, read_notification
-from bot.store.people import find_chat, know_chat
 from bot.store.promise import URGENT
 from bot.store.tables import chats, is_waiting, outbox
 
 
 class SqlBundles:
-    """The part of the ports ``Outbox`` and ``Register`` that knows what is told later, and together."""
+    """The part of the port ``Outbox`` that knows what is told later, and together."""
 
     _database: Database
 
@@ -52,7 +50,7 @@ class SqlBundles:
                 .where(
                     outbox.c.chat_id == chat_id,
                     outbox.c.id > notification.id,
-                    _is_ordinary(),
+                    is_ordinary(),
                     outbox.c.made_at < before if before is not None else outbox.c.made_at <= now,
                 )
                 .order_by(outbox.c.id)
@@ -78,30 +76,6 @@ class SqlBundles:
         async with self._database.writing() as connection:
             await let_go(connection, notifications)
 
-    @whole
-    async def quiet(self, caller: Caller) -> tuple[str, int]:
-        """Give the quiet hours of the caller's chat, or nothing, and how many messages are kept for it."""
-        async with self._database.reading() as connection:
-            chat_id = await find_chat(connection, caller.chat)
-            text: str | None = await connection.scalar(select(chats.c.quiet).where(chats.c.id == chat_id))
-            waiting = (
-                await connection.execute(
-                    select(outbox.c.id, outbox.c.kept_until)
-                    .where(outbox.c.chat_id == chat_id, _is_ordinary())
-                    .order_by(outbox.c.id)
-                )
-            ).all()
-        is_kept = bool(waiting) and waiting[0].kept_until is not None
-        return text or "", len(waiting) if is_kept else 0
-
-    @whole
-    async def set_quiet(self, caller: Caller, quiet: str, now: float) -> None:
-        """Set the quiet hours of the caller's chat, or none; what is kept is looked at anew."""
-        async with self._database.writing() as connection:
-            chat_id = await know_chat(self._database, connection, caller)
-            await connection.execute(update(chats).where(chats.c.id == chat_id).values(quiet=quiet))
-            await look_anew(connection, chats.c.id == chat_id, now)
-
 
 async def look_anew(connection: AsyncConnection, of: ColumnElement[bool], now: float) -> None:
     """Let what some chats have kept be looked at now: its quiet may be over, or end at another time."""
@@ -110,5 +84,6 @@ async def look_anew(connection: AsyncConnection, of: ColumnElement[bool], now: f
     await connection.execute(update(outbox).where(is_kept, later).values(not_before=now))
 
 
-def _is_ordinary() -> ColumnElement[bool]:
+def is_ordinary() -> ColumnElement[bool]:
+    """Tell what waits that is neither urgent nor announced."""
     return and_(is_waiting, outbox.c.broadcast_id.is_(None), outbox.c.priority != URGENT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Table, and_, delete, exists, select, update
 
 from bot.alerts.people import ChatRef
+from bot.store.agenda_table import agenda
 from bot.store.arming import Change, bury, retire_unused
 from bot.store.rows import same_chat
 from bot.store.tables import alerts, audit, chats, is_of_playbook, levels, outbox, proposals, subscriptions
@@ -30,7 +31,7 @@ async def follow(change: Change, moved: ChatRef, to: ChatRef) -> None:
     dropped = await _drop_parts(change, old, new)
     await _renumber(change, old, new)
     dropped += await _drop_doubles(change, old, new)
-    for table in (subscriptions, levels, outbox, proposals, audit):
+    for table in (subscriptions, levels, outbox, agenda, proposals, audit):
         values = {"chat_id": new} | ({"platform": to.platform} if table is outbox else {})
         await connection.execute(update(table).where(table.c.chat_id == old).values(values))
     await connection.execute(update(audit).where(audit.c.scope_id == old).values(scope_id=new))
@@ -82,7 +83,7 @@ async def _drop_doubles(change: Change, old: int, new: int) -> list[int | None]:
     """Drop what the new chat has already; gives the armings that lost a subscription."""
     connection = change.connection
     dropped: list[int | None] = []
-    for table, column in ((subscriptions, "alert_id"), (levels, "key"), (outbox, "dedupe")):
+    for table, column in ((subscriptions, "alert_id"), (levels, "key"), (outbox, "dedupe"), (agenda, "kind")):
         is_double = _is_double(table, column, old, new)
         if table is subscriptions:
             dropped = list(await connection.scalars(select(subscriptions.c.arming_id).where(is_double)))

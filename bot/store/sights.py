@@ -14,7 +14,7 @@ from bot.engine.sight import Loss, Turns
 from bot.metrics import MetricKey
 from bot.store.database import Database, chunks, whole
 from bot.store.metric_tables import losses
-from bot.store.promise import content
+from bot.store.promise import URGENT, content
 from bot.store.tables import alerts, armings, chats, is_living, outbox, subscriptions
 
 
@@ -65,8 +65,12 @@ async def promise_notice(database: Database, connection: AsyncConnection, notice
 
 
 async def _concerned(connection: AsyncConnection, notice: Notice, at: float) -> list[dict[str, Any]]:
-    """Address each chat that follows one of the armings, with those of its alerts and their series."""
+    """Address each chat that follows one of the armings, with those of its alerts and their series.
+
+    What concerns an alert that is urgent to it is as urgent: it may have to look for itself.
+    """
     found: dict[tuple[str, int], tuple[dict[tuple[str, str], None], dict[str, None]]] = {}
+    urgent: set[int] = set()
     for piece in chunks(notice.armings):
         chosen = (
             select(
@@ -76,6 +80,7 @@ async def _concerned(connection: AsyncConnection, notice: Notice, at: float) -> 
                 alerts.c.name,
                 armings.c.rule,
                 armings.c.id.label("arming"),
+                subscriptions.c.is_urgent,
             )
             .select_from(
                 subscriptions.join(chats, subscriptions.c.chat_id == chats.c.id)
@@ -87,6 +92,7 @@ async def _concerned(connection: AsyncConnection, notice: Notice, at: float) -> 
         )
         for row in await connection.execute(chosen):
             labels, series = found.setdefault((row.platform, row.id), ({}, {}))
+            urgent |= {row.id} if row.is_urgent else set()
             labels[row.name or f"#{row.number}", row.rule] = None
             series.update(dict.fromkeys(notice.armings[row.arming]))
     return [
@@ -98,6 +104,7 @@ async def _concerned(connection: AsyncConnection, notice: Notice, at: float) -> 
                 "alerts": [{"alert": label, "rule": rule} for label, rule in labels],
                 "series": _named(series),
             },
+            is_urgent=chat[1] in urgent,
         )
         for chat, (labels, series) in found.items()
     ]
@@ -105,9 +112,9 @@ async def _concerned(connection: AsyncConnection, notice: Notice, at: float) -> 
 
 async def _answering(connection: AsyncConnection, notice: Notice, at: float) -> list[dict[str, Any]]:
     """Address whoever was told what this answers, or still will be: it waits where that one waits."""
-    chosen = select(outbox.c.platform, outbox.c.chat_id, outbox.c.held_at, outbox.c.facts).where(
-        outbox.c.dedupe == notice.answers, outbox.c.given_up_at.is_(None)
-    )
+    chosen = select(
+        outbox.c.platform, outbox.c.chat_id, outbox.c.held_at, outbox.c.facts, outbox.c.priority
+    ).where(outbox.c.dedupe == notice.answers, outbox.c.given_up_at.is_(None))
     rows: list[dict[str, Any]] = []
     for row in await connection.execute(chosen):
         told = {one["series"] for one in row.facts["series"]}
@@ -115,7 +122,8 @@ async def _answering(connection: AsyncConnection, notice: Notice, at: float) -> 
         if series:
             gone: Any = notice.facts.get("gone") or ()
             facts = {"series": _named(series), "gone": [one for one in gone if one["series"] in told]}
-            rows.append(_row(notice, at, (row.platform, row.chat_id), facts, row.held_at))
+            where, is_urgent = (row.platform, row.chat_id), row.priority == URGENT
+            rows.append(_row(notice, at, where, facts, row.held_at, is_urgent=is_urgent))
     return rows
 
 
@@ -125,9 +133,12 @@ def _row(
     chat: tuple[str, int],
     facts: Mapping[str, Any],
     held_at: float | None = None,
+    *,
+    is_urgent: bool = False,
 ) -> dict[str, Any]:
     platform, chat_id = chat
     told = content(notice.kind, notice.dedupe, {**notice.facts, **facts}, at)
+    told |= {"priority": URGENT} if is_urgent else {}
     return {"platform": platform, "chat_id": chat_id, "held_at": held_at, **told}
 
 

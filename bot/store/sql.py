@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.ports import StoreTrouble
+from bot.store.agenda import SqlAgenda
 from bot.store.archive import SqlArchive
 from bot.store.audit import SqlAudit
 from bot.store.bounds import SqlBounds
@@ -11,6 +12,7 @@ from bot.store.chronicle import SqlChronicle
 from bot.store.database import Database, connect, refuse_missing
 from bot.store.editing import SqlEditing
 from bot.store.forgetting import SqlForgetting
+from bot.store.hearing import SqlHearing
 from bot.store.ledger import SqlLedger
 from bot.store.levels import SqlLevels
 from bot.store.notebook import SqlNotebook
@@ -30,6 +32,8 @@ class SqlStore(
     SqlLedger,
     SqlOutbox,
     SqlBundles,
+    SqlAgenda,
+    SqlHearing,
     SqlPeople,
     SqlBounds,
     SqlLevels,

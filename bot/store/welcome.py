@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import secrets
 
-from sqlalchemy import and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.handouts import Handout
 from bot.alerts.people import Caller
+from bot.store.agenda import plan_anew
+from bot.store.bundles import look_anew
 from bot.store.database import Database, whole
 from bot.store.handout_table import handouts
 from bot.store.people import know_chat, person_of
@@ -22,14 +25,22 @@ class SqlWelcome:
     _database: Database
 
     @whole
-    async def set_timezone(self, caller: Caller, timezone: str) -> None:
-        """Set the clock of the caller's chat, or of their group with its topics; an IANA name."""
-        await self._set(caller, "timezone", timezone)
+    async def set_timezone(self, caller: Caller, timezone: str, now: float) -> None:
+        """Set the clock of the caller's chat, or of their group with its topics; an IANA name.
+
+        What goes by that clock, reports and what quiet hours keep, is due by the new one.
+        """
+        async with self._database.writing() as connection:
+            await self._set(connection, caller, "timezone", timezone)
+            there = list(await connection.scalars(select(chats.c.id).where(_is_of_group(caller))))
+            await plan_anew(connection, there, now)
+            await look_anew(connection, _is_of_group(caller), now)
 
     @whole
     async def set_language(self, caller: Caller, language: str) -> None:
         """Set the language of the caller's chat, or of their group with its topics; a BCP 47 tag."""
-        await self._set(caller, "language", language)
+        async with self._database.writing() as connection:
+            await self._set(connection, caller, "language", language)
 
     @whole
     async def hand_out(self, caller: Caller, rule: str, until: float, now: float) -> Handout:
@@ -57,11 +68,13 @@ class SqlWelcome:
             row = (await connection.execute(chosen)).one_or_none()
         return Handout(row.token, row.rule, row.by, row.expires_at) if row else None
 
-    async def _set(self, caller: Caller, column: str, value: str) -> None:
-        group = caller.group
-        is_of_group = and_(
-            chats.c.platform == group.platform, or_(chats.c.chat == group.chat, chats.c.above == group.chat)
-        )
-        async with self._database.writing() as connection:
-            await know_chat(self._database, connection, caller)
-            await connection.execute(update(chats).where(is_of_group).values({column: value}))
+    async def _set(self, connection: AsyncConnection, caller: Caller, column: str, value: str) -> None:
+        await know_chat(self._database, connection, caller)
+        await connection.execute(update(chats).where(_is_of_group(caller)).values({column: value}))
+
+
+def _is_of_group(caller: Caller) -> ColumnElement[bool]:
+    group = caller.group
+    return and_(
+        chats.c.platform == group.platform, or_(chats.c.chat == group.chat, chats.c.above == group.chat)
+    )
