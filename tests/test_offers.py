@@ -313,7 +313,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(WORDS, st.sampled_from([ANN, OPERATOR, ADMIN, MEMBER])), min_size=5, max_size=25))
 async def test_whatever_a_command_offers_fits_every_platform(
     room: Room, script: list[tuple[str, Caller]]

@@ -71,10 +71,8 @@ from bot.rules.words import DOLLARS, KEYWORDS, MACRO, NICKNAMES, QUOTES, RESERVE
 
 T = TypeVar("T")
 
-law = settings(
-    max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
-often = settings(law, max_examples=300)
+law = settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+often = settings(law, max_examples=150)
 
 CASES = Path(__file__).parent / "rules"
 LINES = [case["text"] for case in tomllib.loads((CASES / "good.toml").read_text(encoding="utf-8"))["rule"]]
