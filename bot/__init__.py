@@ -9,8 +9,9 @@ The house, from the ground up; a name imports only from storeys below its own:
     alerts                      what people own, and how it is worded
     backtest                    the live engine, fed with history
     ports                       the sockets between the rooms: Feed, Market, Tape, Store, Chat, Clock
-    illustrate                  the candles of a message's chart, asked for once
-    watch, deliver, commands    the ways of the data: judge, send, what people may say
+    looking                     the present of several series at once
+    illustrate, reports         the candles of a message's chart, asked for once; the facts of a report
+    watch, deliver, agenda, commands   the ways of the data: judge, send, by the clock, what people may say
     feeds, store, chats, web, settings, logs, tape, shelf   the world outside, one folder or file a kind
     house                       the running parts, and when each of them works
     app, demo, doctor           the one builder, the demonstration, what examines a deployment

@@ -16,6 +16,7 @@ from sqlalchemy import select, update
 
 from bot.alerts.message import Message
 from bot.alerts.people import Caller, ChatRef
+from bot.alerts.rings import rung_line
 from bot.alerts.translator import ENGLISH
 from bot.chats.discord_text import render as for_discord
 from bot.chats.telegram_text import render as for_telegram
@@ -299,6 +300,8 @@ async def test_quiet_hours_that_are_switched_off_let_go_at_once_what_they_kept(s
     await _drained(store, ear, NOON + 30)
     assert ear.said == []
     assert await store.quiet(ANN) == ("11:00-23:30", 1)
+    [kept], _ = await store.rung(ANN.chat, "", 1, 9)
+    assert rung_line(kept, "", ENGLISH, NOON + 30).endswith("kept until 23:30 UTC: quiet hours")
     await store.set_quiet(ANN, "", NOON + 30)
     await _drained(store, ear, NOON + 31)
     assert [_number(line) for line in ear.told()] == [1]
@@ -344,3 +347,27 @@ async def test_what_was_kept_for_half_a_day_is_not_given_up_for_its_age(store: S
     await store.set_quiet(ANN, "", end)
     await _drained(store, ear, end + 600)
     assert [_number(line) for line in ear.told()] == [1]
+
+
+# --- mutes --------------------------------------------------------------------------------------------------
+
+
+async def test_a_chat_that_is_muted_hears_nothing_until_the_end_and_then_all_again(
+    store: SqlStore,
+) -> None:
+    clock = SetClock()
+    ear = Ear(clock)
+    armings = await _alerts(store, ANN, 3)
+    await store.mute(ANN.chat, "#3", NOON + 9000, NOON)
+    assert await store.mute_all(ANN.chat, NOON + 3600, NOON) == 3
+    await tell(store, *(ring(one) for one in armings), at=NOON + 10)
+    await _drained(store, ear, NOON + 20)
+    assert ear.said == []
+    assert [one.hidden for one in await store.subscriptions(ANN.chat)] == [1, 1, 1]
+    await tell(store, *(ring(one, 2) for one in armings), at=NOON + 3600)
+    await _drained(store, ear, NOON + 3610)
+    assert sorted(map(_number, ear.told())) == [1, 2]
+    assert await store.unmute_all(ANN.chat, NOON + 3610) == 1
+    await tell(store, ring(armings[2], 3), at=NOON + 3620)
+    await _drained(store, ear, NOON + 3630)
+    assert sorted(map(_number, ear.told())) == [1, 2, 3]

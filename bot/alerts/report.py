@@ -57,7 +57,9 @@ def _series(item: Facts, tr: Translator, *, is_weekly: bool) -> str:
     if not before:
         return tr("{name} {value}", name=name, value=shown)
     arguments = {"name": name, "value": shown, "share": tr.share(abs(float(value / before - 1)))}
-    match value >= before, is_weekly:
+    if value == before:
+        return tr("{name} {value}, as before", **arguments)
+    match value > before, is_weekly:
         case True, True:
             return tr("{name} {value}, up {share} in a week", **arguments)
         case True, False:

@@ -23,7 +23,8 @@ class Rung:
     ``armed`` is the rule that rang, filled in with ``levels``, whatever the alert is by now. ``at`` is when
     it came true, ``seen_at`` when that was seen, ``made_at`` when the message was promised, ``sent_at`` when
     the platform took it as its ``message``. One that was not sent may be muted, given up, held until the
-    ``chat`` can be written to again, or due at ``not_before``; ``error`` says why the last attempt failed.
+    ``chat`` can be written to again, kept for its quiet hours, or due at ``not_before``; ``error`` says why
+    the last attempt failed.
     """
 
     label: str
@@ -47,6 +48,7 @@ class Rung:
     held_at: float | None = None
     not_before: float = 0.0
     error: str = ""
+    kept_until: float | None = None
 
 
 def rung_line(rung: Rung, link: str, tr: Translator, now: float) -> str:
@@ -73,7 +75,9 @@ def delivery(rung: Rung, tr: Translator, now: float) -> str:
     if rung.sent_at is None:
         return _untold(rung, tr, now)
     told = tr("told {at}", at=tr.instant(rung.sent_at, now))
-    if (took := rung.sent_at - rung.made_at) >= PROMPT:
+    if rung.kept_until is not None:
+        told = tr("{told}, after quiet hours", told=told)
+    if (took := rung.sent_at - max(rung.made_at, rung.kept_until or 0.0)) >= PROMPT:
         told = tr("{told}, {time} after it was due", told=told, time=tr.duration(took))
     if rung.attempts > 1:
         told = tr("{told}, at attempt {count}", told=told, count=rung.attempts)
@@ -120,6 +124,8 @@ def _untold(rung: Rung, tr: Translator, now: float) -> str:
         return tr("never told, given up {at}: {why}", at=tr.instant(rung.given_up_at, now), why=why)
     if rung.held_at is not None:
         return tr("not told yet: this chat could not be written to ({why})", why=why)
+    if rung.kept_until is not None and rung.kept_until > now:
+        return tr("kept until {at}: quiet hours", at=tr.instant(rung.kept_until, now))
     if rung.attempts and rung.error:
         tries = tr.many("{count} attempt failed", "{count} attempts failed", rung.attempts)
         at = tr.instant(max(rung.not_before, now), now)

@@ -14,7 +14,7 @@ from bot.metrics import Close, MetricKey
 from bot.ports import Judged
 from bot.store.database import Database, chunks, whole
 from bot.store.people import find_chat
-from bot.store.promise import MUTED
+from bot.store.promise import MUTED, URGENT
 from bot.store.rows import key_of, read_levels, read_ref
 from bot.store.tables import alerts, armings, chats, cursors, outbox, rings
 
@@ -69,7 +69,22 @@ class SqlChronicle:
             return [_rung(row) for row in await connection.execute(chosen)], int(count or 0)
 
 
+_waiting = outbox.alias("waiting")
+_kept = (
+    select(func.max(_waiting.c.kept_until))
+    .where(
+        _waiting.c.chat_id == outbox.c.chat_id,
+        _waiting.c.sent_at.is_(None),
+        _waiting.c.given_up_at.is_(None),
+        _waiting.c.held_at.is_(None),
+        outbox.c.priority != URGENT,
+    )
+    .scalar_subquery()
+)
+"""Until when what waits for the chat of a row is kept: what stands behind what is kept, is so too."""
+
 _COLUMNS: tuple[Any, ...] = (
+    func.coalesce(outbox.c.kept_until, _kept).label("kept_until"),
     outbox.c.made_at,
     outbox.c.attempts,
     outbox.c.sent_at,
@@ -129,6 +144,7 @@ def _rung(row: Row[Any]) -> Rung:
         held_at=row.held_at,
         not_before=row.not_before,
         error=row.error,
+        kept_until=row.kept_until,
     )
 
 
