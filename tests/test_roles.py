@@ -285,6 +285,8 @@ async def test_who_made_an_alert_may_change_it_while_the_policy_is_for_members(
         for line in ("/pause 1", "/resume 1", "/edit 1 btc < 51k", "/mute #1 8h", "/unmute 1"):
             assert "is for" not in await world.say(GROUP, "ann", line)
             assert "for who made the alert" in await world.say(GROUP, "bea", line)
+        for line in ("/mute 8h", "/unmute"):  # of the whole chat: not even who made every alert of it
+            assert "is for" in await world.say(GROUP, "ann", line)
         before = world.memory()
         assert "for who made the alert" in await world.say(GROUP, "bea", "/delete 7")  # there is none
         assert world.memory() == before

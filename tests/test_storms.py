@@ -77,6 +77,7 @@ async def _drained(store: SqlStore, ear: Ear, until: float) -> None:
     while True:
         try:
             await courier.drain()
+            await courier.finish()
             due = await store.next_due("telegram", ear.clock.now())
         except Killed:
             await courier.finish()
@@ -329,6 +330,21 @@ async def test_the_quiet_of_one_chat_is_not_that_of_another(store: SqlStore) -> 
     await tell(store, ring(await arming_of(store, ANN, "floor")))
     await _drained(store, ear, NOON + 60)
     assert [chat for _, chat, _ in ear.said] == [BOB.chat.chat]
+
+
+async def test_an_announcement_waits_for_the_end_of_quiet_hours_and_is_in_no_list(store: SqlStore) -> None:
+    clock = SetClock()
+    ear = Ear(clock)
+    [arming] = await _alerts(store, ANN, 1)
+    await store.set_quiet(ANN, "11:00-12:30", NOON)
+    await store.announce(ANN, "Sunday.", NOON)
+    await tell(store, ring(arming), at=NOON + 5)
+    await _drained(store, ear, NOON + 1799)
+    assert ear.said == []
+    await _drained(store, ear, NOON + 1900)
+    digest, announced = (message for _, _, message in ear.said)
+    assert digest.title == "Kept in your quiet hours:"
+    assert announced.lines[0] == "Sunday."
 
 
 async def test_what_was_kept_for_half_a_day_is_not_given_up_for_its_age(store: SqlStore) -> None:
