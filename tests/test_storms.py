@@ -172,6 +172,19 @@ async def test_a_list_that_is_refused_takes_nothing_down_with_it(store: SqlStore
     assert sorted(map(_number, ear.told())) == list(range(1, 13))
 
 
+async def test_a_list_that_is_to_be_tried_later_leaves_the_others_as_they_were(store: SqlStore) -> None:
+    await tell(store, *(ring(one) for one in await _alerts(store, ANN, 4)))
+    [head] = await store.lease("telegram", NOON, 9)
+    others = await store.gather(head, NOON, 9, LEASE)
+    assert [one.facts["alert"] for one in others] == ["#2", "#3", "#4"]
+    assert await store.lease("telegram", NOON, 9) == []
+    await store.settle(head, RetryLater(5.0, "busy"), NOON, others)
+    assert await store.next_due("telegram", NOON) == NOON + 5
+    [again] = await store.lease("telegram", NOON + 5, 9)
+    assert (again.id, again.attempts) == (head.id, 1)
+    assert [one.attempts for one in await store.gather(again, NOON + 5, 9, LEASE)] == [0, 0, 0]
+
+
 @pytest.mark.parametrize("render", [for_telegram, for_discord])
 async def test_a_list_is_one_message_of_its_platform(store: SqlStore, render: object) -> None:
     clock = SetClock()
