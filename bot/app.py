@@ -36,6 +36,7 @@ from bot.engine.past import Past, Unfit
 from bot.feeds.exchanges import build_feeds
 from bot.feeds.metrics.board import build_metrics
 from bot.feeds.metrics.providers import push
+from bot.heartbeat import Heartbeat
 from bot.house import House
 from bot.illustrate import Illustrator
 from bot.metrics import Batch, minute_of
@@ -171,8 +172,21 @@ async def open_house(
         )
         desk = _waking(make_desk(office), wake_all)
         tape = MemoryTape()
-        polls = settings.poll_seconds
-        house = House(clock, chats, couriers, desk, exchanges, metrics, tape, watch, agenda, polls)
+        house = House(
+            clock=clock,
+            chats=chats,
+            couriers=couriers,
+            desk=desk,
+            exchanges=exchanges,
+            metrics=metrics,
+            tape=tape,
+            watch=watch,
+            agenda=agenda,
+            poll_seconds=settings.poll_seconds,
+            infirmary=store,
+            operators=settings.admins,
+            heartbeat=_heartbeat(settings),
+        )
         if settings.http:
             host, port = settings.http
             intake = _intake(settings, clock, tape)
@@ -259,6 +273,10 @@ def build_chats(settings: Settings, clock: Clock, studio: Studio | None = None) 
 def translator(language: str, timezone: str) -> Translator:
     """Give the words of a language in a time zone; English where there is no catalogue."""
     return ENGLISH.in_timezone(timezone)
+
+
+def _heartbeat(settings: Settings) -> Heartbeat | None:
+    return Heartbeat(settings.heartbeat_url.get_secret_value()) if settings.heartbeat_url else None
 
 
 def _intake(settings: Settings, clock: Clock, tape: MemoryTape) -> web.Intake | None:

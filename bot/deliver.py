@@ -26,7 +26,7 @@ from bot.alerts.message import Message
 from bot.alerts.models import Telling
 from bot.alerts.wording import PATIENCE, word
 from bot.looking import look
-from bot.pacing import LIMITS, Pacer, backoff
+from bot.pacing import LIMITS, Pacer, Stall, backoff
 from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLater, StoreTrouble
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ class Courier:
     ``translator`` gives the words of a language and a time zone, ``illustrate`` a message with its chart
     filled in, within so many seconds or its own patience, ``market`` the present prices for what was kept.
     ``patience`` is how many seconds a message may wait before it says that it was delayed; ``longest_rest``
-    how many pass at most without a look into the outbox.
+    how many pass at most without a look into the outbox. ``stall`` is what keeps all of it waiting, if it
+    does.
     """
 
     outbox: Outbox
@@ -87,6 +88,7 @@ class Courier:
     market: Market | None = None
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
     _pacer: Pacer | None = None
+    stall: Stall | None = None
     _failures: int = 0
     _is_closed: bool = False
     _announcing: set[asyncio.Task[None]] = field(default_factory=set)
@@ -117,6 +119,7 @@ class Courier:
                 log.error("the outbox cannot be read", platform=self.chat.platform, reason=str(trouble))
                 delay = backoff(self._failures, first=1.0, most=30.0)
                 self._failures += 1
+                self._stall(str(trouble))
             else:
                 self._failures = 0
             if delay and not self._is_closed:
@@ -306,6 +309,7 @@ class Courier:
                 return await write()
             except StoreTrouble as trouble:
                 log.error("not settled yet", platform=self.chat.platform, reason=str(trouble))
+                self._stall(str(trouble))
                 await self.clock.sleep(backoff(attempts, first=0.5, most=30.0))
                 attempts += 1
 
@@ -319,6 +323,10 @@ class Courier:
     def _heed(self, notification: Notification, outcome: Outcome, now: float) -> None:
         """Hold what the platform asked to hold, and count and log what became of a send."""
         fields = {"platform": self.chat.platform, "notification": notification.id}
+        if isinstance(outcome, RetryLater):
+            self._stall(outcome.reason)
+        else:  # whatever it says of the message or its chat, the platform takes what it is sent
+            self.stall = None
         match outcome:
             case Receipt():
                 gauges.count_delivery(self.chat.platform, "sent")
@@ -346,7 +354,12 @@ class Courier:
         now = self.clock.now()
         due = await self.outbox.next_due(self.chat.platform, now, has_room=self._room() > 0)
         gauges.show_outbox_age(self.chat.platform, 0.0 if due is None else max(0.0, now - due))
+        if due is None:
+            self.stall = None
         return self.longest_rest if due is None else min(max(due - now, 0.01), self.longest_rest)
+
+    def _stall(self, reason: str) -> None:
+        self.stall = Stall(self.stall.since if self.stall else self.clock.now(), reason.rstrip("."))
 
     async def _rest(self, seconds: float) -> None:
         waits = {asyncio.create_task(self._bell.wait()), asyncio.create_task(self.clock.sleep(seconds))}

@@ -133,6 +133,20 @@ def root(*schemes: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def secret_address(value: Any) -> Any:
+    """Accept a whole address of the web, which holds a secret and has no blanks."""
+    if not isinstance(value, str):
+        return value
+    try:
+        parts = urlsplit(value := value.strip())
+        is_address = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is no number, brackets that do not match
+        is_address = False
+    if not is_address or parts.scheme not in ("http", "https") or re.search(r"\s", value):
+        raise ValueError("is no address")
+    return value
+
+
 def switch(value: Any) -> Any:
     """Accept on or off."""
     if not isinstance(value, str):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
@@ -17,18 +18,28 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from bot import gauges
 from bot.agenda import Agenda
+from bot.alerts.health import health_facts
 from bot.deliver import Courier
 from bot.feeds.exchanges import Exchanges, Stream
 from bot.feeds.metrics.board import MetricFeeds
 from bot.feeds.metrics.metric_feed import MetricFeed
+from bot.heartbeat import Heartbeat
 from bot.metrics import Want
-from bot.ports import Chat, Clock, Desk, Feed
+from bot.organs import Organs
+from bot.ports import Chat, Clock, Desk, Feed, StoreTrouble
+from bot.ports.infirmary import Infirmary
 from bot.tape import MemoryTape
+from bot.vigil import Vigil, resumed
 from bot.watch import Watch
 
+log = structlog.get_logger(__name__)
+
 _SECONDS_TO_SETTLE = 8.0
-_POLLS_UNTIL_SILENT = 3
-_SECONDS_FOR_A_LOOK = 30.0
+_SECONDS_BETWEEN_ROUNDS = 30.0
+_SECONDS_BETWEEN_HEARTBEATS = 60.0
+_VIGIL = "vigil"
+"""Where it stands in the notebook what operators were told of the bot."""
+
 _SECONDS_BETWEEN_FIRST_LOOKS = 2.0
 _SHORTEST_WAIT = 0.005
 """Real seconds to the next look at a provider: while a clock is held, no instant comes nearer."""
@@ -77,8 +88,12 @@ class House:
     watch: Watch
     agenda: Agenda
     poll_seconds: float
+    infirmary: Infirmary
+    operators: Collection[tuple[str, str]] = ()
+    heartbeat: Heartbeat | None = None
     scheduler: AsyncIOScheduler = field(default_factory=lambda: AsyncIOScheduler(timezone=UTC))
     _planned: dict[str, float] = field(default_factory=dict, init=False)
+    _vigil: Vigil | None = field(default=None, init=False)
 
     async def run(self, until: asyncio.Event) -> None:
         """Work until the event is set. A part that fails ends the others, and its error is raised.
@@ -108,12 +123,18 @@ class House:
                 task.cancel()
 
     def reasons(self) -> list[str]:
-        """Say what keeps the bot from its work now, for ``/readyz``: nothing while any exchange is seen."""
-        oldest = self.clock.now() - _POLLS_UNTIL_SILENT * self.poll_seconds - _SECONDS_FOR_A_LOOK
-        found = self.exchanges.market.health()
-        if any(health.is_well and (health.seen_at or 0) >= oldest for health in found):
-            return []
-        return [f"{one.source} brings no data: {one.reason or 'it was not asked yet'}" for one in found]
+        """Say what keeps the bot from its work now, for ``/readyz`` and the heartbeat."""
+        return self._organs().reasons()
+
+    def _organs(self) -> Organs:
+        return Organs(
+            exchanges=self.exchanges.market.health(),
+            providers=self.metrics.health(),
+            chats=self.chats,
+            couriers=self.couriers,
+            poll_seconds=self.poll_seconds,
+            now=self.clock.now(),
+        )
 
     def _schedule(self) -> None:
         start = datetime.fromtimestamp(self.clock.now(), UTC)
@@ -129,17 +150,50 @@ class House:
                 next_run_time=datetime.now(UTC),
                 misfire_grace_time=None,
             )
-        self.scheduler.add_job(
-            self.watch.tidy,
-            OnClock(CronTrigger(hour=_QUIET_HOUR, minute=20, timezone=UTC), self.clock),
-            id="tidy up",
-            max_instances=1,
-            coalesce=True,
-            misfire_grace_time=None,
-        )
+        self._repeat("tidy up", self._tidy, CronTrigger(hour=_QUIET_HOUR, minute=20, timezone=UTC))
+        rounds = max(_SECONDS_BETWEEN_ROUNDS, self.poll_seconds)
+        self._repeat("go the rounds", self._go_round, self._every(rounds))
+        if self.heartbeat is not None:
+            self._repeat("beat", self._beat, self._every(_SECONDS_BETWEEN_HEARTBEATS))
         self.scheduler.start()
         for place, provider in enumerate(self.metrics.feeds):  # who is preferred speaks first
             self._plan(provider, self.watch.wants(), self.clock.now() + place * _SECONDS_BETWEEN_FIRST_LOOKS)
+
+    def _every(self, seconds: float) -> BaseTrigger:
+        first = datetime.fromtimestamp(self.clock.now() + seconds, UTC)
+        return IntervalTrigger(seconds=seconds, start_date=first, timezone=UTC)
+
+    def _repeat(self, name: str, work: Callable[[], Awaitable[None]], trigger: BaseTrigger) -> None:
+        when = OnClock(trigger, self.clock)
+        self.scheduler.add_job(work, when, id=name, max_instances=1, coalesce=True, misfire_grace_time=None)
+
+    async def _go_round(self) -> None:
+        """Tell operators what became unwell, and what is well again; what is not kept is told at the next."""
+        try:
+            if self._vigil is None:
+                self._vigil = resumed(await self.infirmary.page(_VIGIL))
+            now = self.clock.now()
+            vigil, bulletins = self._vigil.watch(self._organs().found(), now)
+            if bulletins:
+                facts = health_facts(bulletins)
+                await self.infirmary.tell_operators(self.operators, facts, _VIGIL, vigil.page(), now)
+        except StoreTrouble as trouble:
+            log.warning("operators were not told", reason=str(trouble))
+            return
+        self._vigil = vigil
+        for one in bulletins:
+            is_well = one.well_since is not None
+            log.warning("an organ turned", organ=str(one.organ.kind), name=one.organ.name, is_well=is_well)
+        if bulletins:
+            for courier in self.couriers:
+                courier.wake()
+
+    async def _beat(self) -> None:
+        if self.heartbeat is not None and not self.reasons():
+            await self.heartbeat.beat()
+
+    async def _tidy(self) -> None:
+        await self.watch.tidy()
 
     def _plan(self, feed: MetricFeed, wants: Sequence[Want], earliest: float = 0.0) -> None:
         """Plan the next look at a provider for when it wants to be asked, if anything is wanted of it."""

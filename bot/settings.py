@@ -123,6 +123,10 @@ class Settings(BaseModel):
     http: Annotated[Address | None, NoDecode, BeforeValidator(entries.address)] = Field(
         default=None, description="host:port, such as 127.0.0.1:8080, or off"
     )
+    heartbeat_url: Annotated[SecretStr | None, BeforeValidator(entries.secret_address)] = Field(
+        default=None,
+        description="the address that is to be asked, such as https://watch.example.com/ping/TOKEN",
+    )
     push_token: Annotated[SecretStr | None, BeforeValidator(entries.push_token)] = Field(
         default=None,
         description="at least 16 letters and digits of your own making, with TOCSIN_HTTP set too",

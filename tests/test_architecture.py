@@ -18,7 +18,7 @@ COMMAND_LINE = ("__main__.py", "upkeep.py", "terminal.py")
 
 HOMES: dict[str, tuple[str, ...]] = {
     "aiogram": (),
-    "aiohttp": ("web.py", "chats/*", "demo/*", "feeds/metrics/http.py"),
+    "aiohttp": ("web.py", "heartbeat.py", "chats/*", "demo/*", "feeds/metrics/http.py"),
     "aiosqlite": ("store/*",),
     "alembic": ("store/*",),
     "apscheduler": ("house.py",),
@@ -43,7 +43,7 @@ HOMES: dict[str, tuple[str, ...]] = {
 }
 """Where each library may be imported; * reaches into folders. structlog may be wherever it is not pure."""
 
-PURE = ("metrics.py", "pacing.py", "delays.py", "backtest.py", "rules/*", "engine/*", "alerts/*")
+PURE = ("metrics.py", "pacing.py", "delays.py", "vigil.py", "backtest.py", "rules/*", "engine/*", "alerts/*")
 IMPURE_MODULES = {"asyncio", "logging", "os", "random", "secrets", "socket", "structlog", "threading", "time"}
 FORBIDDEN_NAMES = {
     "base",

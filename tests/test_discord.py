@@ -23,6 +23,7 @@ from bot.chats.discord_posts import token_of
 from bot.chats.discord_text import LIMIT, escape, render, render_plain, width
 from bot.commands import COMMANDS as TABLE
 from bot.ports import ChatGone, Choice, Desk, Receipt, Refused, Rejected, Replies, RetryLater
+from tests.streaming import until
 from tests.wire.discord import DiscordServer
 
 
@@ -648,6 +649,13 @@ async def test_trouble_of_discord_or_the_network_asks_to_try_later(
         server.heal()
         assert isinstance(await chat.send(ref(server.channel), say("ring"), "n"), Receipt)
     assert len(server.shown(server.channel)) == 1
+
+
+async def test_a_chat_knows_whether_it_is_connected(server: DiscordServer) -> None:
+    assert not make_chat(server).is_connected
+    async with running(server) as chat:
+        await until(lambda: chat.is_connected)
+    assert not chat.is_connected
 
 
 async def test_short_limit_is_waited_out(server: DiscordServer) -> None:

@@ -141,6 +141,8 @@ def test_health_can_be_turned_off(load: Load, tmp_path: Path) -> None:
         ("COINGLASS_KEY", "short", "is no API key"),
         ("FARSIDE", "/no/such/folder", "is no folder that exists: write on, or a folder"),
         ("METRICS_DIR", "/no/such/folder", "is no folder that exists"),
+        ("HEARTBEAT_URL", "watch.example.com/5b1e", "is no address: write the address that is to be asked"),
+        ("HEARTBEAT_URL", "ftp://watch.example.com/5b1e", "is no address"),
         ("PUSH_TOKEN", "secret", "is no token that is long enough"),
         ("PUSH_TOKEN", "0123456789abcdef", "needs TOCSIN_HTTP: write host:port there"),
         ("DATABASE_URL", "postgresql://localhost/tocsin", "is no SQLite file: write sqlite:///"),

@@ -42,6 +42,7 @@ from bot.ports import (
     Replies,
     RetryLater,
 )
+from tests.streaming import until
 from tests.wire.telegram import (
     BAD_GATEWAY,
     HANG,
@@ -891,6 +892,20 @@ async def test_a_network_that_is_down_at_the_start_is_waited_out(
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+async def test_a_chat_knows_whether_it_is_connected(server: TelegramServer, clock: SetClock) -> None:
+    chat = chat_of(server, clock)
+    assert not chat.is_connected
+    async with listening(chat, server):
+        await until(lambda: chat.is_connected)
+        await server.stop()
+        await until(lambda: not chat.is_connected)
+        await server.start()
+        await server.say(ANN, ANN, "hello")
+        await server.received(ANN, 1)
+        assert chat.is_connected
+    assert not chat.is_connected
 
 
 async def test_a_start_that_does_not_come_about_can_be_cancelled(

@@ -125,6 +125,7 @@ class Telling(StrEnum):
     BROADCAST = "broadcast"
     BANNED = "banned"
     REPORT = "report"
+    HEALTH = "health"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from decimal import Decimal
 from bot.alerts import offers
 from bot.alerts.facts import decimal_of, items_of, labels_of, number_of, rule_of, text_of
 from bot.alerts.figures import measured
+from bot.alerts.health import word_health
 from bot.alerts.message import Facts, Message, say
 from bot.alerts.models import Notification, Telling
 from bot.alerts.refusals import banned
@@ -69,6 +70,8 @@ def word(notification: Notification, tr: Translator, now: float, patience: float
             message = announce(text_of(facts, "text"), tr)
         case Telling.REPORT:
             message = word_report(facts, tr, now)
+        case Telling.HEALTH:
+            message = word_health(facts, tr, now)
         case Telling.BANNED:
             until, is_group = number_of(facts, "until"), notification.is_group
             message = say(banned(until, tr, now, is_group=is_group))

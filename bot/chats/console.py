@@ -51,6 +51,7 @@ class ConsoleChat:
 
     platform = "console"
     adds_charts = False
+    is_connected = True
     told: list[str]
 
     def __init__(

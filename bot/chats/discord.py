@@ -99,6 +99,11 @@ class DiscordChat:
         if gateway:
             DiscordWebSocket.DEFAULT_GATEWAY = URL(gateway)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether Discord's gateway is open."""
+        return self._client is not None and self._client.is_open
+
     async def run(self, desk: Desk) -> None:
         """Listen until cancelled. Raises Refused if the token is wrong; waits out a network that is down."""
         if not self._token.isascii() or not self._token.isprintable():
@@ -299,6 +304,12 @@ class _Client(discord.Client):
         self._calls = calls
         self._lanes = Lanes()
         self._busy: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the gateway has said that all is ready, and its connection stands."""
+        gateway: Any = self.ws  # None before the first
+        return self.is_ready() and gateway is not None and gateway.open
 
     async def setup_hook(self) -> None:
         self.add_dynamic_items(Press)

@@ -98,13 +98,14 @@ class TelegramChat:
         self._admins: dict[tuple[str, str], tuple[float, bool]] = {}
         base = f"{root.rstrip('/')}/bot"
         updates: asyncio.Queue[object] = asyncio.Queue(maxsize=256)
+        self._polling = AiohttpRequest(token, patience=patience, connections=2, is_polling=True)
         self._application = (
             ApplicationBuilder()
             .token(IN_PLACE_OF_TOKEN)
             .base_url(lambda _: base)
             .base_file_url(lambda _: base)
             .request(AiohttpRequest(token, patience=patience, connections=64))
-            .get_updates_request(AiohttpRequest(token, patience=patience, connections=2, is_polling=True))
+            .get_updates_request(self._polling)
             .update_queue(updates)
             .job_queue(None)
             .build()
@@ -119,6 +120,12 @@ class TelegramChat:
         return "TelegramChat()"
 
     # --- listening ------------------------------------------------------------------------------------------
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether updates are fetched, and the last try to do so did not fail."""
+        updater = self._application.updater
+        return updater is not None and updater.running and not self._polling.is_failing
 
     async def run(self, desk: Desk) -> None:
         """Listen until cancelled.

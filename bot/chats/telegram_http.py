@@ -41,6 +41,7 @@ class AiohttpRequest(BaseRequest):
     taken from the environment, and no redirect is followed: it would carry the token elsewhere.
     ``is_polling`` is for fetching updates: it makes a refused token an ordinary network error, because the
     library would otherwise end its polling for good and tell nobody, and empties unreadable updates.
+    It ``is_failing`` while the last request was not answered well.
     """
 
     def __init__(self, token: str, *, patience: float, connections: int, is_polling: bool = False) -> None:
@@ -50,6 +51,7 @@ class AiohttpRequest(BaseRequest):
         self._connections = connections
         self._is_polling = is_polling
         self._session: aiohttp.ClientSession | None = None
+        self.is_failing = False
 
     @property
     def read_timeout(self) -> float:
@@ -108,10 +110,12 @@ class AiohttpRequest(BaseRequest):
             failure = TimedOut()
         except (aiohttp.ClientError, OSError) as error:
             failure = NetworkError(type(error).__name__)
+        self.is_failing = True
         raise failure
 
     def _checked(self, status: int, payload: bytes) -> tuple[int, bytes]:
         """Let only answers of the Bot API through; a page of a proxy is not one, whatever its status."""
+        self.is_failing = True  # until it shows that it is well
         try:
             answer = json.loads(payload)
         except ValueError:
@@ -120,6 +124,7 @@ class AiohttpRequest(BaseRequest):
         if not isinstance(answer, dict) or ("result" if is_well else "error_code") not in answer:
             raise NetworkError(f"HTTP {status} without an answer of the Bot API")
         if is_well:
+            self.is_failing = False
             return status, _readable(answer) if self._is_polling else payload
         if self._is_polling and status in (401, 404):
             raise Shut(f"the token is refused ({status})")

@@ -40,6 +40,10 @@ class Chat(Protocol):
     platform: str
     adds_charts: bool
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the platform is heard and spoken to now."""
+
     async def run(self, desk: Desk) -> None:
         """Listen to people until cancelled; every command is brought to the desk, every reply shown."""
 

@@ -1,4 +1,4 @@
-"""The notebook of the providers of metrics: a page for each, written over and over."""
+"""The notebook of the providers of metrics, and of the house: a page for each, written over and over."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.store.database import Database, whole
 from bot.store.metric_tables import notebooks
@@ -26,8 +27,15 @@ class SqlNotebook:
     @whole
     async def keep_page(self, source: str, page: Mapping[str, Any], now: float) -> None:
         """Write a provider's page, in place of the one before."""
-        row = {"source": source, "page": dict(page), "kept_at": now}
-        writing = self._database.insert(notebooks).values(row)
-        kept = {name: writing.excluded[name] for name in ("page", "kept_at")}
         async with self._database.writing() as connection:
-            await connection.execute(writing.on_conflict_do_update(index_elements=["source"], set_=kept))
+            await write_page(self._database, connection, source, page, now)
+
+
+async def write_page(
+    database: Database, connection: AsyncConnection, source: str, page: Mapping[str, Any], now: float
+) -> None:
+    """Write a page in the transaction of something else, in place of the one before."""
+    row = {"source": source, "page": dict(page), "kept_at": now}
+    writing = database.insert(notebooks).values(row)
+    kept = {name: writing.excluded[name] for name in ("page", "kept_at")}
+    await connection.execute(writing.on_conflict_do_update(index_elements=["source"], set_=kept))

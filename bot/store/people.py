@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select, update
+from typing import Any
+
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.people import Caller, ChatKind, ChatRef, Policy
@@ -42,10 +44,11 @@ async def know_chat(database: Database, connection: AsyncConnection, caller: Cal
         paused_reason="",
         last_number=0,
         above=above,
+        person=_owner(caller),
     )
     known = writing.on_conflict_do_update(
         index_elements=["platform", "chat", "thread"],
-        set_={"kind": writing.excluded.kind, "above": writing.excluded.above},
+        set_={name: writing.excluded[name] for name in ("kind", "above", "person")},
     )
     return int((await connection.execute(known.returning(chats.c.id))).scalar_one())
 
@@ -63,16 +66,23 @@ class SqlPeople:
         except for what is too old to be news.
         """
         async with self._database.reading() as connection:
-            settings = await _settings(connection, caller)
-        if settings and settings.kind == caller.kind and not settings.paused_reason:
+            row = await _row(connection, caller)
+            settings = await _settings(connection, caller, row)
+        is_known = row is not None and row.person == _owner(caller)
+        if settings and is_known and settings.kind == caller.kind and not settings.paused_reason:
             return settings
         async with self._database.writing() as connection:
             chat_id = await know_chat(self._database, connection, caller)
             await connection.execute(update(chats).where(chats.c.id == chat_id).values(paused_reason=""))
             await release(connection, chat_id, now)
-            settings = await _settings(connection, caller)
+            settings = await _settings(connection, caller, await _row(connection, caller))
         assert settings is not None  # noqa: S101 - it was written in this transaction
         return settings
+
+
+def _owner(caller: Caller) -> str:
+    """Say whose chat it is: that of the one person who is in a private one."""
+    return caller.person if caller.kind is ChatKind.PRIVATE else ""
 
 
 async def read_policy(connection: AsyncConnection, group: ChatRef) -> Policy:
@@ -81,9 +91,12 @@ async def read_policy(connection: AsyncConnection, group: ChatRef) -> Policy:
     return Policy(said or Policy.MEMBERS)
 
 
-async def _settings(connection: AsyncConnection, caller: Caller) -> ChatSettings | None:
+async def _row(connection: AsyncConnection, caller: Caller) -> Row[Any] | None:
+    return (await connection.execute(select(chats).where(same_chat(caller.chat)))).one_or_none()
+
+
+async def _settings(connection: AsyncConnection, caller: Caller, row: Row[Any] | None) -> ChatSettings | None:
     ref = caller.chat
-    row = (await connection.execute(select(chats).where(same_chat(ref)))).one_or_none()
     if row is None:
         return None
     if caller.group == ref:

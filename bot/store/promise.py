@@ -42,6 +42,7 @@ PRIORITY = {
     Telling.PLAYBOOK: 2,
     Telling.RETURNED: 2,
     Telling.REPORT: 2,
+    Telling.HEALTH: 1,
     Telling.BROADCAST: 4,
 }
 """Which chat is served first when many wait: lower goes first, and what is equal goes by age."""

@@ -12,6 +12,7 @@ from bot.store.chronicle import SqlChronicle
 from bot.store.database import Database, connect, refuse_missing
 from bot.store.editing import SqlEditing
 from bot.store.forgetting import SqlForgetting
+from bot.store.health import SqlHealth
 from bot.store.hearing import SqlHearing
 from bot.store.ledger import SqlLedger
 from bot.store.levels import SqlLevels
@@ -50,6 +51,7 @@ class SqlStore(
     SqlNotebook,
     SqlWelcome,
     SqlForgetting,
+    SqlHealth,
 ):
     """The port ``Store``. Every call is one transaction, and raises StoreTrouble if that failed."""
 

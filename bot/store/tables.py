@@ -60,6 +60,7 @@ chats = Table(
     # Who may make alerts in this group and its topics or threads, or empty where nobody has said.
     Column("policy", Text, nullable=False, server_default=""),
     Column("quiet", Text, nullable=False, server_default=""),  # its quiet hours on its clock, or empty
+    Column("person", Text, nullable=False, server_default=""),  # whose private chat it is, where known
     UniqueConstraint("platform", "chat", "thread"),
     sqlite_autoincrement=True,
 )

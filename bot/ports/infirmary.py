@@ -1,0 +1,28 @@
+"""What the house needs to tell operators of itself, and to remember what it told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Protocol
+
+from bot.alerts.message import Facts
+
+
+class Infirmary(Protocol):
+    """Where it is kept what operators were told of the bot."""
+
+    async def page(self, source: str) -> Mapping[str, Any]:
+        """Give what was written last under a name; an empty page where nothing was."""
+
+    async def tell_operators(
+        self,
+        operators: Collection[tuple[str, str]],
+        facts: Facts,
+        source: str,
+        page: Mapping[str, Any],
+        now: float,
+    ) -> int:
+        """Promise facts to the private chats of operators, and keep a page with that; gives how many chats.
+
+        ``operators`` are (platform, person). A chat that cannot be written to is left out.
+        """

@@ -1,0 +1,214 @@
+"""Operators are told what is unwell, and what is well again: once each, over restarts, and of no flap."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from io import StringIO
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.alerts.health import health_facts, word_health
+from bot.alerts.message import Message
+from bot.alerts.models import Telling
+from bot.alerts.people import ChatKind, ChatRef
+from bot.alerts.translator import ENGLISH
+from bot.app import House, open_house
+from bot.chats.console import ConsoleChat
+from bot.deliver import Courier
+from bot.demo.exchange import BinanceExchange
+from bot.metrics import Health
+from bot.organs import Organs
+from bot.ports import Outcome, Receipt, RetryLater
+from bot.settings import Settings
+from bot.store import SqlStore, open_store
+from bot.vigil import UNWELL_AFTER, WELL_AFTER, Bulletin, Kind, Organ, Vigil, resumed
+from tests.conftest import NOON, SetClock
+from tests.storing import ANN, BOB, caller, make, ring, tell
+from tests.wire.prices import Ticks
+
+BINANCE, KRAKEN = Organ(Kind.FEED, "binance"), Organ(Kind.FEED, "kraken")
+TELEGRAM, OUTBOX = Organ(Kind.CHAT, "telegram"), Organ(Kind.OUTBOX, "telegram")
+
+
+def watched(*days: tuple[float, str]) -> list[tuple[float, bool]]:
+    """Watch one organ with what ails it at instants; gives when a turn was told, and whether it is well."""
+    vigil, told = Vigil(), list[tuple[float, bool]]()
+    for at, reason in days:
+        vigil, bulletins = vigil.watch({BINANCE: reason}, at)
+        told += [(at, one.well_since is not None) for one in bulletins]
+    return told
+
+
+def test_what_is_unwell_for_some_minutes_is_told_once_and_again_when_it_is_well() -> None:
+    ill = [(at, "it is down") for at in range(0, 600, 30)]
+    well = [(at, "") for at in range(600, 1200, 30)]
+    assert watched(*ill, *well) == [(UNWELL_AFTER, False), (600 + WELL_AFTER, True)]
+
+
+def test_a_flap_is_no_news_in_either_direction() -> None:
+    short = [(at, "down" if at % 180 < 120 else "") for at in range(0, 3600, 30)]
+    assert watched(*short) == []
+    ill = [(float(at), "down") for at in range(0, 300, 30)]
+    flapping = [(at, "" if at % 180 < 120 else "down") for at in range(300, 3600, 30)]
+    assert watched(*ill, *flapping) == [(UNWELL_AFTER, False)]
+
+
+def test_an_organ_that_is_there_no_more_is_told_of_no_more() -> None:
+    vigil, _ = Vigil().watch({BINANCE: "down", KRAKEN: ""}, 0)
+    vigil, told = vigil.watch({BINANCE: "down", KRAKEN: ""}, 300)
+    assert [one.organ for one in told] == [BINANCE]
+    assert vigil.watch({KRAKEN: ""}, 900) == (Vigil(), [])
+
+
+@given(st.lists(st.tuples(st.sampled_from([30, 60, 200]), st.booleans(), st.booleans()), max_size=60))
+def test_turns_alternate_and_a_restart_repeats_none(history: list[tuple[int, bool, bool]]) -> None:
+    vigil, at, told = Vigil(), 0.0, list[bool]()
+    for seconds, is_well, restarts in history:
+        if restarts:
+            vigil = resumed(json.loads(json.dumps(vigil.page())))
+        at += seconds
+        vigil, bulletins = vigil.watch({BINANCE: "" if is_well else "down"}, at)
+        told += [one.well_since is not None for one in bulletins]
+    assert told == [place % 2 == 1 for place in range(len(told))]
+
+
+def test_each_turn_is_worded() -> None:
+    turns = [
+        Bulletin(BINANCE, "binance answers with an error (HTTP 503)", NOON),
+        Bulletin(TELEGRAM, "it is not connected", NOON),
+        Bulletin(OUTBOX, "no answer in time", NOON),
+    ]
+    message = word_health(health_facts(turns), ENGLISH, NOON + 300)
+    assert message.plain().splitlines() == [
+        "The bot is not well.",
+        "Binance brings no data since 12:00 UTC: Binance answers with an error (HTTP 503).",
+        "Telegram cannot be reached since 12:00 UTC: it is not connected.",
+        "Nothing goes out on Telegram since 12:00 UTC: no answer in time.",
+    ]
+    over = [Bulletin(one.organ, one.reason, NOON, NOON + 600) for one in turns]
+    assert word_health(health_facts(over), ENGLISH, NOON + 900).plain().splitlines() == [
+        "The bot is well again.",
+        "Binance brings data again since 12:10 UTC, after 10 minutes.",
+        "Telegram can be reached again since 12:10 UTC, after 10 minutes.",
+        "Messages go out on Telegram again since 12:10 UTC, after 10 minutes.",
+    ]
+
+
+@dataclass
+class Line:
+    """A platform that takes messages, or asks to wait, as a test says."""
+
+    platform: str = "telegram"
+    adds_charts: bool = False
+    is_connected: bool = True
+    outcome: Outcome = field(default_factory=lambda: Receipt("1"))
+    heard: list[str] = field(default_factory=list)
+
+    async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
+        self.heard.append(message.plain())
+        return self.outcome
+
+
+def organs(
+    now: float, line: Line, courier: Courier, *exchanges: Health, providers: tuple[Health, ...] = ()
+) -> Organs:
+    return Organs(exchanges, providers, [line], [courier], 5.0, now)
+
+
+async def test_readiness_speaks_of_feeds_chats_and_the_outbox(store: SqlStore, clock: SetClock) -> None:
+    alert = await make(store, ANN, "btc < 100k")
+    await tell(store, ring(alert.id))
+    line = Line(outcome=RetryLater(5, "no answer in time"))
+    courier = Courier(store, line, clock, lambda *_: ENGLISH)
+    seen, silent = Health("binance", clock.time), Health("kraken", None, clock.time, "it is down")
+    assert organs(clock.time, line, courier, seen, silent).reasons() == []
+    assert organs(clock.time, line, courier, silent).reasons() == ["kraken brings no data: it is down"]
+    await courier.drain()
+    assert organs(clock.time, line, courier, seen).reasons() == [], (
+        "one that waits for a moment is no trouble"
+    )
+    now = clock.time + 60
+    line.is_connected = False
+    seen = Health("binance", now)
+    assert organs(now, line, courier, seen).reasons() == [
+        "telegram is not connected",
+        "nothing goes out on telegram: no answer in time",
+    ]
+    line.is_connected, line.outcome, clock.time = True, Receipt("1"), now
+    await courier.drain()
+    assert organs(now, line, courier, seen).reasons() == []
+
+
+async def test_a_provider_is_unwell_when_it_failed_twice(store: SqlStore, clock: SetClock) -> None:
+    courier = Courier(store, Line(), clock, lambda *_: ENGLISH)
+    for failures, said in ((1, ""), (2, "it is down")):
+        failing = Health("yahoo", None, clock.time, "it is down", failures=failures)
+        found = organs(clock.time, Line(), courier, providers=(failing,)).found()
+        assert found[Organ(Kind.FEED, "yahoo")] == said
+
+
+@asynccontextmanager
+async def house_of(root: str, database: str, clock: SetClock) -> AsyncIterator[House]:
+    settings = Settings(
+        database_url=database,
+        exchanges=("binance",),
+        feed_gateway=root,
+        providers=(),
+        stream=False,
+        admins=frozenset({("telegram", "person-ann"), ("discord", "person-ann")}),
+    )
+    console = ConsoleChat(clock, StringIO(), StringIO())
+    async with open_house(settings, clock, [console], throttle=False) as house:
+        yield house
+
+
+async def rounds(house: House, clock: SetClock, minutes: int, *, looks: bool = False) -> None:
+    for _ in range(minutes):
+        clock.time += 60
+        if looks:
+            await house._look(house.exchanges.feeds[0])
+        await house._go_round()
+
+
+async def test_operators_are_told_in_private_once_each_over_a_restart(database: str, clock: SetClock) -> None:
+    store = await open_store(database)
+    group = caller("group", kind=ChatKind.GROUP)
+    for who in (ANN, BOB, caller("ann", "discord"), group):
+        await store.meet(who, clock.time)
+    async with BinanceExchange(Ticks(clock, 100_000), ["btc/usdt"], clock.now) as exchange:
+        async with house_of(exchange.root, database, clock) as house:
+            await rounds(house, clock, 10)
+        async with house_of(exchange.root, database, clock) as house:
+            await rounds(house, clock, 10)
+            told = [
+                one
+                for name in ("telegram", "discord")
+                for one in await store.lease(name, clock.time, 30, 0.0)
+            ]
+            assert [(one.chat.platform, one.chat.chat) for one in told] == [
+                ("telegram", "ann"),
+                ("discord", "ann"),
+            ]
+            assert {one.kind for one in told} == {Telling.HEALTH}
+            for one in told:
+                await store.settle(one, Receipt("1"), clock.time)
+            await rounds(house, clock, 10, looks=True)
+            assert house.reasons() == []
+            (back,) = await store.lease("telegram", clock.time, 30)
+            assert word_health(back.facts, ENGLISH, clock.time).title == "The bot is well again."
+    await store.close()
+
+
+async def test_a_private_chat_that_was_known_before_is_known_by_its_person(store: SqlStore) -> None:
+    await store.meet(ANN, NOON)
+    database = store._database
+    async with database.writing() as connection:
+        await connection.exec_driver_sql("UPDATE chats SET person = ''")
+    assert await store.tell_operators({("telegram", "person-ann")}, {}, "vigil", {}, NOON) == 0
+    await store.meet(ANN, NOON)
+    assert await store.tell_operators({("telegram", "person-ann")}, {}, "vigil", {"a": 1}, NOON + 1) == 1
+    assert await store.page("vigil") == {"a": 1}
