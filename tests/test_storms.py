@@ -182,7 +182,8 @@ async def test_a_list_that_is_to_be_tried_later_leaves_the_others_as_they_were(s
     assert await store.next_due("telegram", NOON) == NOON + 5
     [again] = await store.lease("telegram", NOON + 5, 9)
     assert (again.id, again.attempts) == (head.id, 1)
-    assert [one.attempts for one in await store.gather(again, NOON + 5, 9, LEASE)] == [0, 0, 0]
+    oldest = await store.gather(again, NOON + 5, 2, LEASE)
+    assert [(one.facts["alert"], one.attempts) for one in oldest] == [("#2", 0), ("#3", 0)]
 
 
 @pytest.mark.parametrize("render", [for_telegram, for_discord])
