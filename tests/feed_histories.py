@@ -434,12 +434,18 @@ class History:
         return Minute(at, tuple(dict.fromkeys(found)), is_gone)
 
     def _later(self, key: MetricKey, alert: Alert, price: float) -> tuple[Bar, ...]:
-        """Give what each who may be in force showed of an alert's first minute after it was made."""
+        """Give what each who may be in force showed of an alert's first minute after it was made.
+
+        Who stands in since then shows his own last price first, as far from the home's as the two just are.
+        """
         booked = max(alert.asked - self.lag, alert.first)
         shown = {(source, ratio) for source, ratio, _ in self._shown[key, alert.first]}
         return tuple(
-            scaled(self.paths[source].walks[key.instrument].after(booked, price / ratio), ratio)
+            scaled(
+                walk.after(booked, price / ratio, shows_last=source != (key.venue or self.names[0])), ratio
+            )
             for source, ratio in shown
+            for walk in (self.paths[source].walks[key.instrument],)
         )
 
     def _bars(self, home: Walk, at: int, is_named: bool) -> list[Bar]:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.feeds.exchanges.standing import Standing
-from bot.feeds.exchanges.venues import Venues
+from bot.feeds.exchanges.venues import Venues, contemporary
 from bot.metrics import MINUTE, Want
 from bot.ports import Serving, Unseeable
 from bot.rules.tree import Instrument
@@ -329,6 +329,21 @@ async def test_another_thing_of_the_same_name_does_not_stand_in(clock: SetClock)
 def test_two_exchanges_show_one_thing_within_a_fifth(own: float, is_same: bool) -> None:
     venues = Venues(["binance", "kraken"])
     assert venues.settle_ratio("kraken", BTC, 100.0, own) is is_same
+
+
+@pytest.mark.parametrize(
+    ("judged", "closes", "chosen"),
+    [
+        (100.0, (99.0, 101.0), 101.0),
+        (100.0, (99.0, 101.0, 111.0), 101.0),  # a jump of which the judged price knows nothing
+        (100.0, (99.0, 111.0, 101.0), 101.0),
+        (100.0, (110.0, 111.0), 111.0),  # they differ by that much
+    ],
+)
+def test_a_jump_that_nobody_bore_out_is_not_taken_for_how_far_exchanges_differ(
+    judged: float, closes: tuple[float, ...], chosen: float
+) -> None:
+    assert contemporary(judged, closes) == chosen
 
 
 async def test_nothing_is_shown_at_a_level_that_is_not_measured(world: World) -> None:

@@ -91,10 +91,14 @@ class Walk:
             row = row[:_GARBAGE] + row[_GARBAGE + 1 :]
         return Bar(minute, row[0], max(row), min(row), row[-1])
 
-    def after(self, at: float, price: float) -> Bar:
-        """Give what was traded in a minute after an instant of it, at which the price was this."""
+    def after(self, at: float, price: float, shows_last: bool = False) -> Bar:
+        """Give what was traded in a minute after an instant of it, at which the price was this.
+
+        Who comes in only then ``shows_last`` what was traded there last before.
+        """
         minute = minute_of(at)
-        row = [price, *self._rows[self._place(minute)][bisect_right(self.offsets, at - minute) :]]
+        first = bisect_right(self.offsets, at - minute) - shows_last
+        row = [price, *self._rows[self._place(minute)][max(0, first) :]]
         return Bar(minute, price, max(row), min(row), row[-1])
 
     def whole(self, minute: int) -> Bar:

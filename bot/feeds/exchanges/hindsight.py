@@ -68,15 +68,15 @@ async def bound(
     return sorted(found, key=lambda reach: reach.since)
 
 
-async def close_before(asking: Asking, exchange: Exchange, instant: int, now: float) -> float | None:
-    """Give the last price traded before an instant, as finely as the candles that go back to it tell."""
+async def closes_before(asking: Asking, exchange: Exchange, instant: int, now: float) -> tuple[float, ...]:
+    """Give the last prices before an instant, rising in time, as finely as candles that go back to it tell."""
     for span in (MINUTE, *_SPANS):
         since = opening_of(instant, span) - OVERLAP // MINUTE * span
         rows = await asking(span)(since, opening_of(instant, span) + span)
         found = read(rows, since=since, stop=instant // span * span, now=now, span=span)
         if found.bars:
-            return found.bars[-1].close
-    return None
+            return tuple(bar.close for bar in found.bars)
+    return ()
 
 
 def _within(bars: Iterable[Bar], since: int, until: int) -> list[Reach]:

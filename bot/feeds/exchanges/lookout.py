@@ -22,7 +22,7 @@ from bot.feeds.exchanges.pursuit import Catch, Pursuit
 from bot.feeds.exchanges.roster import Roster, roster_of
 from bot.feeds.exchanges.sieve import Sieve
 from bot.feeds.exchanges.table import Exchange, Kind
-from bot.feeds.exchanges.venues import Venues
+from bot.feeds.exchanges.venues import Venues, contemporary
 from bot.feeds.exchanges.witness import Witness
 from bot.feeds.faults import Fault, Pause, Trouble
 from bot.metrics import (
@@ -230,7 +230,9 @@ class Lookout:
             if (
                 want.close
                 and listed in found
-                and self._venues.settle_ratio(self.name, want.key, want.close, found[listed])
+                and self._venues.settle_ratio(
+                    self.name, want.key, want.close, contemporary(want.close, found[listed])
+                )
             ):
                 continue
             fault = faults.get(listed)

@@ -11,7 +11,7 @@ from bot.feeds.exchanges.candles import GRACE, PATIENCE, final_until
 from bot.feeds.exchanges.costs import Due, in_turn, room_of
 from bot.feeds.exchanges.door import Door
 from bot.feeds.exchanges.exchange_time import ExchangeTime
-from bot.feeds.exchanges.hindsight import Reach, bound, close_before, holes
+from bot.feeds.exchanges.hindsight import Reach, bound, closes_before, holes
 from bot.feeds.exchanges.listing import Listed
 from bot.feeds.exchanges.minutes import Caught, Rows, Trail, catch_up
 from bot.feeds.exchanges.table import Costs, Exchange, Kind
@@ -87,12 +87,14 @@ class Pursuit:
             for kind in kinds
         }
 
-    async def closes(self, wanted: Mapping[Listed, int]) -> tuple[dict[Listed, float], dict[Listed, Fault]]:
-        """Give the last price before an instant, for as many series as may be asked for now.
+    async def closes(
+        self, wanted: Mapping[Listed, int]
+    ) -> tuple[dict[Listed, tuple[float, ...]], dict[Listed, Fault]]:
+        """Give the last prices before an instant, rising, for as many series as may be asked for now.
 
         Raises the Fault of an exchange that fails as a whole.
         """
-        found: dict[Listed, float] = {}
+        found: dict[Listed, tuple[float, ...]] = {}
         faults: dict[Listed, Fault] = {}
         now = await self._time.now()
 
@@ -100,14 +102,14 @@ class Pursuit:
             async with self._room:
                 try:
                     instant = wanted[listed]
-                    close = await close_before(
+                    closes = await closes_before(
                         lambda span: self.asking(listed, now, span), self._exchange, instant, now
                     )
-                    if close is None:
+                    if not closes:
                         raise Fault(
                             Trouble.SYMBOL, f"{self._exchange.name} has no price of then to go on from"
                         )
-                    found[listed] = close
+                    found[listed] = closes
                 except Fault as fault:
                     faults[listed] = fault
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import log as ln
 
 import structlog
 
+from bot.feeds.exchanges.guard import LEAST_BOUND
 from bot.feeds.exchanges.listing import Listed, Listing
 from bot.feeds.exchanges.standing import Standing
 from bot.metrics import MetricKey, Want
@@ -308,3 +310,13 @@ class Venues:
         return (
             key.instrument for key in self._followed if (key.venue or self._homes.get(key.instrument)) == name
         )
+
+
+def contemporary(judged: float, closes: Sequence[float]) -> float:
+    """Choose which of an exchange's own last prices, rising in time, a judged one is compared with.
+
+    It is the newest. Where that lies further away than exchanges differ, a jump lies between that nobody has
+    borne out: the judged price knows nothing of it yet, and is compared with the newest one of before.
+    """
+    near = (one for one in reversed(closes) if abs(ln(judged / one)) <= LEAST_BOUND)
+    return next(near, closes[-1])
