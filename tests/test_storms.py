@@ -346,6 +346,18 @@ async def test_the_quiet_of_one_chat_is_not_that_of_another(store: SqlStore) -> 
     assert [chat for _, chat, _ in ear.said] == [BOB.chat.chat]
 
 
+async def test_a_digest_that_no_message_holds_goes_on_in_the_next(store: SqlStore) -> None:
+    clock = SetClock()
+    ear = Ear(clock)
+    armings = await _alerts(store, ANN, 60)
+    await store.set_quiet(ANN, "11:00-12:30", NOON)
+    await tell(store, *(ring(one) for one in armings))
+    await _drained(store, ear, NOON + 1900)
+    assert len(ear.said) > 1
+    assert all(message.title.startswith("Kept in your quiet hours") for _, _, message in ear.said)
+    assert [_number(line) for line in ear.told()] == list(range(1, 61))
+
+
 async def test_an_announcement_waits_for_the_end_of_quiet_hours_and_is_in_no_list(store: SqlStore) -> None:
     clock = SetClock()
     ear = Ear(clock)
