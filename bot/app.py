@@ -184,6 +184,7 @@ async def open_house(
             agenda=agenda,
             poll_seconds=settings.poll_seconds,
             infirmary=store,
+            clearing=store,
             operators=settings.admins,
             heartbeat=_heartbeat(settings),
         )

@@ -27,12 +27,16 @@ from bot.heartbeat import Heartbeat
 from bot.metrics import Want
 from bot.organs import Organs
 from bot.ports import Chat, Clock, Desk, Feed, StoreTrouble
+from bot.ports.clearing import Clearing
 from bot.ports.infirmary import Infirmary
 from bot.tape import MemoryTape
 from bot.vigil import Vigil, resumed
 from bot.watch import Watch
 
 log = structlog.get_logger(__name__)
+
+KEPT = 90 * 86_400.0
+"""For how many seconds what was told and is over can be asked for; the last ring of an alert always can."""
 
 _SECONDS_TO_SETTLE = 8.0
 _SECONDS_BETWEEN_ROUNDS = 30.0
@@ -89,6 +93,7 @@ class House:
     agenda: Agenda
     poll_seconds: float
     infirmary: Infirmary
+    clearing: Clearing
     operators: Collection[tuple[str, str]] = ()
     heartbeat: Heartbeat | None = None
     scheduler: AsyncIOScheduler = field(default_factory=lambda: AsyncIOScheduler(timezone=UTC))
@@ -194,6 +199,12 @@ class House:
 
     async def _tidy(self) -> None:
         await self.watch.tidy()
+        try:
+            gone = await self.clearing.clear(self.clock.now() - KEPT)
+        except StoreTrouble as trouble:
+            log.warning("nothing was cleared away", reason=str(trouble))
+            return
+        log.info("cleared away", rows=gone)
 
     def _plan(self, feed: MetricFeed, wants: Sequence[Want], earliest: float = 0.0) -> None:
         """Plan the next look at a provider for when it wants to be asked, if anything is wanted of it."""

@@ -9,6 +9,7 @@ from bot.store.audit import SqlAudit
 from bot.store.bounds import SqlBounds
 from bot.store.bundles import SqlBundles
 from bot.store.chronicle import SqlChronicle
+from bot.store.clearing import SqlClearing
 from bot.store.database import Database, connect, refuse_missing
 from bot.store.editing import SqlEditing
 from bot.store.forgetting import SqlForgetting
@@ -51,6 +52,7 @@ class SqlStore(
     SqlNotebook,
     SqlWelcome,
     SqlForgetting,
+    SqlClearing,
     SqlHealth,
 ):
     """The port ``Store``. Every call is one transaction, and raises StoreTrouble if that failed."""
