@@ -15,6 +15,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import structlog
@@ -190,7 +191,8 @@ class Courier:
             outcome = await self._send(notification, self._word(notification, self.patience), others)
         for one in (notification, *others):
             self._heed(one, outcome, self.clock.now())
-        await self._settle(notification, outcome, others)
+        # What is to be tried again keeps the trace of this try: the others are taken again with the first.
+        await self._settle(notification, outcome, [] if isinstance(outcome, RetryLater) else others)
         if isinstance(outcome, Receipt) and not outcome.has_chart and sketched.chart is not None:
             self._charts_later(notification, outcome.message, sketched)
 
@@ -215,19 +217,28 @@ class Courier:
             return _plain(notification)
 
     async def _others(self, notification: Notification, now: float) -> list[Notification]:
-        """Take what is told with one: all that was kept with it, or that waits behind it in a storm."""
+        """Take what is told with one: all that was kept with it, or that waits behind it in a storm.
+
+        With one that was tried before, that is what was tried with it, and nothing else.
+        """
         if notification.is_urgent or notification.kind is Telling.BROADCAST:
             return []
-        if notification.kept_until is None:
+        if notification.kept_until is None and not notification.attempts:
             is_prompt = now - notification.due <= PROMPT
             chat, is_group = notification.chat.chat, notification.is_group
             if is_prompt or not self.pacer.is_busy(chat, is_group, notification.due, now):
                 return []
         try:
-            return await self.outbox.gather(notification, now, _TOGETHER, LEASE)
+            waiting = await self.outbox.gather(notification, now, _TOGETHER, LEASE)
         except StoreTrouble as trouble:
             log.error("what waits cannot be read", platform=self.chat.platform, reason=str(trouble))
             return []
+        if not notification.attempts:
+            return waiting
+        # What was tried may have arrived: it goes again as it went then, so that its nonce is the same.
+        same = list(takewhile(lambda one: one.attempts > 0, waiting))
+        await self._let_go(waiting[len(same) :])
+        return same
 
     async def _listed(self, notifications: Sequence[Notification]) -> tuple[Message, int]:
         first = notifications[0]
