@@ -217,10 +217,7 @@ class Courier:
             return _plain(notification)
 
     async def _others(self, notification: Notification, now: float) -> list[Notification]:
-        """Take what is told with one: all that was kept with it, or that waits behind it in a storm.
-
-        With one that was tried before, that is what was tried with it, and nothing else.
-        """
+        """Take what is told with one: kept with it, behind it in a storm, or what it was tried with."""
         if notification.is_urgent or notification.kind is Telling.BROADCAST:
             return []
         if notification.kept_until is None and not notification.attempts:

@@ -13,7 +13,7 @@ from bot.alerts.translator import ENGLISH
 from bot.deliver import LEASE, Courier
 from bot.ports import Outcome, Receipt, RetryLater
 from bot.store import SqlStore
-from tests.conftest import NOON, SetClock
+from tests.conftest import SetClock
 from tests.storing import ANN, arming_of, make, ring, tell
 
 
