@@ -364,12 +364,11 @@ class History:
 
     def _compare(self) -> None:
         told = {number: Told() for number in self.alerts}
-        early: dict[int, dict[int, Ring]] = {}
         for judgement in self.states.judgements:
             for one in judgement.told:
                 match one.transition:
                     case Ring(is_early=True) as ring:
-                        early.setdefault(one.arming_id, {})[ring.episode] = ring
+                        told[one.arming_id].early.append(ring.at)
                     case Ring() as ring:
                         told[one.arming_id].rings.append(ring.at)
                     case Correction() as correction:

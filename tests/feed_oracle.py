@@ -69,12 +69,14 @@ class Minute:
 class Told:
     """What one alert told: instants of rings, of early rings that were taken back, and of what is no ring.
 
-    ``reaches`` are stretches that may have hidden a touch, ``doubts`` the minutes of unconfirmed prices.
+    ``reaches`` are stretches that may have hidden a touch, ``doubts`` the minutes of unconfirmed prices,
+    ``early`` the instants of rings by a print, also of those that were taken back.
     """
 
     rings: list[float] = field(default_factory=list)
     reaches: list[tuple[int, int]] = field(default_factory=list)
     doubts: list[int] = field(default_factory=list)
+    early: list[float] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -133,7 +135,9 @@ def compare(alert: Alert, minutes: Sequence[Minute], told: Told, into: Findings)
                 )
             return
         if is_due and not rang and all(one.is_armed for one in standings):
-            is_told = any(abs(at - minute.at) <= _DOUBTED for at in told.doubts)
+            is_told = any(abs(at - minute.at) <= _DOUBTED for at in told.doubts) or any(
+                minute.at <= at < minute.at + 2 * MINUTE for at in told.early
+            )
             if not is_told and not any(0 < at - minute.at <= _DOUBTED for at in rings):
                 into.missed.append(_story(alert, minute, "touched at a price that is doubted, and not told"))
                 return

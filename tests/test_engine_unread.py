@@ -289,6 +289,15 @@ def test_a_doubt_of_a_minute_among_many_is_told_to_who_was_armed_only_there() ->
     assert plan.doubted == [(doubt, (1,))]
 
 
+def test_a_doubt_is_told_to_whom_another_minute_rang_early() -> None:
+    scene = Scene()
+    scene.arm(1, "btc/usdt < 100 repeat cooldown 0m", 105)
+    scene.take(Print(BTC, 99, START + 10 * MINUTE + 30), at=START + 10 * MINUTE + 31)
+    doubt = Doubt(BTC, 82, START + 2 * MINUTE, "binance", "no second source can say")
+    plan = scene.take(doubt, *at(0, 105.0, 105.0, 105.0))
+    assert plan.doubted == [(doubt, (1,))]
+
+
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12)), max_size=8), st.integers(0, 30))
 def test_bounds_never_overlap_and_cover_all_that_was_said(said: list[tuple[int, int]], known_to: int) -> None:
     pending: list[Bounds] = []

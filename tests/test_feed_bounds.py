@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.feeds.exchanges import FEEDS
-from bot.feeds.exchanges.hindsight import bound, closes_before, holes
+from bot.feeds.exchanges.hindsight import bars_before, bound, holes
 from bot.feeds.exchanges.minutes import Rows
 from bot.metrics import MINUTE, Bar, minute_of, opening_of
 from tests.conftest import SetClock
@@ -173,8 +173,8 @@ async def test_the_price_before_an_instant_is_read_as_finely_as_it_is_kept() -> 
         ({300: 9, 3600: 8}, 180.0),
         ({}, None),
     ):
-        closes = await closes_before(Kept(prices, kept, set()).asking, FEEDS["binance"], instant, now)
-        assert (closes[-1] if closes else None) == close
+        bars = await bars_before(Kept(prices, kept, set()).asking, FEEDS["binance"], instant, now)
+        assert (bars[-1].close if bars else None) == close
 
 
 def test_holes_are_what_rising_bars_leave_out() -> None:

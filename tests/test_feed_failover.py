@@ -10,7 +10,7 @@ import pytest
 
 from bot.feeds.exchanges.standing import Standing
 from bot.feeds.exchanges.venues import Venues, contemporary
-from bot.metrics import MINUTE, Want
+from bot.metrics import MINUTE, Bar, Want
 from bot.ports import Serving, Unseeable
 from bot.rules.tree import Instrument
 from tests.conftest import SetClock
@@ -332,18 +332,21 @@ def test_two_exchanges_show_one_thing_within_a_fifth(own: float, is_same: bool) 
 
 
 @pytest.mark.parametrize(
-    ("judged", "closes", "chosen"),
+    ("closes", "late", "chosen"),
     [
-        (100.0, (99.0, 101.0), 101.0),
-        (100.0, (99.0, 101.0, 111.0), 101.0),  # a jump of which the judged price knows nothing
-        (100.0, (99.0, 111.0, 101.0), 101.0),
-        (100.0, (110.0, 111.0), 111.0),  # they differ by that much
+        ((99.0, 101.0), 0, 101.0),
+        ((99.0, 101.0), 2, 101.0),
+        ((99.0, 101.0, 111.0), 0, 101.0),  # a jump of which the judged price of 100 knows nothing
+        ((99.0, 111.0, 101.0), 0, 101.0),
+        ((110.0, 111.0), 0, 111.0),  # they do differ by that much
+        ((110.0, 111.0), 1, None),  # or the exchange does not show yet what came after
     ],
 )
-def test_a_jump_that_nobody_bore_out_is_not_taken_for_how_far_exchanges_differ(
-    judged: float, closes: tuple[float, ...], chosen: float
+def test_a_jump_that_one_knows_is_not_taken_for_how_far_exchanges_differ(
+    closes: tuple[float, ...], late: int, chosen: float | None
 ) -> None:
-    assert contemporary(judged, closes) == chosen
+    bars = [Bar(place * MINUTE, close, close, close, close, 1.0) for place, close in enumerate(closes)]
+    assert contemporary(100.0, (len(closes) + late) * MINUTE, bars) == chosen
 
 
 async def test_nothing_is_shown_at_a_level_that_is_not_measured(world: World) -> None:

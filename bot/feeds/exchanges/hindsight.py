@@ -68,14 +68,14 @@ async def bound(
     return sorted(found, key=lambda reach: reach.since)
 
 
-async def closes_before(asking: Asking, exchange: Exchange, instant: int, now: float) -> tuple[float, ...]:
-    """Give the last prices before an instant, rising in time, as finely as candles that go back to it tell."""
+async def bars_before(asking: Asking, exchange: Exchange, instant: int, now: float) -> Sequence[Bar]:
+    """Give the last bars before an instant, rising in time, as fine as candles that go back to it are."""
     for span in (MINUTE, *_SPANS):
         since = opening_of(instant, span) - OVERLAP // MINUTE * span
         rows = await asking(span)(since, opening_of(instant, span) + span)
         found = read(rows, since=since, stop=instant // span * span, now=now, span=span)
         if found.bars:
-            return tuple(bar.close for bar in found.bars)
+            return found.bars
     return ()
 
 

@@ -225,21 +225,16 @@ class Lookout:
                         asked[listed] = want
         if not asked:
             return blind
-        found, faults = await self._pursuit.closes({listed: want.since for listed, want in asked.items()})
+        found, faults = await self._pursuit.before({listed: want.since for listed, want in asked.items()})
         for listed, want in asked.items():
-            if (
-                want.close
-                and listed in found
-                and self._venues.settle_ratio(
-                    self.name, want.key, want.close, contemporary(want.close, found[listed])
-                )
-            ):
+            bars, fault = found.get(listed, ()), faults.get(listed)
+            own = contemporary(want.close, want.since, bars) if want.close and bars else None
+            if own and want.close and self._venues.settle_ratio(self.name, want.key, want.close, own):
                 continue
-            fault = faults.get(listed)
             blind[want.key] = f"{self.name} is about to stand in" if fault is None else fault.reason
-            if listed in found:
+            if own:
                 blind[want.key] = f"{self.name} shows quite another price of {want.key.instrument.upper()}"
-            if fault is not None or listed in found:
+            if fault is not None or own:
                 self._venues.report_series(
                     self.name, want.key.instrument, self.clock.now(), blind[want.key], is_final=True
                 )

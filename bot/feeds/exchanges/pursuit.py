@@ -11,12 +11,12 @@ from bot.feeds.exchanges.candles import GRACE, PATIENCE, final_until
 from bot.feeds.exchanges.costs import Due, in_turn, room_of
 from bot.feeds.exchanges.door import Door
 from bot.feeds.exchanges.exchange_time import ExchangeTime
-from bot.feeds.exchanges.hindsight import Reach, bound, closes_before, holes
+from bot.feeds.exchanges.hindsight import Reach, bars_before, bound, holes
 from bot.feeds.exchanges.listing import Listed
 from bot.feeds.exchanges.minutes import Caught, Rows, Trail, catch_up
 from bot.feeds.exchanges.table import Costs, Exchange, Kind
 from bot.feeds.faults import Fault, Trouble
-from bot.metrics import MINUTE
+from bot.metrics import MINUTE, Bar
 from bot.ports import Clock
 
 _PAGES_A_LOOK = 8
@@ -87,14 +87,14 @@ class Pursuit:
             for kind in kinds
         }
 
-    async def closes(
+    async def before(
         self, wanted: Mapping[Listed, int]
-    ) -> tuple[dict[Listed, tuple[float, ...]], dict[Listed, Fault]]:
-        """Give the last prices before an instant, rising, for as many series as may be asked for now.
+    ) -> tuple[dict[Listed, Sequence[Bar]], dict[Listed, Fault]]:
+        """Give the last bars before an instant, for as many series as may be asked for now.
 
         Raises the Fault of an exchange that fails as a whole.
         """
-        found: dict[Listed, tuple[float, ...]] = {}
+        found: dict[Listed, Sequence[Bar]] = {}
         faults: dict[Listed, Fault] = {}
         now = await self._time.now()
 
@@ -102,14 +102,14 @@ class Pursuit:
             async with self._room:
                 try:
                     instant = wanted[listed]
-                    closes = await closes_before(
+                    bars = await bars_before(
                         lambda span: self.asking(listed, now, span), self._exchange, instant, now
                     )
-                    if not closes:
+                    if not bars:
                         raise Fault(
                             Trouble.SYMBOL, f"{self._exchange.name} has no price of then to go on from"
                         )
-                    found[listed] = closes
+                    found[listed] = bars
                 except Fault as fault:
                     faults[listed] = fault
 

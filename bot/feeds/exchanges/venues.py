@@ -11,7 +11,7 @@ import structlog
 from bot.feeds.exchanges.guard import LEAST_BOUND
 from bot.feeds.exchanges.listing import Listed, Listing
 from bot.feeds.exchanges.standing import Standing
-from bot.metrics import MetricKey, Want
+from bot.metrics import Bar, MetricKey, Want
 from bot.ports import Serving
 
 PRICE = "price"
@@ -312,11 +312,13 @@ class Venues:
         )
 
 
-def contemporary(judged: float, closes: Sequence[float]) -> float:
-    """Choose which of an exchange's own last prices, rising in time, a judged one is compared with.
+def contemporary(judged: float, instant: int, bars: Sequence[Bar]) -> float | None:
+    """Choose which of an exchange's own last prices before an instant the one judged then is compared with.
 
-    It is the newest. Where that lies further away than exchanges differ, a jump lies between that nobody has
-    borne out: the judged price knows nothing of it yet, and is compared with the newest one of before.
+    It is the newest. Where that lies further away than exchanges differ, a jump lies between that one of them
+    does not know of: the judged price because nobody bore it out, and is compared with the newest one of
+    before; or the exchange, whose last bars are missing: ``None``, until they are there.
     """
-    near = (one for one in reversed(closes) if abs(ln(judged / one)) <= LEAST_BOUND)
-    return next(near, closes[-1])
+    near = (bar.close for bar in reversed(bars) if abs(ln(judged / bar.close)) <= LEAST_BOUND)
+    is_whole = bars[-1].end == instant and bars[-1].volume > 0
+    return next(near, bars[-1].close if is_whole else None)
