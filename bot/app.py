@@ -101,12 +101,13 @@ async def open_house(
     throttle: bool = True,
     longest_rest: float = 60.0,
     after_listing: Callable[[], None] = lambda: None,
+    tells_operators: bool = True,
 ) -> AsyncIterator[House]:
     """Build all parts from the settings, and let go of them at the end.
 
     ``throttle`` keeps ccxt below each exchange's limits. ``longest_rest`` is how many seconds of the clock
     pass at most without a look into the outbox. ``after_listing`` is called, in another thread, whenever an
-    exchange has said what it lists.
+    exchange has said what it lists. ``tells_operators`` lets them hear of what is unwell.
     """
     async with AsyncExitStack() as stack:
         await upgrade(settings.database_url)
@@ -185,7 +186,7 @@ async def open_house(
             poll_seconds=settings.poll_seconds,
             infirmary=store,
             clearing=store,
-            operators=settings.admins,
+            operators=settings.admins if tells_operators else (),
             heartbeat=_heartbeat(settings),
         )
         if settings.http:

@@ -29,7 +29,15 @@ _poll_seconds = Histogram(
 _feed_seen = Gauge(
     "tocsin_feed_seen_timestamp_seconds", "When a feed last brought data.", ["source"], registry=_REGISTRY
 )
-_bars = Counter("tocsin_bars", "Final minutes judged.", ["source"], registry=_REGISTRY)
+_observations = Counter(
+    "tocsin_observations",
+    "What was judged: final minutes, single prices, and values of metrics that were news.",
+    ["source", "kind"],
+    registry=_REGISTRY,
+)
+_verdicts = Counter(
+    "tocsin_verdicts", "How often an alert was judged, by what a batch brought.", registry=_REGISTRY
+)
 _transitions = Counter(
     "tocsin_transitions", "Rings, corrections and ends promised to be told.", ["kind"], registry=_REGISTRY
 )
@@ -119,9 +127,16 @@ def count_stream_loss(source: str) -> None:
     _stream_losses.labels(source).inc()
 
 
-def count_bars(source: str, count: int) -> None:
-    """Count final minutes that were judged."""
-    _bars.labels(source).inc(count)
+def count_observations(source: str, *, minutes: int, prices: int, values: int) -> None:
+    """Count what a batch of a source brought and was judged."""
+    for kind, count in (("minute", minutes), ("price", prices), ("value", values)):
+        if count:
+            _observations.labels(source, kind).inc(count)
+
+
+def count_verdicts(count: int) -> None:
+    """Count how many alerts were judged by a batch; those that it cannot concern are not."""
+    _verdicts.inc(count)
 
 
 def count_transition(kind: str) -> None:

@@ -251,7 +251,6 @@ class House:
         health = feed.health()
         gauges.count_poll(feed.name, time.perf_counter() - began, health.seen_at if health.is_well else None)
         gauges.show_lag(feed.name, health.lag)
-        gauges.count_bars(feed.name, sum(len(run.bars) for run in batch.bars))
         for stream in self.exchanges.streams:
             stream.compare(batch)
         await self.tape.put(batch)

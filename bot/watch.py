@@ -154,6 +154,7 @@ class Watch:
             else:
                 self._armings.apply(plan)
                 self._sight.apply(turns)
+                _count(plan, batch)
                 for arming_id, reason in plan.broken.items():
                     log.error("an arming cannot be judged, and is left out", arming=arming_id, reason=reason)
                 return
@@ -372,6 +373,14 @@ class Watch:
         if serving is None or not serving.is_stand_in or serving.venue != venue:
             return {"venue": venue}
         return {"venue": venue, "home": serving.home, "home_reason": serving.reason}
+
+
+def _count(plan: Plan, batch: Batch) -> None:
+    minutes = sum(len(run.bars) for run in batch.bars)
+    gauges.count_observations(
+        batch.source, minutes=minutes, prices=len(batch.prints), values=len(batch.observations)
+    )
+    gauges.count_verdicts(len(plan.states))
 
 
 def _way(ring: Ring, batch: Batch) -> str:

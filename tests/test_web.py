@@ -58,7 +58,8 @@ async def test_what_is_counted_is_scraped(site: Site) -> None:
     root, _ = site
     gauges.count_poll("tape", 0.3, 1_762_948_800.0)
     gauges.count_poll("tape", 12.0, None)
-    gauges.count_bars("tape", 5)
+    gauges.count_observations("tape", minutes=5, prices=2, values=0)
+    gauges.count_verdicts(3)
     gauges.count_transition("ring")
     gauges.count_delivery("carrier", "sent")
     gauges.count_delivery("carrier", "sent")
@@ -74,7 +75,9 @@ async def test_what_is_counted_is_scraped(site: Site) -> None:
     assert value("tocsin_polls_total", source="tape", outcome="failed") == 1
     assert value("tocsin_poll_seconds_count", source="tape") == 2
     assert value("tocsin_feed_seen_timestamp_seconds", source="tape") == 1_762_948_800.0
-    assert value("tocsin_bars_total", source="tape") == 5
+    assert value("tocsin_observations_total", source="tape", kind="minute") == 5
+    assert value("tocsin_observations_total", source="tape", kind="price") == 2
+    assert value("tocsin_verdicts_total") >= 3
     assert value("tocsin_transitions_total", kind="ring") >= 1
     assert value("tocsin_deliveries_total", platform="carrier", outcome="sent") == 2
     assert value("tocsin_delivery_delay_seconds_count", platform="carrier") == 2

@@ -99,7 +99,14 @@ async def play(as_json: bool, out: TextIO, story: Story = NOVEMBER) -> int:
                     stream=False,
                 )
                 house = await stack.enter_async_context(
-                    open_house(settings, clock, [console], throttle=False, longest_rest=_REST)
+                    open_house(
+                        settings,
+                        clock,
+                        [console],
+                        throttle=False,
+                        longest_rest=_REST,
+                        tells_operators=False,  # a look takes hours of this clock
+                    )
                 )
                 await house.exchanges.market.instruments("btc")
             async with asyncio.TaskGroup() as tasks:
