@@ -213,11 +213,13 @@ class Observation:
 class Seen:
     """What was already seen of the running minute at an instant, so that only an excess counts later.
 
-    ``bar`` is that minute's unfinished bar; its close is the price at the instant ``at``.
+    ``bar`` is that minute's unfinished bar; its close is the price at the instant ``at``. ``home`` is the
+    exchange at whose level it is.
     """
 
     at: float
     bar: Bar
+    home: str = field(default="", compare=False)
 
     @property
     def price(self) -> float:

@@ -365,6 +365,16 @@ async def test_nothing_is_shown_at_a_level_that_is_not_measured(world: World) ->
     )
 
 
+async def test_what_is_seen_says_at_whose_level_it_is(world: World) -> None:
+    market = world.exchanges.market
+    reader = await seen(world)
+    assert (await market.seen(BTC)).home == "binance"
+    world.weather["binance"].trouble = wire.status(503)
+    await world.looks(reader, 160)
+    assert (await market.seen(BTC)).home == "binance", "Kraken stands in, at the level of the home"
+    assert (await market.seen(ETH)).home == "kraken", "nobody reads it yet: it begins at Kraken's own level"
+
+
 async def test_when_the_stand_in_fails_too_the_third_goes_on_at_the_same_level(world: World) -> None:
     reader = await seen(world)
     world.weather["binance"].trouble = wire.status(503)

@@ -160,6 +160,11 @@ def test_prices_of_which_nothing_is_known_before_vouch_for_nothing_in_their_bar(
     assert [one.value for one in guard.doubts()] == [85]
 
 
+def test_a_clipped_minute_does_not_reach_back_to_the_price_before_it() -> None:
+    guard = guard_at(101.0)  # shown by a stand-in, a little above its home
+    assert guard.judge(bar(0, 100, 150, 100, 100), [], NOBODY) == bar(0, 100, 100, 100, 100)
+
+
 def test_the_first_price_of_a_series_has_nothing_to_be_compared_with() -> None:
     assert guard_at(None).weigh(seen(5, 0), None) == seen(5, 0)
     assert guard_at(None).judge(flat(0, 5), (), None) == flat(0, 5)

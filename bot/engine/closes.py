@@ -32,7 +32,7 @@ class Closes:
     def note_seen(self, key: MetricKey, seen: Seen) -> None:
         """Note how the minute opened in which somebody looked, if nothing else is known of it."""
         if self.at(key, seen.bar.at) is None:
-            self._note(key, seen.bar.at, Close(seen.bar.at, seen.bar.open))
+            self._note(key, seen.bar.at, Close(seen.bar.at, seen.bar.open, home=seen.home))
 
     def restore(self, key: MetricKey, close: Close) -> None:
         """Note what was stored."""

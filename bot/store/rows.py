@@ -31,7 +31,7 @@ def key_of(name: str) -> str:
 def written_seen(rule: str, seen: Mapping[MetricKey, Seen]) -> list[list[Any]]:
     """Write down what was seen of the series that a filled and qualified rule reads."""
     return [
-        [key.metric, key.instrument, key.venue, one.at, _written_bar(one.bar)]
+        [key.metric, key.instrument, key.venue, one.at, _written_bar(one.bar), one.home]
         for key, one in seen.items()
         if _reads(rule, key)
     ]
@@ -49,8 +49,8 @@ def _written_bar(bar: Bar) -> list[float]:
 def read_seen(document: list[list[Any]]) -> dict[MetricKey, Seen]:
     """Read back what was seen."""
     return {
-        _key(metric, instrument, venue): Seen(at, Bar(*bar))
-        for metric, instrument, venue, at, bar in document
+        _key(metric, instrument, venue): Seen(at, Bar(*bar), *home)
+        for metric, instrument, venue, at, bar, *home in document
     }
 
 

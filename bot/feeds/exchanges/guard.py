@@ -233,24 +233,27 @@ class Guard:
         shows within the bound is no jump, and may be no more than how far two exchanges usually differ.
         """
         bound = self._bound(bar.span)
-        whole = Range(bar.low, bar.high)
+        whole, reached = Range(bar.low, bar.high), self._reached.get(bar.at)
         doubtful = {one.value for one in doubted}
         kept = trusted.to(*(value for value in (bar.low, bar.high) if value not in doubtful))
         if trusted.apart(bar.open) <= bound:
             kept = kept.to(bar.open)
+        borne_out: list[float] = []
         for one in doubted:
             said = [showing for showing in heard if one.concerns(showing)]
             shown = [price for each in said for price in (each.reach.low, each.reach.high)]
-            kept = kept.to(*(whole.clamp(price) for price in shown if trusted.apart(price) > bound))
+            borne_out += [whole.clamp(price) for price in shown if trusted.apart(price) > bound]
             doubt = Doubt(self.key, one.value, bar.at, self.source, reason_of(said))
             self._doubt(doubt, trusted.clamp(one.value))
-        opened, close = kept.clamp(bar.open), bar.close
+        opened, close = kept.to(*borne_out).clamp(bar.open), bar.close
         if not is_close_good:
-            reached = self._reached.get(bar.at)
             close = trusted.clamp(bar.open) if reached is None else reached.clamp(bar.close)
             if bar.volume > 0:
                 self._refused = _keep(self._refused, bar.at, bar.close)
-        high, low = max(kept.clamp(bar.high), opened, close), min(kept.clamp(bar.low), opened, close)
+        # What was trusted before the minute need not have been traded in it.
+        sure = Range(opened, opened).to(close, *borne_out, *((reached.low, reached.high) if reached else ()))
+        high = sure.high if bar.high in doubtful else max(bar.high, sure.high)
+        low = sure.low if bar.low in doubtful else min(bar.low, sure.low)
         return Bar(bar.at, opened, high, low, close, bar.volume, bar.span)
 
     def _persists(self, bar: Bar, ahead: Sequence[Bar], near: float) -> bool:

@@ -65,7 +65,7 @@ class ExchangeMarket:
         """Give the present price with the running minute so far. Raises Unseeable."""
         feed, listed, ratio = await self._place(key)
         seen = await feed.seen(key, listed)
-        return Seen(seen.at, scaled(seen.bar, ratio))
+        return Seen(seen.at, scaled(seen.bar, ratio), self._venues.level_of(feed.name, key))
 
     async def bars(self, key: MetricKey, since: int, until: int, span: int = MINUTE) -> tuple[Bar, ...]:
         """Give the final bars of ``[since, until)``, rising and without a hole, the newest if not all.

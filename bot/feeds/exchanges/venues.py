@@ -224,6 +224,11 @@ class Venues:
         turn = None if key.venue else self._stand_ins.get(key.instrument)
         return 1.0 if turn is None or turn.venue != name else turn.ratio
 
+    def level_of(self, name: str, key: MetricKey) -> str:
+        """Name the exchange at whose level one gives a key: the home that it stands in for, or itself."""
+        turn = None if key.venue else self._stand_ins.get(key.instrument)
+        return name if turn is None or turn.venue != name else self._homes.get(key.instrument, name)
+
     def settle_ratio(self, name: str, key: MetricKey, judged: float = 1.0, own: float = 1.0) -> bool:
         """Keep how the price that was judged last compares with an exchange's own of then.
 
