@@ -48,7 +48,7 @@ async def find_author(message: discord.Message, client: discord.Client | None, c
 
 
 async def to_them_alone(replies: Replies) -> Replies:
-    """Show replies to nobody but who asked."""
+    """Show replies to nobody but who asked; what is pressed below them is said in private too."""
     async for message in replies:
         rows = tuple(tuple(replace(one, is_own=True) for one in row) for row in message.buttons)
         yield replace(message, is_private=True, buttons=rows)
