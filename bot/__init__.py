@@ -4,15 +4,17 @@ The house, from the ground up; a name imports only from storeys below its own:
 
     delays                      how long rings took
     metrics, pacing, gauges     what can be measured; when a message may go; what operators see counted
+    vigil                       whether the bot's organs are well, and what of that is told
     rules                       the alert language: text <-> tree
     engine                      observations -> transitions: series, truth, step(), the threshold index
     alerts                      what people own, and how it is worded
-    backtest                    the live engine, fed with history
+    backtest, entries           the live engine, fed with history; what a setting may say
     ports                       the sockets between the rooms: Feed, Market, Tape, Store, Chat, Clock
     looking                     the present of several series at once
     illustrate, reports         the candles of a message's chart, asked for once; the facts of a report
     watch, deliver, agenda, commands   the ways of the data: judge, send, by the clock, what people may say
     feeds, store, chats, web, settings, logs, tape, shelf   the world outside, one folder or file a kind
+    organs, heartbeat           how each organ is now; the sign of life to whoever watches from outside
     house                       the running parts, and when each of them works
     app, demo, doctor           the one builder, the demonstration, what examines a deployment
     terminal, upkeep, __main__  the command line
