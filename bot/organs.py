@@ -28,9 +28,12 @@ class Organs:
     poll_seconds: float
     now: float
 
-    def found(self) -> dict[Organ, str]:
-        """Say of each organ what ails it, as a sentence without full stop, or nothing."""
-        feeds = {one.source: self._silence(one) for one in self.exchanges}
+    def found(self) -> dict[Organ, str | None]:
+        """Say of each organ what ails it, as a sentence without full stop, or nothing.
+
+        ``None`` is for an exchange whose first look is still under way: nothing is known of it yet.
+        """
+        feeds = {one.source: self._silence(one) if _is_known(one) else None for one in self.exchanges}
         feeds |= {one.source: _failure(one) for one in self.providers}
         return {
             **{Organ(Kind.FEED, name): reason for name, reason in feeds.items()},
@@ -65,12 +68,16 @@ class Organs:
         oldest = self.now - _POLLS_UNTIL_SILENT * self.poll_seconds - _SECONDS_FOR_A_LOOK
         if health.is_well and (health.seen_at or 0) >= oldest:
             return ""
-        return health.reason or "it was not asked yet"
+        return health.reason or ("it is not looked at" if _is_known(health) else "it was not asked yet")
 
     def _stall(self, courier: Courier) -> str:
         stall = courier.stall
         is_stalled = stall is not None and self.now - stall.since >= _SECONDS_UNTIL_STALLED
         return stall.reason if stall is not None and is_stalled else ""
+
+
+def _is_known(health: Health) -> bool:
+    return health.seen_at is not None or health.failing_since is not None
 
 
 def _failure(health: Health) -> str:

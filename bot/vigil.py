@@ -59,17 +59,23 @@ class Vigil:
 
     ailments: Mapping[Organ, Ailment] = field(default_factory=dict)
 
-    def watch(self, found: Mapping[Organ, str], now: float) -> tuple[Vigil, list[Bulletin]]:
+    def watch(self, found: Mapping[Organ, str | None], now: float) -> tuple[Vigil, list[Bulletin]]:
         """Take in how every organ is at ``now``: what ails it, or empty text; gives what is to be told.
+
+        ``None`` is for one of which nothing is known: that is neither news nor the end of anything.
 
         An organ that is not among them is there no more, and nothing is told of it. One that was unwell for
         a short while only, or is well for a short while only, is no news either.
         """
         ailments: dict[Organ, Ailment] = {}
         bulletins: list[Bulletin] = []
-        for organ, reason in sorted(found.items()):
+        for organ, reason in sorted(found.items(), key=lambda one: one[0]):
             ailment = self.ailments.get(organ)
-            if reason:
+            if reason is None:
+                if ailment is None:
+                    continue
+                ailment = replace(ailment, well_since=None)
+            elif reason:
                 ailment = (
                     replace(ailment, reason=reason, well_since=None) if ailment else Ailment(reason, now)
                 )

@@ -2,7 +2,7 @@
 
 ``python -m tests.soak --days 7 --chats 1000`` prints a line a day, then how far the last day is from the
 second. All is the real program but its clock, which is moved, the exchange, which is a process on loopback,
-and the platform, which takes every message at once. People read, make and delete alerts meanwhile. What was
+and the platform, which takes every message at once. People read and change alerts meanwhile. What was
 told is kept for a day here instead of three months, so that each day clears away what the one before left.
 """
 
@@ -164,8 +164,7 @@ class Town:
             await self.say(self.dice.randrange(self.chats), self.dice.choice(_SAID))
         if self.dice.random() < 0.2:
             person = self.dice.randrange(self.chats)
-            await self.say(person, f"/delete {self.dice.randrange(1, 4)}")
-            await self.say(person, f"/alert {self.rule(person)}")
+            await self.say(person, f"/edit 1 {self.rule(person)} note {self.dice.randrange(10**6)}")
 
 
 async def soak(days: int, chats: int, markets: int, step: int, out: TextIO = sys.stdout) -> list[Day]:

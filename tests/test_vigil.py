@@ -182,6 +182,9 @@ async def test_operators_are_told_in_private_once_each_over_a_restart(database: 
     async with BinanceExchange(Ticks(clock, 100_000), ["btc/usdt"], clock.now) as exchange:
         async with house_of(exchange.root, database, clock) as house:
             await rounds(house, clock, 10)
+            assert await store.next_due("telegram", clock.time) is None, "nothing is known before a look"
+            await rounds(house, clock, 1, looks=True)
+            await rounds(house, clock, 10)
         async with house_of(exchange.root, database, clock) as house:
             await rounds(house, clock, 10)
             told = [
@@ -196,6 +199,7 @@ async def test_operators_are_told_in_private_once_each_over_a_restart(database: 
             assert {one.kind for one in told} == {Telling.HEALTH}
             for one in told:
                 await store.settle(one, Receipt("1"), clock.time)
+            assert await store.next_due("telegram", clock.time) is None, "nothing is known before a look"
             await rounds(house, clock, 10, looks=True)
             assert house.reasons() == []
             (back,) = await store.lease("telegram", clock.time, 30)
