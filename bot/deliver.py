@@ -15,7 +15,6 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import structlog
@@ -226,16 +225,10 @@ class Courier:
             if is_prompt or not self.pacer.is_busy(chat, is_group, notification.due, now):
                 return []
         try:
-            waiting = await self.outbox.gather(notification, now, _TOGETHER, LEASE)
+            return await self.outbox.gather(notification, now, _TOGETHER, LEASE)
         except StoreTrouble as trouble:
             log.error("what waits cannot be read", platform=self.chat.platform, reason=str(trouble))
             return []
-        if not notification.attempts:
-            return waiting
-        # What was tried may have arrived: it goes again as it went then, so that its nonce is the same.
-        same = list(takewhile(lambda one: one.attempts > 0, waiting))
-        await self._let_go(waiting[len(same) :])
-        return same
 
     async def _listed(self, notifications: Sequence[Notification]) -> tuple[Message, int]:
         first = notifications[0]

@@ -38,7 +38,8 @@ class SqlBundles:
         """Take the right to send what waits behind one that is leased, oldest first, for so many seconds.
 
         Behind one that was kept for quiet hours, that is what came before their end; it counts as kept, too.
-        What is urgent and what is announced is not among it.
+        Behind one that was tried before, it is what was tried with it, and nothing else. What is urgent and
+        what is announced is not among it.
         """
         before = notification.kept_until
         async with self._database.writing() as connection:
@@ -46,7 +47,7 @@ class SqlBundles:
                 select(outbox.c.chat_id).where(outbox.c.id == notification.id, is_waiting)
             )
             chosen = (
-                select(outbox.c.id, outbox.c.not_before)
+                select(outbox.c.id, outbox.c.not_before, outbox.c.attempts)
                 .where(
                     outbox.c.chat_id == chat_id,
                     outbox.c.id > notification.id,
@@ -58,7 +59,9 @@ class SqlBundles:
                 .with_for_update()
             )
             rows = (await connection.execute(chosen)).all()
-            ids = [row.id for row in takewhile(lambda row: row.not_before <= now, rows)]
+            is_again = notification.attempts > 0  # it may have arrived: it goes as it went, by the same nonce
+            due = takewhile(lambda row: row.not_before <= now and (row.attempts > 0 or not is_again), rows)
+            ids = [row.id for row in due]
             if not ids:
                 return []
             taken = (await connection.execute(in_full(ids).order_by(None).order_by(outbox.c.id))).all()
