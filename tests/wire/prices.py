@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 
 from bot.metrics import MINUTE, Bar
 from bot.ports import Clock
@@ -25,6 +25,10 @@ class Ticks:
     def price(self, symbol: str, at: float) -> float:
         """Give the last price at an instant."""
         return self._prices[bisect_right(self._ats, at) - 1]
+
+    def between(self, since: float, until: float) -> list[float]:
+        """Give the prices of the trades in ``[since, until)``."""
+        return self._prices[bisect_left(self._ats, since) : bisect_left(self._ats, until)]
 
     def bar(self, symbol: str, minute: int, until: float) -> Bar | None:
         """Give the minute that opens at ``minute`` as it stood at ``until``."""

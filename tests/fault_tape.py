@@ -1,0 +1,374 @@
+"""Let thousands of rings go out over everything that platforms and disks do to a bot.
+
+``python -m tests.fault_tape --rings 10000 [--seed N]`` takes the real store and the real courier of each
+platform, on a clock that passes as soon as everybody waits. The platforms answer as their adapters report it
+(tests/test_telegram.py and tests/test_discord.py hold them to that): limits of a chat and of the whole bot,
+403, 400, 5xx, resets before and after the message is shown, hangs, groups that move, and ten minutes of
+outage each. The database is locked now and then. All rings must be told but those that a 400 refuses, each
+chat's in their order, and what an outage dammed up must be told in the time that the limits allow.
+"""
+
+# ruff: noqa: T201, ASYNC110, PLR0917, PLW2901, PTH123, E501
+from __future__ import annotations
+
+import argparse
+import asyncio
+import heapq
+import random
+import re
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from itertools import count, pairwise
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from bot.alerts.message import Message
+from bot.alerts.people import Caller, ChatKind, ChatRef
+from bot.alerts.translator import ENGLISH
+from bot.deliver import Courier
+from bot.pacing import LIMITS
+from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLater, StoreTrouble
+from bot.store import SqlStore, open_store, upgrade
+from tests.storing import NOON, arming_of, follow, ring, tell
+
+CHATS = 400
+EVERY = 45.0
+"""Seconds between two rings of the alert that all chats follow."""
+
+OUTAGE = 600.0
+OUTAGES = {"telegram": NOON + 180, "discord": NOON + 360}
+_RING = re.compile(r"(?:now|touched) 99,(\d{3})\b")
+
+
+class Idle:
+    """A clock that passes only while everybody waits: for it, and for no answer of the database."""
+
+    def __init__(self) -> None:
+        self.time = NOON
+        self.busy = 0
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._order = count()
+
+    def now(self) -> float:
+        return self.time
+
+    def steady(self) -> float:
+        return self.time
+
+    def real(self, seconds: float) -> float:
+        return seconds
+
+    def still(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            waiting = asyncio.get_running_loop().create_future()
+            heapq.heappush(self._sleepers, (self.time + seconds, next(self._order), waiting))
+            await waiting
+
+    async def run(self) -> None:
+        """Let time pass, until cancelled."""
+        while True:
+            for _ in range(12):  # whoever was let through goes as far as it can
+                await asyncio.sleep(0)
+            if self.busy or not self._sleepers:
+                await asyncio.sleep(0.0005)
+                continue
+            at, _, waiting = heapq.heappop(self._sleepers)
+            if not waiting.done():
+                self.time = max(self.time, at)
+                waiting.set_result(None)
+
+
+class Disk:
+    """The store's outbox; now and then the database is locked, before a call has done anything."""
+
+    def __init__(self, store: SqlStore, clock: Idle, draw: random.Random, share: float) -> None:
+        self._store, self._clock, self._draw, self._share = store, clock, draw, share
+        self.locked = 0
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        call = getattr(self._store, name)
+
+        async def tried(*args: Any, **more: Any) -> Any:
+            if self._draw.random() < self._share:
+                self.locked += 1
+                raise StoreTrouble("database is locked")
+            self._clock.busy += 1
+            try:
+                return await call(*args, **more)
+            finally:
+                self._clock.busy -= 1
+
+        return tried
+
+
+FAULTS: dict[str, float] = {
+    "429 of a chat": 0.02,
+    "429 of all": 0.002,
+    "5xx": 0.02,
+    "reset": 0.02,
+    "answer lost": 0.02,
+    "hang": 0.005,
+    "403": 0.004,
+    "400": 0.001,
+}
+
+
+@dataclass
+class Platform:
+    """A platform as its adapter reports it; Discord shows a message once for each nonce."""
+
+    platform: str
+    clock: Idle
+    draw: random.Random
+    faults: dict[str, float]
+    outage: float = OUTAGE
+    adds_charts: bool = True
+    met: Counter[str] = field(default_factory=Counter)
+    shown: dict[str, list[tuple[float, list[int], str]]] = field(default_factory=lambda: defaultdict(list))
+    refused: dict[str, list[list[int]]] = field(default_factory=lambda: defaultdict(list))
+    blocked: dict[str, float] = field(default_factory=dict)
+    away: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    moved: dict[str, str] = field(default_factory=dict)
+    _nonces: set[tuple[str, str]] = field(default_factory=set)
+
+    async def send(self, chat: ChatRef, message: Message, dedupe: str = "") -> Outcome:
+        since = OUTAGES[self.platform]
+        if since <= self.clock.now() < since + self.outage:
+            self.met["outage"] += 1
+            return RetryLater(2.0, "unreachable", is_global=True)
+        if chat.chat in self.moved:
+            self.met["moved"] += 1
+            return ChatMoved(ChatRef(self.platform, self.moved[chat.chat]))
+        if self.clock.now() < self.blocked.get(chat.chat, 0.0):
+            return ChatGone("blocked")
+        await self.clock.sleep(0.05)
+        (fault,) = self.draw.choices(
+            [*self.faults, ""], [*self.faults.values(), 1 - sum(self.faults.values())]
+        )
+        self.met[fault] += 1
+        match fault:
+            case "429 of a chat":
+                return RetryLater(3.0, "slow down")
+            case "429 of all":
+                return RetryLater(5.0, "slow down", is_global=True)
+            case "5xx" | "reset":
+                return RetryLater(2.0, fault)
+            case "403":
+                self.blocked[chat.chat] = self.clock.now() + 120
+                self.away[chat.chat].append(self.clock.now())
+                return ChatGone("blocked")
+            case "400":
+                self.refused[chat.chat].append(_numbers(message))
+                return Rejected("no")
+        if self.platform == "telegram" or (chat.chat, dedupe) not in self._nonces:
+            self._nonces.add((chat.chat, dedupe))
+            self.shown[chat.chat].append((self.clock.now(), _numbers(message), dedupe))
+        if fault == "hang":
+            await self.clock.sleep(15.0)
+        return RetryLater(2.0, "no answer") if fault else Receipt(dedupe)
+
+    async def illustrate(self, chat: ChatRef, sent: str, message: Message) -> Outcome:
+        return Rejected("no chart")
+
+
+def _numbers(message: Message) -> list[int]:
+    """Name the rings that a message tells."""
+    return [int(number) for number in _RING.findall("\n".join([message.title, *message.lines]))]
+
+
+@dataclass
+class Figures:
+    """What a tape came to; ``drains`` are of each outage what was sent after it, in how long, and at best."""
+
+    rings: int = 0
+    told: int = 0
+    refused: int = 0
+    away: int = 0
+    messages: Counter[str] = field(default_factory=Counter)
+    repeated: Counter[str] = field(default_factory=Counter)
+    met: dict[str, Counter[str]] = field(default_factory=dict)
+    locked: int = 0
+    drains: dict[str, tuple[int, float, float]] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    def lines(self) -> Iterator[str]:
+        yield f"rings {self.rings}: told {self.told}, refused by a 400 {self.refused}, rung while blocked {self.away}"
+        yield f"database locked {self.locked} times"
+        yield f"messages {dict(self.messages)}, of them repeated {dict(self.repeated)}"
+        for platform, met in self.met.items():
+            yield f"{platform}: {dict(met)}"
+        for platform, (sent, took, best) in self.drains.items():
+            yield f"{platform}: {sent} messages after its outage in {took:.1f} s, at best {best:.1f} s"
+        yield f"lost, out of order or too slow: {len(self.faults)}"
+        yield from self.faults[:20]
+
+
+def _person(number: int) -> Caller:
+    platform = "telegram" if number % 2 else "discord"
+    is_group = number % 8 == 1
+    kind = ChatKind.GROUP if is_group else ChatKind.PRIVATE
+    chat = f"-{number}" if is_group else str(number)
+    return Caller(ChatRef(platform, chat), kind, f"person-{number}", f"name-{number}")
+
+
+async def run(rings: int, seed: int, folder: Path, outage: float = OUTAGE) -> Figures:
+    """Live through a tape, and compare."""
+    draw, clock, figures = random.Random(seed), Idle(), Figures()
+    url = f"sqlite+aiosqlite:///{folder / 'tocsin.db'}"
+    await upgrade(url)
+    store = await open_store(url)
+    try:
+        platforms = {name: Platform(name, clock, draw, dict(FAULTS), outage) for name in OUTAGES}
+        people = [_person(number) for number in range(min(CHATS, max(8, rings // 25)))]
+        await store.publish(people[0], "one", "btc < 100000", NOON)
+        for who in people:
+            await follow(store, who, "one")
+        disk = Disk(store, clock, draw, 0.01)
+        episodes = -(-rings // len(people))
+        passing = asyncio.create_task(clock.run())
+        couriers = [
+            Courier(disk, one, clock, lambda *_: ENGLISH)  # type: ignore[arg-type]
+            for one in platforms.values()
+        ]
+        working = [asyncio.create_task(courier.run()) for courier in couriers]
+        try:
+            await _ring(store, clock, platforms, people, episodes, couriers)
+            await _settled(store, clock, platforms, people)
+        finally:
+            for task in (*working, passing):
+                task.cancel()
+            await asyncio.gather(*working, passing, return_exceptions=True)
+    finally:
+        await store.close()
+    figures.rings, figures.locked = episodes * len(people), disk.locked
+    for one in platforms.values():
+        _compare(one, [who for who in people if who.chat.platform == one.platform], episodes, figures)
+    return figures
+
+
+async def _ring(
+    store: SqlStore,
+    clock: Idle,
+    platforms: dict[str, Platform],
+    people: list[Caller],
+    episodes: int,
+    couriers: list[Courier],
+) -> None:
+    """Ring again and again; some groups move, and who was blocked comes back."""
+    arming = await arming_of(store, people[0], "one")
+    for episode in range(1, episodes + 1):
+        clock.busy += 1
+        price = 99_000.0 + episode  # by which a message tells which ring it is
+        told = ring(arming, episode, at=clock.now(), value=price)
+        told = replace(told, facts={"value": price, "now": price, "at": clock.now()})
+        await tell(store, told, at=clock.now())
+        await _meet(store, clock, platforms, people)
+        if episode % 5 == 0:
+            groups = [who for who in people if who.kind is ChatKind.GROUP]
+            moving = groups[episode // 5 % len(groups)].chat
+            platforms[moving.platform].moved.setdefault(moving.chat, f"-100{moving.chat[1:]}")
+        for courier in couriers:
+            courier.wake()
+        clock.busy -= 1
+        await clock.sleep(EVERY)
+
+
+async def _meet(store: SqlStore, clock: Idle, platforms: dict[str, Platform], people: list[Caller]) -> None:
+    for who in people:
+        one = platforms[who.chat.platform]
+        place = one.moved.get(who.chat.chat, who.chat.chat)
+        if one.blocked.get(place, clock.now()) < clock.now():
+            del one.blocked[place]
+            back = Caller(ChatRef(who.chat.platform, place), who.kind, who.person, who.name)
+            await store.meet(back, clock.now())
+
+
+async def _settled(
+    store: SqlStore, clock: Idle, platforms: dict[str, Platform], people: list[Caller]
+) -> None:
+    """Wait until nothing is due any more."""
+    quiet = 0
+    while quiet < 5:
+        await clock.sleep(60.0)
+        clock.busy += 1
+        await _meet(store, clock, platforms, people)
+        due = [await store.next_due(name, clock.now()) for name in platforms]
+        is_quiet = due == [None, None] and not any(one.blocked for one in platforms.values())
+        quiet = quiet + 1 if is_quiet else 0
+        clock.busy -= 1
+
+
+def _compare(one: Platform, people: list[Caller], episodes: int, figures: Figures) -> None:
+    figures.met[one.platform] = one.met
+    end = OUTAGES[one.platform] + one.outage
+    for who in people:
+        places = [who.chat.chat, *([one.moved[who.chat.chat]] if who.chat.chat in one.moved else [])]
+        messages = [told for place in places for told in one.shown[place]]
+        first: list[int] = []
+        for _, numbers, _ in messages:
+            figures.messages[one.platform] += 1
+            new = [number for number in numbers if number not in first]
+            figures.repeated[one.platform] += not new
+            first += new
+        refused = {number for place in places for numbers in one.refused[place] for number in numbers}
+        figures.told += len(first)
+        left = [at for place in places for at in one.away[place]]
+        gone = set(range(1, episodes + 1)) - set(first)
+        owed_not = {  # who has blocked the bot is promised nothing until they are back
+            number for number in gone for at in left if 0 <= NOON + (number - 1) * EVERY - at < 240
+        }
+        figures.away += len(owed_not - refused)
+        gone -= owed_not - refused
+        figures.refused += len(gone & refused)
+        if gone - refused:
+            figures.faults.append(f"{who.chat}: {sorted(gone - refused)} were never told")
+        if first != sorted(first):
+            figures.faults.append(f"{who.chat}: told in the order {first}")
+    _drain(one, end, figures)
+
+
+def _drain(one: Platform, end: float, figures: Figures) -> None:
+    """Compare the time to tell what an outage dammed up with what the limit of all allows."""
+    after = sorted(at for told in one.shown.values() for at, _, _ in told if at >= end)
+    for place, (before, at) in enumerate(pairwise(after), 1):
+        if at - before > _PAUSE:
+            after = after[:place]
+            break
+    if not after:
+        return
+    took, best = after[-1] - end, len(after) / LIMITS[one.platform].overall.per_second
+    figures.drains[one.platform] = len(after), took, best
+    allowed = best * 1.1 + _FIRST + 5.0 * one.met["429 of all"]
+    if took > allowed:
+        figures.faults.append(f"{one.platform}: {len(after)} messages in {took:.1f} s, not {allowed:.1f} s")
+
+
+_PAUSE = 3.0
+_FIRST = 6.0
+"""Seconds without any message after which the dam is empty, and until its end is noticed, and one is tried again."""
+
+
+def main() -> int:
+    """Read how many rings, and print the figures; the exit code says whether all is well."""
+    parser = argparse.ArgumentParser(description="tell rings over all faults of platforms and disk")
+    parser.add_argument("--rings", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    with tempfile.TemporaryDirectory() as folder:
+        figures = asyncio.run(run(given.rings, given.seed, Path(folder)))
+    print("\n".join(figures.lines()))
+    return 1 if figures.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""Give life to the bot again and again: ``python -m tests.kills_bot`` loads it once and forks.
+
+Each line of the input is the settings of a life as JSON. It is answered by the process id of that life, and
+at its end by how it ended. A life is a process of its own that opens the database, takes its claim and
+connects anew; what forking spares is only the reading of the program.
+"""
+
+# ruff: noqa: T201, ASYNC110, PLR0917, PLW2901, PTH123, E501
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import ccxt.async_support
+import structlog
+
+import bot.chats.charts
+import bot.chats.discord
+import bot.chats.telegram
+from bot.app import build_chats, open_house
+from bot.settings import Settings
+from bot.store import claim
+
+_LOADED = ccxt.async_support, bot.chats.charts, bot.chats.discord, bot.chats.telegram
+
+
+class Swift:
+    """A clock that runs ``rate`` times as fast as the machine's, the same in every process.
+
+    It showed ``start`` when ``time.monotonic()`` was ``began``. Nobody can hold it: prices, bot and platforms
+    stay on one time, whoever is killed.
+    """
+
+    def __init__(self, start: float, began: float, rate: float) -> None:
+        self._start, self._began, self._rate = start, began, rate
+
+    def now(self) -> float:
+        return self._start + (time.monotonic() - self._began) * self._rate
+
+    def steady(self) -> float:
+        return self.now()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds / self._rate))
+
+    def real(self, seconds: float) -> float:
+        return seconds / self._rate
+
+    def still(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+async def _live(settings: Settings, clock: Swift) -> None:
+    with claim(settings.database_url, str(os.getpid())):
+        async with open_house(settings, clock, build_chats(settings, clock), throttle=False) as house:
+            await house.run(asyncio.Event())
+
+
+def _begin(line: str) -> None:
+    """Be one life, until killed."""
+    given: dict[str, Any] = json.loads(line)
+    clock = Swift(*given.pop("clock"))
+    log = open(given.pop("log"), "a", buffering=1)  # noqa: SIM115 - it lasts as long as the process
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(log),
+        wrapper_class=structlog.make_filtering_bound_logger(30),
+    )
+    os.dup2(log.fileno(), 2)
+    asyncio.run(_live(Settings(**given), clock))
+
+
+def main() -> None:
+    """Fork a life for each line that is read."""
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            try:
+                _begin(line)
+            finally:
+                os._exit(1)
+        print(child, flush=True)
+        print(os.waitpid(child, 0)[1], flush=True)
+
+
+if __name__ == "__main__":
+    main()
