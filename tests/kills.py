@@ -10,7 +10,7 @@ ring must be a row of the outbox for its chat, each row have its message, and ea
 rows: what has none is a repetition, and was in flight when the bot was killed.
 """
 
-# ruff: noqa: T201, ASYNC110, PLR0917, PLW2901, PTH123, E501
+# ruff: noqa: T201
 from __future__ import annotations
 
 import argparse
@@ -273,7 +273,9 @@ class Run:
             case "after a send":
                 self.telegram.order("sendmessage", *[MUTE] * self.random.choice([1, 3]))
                 said = len(self.telegram.calls)
-                while not any(call.method == "sendMessage" for call in self.telegram.calls[said:]):
+                while not any(  # noqa: ASYNC110 - another process sends
+                    call.method == "sendMessage" for call in self.telegram.calls[said:]
+                ):
                     await asyncio.sleep(0.002)
             case "after a post" | "after a list":
                 text = "messages at once" if way == "after a list" else ""
@@ -304,12 +306,12 @@ class Run:
             "select a.id, a.alert_id, a.rule, a.seen, a.made_at, a.retired_at, s.cursor from armings a "
             "left join alert_states s on s.arming_id = a.id"
         )
-        for arming, alert, rule, seen, made, retired, cursor in self.query(chosen):
+        for arming, number, rule, seen, made, retired, cursor in self.query(chosen):
             self.figures.alerts += 1
             touch = _TOUCH.fullmatch(rule)
             if not touch:
                 continue
-            alert = _alert(f"alert {alert}, arming {arming}: {rule}", touch, json.loads(seen), made)
+            alert = _alert(f"alert {number}, arming {arming}: {rule}", touch, json.loads(seen), made)
             told = self.query(
                 f"select at, is_early from rings where arming_id = {arming} and corrected_at is null"  # noqa: S608
             )

@@ -5,7 +5,7 @@ at its end by how it ended. A life is a process of its own that opens the databa
 connects anew; what forking spares is only the reading of the program.
 """
 
-# ruff: noqa: T201, ASYNC110, PLR0917, PLW2901, PTH123, E501
+# ruff: noqa: T201, PTH123
 from __future__ import annotations
 
 import asyncio

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import pytest
 from aiohttp import web
@@ -82,7 +83,9 @@ class Scene:
         return self.server.texts(ANN)
 
     def rings(self) -> list[str]:
-        return [text for text in self.texts() if "came true" in text]
+        """Give each ring with the line below it, whether it came alone or in a list with others."""
+        lines = [line.strip("• ") for text in self.texts() for line in text.splitlines()]
+        return [" ".join(pair) for pair in pairwise(lines) if " came true: " in pair[0]]
 
     async def pass_time(self, seconds: float) -> None:
         """Let time pass, and whoever is due in it look."""

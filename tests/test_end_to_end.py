@@ -168,7 +168,9 @@ async def running(
     done = asyncio.Event()
     async with AsyncExitStack() as stack:
         chats = platform.chats(settings, clock)
-        house = await stack.enter_async_context(open_house(settings, clock, chats, throttle=False))
+        # Between two lines of a story hours may pass: long enough for anything to be told as unwell.
+        opening = open_house(settings, clock, chats, throttle=False, tells_operators=False)
+        house = await stack.enter_async_context(opening)
         task = asyncio.create_task(house.run(done))
         try:
             yield

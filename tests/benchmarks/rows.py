@@ -73,6 +73,7 @@ class Sizes:
     hours: int = 720
     rings: int = 100
     followers: int = 10_000
+    platforms: tuple[str, ...] = ("Discord", "Telegram")
     typists: int = 50
     rounds: int = 10
     markets: int = 2_000
@@ -80,6 +81,10 @@ class Sizes:
     kept_markets: int = 100
     kept_hours: int = 24
     kept_minutes: int = 10
+
+
+_ANSWERED = {"Discord": 3.0, "Telegram": 6.0}
+"""Seconds to the first sign of an answer: Discord's own deadline, and what a person waits in patience."""
 
 
 def rows(sizes: Sizes) -> Iterator[Row]:
@@ -93,8 +98,8 @@ def rows(sizes: Sizes) -> Iterator[Row]:
     yield memory(sizes.rules // 10, sizes.hours * 12)
     yield level(sizes.followers)
     yield from latency(sizes.rings)
-    for platform, goal in (("Discord", 3.0), ("Telegram", 6.0)):
-        yield typing_at_once(platform, goal, sizes.typists, sizes.rounds)
+    for platform in sizes.platforms:
+        yield typing_at_once(platform, _ANSWERED[platform], sizes.typists, sizes.rounds)
     yield loop_lag(sizes.markets, sizes.seconds)
     yield kept_by_day(sizes.kept_markets, sizes.kept_hours, sizes.kept_minutes)
 

@@ -138,6 +138,7 @@ class Guard:
     _is_founded: bool = False
     _swing: float = LEAST_BOUND / SWINGS
     _reached: dict[int, Range] = field(default_factory=dict)
+    _hearsay: dict[int, Range] = field(default_factory=dict)
     _settled: dict[int, Bar] = field(default_factory=dict)
     _refused: dict[int, float] = field(default_factory=dict)
     _told: dict[int, Range] = field(default_factory=dict)
@@ -290,7 +291,8 @@ class Guard:
         and vouches for nothing in its bar.
         """
         price = one.value if self._price is None else self._price
-        trusted = self._reached.get(minute_of(one.at), Range(price, price)).to(price)
+        heard_of = self._reached if self._is_founded else self._hearsay
+        trusted = heard_of.get(minute_of(one.at), Range(price, price)).to(price)
         jump = Suspicion(self.key, one.value, trusted, one.at)
         if jump.jump > self._bound(one.at - self._priced_at):
             if heard is None:
@@ -299,9 +301,11 @@ class Guard:
                 self._withhold(jump, [showing for showing in heard if jump.concerns(showing)])
                 return None
         minute = minute_of(one.at)
-        reach = self._reached.get(minute, Range(one.value, one.value)).to(one.value)
+        reach = heard_of.get(minute, Range(one.value, one.value)).to(one.value)
         if self._is_founded:
             self._reached = _keep(self._reached, minute, reach)
+        else:
+            self._hearsay = _keep(self._hearsay, minute, reach)
         if one.at >= self._priced_at:
             self._price, self._priced_at = one.value, one.at
         self._bear_out(minute, reach)
