@@ -6,7 +6,6 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import pytest
 from aiohttp import web
@@ -83,9 +82,9 @@ class Scene:
         return self.server.texts(ANN)
 
     def rings(self) -> list[str]:
-        """Give each ring with the line below it, whether it came alone or in a list with others."""
-        lines = [line.strip("• ") for text in self.texts() for line in text.splitlines()]
-        return [" ".join(pair) for pair in pairwise(lines) if " came true: " in pair[0]]
+        """Give each ring, whether it came alone or in a list with others."""
+        parts = [part.strip() for text in self.texts() for part in f"\n{text}".split("\n• ")]
+        return [part for part in parts if " came true: " in part]
 
     async def pass_time(self, seconds: float) -> None:
         """Let time pass, and whoever is due in it look."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 import tomllib
+from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import product, starmap
@@ -175,10 +176,25 @@ def of_candles(frame: st.SearchStrategy[Duration]) -> st.SearchStrategy[Value]:
     )
 
 
+def currencies(value: object) -> set[str]:
+    """Name the currencies of all prices in a value."""
+    if isinstance(value, Instrument):
+        return {value.quote} - {""}
+    if isinstance(value, tuple):
+        return {one for part in value for one in currencies(part)}
+    return (
+        currencies(tuple(getattr(value, each.name) for each in fields(value)))
+        if is_dataclass(value)
+        else set()
+    )
+
+
 def grown_values(values: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
     """Arithmetic that keeps a unit."""
     return st.one_of(
-        st.builds(Arithmetic, values, st.sampled_from("+-"), values | bounds),
+        st.builds(Arithmetic, values, st.sampled_from("+-"), values | bounds).filter(
+            lambda one: len(known := currencies(one)) < 2 or known <= DOLLARS
+        ),
         st.builds(Arithmetic, numbers, st.just("*"), values),
         st.builds(Arithmetic, values, st.sampled_from("*/"), numbers | level_refs),
         st.builds(Negative, values),
