@@ -32,14 +32,20 @@ class SqlForgetting:
 
         Each series of each provider is a transaction of its own, so that nothing waits for long.
         """
-        series = select(observations.c.metric, observations.c.instrument, observations.c.source).distinct()
-        async with self._database.reading() as connection:
-            found = (await connection.execute(series)).all()
-            resting = await _resting(connection)
+        series, resting = await self._series()
         gone = 0
-        for metric, instrument, source in found:
-            gone += await self._forget(MetricKey(metric, instrument), source, resting, cut, now)
+        for key, source in series:
+            gone += await self._forget(key, source, resting, cut, now)
         return gone
+
+    @whole
+    async def _series(self) -> tuple[list[tuple[MetricKey, str]], set[int]]:
+        """Name every series of every provider, and the sessions that rings rest on."""
+        chosen = select(observations.c.metric, observations.c.instrument, observations.c.source).distinct()
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(chosen)).all()
+            resting = await _resting(connection)
+        return [(MetricKey(row.metric, row.instrument), row.source) for row in rows], resting
 
     @whole
     async def _forget(
