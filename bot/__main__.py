@@ -69,7 +69,8 @@ def demo(json: Json = False) -> None:
     """
     from bot.demo import play
 
-    raise typer.Exit(finish(play(json, sys.stdout), begin_log("WARNING")))
+    # On its clock hours pass between two looks, so that everything seems unwell now and then.
+    raise typer.Exit(finish(play(json, sys.stdout), begin_log("ERROR")))
 
 
 @app.command()
