@@ -15,7 +15,7 @@ minutes in a row were traded is trusted without anybody else's word.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log, sqrt
 from typing import TypeVar
@@ -138,7 +138,6 @@ class Guard:
     _is_founded: bool = False
     _swing: float = LEAST_BOUND / SWINGS
     _reached: dict[int, Range] = field(default_factory=dict)
-    _hearsay: dict[int, Range] = field(default_factory=dict)
     _settled: dict[int, Bar] = field(default_factory=dict)
     _refused: dict[int, float] = field(default_factory=dict)
     _told: dict[int, Range] = field(default_factory=dict)
@@ -151,7 +150,7 @@ class Guard:
         self._now = now
         if close is None:
             return
-        self._is_founded = True
+        self._found()
         knows_better = self._closed_at < since <= self._priced_at + MINUTE
         if since != self._closed_at and not knows_better:
             self._close, self._closed_at = close, since
@@ -217,7 +216,7 @@ class Guard:
         base = self._close if bar.at >= self._closed_at else None
         has_gap = base is not None and bar.at > self._closed_at
         first = bar.at - MINUTE if has_gap else bar.at
-        printed = [reach for minute, reach in self._reached.items() if first <= minute <= last]
+        printed = [reach for minute, reach in self._vouching.items() if first <= minute <= last]
         if has_gap and printed:
             start, known_at = printed[0], first
         else:
@@ -234,7 +233,7 @@ class Guard:
         shows within the bound is no jump, and may be no more than how far two exchanges usually differ.
         """
         bound = self._bound(bar.span)
-        whole, reached = Range(bar.low, bar.high), self._reached.get(bar.at)
+        whole, reached = Range(bar.low, bar.high), self._vouching.get(bar.at)
         doubtful = {one.value for one in doubted}
         kept = trusted.to(*(value for value in (bar.low, bar.high) if value not in doubtful))
         if trusted.apart(bar.open) <= bound:
@@ -271,8 +270,8 @@ class Guard:
 
     def _follow(self, bar: Bar) -> None:
         """Take a trusted bar for what the next is compared with."""
+        self._found()
         self._close, self._closed_at = bar.close, bar.end
-        self._is_founded = True
         if bar.end <= self._newest:
             return
         self._newest = bar.end
@@ -291,8 +290,7 @@ class Guard:
         and vouches for nothing in its bar.
         """
         price = one.value if self._price is None else self._price
-        heard_of = self._reached if self._is_founded else self._hearsay
-        trusted = heard_of.get(minute_of(one.at), Range(price, price)).to(price)
+        trusted = self._reached.get(minute_of(one.at), Range(price, price)).to(price)
         jump = Suspicion(self.key, one.value, trusted, one.at)
         if jump.jump > self._bound(one.at - self._priced_at):
             if heard is None:
@@ -301,11 +299,8 @@ class Guard:
                 self._withhold(jump, [showing for showing in heard if jump.concerns(showing)])
                 return None
         minute = minute_of(one.at)
-        reach = heard_of.get(minute, Range(one.value, one.value)).to(one.value)
-        if self._is_founded:
-            self._reached = _keep(self._reached, minute, reach)
-        else:
-            self._hearsay = _keep(self._hearsay, minute, reach)
+        reach = self._reached.get(minute, Range(one.value, one.value)).to(one.value)
+        self._reached = _keep(self._reached, minute, reach)
         if one.at >= self._priced_at:
             self._price, self._priced_at = one.value, one.at
         self._bear_out(minute, reach)
@@ -322,6 +317,16 @@ class Guard:
             if before is not None:
                 self._doubt(before, jump.trusted.clamp(before.value))
         self._unconfirmed = Doubt(self.key, jump.value, jump.at, self.source, reason_of(said))
+
+    def _found(self) -> None:
+        """Note that something is known to compare with; prints of before that go on vouching for nothing."""
+        if not self._is_founded:
+            self._is_founded, self._reached = True, {}
+
+    @property
+    def _vouching(self) -> Mapping[int, Range]:
+        """How far the prints of each minute went, of those that count in its bar."""
+        return self._reached if self._is_founded else {}
 
     # --- what both need -----------------------------------------------------------------------------------
 
