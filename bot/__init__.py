@@ -10,7 +10,7 @@ The house, from the ground up; a name imports only from storeys below its own:
     alerts                      what people own, and how it is worded
     backtest, entries           the live engine, fed with history; what a setting may say
     ports                       the sockets between the rooms: Feed, Market, Tape, Store, Chat, Clock
-    looking                     the present of several series at once
+    looking, bell               the present of several series at once; what ends a rest
     illustrate, reports         the candles of a message's chart, asked for once; the facts of a report
     watch, deliver, agenda, commands   the ways of the data: judge, send, by the clock, what people may say
     feeds, store, chats, web, settings, logs, tape, shelf   the world outside, one folder or file a kind

@@ -6,13 +6,13 @@ nothing ran is told when it runs again, once, however often it was missed.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
 
+from bot.bell import Bell
 from bot.pacing import backoff
 from bot.ports import StoreTrouble
 from bot.reports import Memory, gather
@@ -41,30 +41,30 @@ class Agenda:
     clock: Clock
     after: Callable[[], None] = lambda: None
     longest_rest: float = 60.0
-    _bell: asyncio.Event = field(default_factory=asyncio.Event)
+    _bell: Bell = field(default_factory=Bell)
 
     async def run(self) -> None:
         """Tell what is due whenever it is due, until cancelled."""
         failures = 0
         while True:
-            self._bell.clear()
+            self._bell.mute()
             try:
                 with self.clock.still():
                     told = await self.turn()
                 due = await self.pages.next_due_at()
             except StoreTrouble as trouble:
                 log.error("the agenda cannot be read", reason=str(trouble))
-                await self._rest(backoff(failures, first=1.0, most=30.0))
+                await self._bell.rest(self.clock, backoff(failures, first=1.0, most=30.0))
                 failures += 1
                 continue
             failures = 0
             if not told:
                 wait = self.longest_rest if due is None else due - self.clock.now()
-                await self._rest(min(max(wait, 0.01), self.longest_rest))
+                await self._bell.rest(self.clock, min(max(wait, 0.01), self.longest_rest))
 
     def wake(self) -> None:
         """Say that something else may be due first."""
-        self._bell.set()
+        self._bell.ring()
 
     async def turn(self) -> int:
         """Tell what is due now; gives how much that was."""
@@ -79,12 +79,3 @@ class Agenda:
         facts = await gather(self.memory, self.market, due.chat, now, since=since, span=span)
         if await self.pages.tell(due, facts, now):
             self.after()
-
-    async def _rest(self, seconds: float) -> None:
-        waits = {asyncio.create_task(self._bell.wait()), asyncio.create_task(self.clock.sleep(seconds))}
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)

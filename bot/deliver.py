@@ -25,6 +25,7 @@ from bot.alerts.hours import read_quiet
 from bot.alerts.message import Message
 from bot.alerts.models import Telling
 from bot.alerts.wording import PATIENCE, word
+from bot.bell import Bell
 from bot.looking import look
 from bot.pacing import LIMITS, Pacer, Stall, backoff
 from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLater, StoreTrouble
@@ -86,7 +87,7 @@ class Courier:
     longest_rest: float = 60.0
     illustrate: Callable[[Message, float | None], Awaitable[Message]] | None = None
     market: Market | None = None
-    _bell: asyncio.Event = field(default_factory=asyncio.Event)
+    _bell: Bell = field(default_factory=Bell)
     _pacer: Pacer | None = None
     stall: Stall | None = None
     _failures: int = 0
@@ -110,7 +111,7 @@ class Courier:
 
     async def _run(self) -> None:
         while not self._is_closed:
-            self._bell.clear()
+            self._bell.mute()
             try:
                 with self.clock.still():
                     carried = await self.drain()
@@ -123,16 +124,16 @@ class Courier:
             else:
                 self._failures = 0
             if delay and not self._is_closed:
-                await self._rest(delay)
+                await self._bell.rest(self.clock, delay)
 
     def close(self) -> None:
         """Begin no further message; ``run`` ends when those under way are settled."""
         self._is_closed = True
-        self._bell.set()
+        self._bell.ring()
 
     def wake(self) -> None:
         """Say that something new may be due."""
-        self._bell.set()
+        self._bell.ring()
 
     async def drain(self) -> int:
         """Send what is due now, one message of each chat; gives how many were leased.
@@ -157,7 +158,7 @@ class Courier:
 
         def end(done: asyncio.Task[None]) -> None:
             tasks.discard(done)
-            self._bell.set()
+            self._bell.ring()
             if not done.cancelled() and (error := done.exception()) is not None:
                 log.error("a task beside the drain failed", error=type(error).__name__)
 
@@ -361,15 +362,6 @@ class Courier:
 
     def _stall(self, reason: str) -> None:
         self.stall = Stall(self.stall.since if self.stall else self.clock.now(), reason.rstrip("."))
-
-    async def _rest(self, seconds: float) -> None:
-        waits = {asyncio.create_task(self._bell.wait()), asyncio.create_task(self.clock.sleep(seconds))}
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
 
 
 def _observe_ring(notification: Notification, now: float) -> None:

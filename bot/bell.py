@@ -1,0 +1,35 @@
+"""A bell that ends a rest: for who works when something is due, or when somebody says that it may be."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bot.ports import Clock
+
+
+@dataclass(slots=True)
+class Bell:
+    """Wakes one sleeper. What rings while nobody rests is kept until ``mute``."""
+
+    _event: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ring(self) -> None:
+        """Wake who rests, or will."""
+        self._event.set()
+
+    def mute(self) -> None:
+        """Forget what rang so far: what it said is looked at now."""
+        self._event.clear()
+
+    async def rest(self, clock: Clock, seconds: float) -> None:
+        """Wait so many seconds of a clock, or until it rings."""
+        waits = {asyncio.create_task(self._event.wait()), asyncio.create_task(clock.sleep(seconds))}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
