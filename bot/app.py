@@ -33,14 +33,14 @@ from bot.commands import COMMANDS, Office, make_desk
 from bot.commands.preview import fetch
 from bot.deliver import Courier
 from bot.engine.past import Past, Unfit
-from bot.feeds.exchanges import build_feeds
-from bot.feeds.metrics.board import build_metrics
+from bot.feeds.exchanges import Exchanges, build_feeds
+from bot.feeds.metrics.board import MetricFeeds, build_metrics
 from bot.feeds.metrics.providers import push
 from bot.heartbeat import Heartbeat
 from bot.house import House
 from bot.illustrate import Illustrator
 from bot.metrics import Batch, minute_of
-from bot.ports import Chat, Choice, Clock, Desk, Replies, UnknownInstrument
+from bot.ports import Chat, Choice, Clock, Desk, Notebook, Replies, UnknownInstrument
 from bot.ports.places import Place
 from bot.rules import instruments
 from bot.rules.tree import Rule
@@ -123,16 +123,7 @@ async def open_house(
             after_listing=after_listing,
         )
         stack.push_async_callback(exchanges.close)
-        can_push = {push.TOKEN: "on"} if settings.push_token else {}
-        metrics = build_metrics(
-            settings.providers,
-            settings.for_providers() | can_push,
-            clock,
-            gateway=settings.feed_gateway,
-            doors=exchanges.doors,
-            thread=exchanges.thread,
-            notebook=store,
-        )
+        metrics = build_providers(settings, clock, exchanges, store)
         stack.push_async_callback(metrics.close)
         late_after = _SECONDS_UNTIL_FINAL + _POLLS_UNTIL_LATE * settings.poll_seconds
         patience = max(PATIENCE, late_after)
@@ -244,6 +235,22 @@ async def fetch_history(
         raise Unfit(f"No exchange that I watch lists {error.name}.{nearest}") from error
     finally:
         await exchanges.close()
+
+
+def build_providers(
+    settings: Settings, clock: Clock, exchanges: Exchanges, notebook: Notebook | None = None
+) -> MetricFeeds:
+    """Build a feed for each provider of metrics that can be asked; ``notebook`` is where they remember."""
+    can_push = {push.TOKEN: "on"} if settings.push_token else {}
+    return build_metrics(
+        settings.providers,
+        settings.for_providers() | can_push,
+        clock,
+        gateway=settings.feed_gateway,
+        doors=exchanges.doors,
+        thread=exchanges.thread,
+        notebook=notebook,
+    )
 
 
 def build_chats(settings: Settings, clock: Clock, studio: Studio | None = None) -> list[Chat]:

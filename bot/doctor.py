@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from bot.app import build_providers
 from bot.feeds.exchanges import Exchanges, build_feeds
 from bot.feeds.exchanges.feed import ExchangeFeed
-from bot.feeds.metrics.board import build_metrics
-from bot.feeds.metrics.providers import push
 from bot.ports import Finding, StoreTrouble, Unseeable
 from bot.store import check, path_of
 
@@ -137,15 +136,7 @@ async def _exchange(feed: ExchangeFeed) -> Finding:
 
 
 async def _providers(settings: Settings, clock: Clock, exchanges: Exchanges) -> Finding:
-    can_push = {push.TOKEN: "on"} if settings.push_token else {}
-    metrics = build_metrics(
-        settings.providers,
-        settings.for_providers() | can_push,
-        clock,
-        gateway=settings.feed_gateway,
-        doors=exchanges.doors,
-        thread=exchanges.thread,
-    )
+    metrics = build_providers(settings, clock, exchanges)
     try:
         used = [feed.plug.name for feed in metrics.feeds]
         lacking = sorted({f"{plug.name} ({need})" for plug, need in metrics.lacking.items()})

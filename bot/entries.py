@@ -6,6 +6,7 @@ A ValueError says what is wrong without the value, which may be a secret.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -52,38 +53,25 @@ def seconds(value: Any) -> float:
     return given
 
 
-def telegram_token(value: Any) -> Any:
-    """Accept a token of Telegram."""
-    # Exactly what the log's redaction knows for a token: one that it would miss is not accepted.
-    if isinstance(value, str) and not re.fullmatch(r"\d{6,}:[\w-]{10,}", value := value.strip(), re.ASCII):
-        raise ValueError("is no bot token")
-    return value
+def _shaped(pattern: str, refusal: str) -> Callable[[Any], Any]:
+    def accept(value: Any) -> Any:
+        if isinstance(value, str) and not re.fullmatch(pattern, value := value.strip(), re.ASCII):
+            raise ValueError(refusal)
+        return value
+
+    return accept
 
 
-def discord_token(value: Any) -> Any:
-    """Accept a token of Discord."""
-    if isinstance(value, str) and not re.fullmatch(r"[\w.-]{10,}", value := value.strip(), re.ASCII):
-        raise ValueError("is no bot token")
-    return value
+# Exactly what the log's redaction knows for a token: one that it would miss is not accepted.
+telegram_token = _shaped(r"\d{6,}:[\w-]{10,}", "is no bot token")
+discord_token = _shaped(r"[\w.-]{10,}", "is no bot token")
 
-
-def key(value: Any) -> Any:
-    """Accept an API key."""
-    # It goes into a header, and the log redacts it by value: a short one would redact words.
-    if isinstance(value, str) and not re.fullmatch(r"[!-~]{8,200}", value := value.strip(), re.ASCII):
-        raise ValueError("is no API key")
-    return value
-
+# It goes into a header, and the log redacts it by value: a short one would redact words.
+key = _shaped(r"[!-~]{8,200}", "is no API key")
+push_token = _shaped(r"[\w.~+/=-]{16,200}", "is no token that is long enough to be one")
 
 Key = Annotated[SecretStr | None, BeforeValidator(key)]
 """The key of a provider of metrics."""
-
-
-def push_token(value: Any) -> Any:
-    """Accept a token that is long enough to be one."""
-    if isinstance(value, str) and not re.fullmatch(r"[\w.~+/=-]{16,200}", value := value.strip(), re.ASCII):
-        raise ValueError("is no token that is long enough to be one")
-    return value
 
 
 def providers(value: Any) -> Any:
