@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
 
 from bot.alerts.chart import Chart
 from bot.alerts.message import Button, Message, say
@@ -264,9 +262,7 @@ async def test_an_answer_may_be_a_chart_and_a_later_one_takes_its_place(
 
 
 @pytest.fixture
-async def discord(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DiscordServer]:
-    monkeypatch.setattr(Route, "BASE", Route.BASE)
-    monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
+async def discord() -> AsyncIterator[DiscordServer]:
     async with DiscordServer() as server:
         yield server
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,13 +79,6 @@ class FrontDesk:
 
     def desk(self) -> Desk:
         return Desk(self.dispatch, self.complete)
-
-
-@pytest.fixture(autouse=True)
-def _own_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the library its own addresses back after each test."""
-    monkeypatch.setattr(Route, "BASE", Route.BASE)
-    monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,13 +25,6 @@ RING = Message("#1 BTC/USDT fell.", ("> Note: hold",), code="> a", buttons=ROWS)
 TEXT = "**#1 BTC/USDT fell.**\n\\> Note: hold\n```\n> a\n```"
 SHOWN = (("Arm again", "say:/resume 1"), ("Delete", "say:/delete 1 ask"))
 PICTURE = FlowChart("Flows", "millions", (Flow("20", "Nov", 5.0, "+5"),), "not final")
-
-
-@pytest.fixture(autouse=True)
-def _own_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the library its own addresses back after each test."""
-    monkeypatch.setattr(Route, "BASE", Route.BASE)
-    monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from bot.metrics import MINUTE, Bar, Batch, MetricKey, Unseen, Want, join, minut
 from bot.ports import UnknownInstrument, Unseeable
 from bot.rules.tree import Instrument
 from tests.conftest import SetClock
+from tests.feed_faults import shrunken
 from tests.wire import exchanges as wire
 from tests.wire.exchanges import EXCHANGES, Trades, Weather, middleware_of
 
@@ -474,23 +475,8 @@ async def test_an_exchange_that_lists_nothing_is_asked_until_it_does(scene: Scen
 
 async def test_a_shrunken_list_of_prices_is_a_failed_look(scene: Scene) -> None:
     await scene.poll(Want(BTC, scene.minute))
-
-    def shrink(answer: object) -> object:
-        match answer:
-            case list():
-                return answer[:1]
-            case {"products": list(rows)}:
-                return answer | {"products": rows[:1]}
-            case {"data": list(rows)}:
-                return answer | {"data": rows[:1]}
-            case {"result": {"list": list(rows)} as result}:
-                return answer | {"result": result | {"list": rows[:1]}}
-            case {"error": [], "result": dict(rows)}:
-                return answer | {"result": dict(list(rows.items())[:1])}
-        raise AssertionError(answer)
-
     paths = {"coinbase": "products", "kraken": "Ticker", "bybit": "tickers", "okx": "tickers"}
-    scene.weather.trouble = wire.rewritten(shrink)
+    scene.weather.trouble = wire.rewritten(shrunken)
     scene.weather.only = paths.get(scene.name, "ticker")
     scene.clock.time += 5
     assert not (await scene.poll(Want(BTC, scene.minute))).prints

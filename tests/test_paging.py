@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
 
 from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.ports import Desk, Replies
@@ -20,13 +18,6 @@ from tests.test_discord import FrontDesk, running
 from tests.test_telegram import ANN, chat_of, listening
 from tests.wire.discord import DiscordServer
 from tests.wire.telegram import TelegramServer
-
-
-@pytest.fixture(autouse=True)
-def _own_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the library its own addresses back after each test."""
-    monkeypatch.setattr(Route, "BASE", Route.BASE)
-    monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
 
 
 class RealDesk(FrontDesk):

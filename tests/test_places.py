@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import pytest
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
 
 from bot.alerts.message import Message, say
 from bot.alerts.models import Telling
@@ -271,9 +269,7 @@ async def test_telegram_is_asked_afresh_who_may_post_and_who_is_admin(
     assert isinstance(lost, ChatGone) and not lost.is_over
 
 
-async def test_discord_is_asked_afresh_who_may_post_and_who_is_admin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Route, "BASE", Route.BASE)
-    monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
+async def test_discord_is_asked_afresh_who_may_post_and_who_is_admin() -> None:
     async with DiscordServer() as server:
         alerts = server.text_channel("bells")
         shut = server.text_channel("shut")

@@ -30,6 +30,8 @@ from typing import Any, Self
 
 import discord
 from aiohttp import web
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
 from simcord import interactions as wire
 from simcord._clock import Clock
 from simcord.backend import Backend, serializers
@@ -107,6 +109,7 @@ class DiscordServer:
         self.hub = Gateway(self.backend, self.token, self._changed.set)
 
     async def __aenter__(self) -> Self:
+        self._addresses = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
         app = web.Application()
         app.router.add_get("/gateway", self._gate)
         app.router.add_route("*", "/api/v10/{path:.*}", self._rest)
@@ -121,6 +124,8 @@ class DiscordServer:
     async def __aexit__(self, *_: object) -> None:
         await self.hub.drop()
         await self._runner.cleanup()
+        # Who was pointed here set them for the whole library.
+        Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = self._addresses
         assert not self.gaps, f"the bot asked for what this server does not know: {self.gaps}"
 
     # --- the world ------------------------------------------------------------------------------------------
