@@ -496,19 +496,21 @@ async def test_a_state_is_read_back_as_it_was_kept(store: SqlStore) -> None:
         assert armed.state == listed.state == state
 
 
-async def test_cursors_only_rise(store: SqlStore) -> None:
+async def test_a_cursor_is_where_the_last_judgement_left_it(store: SqlStore) -> None:
     epoch = await store.take(0, "test")
     for btc, eth in ((120, 60), (60, 180), (180, 120)):
         await store.commit(0, epoch, Judgement(NOON, {}, {BTC: btc, ETH: eth}))
-    assert await store.judged_to(0) == {BTC: 180, ETH: 180}
+        assert await store.judged_to(0) == {BTC: btc, ETH: eth}
+    await store.commit(0, epoch, Judgement(NOON, {}, {BTC: 240}))
+    assert await store.judged_to(0) == {BTC: 240, ETH: 120}
     assert await store.judged_to(1) == {}
 
 
 async def test_the_last_price_goes_with_its_cursor_and_never_with_another(store: SqlStore) -> None:
     epoch = await store.take(0, "test")
     first, second = Close(120.0, 101.5, "binance"), Close(170.0, 102.5, "kraken", "binance")
-    for to, close in ((120, {BTC: first}), (180, {BTC: second}), (60, {BTC: first})):
-        await store.commit(0, epoch, Judgement(NOON, {}, {BTC: to}, closes=close))
+    for to, close in ((180, first), (120, second), (120, first)):
+        await store.commit(0, epoch, Judgement(NOON, {}, {BTC: to}, closes={BTC: close}))
     assert await store.closes(0) == {BTC: second}
     assert await store.closes(1) == {}
     await store.commit(0, epoch, Judgement(NOON, {}, {BTC: 240}))

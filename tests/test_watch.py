@@ -449,6 +449,27 @@ async def test_what_waits_for_history_at_a_restart_misses_nothing_that_others_ju
     assert "fell 5%" in text
 
 
+async def test_the_minute_in_which_an_alert_was_made_is_judged_for_it_though_others_had_judged_it_before(
+    scene: Scene,
+) -> None:
+    """Its owner's words are kept as that minute ends: others were judged to its end, and it was not."""
+    await scene.arm("btc < 10", 105)
+    scene.clock.time += 5
+    made_at, arming = scene.clock.now(), scene.arming("btc < 100", 105)
+    await scene.minute(105, 99, 105)
+    await scene.store.make_alert(ANN, "btc < 100", arming, made_at)
+    again = await opened(scene.store, scene.clock, scene.ear)  # it is killed before the next look
+    await again.watch.take(batch({}, at=again.clock.now()))
+    third = await opened(scene.store, scene.clock, scene.ear)  # and once more after it
+    await third.watch.take(batch({}, at=third.clock.now()))
+    (want,) = third.watch.wants()
+    assert want.since == START
+    await third.watch.take(batch({BTC: [Bar(START, 105, 105, 99, 105)]}, at=third.clock.now()))
+    await third.courier.drain()
+    (text,) = scene.ear.texts()
+    assert "#2" in text and "touched 99" in text
+
+
 async def test_a_message_that_cannot_be_worded_is_told_in_plain_words(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

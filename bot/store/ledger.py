@@ -101,8 +101,10 @@ class SqlLedger:
     async def commit(self, partition: int, epoch: int, judgement: Judgement) -> int:
         """Write states, cursors, rings and one notification per subscriber and telling, in one transaction.
 
-        An arming that a command retired meanwhile is passed over: neither its state nor its tellings are
-        kept. Gives the number of notifications written. Raises Superseded, and then nothing was written.
+        A cursor goes back where a new arming begins in a minute that was judged for the others already: a
+        restart must read that minute again. An arming that a command retired meanwhile is passed over:
+        neither its state nor its tellings are kept. Gives the number of notifications written. Raises
+        Superseded, and then nothing was written.
         """
         async with self._database.writing() as connection:
             held = select(partitions.c.epoch).where(partitions.c.id == partition).with_for_update()
@@ -137,12 +139,12 @@ class SqlLedger:
         if not judgement.judged_to:
             return
         writing = self._database.insert(cursors)
-        raised = writing.on_conflict_do_update(
+        moved = writing.on_conflict_do_update(
             index_elements=["partition", "metric", "instrument", "venue"],
             set_={
                 name: writing.excluded[name] for name in ("judged_to", "close", "shown_at", "source", "home")
             },
-            where=writing.excluded.judged_to > cursors.c.judged_to,
+            where=writing.excluded.judged_to != cursors.c.judged_to,
         )
         rows = [
             {
@@ -156,7 +158,7 @@ class SqlLedger:
             for key, minute in judgement.judged_to.items()
         ]
         for first in range(0, len(rows), _ROWS_AT_ONCE):  # between them, the loop serves others
-            await connection.execute(raised, rows[first : first + _ROWS_AT_ONCE])
+            await connection.execute(moved, rows[first : first + _ROWS_AT_ONCE])
 
     async def _tell(self, connection: AsyncConnection, told: Told, at: float) -> int:
         arming, facts = told.arming_id, told.facts
