@@ -55,8 +55,8 @@ class Minute:
     """One minute of a series as the one in force showed it: each bar that it may be seen as.
 
     The first bar is the true one. ``is_gone`` says that it was passed unread. ``later`` is what was traded
-    after the making of an alert in its first minute: who happened to see it may ring, though the whole
-    minute cannot show it.
+    after the making of an alert in its first minute: who happened to see it may ring by a print, though the
+    whole minute cannot show it. It does nothing else: whoever did not ring knows of the whole minute alone.
     """
 
     at: int
@@ -110,7 +110,8 @@ def compare(alert: Alert, minutes: Sequence[Minute], told: Told, into: Findings)
         instant = max(float(minute.at), alert.made)
         rang = ringing < len(rings) and rings[ringing] == instant
         ringing += rang
-        bars = [*map(alert.clipped, minute.bars), *minute.later]
+        is_printed = rang and any(minute.at <= at < minute.at + MINUTE for at in told.early)
+        bars = [*map(alert.clipped, minute.bars), *(minute.later if is_printed else ())]
         true, *others = [[_after(alert, one, bar, instant) for one in standings] for bar in bars]
         is_due = all(rings_now for rings_now, _ in true)
         if minute.is_gone:

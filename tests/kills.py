@@ -410,7 +410,7 @@ def _alert(subject: str, touch: re.Match[str], seen: list[Any], made: float) -> 
     cooldown = (int(pause) * MINUTE if pause else 15 * MINUTE) if repeats else None
     if not seen:
         return Alert(subject, sign == "<", float(level), cooldown, minute_of(made) + MINUTE, made)
-    ((_, _, _, seen_at, (opened, _, high, low, price, *_)),) = seen
+    ((_, _, _, seen_at, (opened, _, high, low, price, *_), *_),) = seen
     return Alert(subject, sign == "<", float(level), cooldown, opened, seen_at, price, low, high)
 
 

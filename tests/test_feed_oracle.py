@@ -73,7 +73,22 @@ def test_the_oracle_counts_what_came_after_the_making_and_no_more() -> None:
     assert found(seen, path(97, 101)).missed
     fell = path(98, 101)
     fell[0] = Minute(START, fell[0].bars, later=(Bar(START, 105.0, 105.0, 98.5, 105.0),))
-    assert not (found(seen, fell, START + 20).false or found(seen, fell).missed)
+    assert found(seen, fell, START + 20).false
+    printed = Told(early=[START + 30.0])
+    assert not (found(seen, fell, START + 20, told=printed).false or found(seen, fell).missed)
+
+
+def test_the_oracle_lets_nothing_be_armed_by_what_the_whole_minute_of_its_making_does_not_show() -> None:
+    waiting = Alert("btc < 100 repeat cooldown 1m", True, 100.0, 60, START, START + 20.0, 98.0, 98.0, 106.0)
+    lows = (98.0, 99.0, 99.0, 99.0)
+    minutes = [Minute(START, (Bar(START, 105.0, 106.0, 98.0, 98.0),), later=(Bar(START, 98, 105, 98, 98),))]
+    minutes += [
+        Minute(at, (Bar(at, 98.0, 106.0, low, 105.0),))
+        for at, low in ((START + place * MINUTE, low) for place, low in enumerate(lows[1:], 1))
+    ]
+    rings = [START + 2 * MINUTE, START + 3 * MINUTE]
+    assert not (found(waiting, minutes, *rings).missed or found(waiting, minutes, *rings).false)
+    assert found(waiting, minutes, START + MINUTE, *rings).false
 
 
 def test_the_oracle_keeps_to_a_cooldown() -> None:
