@@ -7,12 +7,15 @@ discord`` (else it is played on these and on the console, where everybody is the
     12:00:00  olga        > /level floor 98k          somebody writes to the bot in private
     12:00:00  boss@group  > /subscribe btc-floor      or in the group
     12:00:01  boss@group  ! Confirm                   presses a button under the bot's last message there
+    12:00:01  bot@aside   < ...                       what Discord showed in the group to one person alone
     12:00:00  bot@olga    < @floor is 98,000. ...     the next message there, with its lines below each other
     12:00:05  bot@olga    ~ ...2 rings at 98,000...   that message was edited to this; elsewhere it goes on so
+    12:00:09  bot@olga    + #1 rang...#9 rang...      as many messages as it takes say this together
     12:01:00  market      = btc/usdt 97000            a trade
     12:02:00  world       = restart                   or: boss is no admin, boss is an admin
 
-``...`` stands for any text. The clock runs, and jumps to a line's time where that is still ahead; what
+``...`` stands for any text, and ``{token}`` in what the bot says for a word that is the same wherever it is
+written again, in what is said to the bot too. The clock runs, and jumps to a line's time where that is still ahead; what
 the bot says comes when it comes. Whatever it says beyond what is written fails the scenario.
 """
 
@@ -42,9 +45,9 @@ GROUP = -100
 Operators = frozenset[tuple[str, str]]
 _PATIENCE = 15.0
 _QUIET = 0.15
-_ANYTHING = re.compile(r"\.{3}(?!\.)")
-_MARKUP = re.compile(r"\*\*|\\(?=[^\w\s])")
-_LINE = re.compile(r"(\d\d):(\d\d):(\d\d)\s+(\w+)(?:@(\w+))?\s*([><~!=]) ?(.*)")
+_ANYTHING = re.compile(r"(\.{3}(?!\.)|\{[a-z]+\})")
+_MARKUP = re.compile(r"\*\*|\\(?=[^\w\s]|_)")
+_LINE = re.compile(r"(\d\d):(\d\d):(\d\d)\s+(\w+)(?:@(\w+))?\s*([><~+!=]) ?(.*)")
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,13 @@ def read(path: Path) -> Scenario:
         elif line.strip() and not line.startswith("#"):
             raise ValueError(f"{path.name}, line {number}: {line}")
     return Scenario(path.stem, platforms, people, tuple(steps))
+
+
+def pattern_of(text: str) -> re.Pattern[str]:
+    """Give what matches a text in which ``...`` stands for anything and ``{token}`` for a word."""
+    parts = [re.escape(part) for part in _ANYTHING.split(text)]
+    parts[1::2] = [".*" if part == "..." else rf"(?P<{part[1:-1]}>\S+)" for part in _ANYTHING.findall(text)]
+    return re.compile("".join(parts), re.DOTALL)
 
 
 class Stage(Protocol):
@@ -205,7 +215,7 @@ class DiscordStage:
     def messages(self, place: str) -> list[tuple[str, ...]]:
         """Read what everybody there is shown, without the bold face and the strokes before other signs."""
         shown = self.server.shown(self._channel(place))
-        texts = [(*one.before, one.text) for one in shown if not one.is_private]
+        texts = [(*one.before, one.text) for one in shown if one.is_private is (place == "aside")]
         return [tuple(_MARKUP.sub("", text) for text in versions) for versions in texts]
 
     async def say(self, place: str, who: str, text: str) -> None:
@@ -221,7 +231,7 @@ class DiscordStage:
         self.server.appoint(self.ids[who], self.role, is_admin)
 
     def _channel(self, place: str) -> str:
-        return self.server.channel if place == "group" else self.server.direct(self.ids[place])
+        return self.server.channel if place in ("group", "aside") else self.server.direct(self.ids[place])
 
 
 @dataclass
@@ -284,6 +294,7 @@ class Play:
     def __init__(self, scenario: Scenario, stage: Stage, market: Market, clock: JumpingClock) -> None:
         self.scenario, self.stage, self.market, self.clock = scenario, stage, market, clock
         self.heard: dict[str, int] = {}
+        self.words: dict[str, str] = {}
         self._is_console = isinstance(stage, ConsoleStage)
 
     async def run(self, database: str) -> None:
@@ -321,6 +332,11 @@ class Play:
                 number = self.heard.get(place, 0)
                 await self._until(step, lambda: self._has(step, number))
                 self.heard[place] = number + 1
+            case "bot", "+":
+                place = self._place(step.place)
+                number = self.heard.get(place, 0)
+                await self._until(step, lambda: self._has(step, number, len(self._messages(place))))
+                self.heard[place] = len(self._messages(place))
             case "bot", "~":
                 place = self._place(step.place)
                 number = self.heard[place] - (0 if self._is_console else 1)
@@ -329,7 +345,7 @@ class Play:
             case who, "!":
                 await self.stage.press(step.place, who, step.text)
             case who, _:
-                await self.stage.say(step.place, who, step.text)
+                await self.stage.say(step.place, who, self._said(step.text))
 
     def _place(self, place: str) -> str:
         return "" if self._is_console else place
@@ -337,12 +353,23 @@ class Play:
     def _messages(self, place: str) -> Sequence[tuple[str, ...]]:
         return self.stage.messages(place)
 
-    def _has(self, step: Step, number: int) -> bool:
+    def _has(self, step: Step, number: int, end: int | None = None) -> bool:
+        """Say whether that message has had the text, or those up to ``end`` say it together."""
         messages = self._messages(step.place)
-        pattern = ".*".join(map(re.escape, _ANYTHING.split(step.text)))
-        return len(messages) > number and any(
-            re.fullmatch(pattern, text.strip(), re.DOTALL) for text in messages[number]
-        )
+        pattern = pattern_of(self._said(step.text))
+        if end is not None:
+            texts: tuple[str, ...] = ("\n".join(versions[-1] for versions in messages[number:end]),)
+        else:
+            texts = messages[number] if len(messages) > number else ()
+        match = next(filter(None, (pattern.fullmatch(text.strip()) for text in texts)), None)
+        self.words |= {} if match is None else match.groupdict()
+        return match is not None
+
+    def _said(self, text: str) -> str:
+        """Put the words that are known into a text."""
+        for name, word in self.words.items():
+            text = text.replace(f"{{{name}}}", word)
+        return text
 
     async def _until(self, step: Step, is_so: Callable[[], bool]) -> None:
         try:
