@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 
 from bot.store import open_store, upgrade
 from bot.store.sql import SqlStore
@@ -45,6 +48,17 @@ class SetClock:
     @contextmanager
     def still(self) -> Iterator[None]:
         yield
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """Put back what a test makes of the log: it is the process's, and the next test reads it too."""
+    root = logging.getLogger()
+    handlers, level, hook, loud = root.handlers[:], root.level, sys.excepthook, logging.raiseExceptions
+    yield
+    root.handlers[:], sys.excepthook, logging.raiseExceptions = handlers, hook, loud
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture

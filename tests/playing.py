@@ -15,8 +15,8 @@ discord`` (else it is played on these and on the console, where everybody is the
     12:02:00  world       = restart                   or: boss is no admin, boss is an admin
 
 ``...`` stands for any text, and ``{token}`` in what the bot says for a word that is the same wherever it is
-written again, in what is said to the bot too. The clock runs, and jumps to a line's time where that is still ahead; what
-the bot says comes when it comes. Whatever it says beyond what is written fails the scenario.
+written again, in what is said to the bot too. The clock runs, and jumps to a line's time where that is still
+ahead; what the bot says comes when it comes. Whatever it says beyond what is written fails the scenario.
 """
 
 from __future__ import annotations

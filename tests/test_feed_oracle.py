@@ -22,11 +22,8 @@ def test_there_are_as_many_histories_as_are_promised() -> None:
 @pytest.mark.parametrize("seed", range(WORLDS))
 async def test_what_is_touched_rings_in_its_minute_and_nothing_else_does(seed: int) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    try:
-        history = History(seed)
-        found = await history.live()
-    finally:
-        structlog.reset_defaults()
+    history = History(seed)
+    found = await history.live()
     assert not found.missed + found.false, "\n".join([history.tale(), *found.missed, *found.false])
     assert found.minutes > 0
 

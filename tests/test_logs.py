@@ -6,7 +6,7 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import structlog
@@ -19,16 +19,6 @@ TELEGRAM = "123456789:AAE-x_yz0123456789abcdefghijklmnop"
 DISCORD = "MTIzNDU2Nzg5.Gabcde.abcdefghijklmnopqrstuvwxyz0"
 URL = f"https://api.telegram.org/bot{TELEGRAM}/getMe"
 ANY = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
-
-
-@pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level, hook, loud = root.handlers[:], root.level, sys.excepthook, logging.raiseExceptions
-    yield
-    root.handlers[:], sys.excepthook, logging.raiseExceptions = handlers, hook, loud
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture(params=[True, False], ids=["json", "console"])

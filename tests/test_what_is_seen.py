@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-import logging
 import sys
-from collections.abc import Iterator
 
 import pytest
-import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot import gauges
@@ -45,19 +42,10 @@ FIGURES = (
 )
 
 
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level, hook, loud = root.handlers[:], root.level, sys.excepthook, logging.raiseExceptions
-    yield io.StringIO()
-    root.handlers[:], sys.excepthook, logging.raiseExceptions = handlers, hook, loud
-    root.setLevel(level)
-    structlog.reset_defaults()
-
-
 async def test_a_ring_shows_in_the_figures_and_no_rule_and_no_token_in_the_log_at_info(
-    database: str, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    log = io.StringIO()
     clock = FastClock(NOON, 200)
     ticks = Ticks(clock, 101_000)
     exchange = BinanceExchange(ticks, ["btc/usdt"], clock.now)
@@ -112,10 +100,8 @@ async def test_a_ring_shows_in_the_figures_and_no_rule_and_no_token_in_the_log_a
         assert secret not in written
 
 
-async def test_the_heartbeat_that_nobody_hears_names_no_address(
-    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
-
+async def test_the_heartbeat_that_nobody_hears_names_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = io.StringIO()
     monkeypatch.setattr(sys, "stderr", log)
     configure_logging([], level="DEBUG")
     assert not await Heartbeat(HEART, patience=1.0).beat()
