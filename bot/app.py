@@ -19,6 +19,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -183,7 +184,8 @@ async def open_house(
         if settings.http:
             host, port = settings.http
             intake = _intake(settings, clock, tape)
-            await stack.enter_async_context(web.serve(host, port, house.reasons, intake))
+            hook = _hook(settings, chats)
+            await stack.enter_async_context(web.serve(host, port, house.reasons, intake, hook))
         yield house
 
 
@@ -262,8 +264,9 @@ def build_chats(settings: Settings, clock: Clock, studio: Studio | None = None) 
 
         roots: dict[str, Any] = {"root": settings.telegram_api} if settings.telegram_api else {}
         menu = [(command.name, command.summary, command.is_for_admins) for command in COMMANDS]
-        token = settings.telegram_token.get_secret_value()
-        chats.append(TelegramChat(token, clock, menu=menu, studio=studio, **roots))
+        token, url = settings.telegram_token.get_secret_value(), settings.telegram_webhook
+        webhook = (url, settings.telegram_secret) if url else None
+        chats.append(TelegramChat(token, clock, menu=menu, studio=studio, webhook=webhook, **roots))
     if settings.discord_token:
         from bot.chats.discord import DiscordChat
 
@@ -301,6 +304,17 @@ def _intake(settings: Settings, clock: Clock, tape: MemoryTape) -> web.Intake | 
         return len(words)
 
     return web.Intake(settings.push_token.get_secret_value(), take)
+
+
+def _hook(settings: Settings, chats: Sequence[Chat]) -> web.Hook | None:
+    """Let Telegram deliver what people say, where it is told to; the path is the one that it asks for."""
+    if settings.telegram_webhook is None:
+        return None
+    from bot.chats.telegram import SECRET_HEADER, TelegramChat
+
+    [chat] = [one for one in chats if isinstance(one, TelegramChat)]
+    path = urlsplit(settings.telegram_webhook).path
+    return web.Hook(path, SECRET_HEADER, settings.telegram_secret, chat.accept)
 
 
 def _finding(chats: Sequence[Chat]) -> Callable[[ChatRef, str, str], Any]:

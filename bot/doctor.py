@@ -105,7 +105,8 @@ def _chats(settings: Settings) -> list[tuple[str, Look]]:
         from bot.chats import telegram_probe
 
         token = settings.telegram_token.get_secret_value()
-        looks.append(("telegram", telegram_probe.probe(token, settings.telegram_api)))
+        address = settings.telegram_webhook
+        looks.append(("telegram", telegram_probe.probe(token, settings.telegram_api, address=address)))
     if settings.discord_token:
         from bot.chats import discord_probe
 

@@ -6,7 +6,8 @@ A ValueError says what is wrong without the value, which may be a secret.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -103,22 +104,60 @@ def folder(value: Any) -> Any:
 
 def root(*schemes: str) -> BeforeValidator:
     """Accept an address of one of the schemes, without its last slash."""
+    return BeforeValidator(lambda value: _rooted(value, schemes) if isinstance(value, str) else value)
 
-    def check(value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            parts = urlsplit(value := value.strip())
-            is_address = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-        except ValueError:  # a port that is no number, brackets that do not match
-            is_address = False
-        if not is_address or parts.scheme not in schemes or re.search(r"\s", value):
-            raise ValueError("is no address")
-        if parts.query or parts.fragment:
-            raise ValueError("has a ? or # part, which the root of an address cannot have")
-        return value.rstrip("/")
 
-    return BeforeValidator(check)
+def _rooted(value: str, schemes: Collection[str]) -> str:
+    try:
+        parts = urlsplit(value := value.strip())
+        is_address = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is no number, brackets that do not match
+        is_address = False
+    if not is_address or parts.scheme not in schemes or re.search(r"\s", value):
+        raise ValueError("is no address")
+    if parts.query or parts.fragment:
+        raise ValueError("has a ? or # part, which the root of an address cannot have")
+    return value.rstrip("/")
+
+
+HOUSE_PATHS = re.compile(r"/(healthz|readyz|metrics|observations(/.*)?)")
+"""What the bot's own pages are called."""
+
+HOOK_PORTS = (443, 80, 88, 8443)
+"""Where Telegram delivers."""
+
+
+def webhook(value: Any) -> Any:
+    """Accept an address with a path of its own, at which a platform can deliver."""
+    if not isinstance(value, str):
+        return value
+    value = _rooted(value, ("https", "http"))
+    parts = urlsplit(value)
+    if "@" in parts.netloc:
+        raise ValueError("has a name or a password before its host, which is not needed")
+    if not re.fullmatch(r"(/[\w.~-]+)+", parts.path, re.ASCII):
+        raise ValueError("has no path of its own, of letters, digits and - . _ ~")
+    if HOUSE_PATHS.fullmatch(parts.path):
+        raise ValueError("has the path of a page that the bot has already")
+    return value
+
+
+def check_delivery(address: str) -> None:
+    """Raise ValueError for an address at which Telegram itself does not deliver."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    if parts.scheme != "https":
+        raise ValueError("begins with http:, and Telegram delivers to https: only")
+    if (parts.port or 443) not in HOOK_PORTS:
+        raise ValueError("has a port to which Telegram does not deliver (it takes 443, 80, 88 and 8443)")
+    try:
+        ip = ip_address(host)
+    except ValueError:
+        if "." in host and not host.endswith((".local", ".localhost", ".internal")):
+            return
+        raise ValueError("names a host that Telegram cannot find from outside") from None
+    if ip.version == 6 or not ip.is_global:
+        raise ValueError("names an address that Telegram cannot reach (it takes names, and public IPv4)")
 
 
 def secret_address(value: Any) -> Any:

@@ -31,14 +31,21 @@ class Organs:
     def found(self) -> dict[Organ, str | None]:
         """Say of each organ what ails it, as a sentence without full stop, or nothing.
 
-        ``None`` is for an exchange whose first look is still under way: nothing is known of it yet.
+        ``None`` is for an exchange whose first look is still under way: nothing is known of it yet. Nor is it
+        known of a platform that is not connected whether all that people say there is heard.
         """
         feeds = {one.source: self._silence(one) if _is_known(one) else None for one in self.exchanges}
         feeds |= {one.source: _failure(one) for one in self.providers}
         return {
             **{Organ(Kind.FEED, name): reason for name, reason in feeds.items()},
             **{
-                Organ(Kind.CHAT, chat.platform): "" if chat.is_connected else "it is not connected"
+                Organ(Kind.CHAT, chat.platform): ""
+                if chat.is_connected
+                else (chat.trouble or "it is not connected")
+                for chat in self.chats
+            },
+            **{
+                Organ(Kind.EAR, chat.platform): chat.trouble if chat.is_connected else None
                 for chat in self.chats
             },
             **{Organ(Kind.OUTBOX, one.chat.platform): self._stall(one) for one in self.couriers},

@@ -7,6 +7,7 @@ write; no sentence repeats what may be a secret.
 
 from __future__ import annotations
 
+import hmac
 import os
 import re
 import warnings
@@ -57,6 +58,11 @@ class Settings(BaseModel):
     )
     telegram_api: Annotated[str | None, entries.root("http", "https")] = Field(
         default=None, description="the root of a Bot API server, such as http://localhost:8081", repr=False
+    )
+    telegram_webhook: Annotated[str | None, BeforeValidator(entries.webhook)] = Field(
+        default=None,
+        description="the public address at which Telegram reaches the bot, such as https://bot.example.com/telegram",
+        repr=False,
     )
     discord_token: Annotated[SecretStr | None, BeforeValidator(entries.discord_token)] = Field(
         default=None,
@@ -138,11 +144,41 @@ class Settings(BaseModel):
             raise ValueError(f"{variable('push_token')} needs {variable('http')}: write host:port there")
         return self
 
+    @model_validator(mode="after")
+    def _can_be_delivered_to(self) -> Self:
+        if self.telegram_webhook is None:
+            return self
+        name = variable("telegram_webhook")
+        if self.telegram_token is None:
+            raise ValueError(f"{name} needs {variable('telegram_token')}: write what @BotFather gave there")
+        if self.http is None:
+            raise ValueError(f"{name} needs {variable('http')}: write host:port there")
+        if self.telegram_api is None:  # a Bot API server of one's own delivers anywhere
+            try:
+                entries.check_delivery(self.telegram_webhook)
+            except ValueError as error:
+                example = type(self).model_fields["telegram_webhook"].description
+                raise ValueError(f"{name} {error}: write {example}") from None
+        return self
+
+    @property
+    def telegram_secret(self) -> str:
+        """Give what Telegram shows at the webhook: nobody can guess it who does not know the token.
+
+        It says nothing of the token, and is another one for another address.
+        """
+        if self.telegram_token is None or self.telegram_webhook is None:
+            return ""
+        token = self.telegram_token.get_secret_value().encode()
+        return hmac.new(token, f"webhook {self.telegram_webhook}".encode(), "sha256").hexdigest()
+
     def secrets(self) -> Iterator[str]:
         """Give the texts that must never be seen: what the log redacts by value."""
         for _, value in self:
             if isinstance(value, SecretStr):
                 yield value.get_secret_value()
+        if self.telegram_secret:
+            yield self.telegram_secret
 
     def for_providers(self) -> dict[str, str]:
         """Give what providers read, by the name of its variable, as text; what is not set is left out."""

@@ -19,12 +19,13 @@ class Kind(StrEnum):
 
     FEED = "feed"
     CHAT = "chat"
+    EAR = "ear"
     OUTBOX = "outbox"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Organ:
-    """A part of the bot that may be unwell: a feed by its source, a chat or its outbox by the platform."""
+    """A part of the bot that may be unwell: a feed by its source, else by the platform."""
 
     kind: Kind
     name: str

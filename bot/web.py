@@ -4,6 +4,7 @@ GET /healthz   200 while the process answers
 GET /readyz    200, or 503 with one reason a line for what keeps it from its work
 GET /metrics   Prometheus' text format
 POST /observations/NAME   values of the operator's own, with a bearer token; there only where one is set
+POST a webhook's path     what a platform delivers, with its secret; there only where one is set
 """
 
 from __future__ import annotations
@@ -53,11 +54,42 @@ class Intake:
         return web.Response(text=f"kept: {count}\n")
 
 
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """Where a platform delivers what people say, showing a ``secret`` in ``header``.
+
+    ``take`` takes one delivery over, or gives ``False`` to have it again later; it raises ValueError for what
+    is no delivery.
+    """
+
+    path: str
+    header: str
+    secret: str = field(repr=False)
+    take: Callable[[bytes], bool]
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer one delivery: 200 once it is taken over, 503 to have it again, else 400, 401 or 413.
+
+        A stranger is told nothing, and what they sent is not read.
+        """
+        shown = request.headers.get(self.header, "").encode(errors="surrogateescape")
+        if not compare_digest(shown, self.secret.encode()):
+            return web.Response(status=401)
+        try:
+            is_taken = self.take(await request.read())
+        except ValueError:
+            return web.Response(status=400)
+        return web.Response() if is_taken else web.Response(status=503, headers={"Retry-After": "2"})
+
+
 @asynccontextmanager
-async def serve(host: str, port: int, reasons: Reasons, intake: Intake | None = None) -> AsyncIterator[int]:
+async def serve(
+    host: str, port: int, reasons: Reasons, intake: Intake | None = None, hook: Hook | None = None
+) -> AsyncIterator[int]:
     """Answer on ``host`` and ``port`` while inside; give the port, which differs where 0 was asked for.
 
-    Without an ``intake`` nothing can be handed in. Raises OSError where the address cannot be taken.
+    Without an ``intake`` nothing can be handed in, and without a ``hook`` nothing delivered. Raises OSError
+    where the address cannot be taken.
     """
 
     async def healthz(_request: web.Request) -> web.Response:
@@ -77,6 +109,8 @@ async def serve(host: str, port: int, reasons: Reasons, intake: Intake | None = 
     site.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
     if intake is not None:
         site.add_routes([web.post("/observations/{name}", intake.answer)])
+    if hook is not None:
+        site.add_routes([web.post(hook.path, hook.answer)])
     # No access log: it would fill the log with probes, and it repeats what stands in addresses.
     runner = web.AppRunner(site, access_log=None, handle_signals=False, shutdown_timeout=2)
     await runner.setup()

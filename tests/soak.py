@@ -73,6 +73,7 @@ class Crowd:
     platform: str = "telegram"
     adds_charts: bool = False
     is_connected: bool = True
+    trouble: str = ""
     told: Counter[str] = field(default_factory=Counter)
 
     async def run(self, desk: Desk) -> None:

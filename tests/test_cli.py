@@ -412,7 +412,7 @@ def ask(address: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-def test_the_bot_lives_while_the_world_is_away_and_ends_when_told_without_naming_a_token(
+def test_the_bot_lives_while_the_world_is_away_refuses_a_second_one_and_ends_without_naming_a_token(
     tmp_path: Path, environment: dict[str, str], closed_port: int
 ) -> None:
     away, port = f"127.0.0.1:{closed_port}", free_port()
@@ -452,6 +452,20 @@ def test_the_bot_lives_while_the_world_is_away_and_ends_when_told_without_naming
             if "not asked yet" not in reason:
                 break
             time.sleep(0.1)
+        second = subprocess.run(  # a bot on the same file, by mistake
+            [sys.executable, "-m", "bot", "run"],
+            cwd=tmp_path,
+            env=environment | variables | {"TOCSIN_HTTP": "off"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert (second.returncode, second.stdout) == (1, "")
+        assert re.fullmatch(
+            r"another Tocsin works with data/tocsin\.db \(\S+:\d+\): stop that one first, .*\n", second.stderr
+        )
+        assert f":{bot.pid})" in second.stderr
         command_line = Path(f"/proc/{bot.pid}/cmdline")
         titles = command_line.read_text() if command_line.exists() else ""
         bot.send_signal(signal.SIGTERM)

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from bot.alerts.translator import ENGLISH
 from bot.chats.telegram import TelegramChat
+from bot.chats.telegram_reach import Doubts
 from bot.deliver import Courier
 from bot.feeds.exchanges import build_feeds
 from bot.feeds.metrics.board import MetricFeeds, build_metrics
@@ -130,7 +131,7 @@ async def scene(store: SqlStore) -> AsyncIterator[Scene]:
         market = HandMarket(clock, btc=100_000.0)
         watch = Watch(store, market, clock, lambda: None, late_after=140)
         await watch.open()
-        chat = TelegramChat(server.token, clock, root=server.root)
+        chat = TelegramChat(server.token, clock, root=server.root, doubts=Doubts(at_start=0))
         courier = Courier(store, chat, clock, lambda *_: ENGLISH)
         room = Room(store, market, clock, metrics)  # type: ignore[arg-type]
         await stack.enter_async_context(listening(chat, server, room.desk))

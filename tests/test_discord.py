@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import discord
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -760,6 +762,88 @@ async def test_bot_goes_on_after_its_connection_broke(server: DiscordServer) -> 
         await server.received(await server.dm(server.ann, "again"), 2)
     assert server.hub.identifies == 1
     assert server.hub.resumes == 2
+
+
+async def test_a_command_that_was_missed_is_answered_once_whatever_broke_the_connection(
+    server: DiscordServer,
+) -> None:
+    async def drop() -> None:
+        await server.hub.drop(4000)
+
+    async def close() -> None:
+        await server.hub.drop(1000)
+
+    async def reconnect() -> None:
+        server.hub.reconnect()
+
+    async def invalidate() -> None:
+        server.hub.invalidate(is_resumable=True)
+
+    front = FrontDesk()
+    async with running(server, front) as chat:
+        await server.slash(server.channel, server.ann, "help")
+        await server.received(server.channel)
+        spec = server.backend.find_command("help", None)
+        assert spec is not None
+        for cut in (drop, close, reconnect, invalidate):
+            server.hub.gate.clear()
+            await cut()
+            await server.left()
+            missed = server._interact(2, (server.channel, server.ann), spec, [])
+            server.hub.gate.set()
+            await server.answered(missed)
+        await server.received(server.channel, 5)
+        assert (server.hub.identifies, server.hub.resumes) == (1, 4)
+        await until(lambda: chat.is_connected)
+    assert [said for _, said in front.heard] == ["/help"] * 5
+
+
+async def test_a_session_that_is_over_is_begun_anew(
+    server: DiscordServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def identify_at_once(*_: Any, **__: Any) -> None:
+        """Leave out the five seconds that the library waits before it identifies again."""
+
+    monkeypatch.setattr(discord.Client, "before_identify_hook", identify_at_once)
+    async with running(server) as chat:
+        server.hub.invalidate(is_resumable=False)
+        await server.slash(server.channel, server.ann, "help")
+        await server.received(server.channel)
+        assert (server.hub.identifies, server.hub.resumes) == (2, 0)
+        sockets = [one.socket for one in server.hub._sessions.values()]
+        server.hub.forget()
+        for socket in sockets:
+            assert socket is not None
+            await socket.close(code=4000)  # it tries to resume, and hears that nothing is left to resume
+        await server.slash(server.channel, server.ann, "help")
+        await server.received(server.channel, 2)
+        assert (server.hub.identifies, server.hub.resumes) == (3, 0)
+        await until(lambda: chat.is_connected)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(4014, "does not allow this bot an intent"), (4011, "divide itself"), (4012, "update Tocsin")],
+)
+async def test_why_discord_does_not_let_the_bot_in_is_a_sentence_until_it_does(
+    server: DiscordServer, code: int, said: str
+) -> None:
+    server.hub.bars = code
+    chat = make_chat(server)
+    with structlog.testing.capture_logs() as lines:
+        listening = asyncio.create_task(chat.run(FrontDesk().desk()))
+        await until(lambda: bool(chat.trouble))
+        server.hub.bars = 0
+        assert said in chat.trouble
+        assert not chat.is_connected
+        await server.connected()
+        await until(lambda: chat.is_connected)
+        assert not chat.trouble
+        listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await listening
+    [error] = [line for line in lines if line["log_level"] == "error"]
+    assert error["code"] == code and said in error["reason"]
 
 
 async def test_what_was_said_while_the_connection_was_broken_is_answered(server: DiscordServer) -> None:

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from bot.__main__ import app
 from bot.app import SystemClock
+from bot.chats.telegram_probe import hint_for
 from bot.doctor import examine, table
 from bot.metrics import Bar
 from bot.ports import Finding
@@ -86,6 +87,8 @@ async def test_a_deployment_that_is_well_is_found_well(scene: Scene) -> None:
     await upgrade(scene.database)
     assert (await scene.find("telegram")).found == f"@{scene.telegram.me['username']} answers"
     assert [one for one in await scene.examine() if one.state != "well"] == []
+    _deliver(scene)
+    assert (await scene.find("telegram")).found.endswith("answers, and delivers to the webhook (0 wait)")
 
 
 def _refuse_tokens(scene: Scene) -> None:
@@ -94,7 +97,26 @@ def _refuse_tokens(scene: Scene) -> None:
 
 
 def _watch_elsewhere(scene: Scene) -> None:
-    scene.telegram.webhook = "https://somewhere.example/hook"
+    scene.telegram.hook.url = "https://somewhere.example/hook"
+
+
+def _deliver(scene: Scene, url: str = "https://bot.example.com/telegram", error: str = "") -> None:
+    scene.given = {"telegram_webhook": "https://bot.example.com/telegram"}
+    scene.telegram.hook.url, scene.telegram.hook.error = url, error
+    scene.telegram.hook.error_at = 1_762_948_800.0
+    scene.telegram.hook.updates += [{"update_id": 1}] if error else []
+
+
+def _deliver_nowhere(scene: Scene) -> None:
+    _deliver(scene, "")
+
+
+def _deliver_elsewhere(scene: Scene) -> None:
+    _deliver(scene, "https://somewhere.example/hook")
+
+
+def _deliver_in_vain(scene: Scene) -> None:
+    _deliver(scene, error="Wrong response from the webhook: 502 Bad Gateway")
 
 
 def _break_telegram(scene: Scene) -> None:
@@ -125,6 +147,14 @@ def _write_rubbish(scene: Scene) -> None:
         (_refuse_tokens, "telegram", "unwell", "refuses the token"),
         (_refuse_tokens, "discord", "unwell", "refuses the token"),
         (_watch_elsewhere, "telegram", "doubtful", "webhook"),
+        (_deliver_nowhere, "telegram", "doubtful", "no webhook is set (0 wait)"),
+        (_deliver_elsewhere, "telegram", "doubtful", "another webhook"),
+        (
+            _deliver_in_vain,
+            "telegram",
+            "doubtful",
+            "at 12:00 UTC, Nov 12: Wrong response from the webhook: 502",
+        ),
         (_break_telegram, "telegram", "unwell", "no answer"),
         (_run_ahead, "binance", "doubtful", "40.0 s apart"),
         (_close_exchange, "binance", "unwell", "cannot be reached"),
@@ -140,6 +170,22 @@ async def test_what_is_not_well_is_named_with_what_to_do(
     assert found.state == state, found
     assert said in found.found
     assert found.hint
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        ("SSL error {error:0A000086:SSL routines::certificate verify failed}", "certificate"),
+        ("Wrong response from the webhook: 401 Unauthorized", "X-Telegram-Bot-Api-Secret-Token"),
+        ("Wrong response from the webhook: 404 Not Found", "path of TOCSIN_TELEGRAM_WEBHOOK"),
+        ("Wrong response from the webhook: 502 Bad Gateway", "TOCSIN_HTTP"),
+        ("Connection timed out", "let Telegram through"),
+        ("Failed to resolve host: Name or service not known", "known outside"),
+        ("Of a new kind", "let Telegram through"),
+    ],
+)
+def test_each_failure_of_a_delivery_has_its_hint(error: str, hint: str) -> None:
+    assert hint in hint_for(error)
 
 
 async def test_a_server_where_the_bot_may_not_write_is_named(scene: Scene) -> None:

@@ -49,6 +49,7 @@ def test_every_variable_is_read(load: Load) -> None:
     assert load(
         TOCSIN_TELEGRAM_TOKEN=TOKEN,
         TOCSIN_TELEGRAM_API="http://localhost:8081/",
+        TOCSIN_TELEGRAM_WEBHOOK="http://localhost:8080/telegram/",
         TOCSIN_DISCORD_TOKEN="MTIz.abc.def-ghi",
         TOCSIN_DISCORD_API="http://localhost:8082/api/v10",
         TOCSIN_DISCORD_GATEWAY="ws://localhost:8082/gateway",
@@ -71,6 +72,7 @@ def test_every_variable_is_read(load: Load) -> None:
     ) == Settings(
         telegram_token=SecretStr(TOKEN),
         telegram_api="http://localhost:8081",
+        telegram_webhook="http://localhost:8080/telegram",
         discord_token=SecretStr("MTIz.abc.def-ghi"),
         discord_api="http://localhost:8082/api/v10",
         discord_gateway="ws://localhost:8082/gateway",
@@ -292,3 +294,56 @@ def test_providers_read_what_is_set_and_the_log_redacts_every_key(load: Load) ->
     assert list(read.secrets()) == ["soso-key-1234"]
     assert read.providers == ()
     assert "soso-key" not in repr(read)
+
+
+HOOK = {"TOCSIN_TELEGRAM_TOKEN": TOKEN, "TOCSIN_HTTP": "127.0.0.1:8080"}
+EXAMPLE = "the public address at which Telegram reaches the bot, such as https://bot.example.com/telegram"
+
+
+@pytest.mark.parametrize(
+    ("address", "wrong"),
+    [
+        ("bot.example.com/telegram", "is no address"),
+        ("ftp://bot.example.com/telegram", "is no address"),
+        ("https://bot.example.com/telegram?a=1", "has a ? or # part"),
+        ("https://me:pw@bot.example.com/telegram", "has a name or a password before its host"),
+        ("https://bot.example.com", "has no path of its own"),
+        ("https://bot.example.com/{token}", "has no path of its own"),
+        ("https://bot.example.com/metrics", "has the path of a page that the bot has already"),
+        ("https://bot.example.com/observations/x", "has the path of a page that the bot has already"),
+        ("http://bot.example.com/telegram", "begins with http:"),
+        ("https://bot.example.com:8080/telegram", "has a port to which Telegram does not deliver (it"),
+        ("https://localhost/telegram", "names a host that Telegram cannot find"),
+        ("https://bot.local/telegram", "names a host that Telegram cannot find"),
+        ("https://192.168.1.2/telegram", "names an address that Telegram cannot reach"),
+        ("https://[2001:4860:4860::8888]/telegram", "names an address that Telegram cannot reach"),
+    ],
+)
+def test_an_address_to_which_telegram_cannot_deliver_is_one_sentence(
+    load: Load, address: str, wrong: str
+) -> None:
+    with pytest.raises(SettingsError) as said:
+        load(**HOOK, TOCSIN_TELEGRAM_WEBHOOK=address)
+    sentence = str(said.value)
+    assert sentence.startswith(f"TOCSIN_TELEGRAM_WEBHOOK {wrong}")
+    assert sentence.endswith(f": write {EXAMPLE}.")
+    assert sentence.count("\n") == 0
+
+
+def test_a_webhook_needs_a_token_and_a_port_and_its_secret_tells_nothing_of_the_token(load: Load) -> None:
+    url = "https://bot.example.com:8443/telegram"
+    for name in HOOK:
+        given = {other: value for other, value in HOOK.items() if other != name}
+        with pytest.raises(SettingsError, match=f"TOCSIN_TELEGRAM_WEBHOOK needs {name}: write"):
+            load(**given, TOCSIN_TELEGRAM_WEBHOOK=url)
+    read = load(**HOOK, TOCSIN_TELEGRAM_WEBHOOK=url)
+    assert re.fullmatch("[0-9a-f]{64}", read.telegram_secret)
+    assert read.telegram_secret in set(read.secrets())
+    assert read.telegram_secret not in repr(read) and url not in repr(read)
+    others = [
+        load(**HOOK, TOCSIN_TELEGRAM_WEBHOOK=f"{url}2"),
+        load(**(HOOK | {"TOCSIN_TELEGRAM_TOKEN": TOKEN[:-1] + "q"}), TOCSIN_TELEGRAM_WEBHOOK=url),
+    ]
+    assert len({read.telegram_secret, *(other.telegram_secret for other in others)}) == 3
+    assert load(**HOOK).telegram_secret == ""
+    assert load(**HOOK, TOCSIN_TELEGRAM_WEBHOOK="https://8.8.8.8:88/telegram").telegram_secret

@@ -29,6 +29,7 @@ from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.chats.lanes import Lanes
 from bot.chats.telegram import TelegramChat
 from bot.chats.telegram_http import AiohttpRequest
+from bot.chats.telegram_reach import Doubts
 from bot.chats.telegram_text import LIMIT, clean, render, width
 from bot.ports import (
     ChatGone,
@@ -141,7 +142,8 @@ def replying(*messages: Message) -> Callable[[Caller, str], Replies]:
 
 
 def chat_of(server: TelegramServer, clock: SetClock, **more: Any) -> TelegramChat:
-    return TelegramChat(server.token, clock, root=server.root, **more)
+    doubts = Doubts(at_start=0, after_webhook=0)
+    return TelegramChat(server.token, clock, root=server.root, **({"doubts": doubts} | more))
 
 
 @asynccontextmanager
@@ -920,7 +922,7 @@ async def test_a_start_that_does_not_come_about_can_be_cancelled(
 
 
 async def test_a_webhook_of_former_times_is_removed(server: TelegramServer, clock: SetClock) -> None:
-    server.webhook = "https://example.org/hook"
+    server.hook.url = "https://example.org/hook"
     server.order("deleteWebhook", BAD_GATEWAY)
     async with listening(chat_of(server, clock), server):
         await server.say(ANN, ANN, "hello")
@@ -931,10 +933,13 @@ async def test_a_second_listener_is_an_error_in_the_log_and_listening_goes_on(
     server: TelegramServer, clock: SetClock
 ) -> None:
     with structlog.testing.capture_logs() as lines:
-        async with listening(chat_of(server, clock), server):
+        chat = chat_of(server, clock)
+        async with listening(chat, server):
             await server.until(lambda: server._poll is not None)
+            clock.time += 61
             async with aiohttp.ClientSession() as other:
                 await other.get(f"{server.root}/bot{server.token}/getUpdates", params={"timeout": 1})
+                assert chat.trouble == "another program listens with the same token"
             await server.say(ANN, ANN, "hello")
             await server.received(ANN, 1)
     errors = [line["event"] for line in lines if line["log_level"] == "error"]

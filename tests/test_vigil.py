@@ -32,6 +32,7 @@ from tests.wire.prices import Ticks
 
 BINANCE, KRAKEN = Organ(Kind.FEED, "binance"), Organ(Kind.FEED, "kraken")
 TELEGRAM, OUTBOX = Organ(Kind.CHAT, "telegram"), Organ(Kind.OUTBOX, "telegram")
+EAR = Organ(Kind.EAR, "telegram")
 
 
 def watched(*days: tuple[float, str]) -> list[tuple[float, bool]]:
@@ -80,6 +81,7 @@ def test_each_turn_is_worded() -> None:
     turns = [
         Bulletin(BINANCE, "binance answers with an error (HTTP 503)", NOON),
         Bulletin(TELEGRAM, "it is not connected", NOON),
+        Bulletin(EAR, "another program listens with the same token", NOON),
         Bulletin(OUTBOX, "no answer in time", NOON),
     ]
     message = word_health(health_facts(turns), ENGLISH, NOON + 300)
@@ -87,6 +89,8 @@ def test_each_turn_is_worded() -> None:
         "The bot is not well.",
         "Binance brings no data since 12:00 UTC: Binance answers with an error (HTTP 503).",
         "Telegram cannot be reached since 12:00 UTC: it is not connected.",
+        "Not all that is said on Telegram arrives since 12:00 UTC: "
+        "another program listens with the same token.",
         "Nothing goes out on Telegram since 12:00 UTC: no answer in time.",
     ]
     over = [Bulletin(one.organ, one.reason, NOON, NOON + 600) for one in turns]
@@ -94,6 +98,7 @@ def test_each_turn_is_worded() -> None:
         "The bot is well again.",
         "Binance brings data again since 12:10 UTC, after 10 minutes.",
         "Telegram can be reached again since 12:10 UTC, after 10 minutes.",
+        "All that is said on Telegram arrives again since 12:10 UTC, after 10 minutes.",
         "Messages go out on Telegram again since 12:10 UTC, after 10 minutes.",
     ]
 
@@ -105,6 +110,7 @@ class Line:
     platform: str = "telegram"
     adds_charts: bool = False
     is_connected: bool = True
+    trouble: str = ""
     outcome: Outcome = field(default_factory=lambda: Receipt("1"))
     heard: list[str] = field(default_factory=list)
 
@@ -141,6 +147,19 @@ async def test_readiness_speaks_of_feeds_chats_and_the_outbox(store: SqlStore, c
     line.is_connected, line.outcome, clock.time = True, Receipt("1"), now
     await courier.drain()
     assert organs(now, line, courier, seen).reasons() == []
+
+
+async def test_what_does_not_arrive_is_told_and_is_no_reason_not_to_be_ready(
+    store: SqlStore, clock: SetClock
+) -> None:
+    line = Line(trouble="another program listens with the same token")
+    courier = Courier(store, line, clock, lambda *_: ENGLISH)
+    here = organs(clock.time, line, courier, Health("binance", clock.time))
+    assert here.found()[EAR] == line.trouble and not here.found()[TELEGRAM]
+    assert here.reasons() == []
+    line.is_connected = False
+    assert here.found()[EAR] is None, "nothing is known of what is said where the bot is not"
+    assert here.found()[TELEGRAM] == line.trouble
 
 
 async def test_a_provider_is_unwell_when_it_failed_twice(store: SqlStore, clock: SetClock) -> None:

@@ -47,6 +47,8 @@ def _line(turn: Facts, tr: Translator, now: float) -> str:
                 return tr("{name} brings no data since {since}: {reason}.", **names)
             case Kind.CHAT:
                 return tr("{name} cannot be reached since {since}: {reason}.", **names)
+            case Kind.EAR:
+                return tr("Not all that is said on {name} arrives since {since}: {reason}.", **names)
             case _:
                 return tr("Nothing goes out on {name} since {since}: {reason}.", **names)
     names |= {"at": tr.instant(well_since, now), "time": tr.duration(well_since - since)}
@@ -55,5 +57,7 @@ def _line(turn: Facts, tr: Translator, now: float) -> str:
             return tr("{name} brings data again since {at}, after {time}.", **names)
         case Kind.CHAT:
             return tr("{name} can be reached again since {at}, after {time}.", **names)
+        case Kind.EAR:
+            return tr("All that is said on {name} arrives again since {at}, after {time}.", **names)
         case _:
             return tr("Messages go out on {name} again since {at}, after {time}.", **names)

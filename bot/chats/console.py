@@ -52,6 +52,7 @@ class ConsoleChat:
     platform = "console"
     adds_charts = False
     is_connected = True
+    trouble = ""
     told: list[str]
 
     def __init__(

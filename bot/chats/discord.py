@@ -24,6 +24,7 @@ from bot.alerts.people import ChatRef
 from bot.chats.discord_answer import InteractionAnswer, MessageAnswer, relay
 from bot.chats.discord_buttons import Press
 from bot.chats.discord_calls import FAILURES, Calls
+from bot.chats.discord_closing import BAD_TOKEN, BARRED, NOT_ALLOWED, REFUSED
 from bot.chats.discord_menu import SlashCommand, clip, is_choice, is_same, menu, words
 from bot.chats.discord_people import (
     find_author,
@@ -43,9 +44,7 @@ from bot.ports.places import Place
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-REFUSED = "Discord refuses the bot token: copy it again from the developer portal to TOCSIN_DISCORD_TOKEN."
-
-BARRED = (
+UNWRITABLE = (
     "I may not write in this channel, so no alert can arrive here. "
     "Let me view the channel and send messages in it."
 )
@@ -57,7 +56,6 @@ UNREACHED = Message(
 
 _MOST_CHOICES = 25
 _LONGEST_PAUSE = 60.0
-_BAD_TOKEN = 4004
 
 
 class DiscordChat:
@@ -94,6 +92,7 @@ class DiscordChat:
         self._posts = Posts(self._calls, self._studio)
         self._client: _Client | None = None
         self._is_synced = False
+        self._barred = ""
         if api:
             Route.BASE = api_address(api)
         if gateway:
@@ -103,6 +102,11 @@ class DiscordChat:
     def is_connected(self) -> bool:
         """Whether Discord's gateway is open."""
         return self._client is not None and self._client.is_open
+
+    @property
+    def trouble(self) -> str:
+        """Say why Discord does not let the bot in, where trying again does not help."""
+        return "" if self.is_connected else self._barred
 
     async def run(self, desk: Desk) -> None:
         """Listen until cancelled. Raises Refused if the token is wrong; waits out a network that is down."""
@@ -125,16 +129,27 @@ class DiscordChat:
                         await client.finish()
             except discord.LoginFailure:
                 raise Refused(REFUSED) from None
+            except discord.PrivilegedIntentsRequired:
+                self._bar(NOT_ALLOWED, pause)
             except discord.ConnectionClosed as closed:
-                if closed.code == _BAD_TOKEN:
+                if closed.code == BAD_TOKEN:
                     raise Refused(REFUSED) from None
-                log.warning("discord closed the gateway", code=closed.code, again_in=pause)
+                self._bar(closed.code, pause)
             except Exception as problem:
                 # discord.py fails in several ways, with AttributeError too, where the gateway is away.
                 log.warning("discord cannot be reached", reason=type(problem).__name__, again_in=pause)
             await asyncio.sleep(pause)
             held_long = loop.time() - began > 2 * _LONGEST_PAUSE
             pause = 1.0 if held_long else min(pause * 2, _LONGEST_PAUSE)
+
+    def _bar(self, code: int, pause: float) -> None:
+        """Take in that the gateway was closed; why it stays closed is an error in the log once."""
+        why = BARRED.get(code, "")
+        if why and why != self._barred:
+            log.error("discord does not let the bot in", code=code, reason=why, again_in=pause)
+        else:
+            log.warning("discord closed the gateway", code=code, again_in=pause)
+        self._barred = why
 
     async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
         """Push one message, at most once per ``nonce`` as far as Discord remembers (some minutes)."""
@@ -225,7 +240,7 @@ class DiscordChat:
             replies = to_them_alone(replies)
         await relay(replies, answer, self._answer_within, self._picture)
         if not is_apart and not may_write(interaction):
-            await answer.add(BARRED)
+            await answer.add(UNWRITABLE)
 
     async def press(self, interaction: discord.Interaction, line: str, desk: Desk, is_own: bool) -> None:
         """Answer the press of a button: its line is said by who pressed it.

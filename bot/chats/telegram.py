@@ -2,8 +2,10 @@
 
 ``telegram_inbox`` says what is brought and what is ignored.
 
-Updates are confirmed when they are fetched: a kill may lose the commands that were not answered yet, and who
-gave one sees that no answer came.
+``telegram_polling`` and ``telegram_webhook`` are the two ways to hear.
+
+Updates are confirmed when they are fetched or taken in: a kill may lose the commands that were not answered
+yet, and who gave one sees that no answer came.
 """
 
 from __future__ import annotations
@@ -11,9 +13,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import OrderedDict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -28,11 +29,7 @@ from telegram import (
     Update,
 )
 from telegram.constants import ChatMemberStatus
-from telegram.error import (
-    Conflict,
-    InvalidToken,
-    TelegramError,
-)
+from telegram.error import InvalidToken, TelegramError
 from telegram.ext import ApplicationBuilder, TypeHandler
 
 from bot.alerts.message import Message, say
@@ -41,21 +38,26 @@ from bot.chats.lanes import Lanes, Rest
 from bot.chats.studio import Studio
 from bot.chats.telegram_answers import LONGEST_PAUSE, Answer, Answers
 from bot.chats.telegram_buttons import read_press
-from bot.chats.telegram_errors import outcome_of, pause_before
-from bot.chats.telegram_http import AiohttpRequest, Shut
+from bot.chats.telegram_errors import outcome_of
+from bot.chats.telegram_http import AiohttpRequest
 from bot.chats.telegram_inbox import Said, read
 from bot.chats.telegram_places import find_place
+from bot.chats.telegram_polling import Polling, within
 from bot.chats.telegram_posts import UPLOAD_WITHIN, Posts, link_of, number
 from bot.chats.telegram_presses import Presses
+from bot.chats.telegram_reach import Doubts, reach
 from bot.chats.telegram_text import render
+from bot.chats.telegram_webhook import Webhook
 from bot.ports import Clock, Desk, Outcome, Receipt, Refused, Rejected, Replies, RetryLater
 from bot.ports.places import Place
 
-POLL = timedelta(seconds=30)
 ADMIN_SECONDS: Final = 60.0
 MOST_AT_ONCE: Final = 16
 """How many commands of one chat may be unanswered; the chat is told once that what follows is not read."""
 BUSY = say("Too many commands at once: some of the last ones were not read. Please send them again.")
+
+SECRET_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105
+"""In which Telegram shows the secret of a webhook."""
 
 IN_PLACE_OF_TOKEN: Final = "kept by the request"  # noqa: S105
 
@@ -63,13 +65,15 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class TelegramChat:
-    """Telegram, by long polling through python-telegram-bot.
+    """Telegram through python-telegram-bot: by long polling, or by a webhook.
 
-    ``token`` is BotFather's, ``root`` the address of the Bot API. ``menu`` lists the commands for Telegram's
-    menu as (name, summary, is only for a group's administrators). ``patience`` is how many seconds to wait
-    for an answer, ``answer_within`` how many the press of a button waits for its reply, ``studio`` draws the
-    charts. ``send`` and ``is_admin`` work while ``run`` runs; before and
-    after, ``send`` asks to try later.
+    ``webhook`` is the public address at which Telegram delivers, and the secret that it shows there; whoever
+    serves that address hands what comes to ``accept``. ``token`` is BotFather's, ``root`` the address of the
+    Bot API. ``menu`` lists the commands for Telegram's menu as (name, summary, is only for a group's
+    administrators). ``patience`` is how many seconds to wait for an answer, ``answer_within`` how many the
+    press of a button waits for its reply, ``studio`` draws the charts. ``doubts`` are how long it looks
+    whether another bot has the same token. ``send`` and ``is_admin`` work while ``run`` runs; before, after
+    and in doubt, ``send`` asks to try later.
     """
 
     platform = "telegram"
@@ -86,6 +90,8 @@ class TelegramChat:
         patience: float = 15.0,
         answer_within: float = 4.0,
         studio: Studio | None = None,
+        webhook: tuple[str, str] | None = None,
+        doubts: Doubts = Doubts(),  # noqa: B008 - it is a value that nobody can change
     ) -> None:
         # The library warns on every 429 unless it may say "retry after" as a timedelta; this is its switch.
         os.environ.setdefault("PTB_TIMEDELTA", "true")
@@ -98,14 +104,14 @@ class TelegramChat:
         self._admins: dict[tuple[str, str], tuple[float, bool]] = {}
         base = f"{root.rstrip('/')}/bot"
         updates: asyncio.Queue[object] = asyncio.Queue(maxsize=256)
-        self._polling = AiohttpRequest(token, patience=patience, connections=2, is_polling=True)
+        polls = AiohttpRequest(token, patience=patience, connections=2, is_polling=True)
         self._application = (
             ApplicationBuilder()
             .token(IN_PLACE_OF_TOKEN)
             .base_url(lambda _: base)
             .base_file_url(lambda _: base)
             .request(AiohttpRequest(token, patience=patience, connections=64))
-            .get_updates_request(self._polling)
+            .get_updates_request(polls)
             .update_queue(updates)
             .job_queue(None)
             .build()
@@ -115,6 +121,9 @@ class TelegramChat:
         self._answers = Answers(bot, self._posts, clock)
         self._presses = Presses(bot, self._answers, answer_within)
         self._application.add_handler(TypeHandler(Update, self._take))
+        self._webhook = Webhook(self._application, clock, *webhook, doubts) if webhook else None
+        self._ear = self._webhook or Polling(self._application, polls, clock, doubts)
+        self._is_alone = False
 
     def __repr__(self) -> str:
         return "TelegramChat()"
@@ -123,59 +132,51 @@ class TelegramChat:
 
     @property
     def is_connected(self) -> bool:
-        """Whether updates are fetched, and the last try to do so did not fail."""
-        updater = self._application.updater
-        return updater is not None and updater.running and not self._polling.is_failing
+        """Whether updates arrive, or are fetched without failing."""
+        return self._ear.is_working
+
+    @property
+    def trouble(self) -> str:
+        """Say what keeps what people say from arriving here, as a sentence without full stop, if anything."""
+        return self._ear.trouble
+
+    def accept(self, body: bytes) -> bool:
+        """Take over an update that Telegram delivered; ``False`` asks to deliver it again later.
+
+        Raises ValueError for what is no update.
+        """
+        return self._webhook is not None and self._webhook.accept(body)
 
     async def run(self, desk: Desk) -> None:
         """Listen until cancelled.
 
-        Waits out a network that is down, also at the start. Raises Refused if the token is wrong.
+        Waits out a network that is down, also at the start. Raises Refused if the token is wrong, or another
+        program listened with it before.
         """
         self._desk = desk
         self._lanes = Lanes()
-        updater = self._application.updater
-        assert updater is not None  # noqa: S101 - the builder makes one unless it is told not to
         try:
-            await self._connect()
+            await reach(self._clock, self._application.initialize)
             await self._application.start()
-            await updater.start_polling(
-                timeout=POLL,
-                bootstrap_retries=-1,
-                allowed_updates=[Update.MESSAGE, Update.CHANNEL_POST, Update.CALLBACK_QUERY],
-                error_callback=_report,
-            )
+            await self._ear.settle()
+            self._is_alone = True
+            await self._ear.begin()
             await self._publish_menu()
             log.info("telegram listens", bot=self._application.bot.username)
-            await asyncio.Event().wait()
+            await self._ear.stay()
         except InvalidToken:
             raise Refused(
                 "Telegram refuses the token: check TOCSIN_TELEGRAM_TOKEN (and TOCSIN_TELEGRAM_API if set)."
             ) from None
         finally:
-            if updater.running:
-                await _within(4.0, updater.stop())
+            await self._ear.end()
             if self._application.running:
-                await _within(4.0, self._application.stop())
+                await within(4.0, self._application.stop())
             await self._lanes.drain(4.0)
             await self._presses.finish()
+            self._is_alone = False
             await self._application.shutdown()
             await self._application.bot.shutdown()
-
-    async def _connect(self) -> None:
-        """Ask Telegram who we are, for as long as it takes. Raises InvalidToken."""
-        attempt = 0
-        while True:
-            try:
-                await self._application.initialize()
-                return
-            except InvalidToken:
-                raise
-            except TelegramError as error:
-                pause = pause_before(error, attempt)
-                log.warning("telegram cannot be reached", reason=str(error), again_in=pause)
-            await self._clock.sleep(pause)
-            attempt += 1
 
     async def _publish_menu(self) -> None:
         """Set Telegram's menu where it is not what it should be; the bot is as good without it."""
@@ -255,6 +256,8 @@ class TelegramChat:
         parts = render(message)
         if not parts:
             return Rejected("the message is empty")
+        if not self._is_alone:
+            return RetryLater(2.0, "it does not listen yet", is_global=True)
         is_again = (chat, nonce) in self._begun
         sent = self._begun.setdefault((chat, nonce), [])
         while len(self._begun) > 1024:
@@ -330,26 +333,3 @@ class TelegramChat:
             self._admins.clear()
         self._admins[key] = (now, is_admin)
         return is_admin
-
-
-def _report(error: TelegramError) -> None:
-    """Log why polling fails; the library goes on, at most half a minute later."""
-    match error:
-        case Conflict():
-            log.error("another process listens with this telegram token")
-        case Shut():
-            log.error("telegram refuses the token", reason=str(error))
-        case _:
-            log.warning("telegram polling failed", reason=str(error))
-
-
-async def _within(seconds: float, stopping: Coroutine[Any, Any, None]) -> None:
-    """Let a part stop in its own time, but not for ever: with a network down it would wait half a minute."""
-    task = asyncio.ensure_future(stopping)
-    for _ in range(3):  # the library swallows a cancellation and goes on with its next step
-        await asyncio.wait({task}, timeout=seconds)
-        if task.done():
-            break
-        task.cancel()
-    if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-        log.warning("telegram stopped with an error", reason=type(error).__name__)

@@ -44,6 +44,10 @@ class Chat(Protocol):
     def is_connected(self) -> bool:
         """Whether the platform is heard and spoken to now."""
 
+    @property
+    def trouble(self) -> str:
+        """Say what keeps it from being heard, or from being heard whole: without full stop, or nothing."""
+
     async def run(self, desk: Desk) -> None:
         """Listen to people until cancelled; every command is brought to the desk, every reply shown."""
 

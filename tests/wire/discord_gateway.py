@@ -33,11 +33,16 @@ class Session:
 class Gateway:
     """Tell every bot that listens what happens in the world, as far as its intents let it see.
 
-    Privileged intents are not granted. ``changed`` is called whenever a connection comes or goes.
+    Privileged intents are not granted. ``changed`` is called whenever a connection comes or goes. While the
+    ``gate`` is not set, nobody who connects is greeted; who identifies while ``bars`` is a code is closed
+    with it.
     """
 
     def __init__(self, backend: Backend, token: str, changed: Callable[[], None]) -> None:
         self.address = ""
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.bars = 0
         self.identifies = self.resumes = self.heartbeats = 0
         self._backend = backend
         self._token = token
@@ -61,11 +66,23 @@ class Gateway:
         for session in self._sessions.values():
             session.outgoing.put_nowait(_control(7))
 
+    def invalidate(self, is_resumable: bool) -> None:
+        """Tell every bot that its session is invalid (op 9); one that is not resumable is over."""
+        for session in self._sessions.values():
+            session.outgoing.put_nowait(_control(9, is_resumable))
+        if not is_resumable:
+            self.forget()
+
+    def forget(self) -> None:
+        """Let every session be over, without a word."""
+        self._sessions.clear()
+
     async def connect(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one connection."""
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         packer = zlib.compressobj() if request.query.get("compress") == "zlib-stream" else None
+        await self.gate.wait()
         await _pack(socket, packer, _control(10, {"heartbeat_interval": HEARTBEAT}))
         session: Session | None = None
         writer: asyncio.Task[None] | None = None
@@ -103,6 +120,9 @@ class Gateway:
         intents.value = said["intents"]
         if any(getattr(intents, name) for name in gates.PRIVILEGED_INTENTS):
             await socket.close(code=4014, message=b"Disallowed intent(s).")
+            return None
+        if self.bars:
+            await socket.close(code=self.bars)
             return None
         self.identifies += 1
         session = Session(f"session-{self.identifies}", intents, socket, packer)

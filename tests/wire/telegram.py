@@ -1,7 +1,8 @@
 """Speak Telegram's Bot API on loopback, as far as a bot that polls and writes can tell.
 
-What it says follows the open Bot API server: its descriptions, its long poll with confirmed offsets and the
-409 for the poll that a newer one ends, its privacy mode, its way of counting a message's length, its topics.
+What it says follows the open Bot API server of one's own (``--local``, which delivers to any address): its
+descriptions, its long poll with confirmed offsets and the 409 for the poll that a newer one or a webhook
+ends, its deliveries (``hook``), its privacy mode, its way of counting a message's length, its topics.
 It does not imitate pacing limits (a test orders a 429) nor the pauses by which the server slows down pollers.
 
     async with TelegramServer() as server:
@@ -24,6 +25,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.wire.telegram_delivery import Delivery
 from tests.wire.telegram_markup import parse_html, units
 
 Json = dict[str, Any]
@@ -201,7 +203,6 @@ class TelegramServer:
         self.calls: list[Call] = []
         self.chats: dict[int, Place] = {}
         self.commands: dict[tuple[str, str], list[Json]] = {}
-        self.webhook = ""
         self.is_revoked = False
         self.files: dict[str, bytes] = {}
         self.told: list[Told] = []
@@ -215,6 +216,7 @@ class TelegramServer:
         self._poll: asyncio.Future[None] | None = None
         self._allowed: list[str] = []
         self._changed = asyncio.Event()
+        self.hook = Delivery(self._updates, self._changed.set)
 
     # --- life -----------------------------------------------------------------------------------------------
 
@@ -240,9 +242,11 @@ class TelegramServer:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True).start()
         self._port = self._runner.addresses[0][1]
+        self.hook.wake()
 
     async def stop(self) -> None:
         """Close every connection and listen no longer."""
+        await self.hook.stop()
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
@@ -396,6 +400,7 @@ class TelegramServer:
             return
         self._updates.append({"update_id": self._next_update} | update)
         self._next_update += 1
+        self.hook.wake()
         if self._poll is not None and not self._poll.done():
             self._poll.set_result(None)
 
@@ -494,16 +499,34 @@ class TelegramServer:
         return self.me
 
     def _do_getwebhookinfo(self, _params: Json) -> Json:
-        return {"url": self.webhook, "has_custom_certificate": False, "pending_update_count": 0}
+        return self.hook.info()
+
+    def _do_setwebhook(self, params: Json) -> bool:
+        url, secret = str(params.get("url", "")), str(params.get("secret_token", ""))
+        if not url:
+            return self._do_deletewebhook(params)
+        if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
+            raise Refusal(400, "Bad Request: bad webhook: Failed to resolve host: Name or service not known")
+        if not re.fullmatch(r"[A-Za-z0-9_-]{0,256}", secret):
+            raise Refusal(400, "Bad Request: secret token contains unallowed characters")
+        if "allowed_updates" in params:
+            self._allowed = _decoded(params, "allowed_updates") or []
+        if _boolean(params, "drop_pending_updates"):
+            self._updates.clear()
+        self._end_poll("terminated by setWebhook request")
+        self.hook.url, self.hook.secret, self.hook.error = url, secret, ""
+        self.hook.allowed, self.hook.connections = self._allowed, _integer(params, "max_connections") or 40
+        self.hook.wake()
+        return True
 
     def _do_deletewebhook(self, params: Json) -> bool:
-        self.webhook = ""
+        self.hook.url = self.hook.secret = ""
         if _boolean(params, "drop_pending_updates"):
             self._updates.clear()
         return True
 
     async def _do_getupdates(self, params: Json) -> list[Json]:
-        if self.webhook:
+        if self.hook.url:
             raise Refusal(
                 409,
                 "Conflict: can't use getUpdates method while webhook is active; "
@@ -515,22 +538,17 @@ class TelegramServer:
         if "allowed_updates" in params:
             self._allowed = _decoded(params, "allowed_updates") or []
         if offset < 0:
-            self._updates = self._updates[offset:]
-        self._updates = [one for one in self._updates if one["update_id"] >= offset]
+            self._updates[:] = self._updates[offset:]
+        self._updates[:] = [one for one in self._updates if one["update_id"] >= offset]
         self._changed.set()
         if not self._updates and timeout:
             await self._wait_for_updates(timeout)
         return self._updates[:limit]
 
     async def _wait_for_updates(self, seconds: float) -> None:
-        if self._poll is not None and not self._poll.done():
-            self._poll.set_exception(
-                Refusal(
-                    409,
-                    "Conflict: terminated by other getUpdates request; "
-                    "make sure that only one bot instance is running",
-                )
-            )
+        self._end_poll(
+            "terminated by other getUpdates request; make sure that only one bot instance is running"
+        )
         mine = self._poll = asyncio.get_running_loop().create_future()
         try:
             await asyncio.wait_for(mine, seconds)
@@ -539,6 +557,10 @@ class TelegramServer:
         finally:
             if self._poll is mine:
                 self._poll = None
+
+    def _end_poll(self, why: str) -> None:
+        if self._poll is not None and not self._poll.done():
+            self._poll.set_exception(Refusal(409, f"Conflict: {why}"))
 
     def _do_sendmessage(self, params: Json) -> Json:
         place = self._writable(params)
