@@ -30,7 +30,7 @@ from bot.engine.retention import KEPT
 from bot.engine.sight import HOLD, Sight, Turns, metric_reach, price_reach
 from bot.engine.state import AlertState, Correction, Ended, Reminder, Resolution, Ring, Transition
 from bot.engine.values import currency_of
-from bot.metrics import MINUTE, Batch, Close, MetricKey, Observation, Want
+from bot.metrics import MINUTE, Batch, Close, MetricKey, Observation, Want, minute_of
 from bot.pacing import backoff
 from bot.ports import Armed, Judgement, Noted, StoreTrouble, Told, Unseeable
 from bot.rules import RuleError, parse
@@ -341,6 +341,10 @@ class Watch:
                     "value": transition.value,
                     "revised": [asdict(revised)] if revised else [],
                     "is_gone": transition.is_gone,
+                    "finals": [
+                        {"venue": venue}
+                        for venue in self._armings.closes.shown_by(key, minute_of(transition.at), batch.bars)
+                    ],
                 }
             case Reminder() | Resolution():
                 facts |= {"value": transition.value}

@@ -9,14 +9,16 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from math import log
+from math import isclose, log
 
 import numpy as np
 
+from bot.alerts.facts import items_of, text_of
+from bot.alerts.message import Facts
 from bot.alerts.models import Arming, Telling
 from bot.engine.state import Correction, Ring
 from bot.feeds.exchanges import Exchanges, build_feeds
-from bot.metrics import MINUTE, Bar, Batch, MetricKey, Seen, minute_of
+from bot.metrics import MINUTE, Bar, Batch, MetricKey, Seen, minute_of, point
 from bot.ports import StoreTrouble, Unseeable
 from bot.watch import Watch
 from tests.conftest import SetClock
@@ -80,7 +82,7 @@ class History:
         self._faults: dict[str, tuple[str, float]] = {}
         self._shown: dict[tuple[MetricKey, int], list[tuple[str, float, bool]]] = {}
         self._arrived: dict[tuple[MetricKey, int], tuple[str, float]] = {}
-        self._prints: dict[int, tuple[str, float]] = {}
+        self._prints: dict[tuple[MetricKey, float], tuple[str, float]] = {}
         self._adrift: set[MetricKey] = set()
         self._build()
 
@@ -232,9 +234,7 @@ class History:
             wants = self.watch.wants() if step.mode == 0 else wants
             self._adrift |= {want.key for want in wants if want.close is None}
             batch = await feed.poll(wants)
-            shown = {one.key for one in (*batch.bars, *batch.bounds)}
-            if feed is not self.exchanges.feeds[0]:
-                shown |= {one.key for one in batch.prints}
+            shown = {one.key for one in (*batch.bars, *batch.bounds, *batch.prints)}
             seen.append((batch, {key: self._ratio(key, feed.name) for key in shown}))
             if step.mode == 0:
                 await self._take(*seen.pop())
@@ -249,16 +249,15 @@ class History:
             for bar in run.bars:
                 if bar.at >= before.get(run.key, bar.end):
                     self._arrived.setdefault((run.key, bar.at), (batch.source, ratios.get(run.key, 1.0)))
-        told = len(self.states.judgements)
+        for one in batch.prints:
+            self._prints[one.key, one.at] = batch.source, ratios[one.key]
         try:
             await self.watch.take(batch)
         except Killed:
             self._note(batch, before, dict(self.states.ends), ratios)
-            self._sources(batch, ratios, told)
             await self._restart("killed just after a commit")
             return
         self._note(batch, before, {want.key: want.since for want in self.watch.wants()}, ratios)
-        self._sources(batch, ratios, told)
 
     def _note(
         self,
@@ -274,12 +273,6 @@ class History:
                 shown = (*arrived, False) if arrived else (batch.source, ratios.get(key, 1.0), True)
                 is_gone = shown[2] and self._may_be_gone(batch.source, minute)
                 self._shown.setdefault((key, minute), []).append((*shown[:2], is_gone))
-
-    def _sources(self, batch: Batch, ratios: Mapping[MetricKey, float], told: int) -> None:
-        for judgement in self.states.judgements[told:]:
-            for one in judgement.told:
-                if isinstance(one.transition, Ring) and one.transition.is_early:
-                    self._prints[one.arming_id] = batch.source, ratios.get(self.alerts[one.arming_id][1], 1.0)
 
     def _ratio(self, key: MetricKey, source: str) -> float:
         serving = self.exchanges.market.serving(key)
@@ -364,15 +357,21 @@ class History:
 
     def _compare(self) -> None:
         told = {number: Told() for number in self.alerts}
+        open_rings: dict[tuple[int, int, int], float] = {}
         for judgement in self.states.judgements:
             for one in judgement.told:
                 match one.transition:
                     case Ring(is_early=True) as ring:
                         told[one.arming_id].early.append(ring.at)
+                        open_rings[one.arming_id, ring.episode, ring.corrections] = ring.at
+                        self._judge_early(one.arming_id, ring)
                     case Ring() as ring:
                         told[one.arming_id].rings.append(ring.at)
+                        if ring.was_told:
+                            del open_rings[one.arming_id, ring.episode, ring.corrections]
                     case Correction() as correction:
-                        self._judge_correction(one.arming_id, correction)
+                        del open_rings[one.arming_id, correction.episode, correction.corrections]
+                        self._judge_correction(one.arming_id, correction, one.facts)
             for notice in judgement.notices:
                 for number in notice.armings:
                     if notice.kind is Telling.LAPSE:
@@ -386,6 +385,12 @@ class History:
             if alert.price is not None and minutes:
                 minutes[0] = replace(minutes[0], later=self._later(key, alert, alert.price))
             compare(alert, minutes, told[number], self.findings)
+        for (number, *_), at in open_rings.items():
+            alert, key = self.alerts[number]
+            if ends[key] >= minute_of(at) + 2 * MINUTE:
+                self.findings.missed.append(
+                    f"{alert.rule}: rang early at {at}, neither confirmed nor taken back"
+                )
         self._compare_levels()
 
     def _compare_levels(self) -> None:
@@ -402,23 +407,39 @@ class History:
                     self.findings.false.append(f"{key} goes on at another level at {at}: {source}, {ratio}")
                     self._adrift.add(key)
 
-    def _judge_correction(self, number: int, correction: Correction) -> None:
-        """A ring was told from a print, and taken back: only who stood in meanwhile may be the cause."""
+    def _judge_early(self, number: int, ring: Ring) -> None:
+        """A ring was told from a print: the exchange in force at that moment must have been there."""
         alert, key = self.alerts[number]
-        around = [
-            shown
-            for place in (-1, 0, 1)
-            for shown in self._shown.get((key, minute_of(correction.at) + place * MINUTE), [])
-        ]
-        ends = {minute_of(correction.at) + place * MINUTE for place in (0, 1)}
-        unread = {at for at in ends for *_, gone in self._shown.get((key, at), []) if gone}
-        if unread and not correction.is_gone:
+        source, ratio = self._prints[key, ring.at]
+        home, minute = self.paths[source].walks[key.instrument], minute_of(ring.at)
+        bars = [bar for at in _around(minute) for bar in self._bars(home, at, bool(key.venue))]
+        price = ring.value / ratio
+        was_there = any(bar.low - _FINEST / 2 < price < bar.high + _FINEST / 2 for bar in bars)
+        if not was_there or not alert.is_touched(point(ring.value, minute)):
+            self.findings.false.append(f"{alert.rule}: rang early at {ring.at}, where {source} never was")
+
+    def _judge_correction(self, number: int, correction: Correction, facts: Facts) -> None:
+        """A ring was told from a print, and taken back: only who stood in meanwhile may be the cause.
+
+        The final minutes of whoever showed the price must not show it, and those of another be named as his.
+        """
+        alert, key = self.alerts[number]
+        minutes = [at for at in _around(minute_of(correction.at))[1:] if (key, at) in self._shown]
+        shown = [one for at in minutes for one in self._shown[key, at]]
+        is_gone = any(gone for *_, gone in shown)
+        if is_gone and not correction.is_gone:
             self.findings.false.append(f"{alert.rule}: said to be false at {correction.at}, which is gone")
-        is_excused = any((source, ratio) != self._prints[number] or gone for source, ratio, gone in around)
-        ats = [minute_of(correction.at) + place * MINUTE for place in (-1, 0, 1)]
-        minutes = [self._minute(key, at) for at in ats if (key, at) in self._shown]
-        if not is_excused and not any(len(minute.bars) > 1 for minute in minutes):
+        source, ratio = self._prints[key, correction.at]
+        is_same = all(one == source and isclose(other, ratio) for one, other, _ in shown)
+        if is_same and not is_gone and all(len(self._minute(key, at).bars) == 1 for at in minutes):
             self.findings.false.append(f"{alert.rule}: rang early at {correction.at}, and was taken back")
+        named, venues = (
+            {text_of(one, "venue") for one in items_of(facts, "finals")},
+            {one for one, *_ in shown},
+        )
+        if not is_gone and named != venues:
+            what = f"the minutes of {venues} are said to be those of {named}"
+            self.findings.false.append(f"{alert.rule}: at {correction.at} {what}")
 
     def _minute(self, key: MetricKey, at: int) -> Minute:
         """Give a minute as each who may be in force showed it."""
@@ -472,6 +493,11 @@ class History:
         """Whether an exchange cannot give a minute any more: it is too old for it, or its row is garbage."""
         is_too_old = source == "kraken" and at < self.exchange_now() - 718 * MINUTE
         return is_too_old or self._faults.get(source, ("", 0.0))[0] in GARBLED
+
+
+def _around(minute: int) -> tuple[int, int, int]:
+    """Give a minute between its neighbours."""
+    return minute - MINUTE, minute, minute + MINUTE
 
 
 def scaled(bar: Bar, ratio: float) -> Bar:

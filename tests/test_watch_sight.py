@@ -8,6 +8,7 @@ import pytest
 
 from bot.alerts.translator import ENGLISH
 from bot.deliver import Courier
+from bot.engine.closes import Closes
 from bot.metrics import MINUTE, Bar, Bars, Batch, Bounds, Doubt, MetricKey, Print, Seen, Unseen, runs
 from bot.ports import ChatGone, NewArming, Serving, StoreTrouble
 from bot.store import SqlStore
@@ -295,6 +296,50 @@ async def test_a_ring_of_the_home_exchanges_minutes_names_no_stand_in(scene: Sce
     await scene.minutes(1, BTC, price=99.0)
     (text,) = scene.texts()
     assert "Kraken" not in text
+
+
+@pytest.mark.parametrize(
+    ("sources", "because"),
+    [
+        (("binance", "binance"), "the final minutes of the exchange do not show it"),
+        (
+            ("kraken", "kraken"),
+            "Binance showed it, but the final minutes came from Kraken and do not show it",
+        ),
+        (
+            ("kraken", "binance"),
+            "Binance showed it, but the final minutes came from Kraken and Binance and do not show it",
+        ),
+    ],
+)
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_a_correction_names_whose_final_minutes_were_read_where_another_had_shown_the_price(
+    scene: Scene, sources: tuple[str, str], because: str, is_restarted: bool
+) -> None:
+    await scene.arm("btc < 100")
+    await scene.minutes(2, BTC)
+    scene.clock.time += 20
+    await scene.take(Print(BTC, 99.0, scene.clock.now(), "binance"))
+    minute = START + 2 * MINUTE
+    for source in sources:
+        if is_restarted:
+            scene = await opened(scene.store, scene.clock, scene.ear)
+        scene.clock.time = minute + MINUTE
+        await scene.take((BTC, Bar(minute, 105.0, 105.0, 104.0, 104.0)), source=source)
+        minute += MINUTE
+    _, correction = scene.texts()
+    assert correction == (
+        f"Correction to #1: the ring of 12:02 UTC at 99 is taken back: {because}.\n"
+        "The alert is as it was before that ring."
+    )
+
+
+def test_who_showed_a_minute_is_known_where_many_others_came_with_it() -> None:
+    closes = Closes()
+    closes.note_print(Print(BTC, 99.0, NOON + 20, "binance"))
+    run = Bars(BTC, tuple(Bar(START + place * MINUTE, *[105.0] * 4) for place in range(40)), "kraken")
+    closes.note_bars(run)
+    assert closes.shown_by(BTC, START, [run]) == ["kraken"]
 
 
 async def test_a_restart_goes_on_from_the_last_price_and_who_gave_it(scene: Scene) -> None:

@@ -269,11 +269,25 @@ _FACT = st.one_of(
     st.text(max_size=12),
     st.sampled_from(["btc/usdt < 1", "btc > @x for 5m", "btc/usdt crosses 3", "98700"]),
     st.lists(
-        st.dictionaries(st.sampled_from(["term", "value", "alert"]), st.text(max_size=5) | st.floats(0, 9))
+        st.dictionaries(
+            st.sampled_from(["term", "value", "alert", "venue"]), st.text(max_size=5) | st.floats(0, 9)
+        )
     ),
 )
 _NAMES = ["alert", "rule", "armed_rule", "venue", "value", "at", "seen_at", "now", "is_late", "is_early"]
-_NAMES += ["episode", "evidence", "note", "reason", "name", "before", "after", "by", "alerts"]
+_NAMES += [
+    "episode",
+    "evidence",
+    "note",
+    "reason",
+    "name",
+    "before",
+    "after",
+    "by",
+    "alerts",
+    "rang_on",
+    "finals",
+]
 
 
 @given(st.sampled_from(Telling), st.dictionaries(st.sampled_from(_NAMES), _FACT))

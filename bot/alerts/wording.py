@@ -211,6 +211,12 @@ def _correction(facts: Facts, tr: Translator, now: float) -> Message:
         because = revised
     elif facts.get("is_gone"):
         because = tr("the minutes that would show it are gone, and nobody can say whether it was true")
+    elif venues := _others(facts, tr):
+        because = tr(
+            "{before} showed it, but the final minutes came from {venue} and do not show it",
+            before=venue_name(text_of(facts, "rang_on")),
+            venue=venues,
+        )
     else:
         because = tr("the final minutes of the exchange do not show it")
     if at is not None and value is not None:
@@ -239,6 +245,13 @@ def _correction(facts: Facts, tr: Translator, now: float) -> Message:
             "because": because,
         },
     )
+
+
+def _others(facts: Facts, tr: Translator) -> str:
+    """Name whose final minutes were read, where they are not all of the exchange whose price rang."""
+    before = text_of(facts, "rang_on")
+    finals = [text_of(item, "venue") for item in items_of(facts, "finals")]
+    return tr.listed(map(venue_name, finals)) if before and any(one != before for one in finals) else ""
 
 
 def _revised(facts: Facts, tr: Translator, now: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.metrics import MINUTE, Bars, Close, MetricKey, Print, Seen, minute_of
 
 FRESH = 5 * MINUTE
@@ -45,6 +47,16 @@ class Closes:
             return shown[instant]
         newest = max((end for end in shown if instant - FRESH < end <= instant), default=None)
         return None if newest is None else shown[newest]
+
+    def shown_by(self, key: MetricKey, minute: int, runs: Sequence[Bars]) -> list[str]:
+        """Name who showed a final minute and the next one; ``runs`` are those that were noted last."""
+        found: dict[str, None] = {}
+        for at in (minute, minute + MINUTE):
+            shown = (run for run in runs if run.key == key and run.bars)
+            close = self.at(key, at + MINUTE)
+            sources = (run.source for run in shown if run.bars[0].at <= at < run.bars[-1].end)
+            found[next(sources, close.source if close else "")] = None
+        return [source for source in found if source]
 
     def forget(self, key: MetricKey) -> None:
         """Let a series go."""

@@ -250,7 +250,8 @@ def read_notification(row: Row[Any]) -> Notification:
     """Read a row that was selected ``in_full``."""
     facts: dict[str, Any] = dict(row.facts)
     if row.ring_id is not None:
-        told = row.ring_facts if row.kind == Telling.RING else {}
+        rang = row.ring_facts
+        told = rang if row.kind == Telling.RING else {"rang_on": rang.get("venue", "")}
         facts = {"armed_rule": row.armed_rule, **told, **facts}
     if row.broadcast_id is not None:
         facts["text"] = row.text
