@@ -14,9 +14,10 @@ discord`` (else it is played on these and on the console, where everybody is the
     12:01:00  market      = btc/usdt 97000            a trade
     12:02:00  world       = restart                   or: boss is no admin, boss is an admin
 
-``...`` stands for any text, and ``{token}`` in what the bot says for a word that is the same wherever it is
-written again, in what is said to the bot too. The clock runs, and jumps to a line's time where that is still
-ahead; what the bot says comes when it comes. Whatever it says beyond what is written fails the scenario.
+Last lines like ``[Why]  [Delete]`` are of the buttons below a message. ``...`` stands for any text, and
+``{token}`` in what the bot says for a word that is the same wherever it is written again, in what is said to
+the bot too. The clock runs, and jumps to a line's time where that is still ahead; what the bot says comes
+when it comes. Whatever it says beyond what is written fails the scenario.
 """
 
 from __future__ import annotations
@@ -25,28 +26,22 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from io import StringIO
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from bot.app import build_chats
-from bot.chats.console import ConsoleChat
 from bot.demo.clock import FastClock
-from bot.ports import Chat
-from bot.settings import Settings
 from tests.conftest import NOON
+from tests.stages import ConsoleStage, Stage, staged
 from tests.test_end_to_end import Market, running
-from tests.wire.discord import DiscordServer
-from tests.wire.telegram import TelegramServer
 
 PLATFORMS = ("console", "telegram", "discord")
-GROUP = -100
-Operators = frozenset[tuple[str, str]]
 _PATIENCE = 15.0
 _QUIET = 0.15
 _ANYTHING = re.compile(r"(\.{3}(?!\.)|\{[a-z]+\})")
-_MARKUP = re.compile(r"\*\*|\\(?=[^\w\s]|_)")
+_LABEL = re.compile(r"\[([^]]+)\]")
+_ROW = re.compile(rf"{_LABEL.pattern}( +{_LABEL.pattern})*")
 _LINE = re.compile(r"(\d\d):(\d\d):(\d\d)\s+(\w+)(?:@(\w+))?\s*([><~+!=]) ?(.*)")
 
 
@@ -111,181 +106,20 @@ def read(path: Path) -> Scenario:
     return Scenario(path.stem, platforms, people, tuple(steps))
 
 
+def split_buttons(text: str) -> tuple[str, list[str]]:
+    """Split what a message says from what the buttons below it say."""
+    lines = text.split("\n")
+    rows = list(takewhile(_ROW.fullmatch, reversed(lines)))[::-1]
+    return "\n".join(lines[: len(lines) - len(rows)]), [
+        label for row in rows for label in _LABEL.findall(row)
+    ]
+
+
 def pattern_of(text: str) -> re.Pattern[str]:
     """Give what matches a text in which ``...`` stands for anything and ``{token}`` for a word."""
     parts = [re.escape(part) for part in _ANYTHING.split(text)]
     parts[1::2] = [".*" if part == "..." else rf"(?P<{part[1:-1]}>\S+)" for part in _ANYTHING.findall(text)]
     return re.compile("".join(parts), re.DOTALL)
-
-
-class Stage(Protocol):
-    """One platform as those in a scenario see it; a place is a person's private chat, or the group."""
-
-    def settings(self) -> dict[str, str]: ...
-
-    def chats(self, settings: Settings, clock: FastClock) -> list[Chat]: ...
-
-    def operators(self) -> Operators: ...
-
-    def texts(self) -> list[str]: ...
-
-    def messages(self, place: str) -> list[tuple[str, ...]]:
-        """Give the bot's messages there, each with all the texts that it has had."""
-
-    async def say(self, place: str, who: str, text: str) -> None: ...
-
-    async def press(self, place: str, who: str, label: str) -> None: ...
-
-    def appoint(self, who: str, is_admin: bool) -> None: ...
-
-
-@dataclass
-class TelegramStage:
-    server: TelegramServer
-    people: dict[str, str]
-
-    def __post_init__(self) -> None:
-        self.ids = {name: 1001 + place for place, name in enumerate(self.people)}
-        admins = [self.ids[name] for name, role in self.people.items() if role == "admin"]
-        self.group = self.server.group(GROUP, admins=[1, *admins])
-        for name, person in self.ids.items():
-            self.server.private(person, name)
-
-    def settings(self) -> dict[str, str]:
-        return {"telegram_token": self.server.token, "telegram_api": self.server.root}
-
-    def chats(self, settings: Settings, clock: FastClock) -> list[Chat]:
-        return build_chats(settings, clock)
-
-    def operators(self) -> Operators:
-        found = [name for name, role in self.people.items() if role == "operator"]
-        return frozenset(("telegram", str(self.ids[name])) for name in found)
-
-    def texts(self) -> list[str]:
-        return [text for place in ("group", *self.ids) for text, *_ in self.messages(place)]
-
-    def messages(self, place: str) -> list[tuple[str, ...]]:
-        return [tuple(one.texts) for one in self.server.shown(self._chat(place))]
-
-    async def say(self, place: str, who: str, text: str) -> None:
-        await self.server.say(self._chat(place), self.ids[who], text, name=who)
-
-    async def press(self, place: str, who: str, label: str) -> None:
-        await self.server.press(self._chat(place), self.ids[who], label)
-
-    def appoint(self, who: str, is_admin: bool) -> None:
-        if is_admin:
-            self.group.admins[self.ids[who]] = "administrator"
-        else:
-            del self.group.admins[self.ids[who]]
-
-    def _chat(self, place: str) -> int:
-        return GROUP if place == "group" else self.ids[place]
-
-
-@dataclass
-class DiscordStage:
-    server: DiscordServer
-    people: dict[str, str]
-
-    def __post_init__(self) -> None:
-        self.ids = {name: self.server.person(name) for name in self.people}
-        self.role = self.server.manager_role()
-        for name, role in self.people.items():
-            if role == "admin":
-                self.appoint(name, True)
-
-    def settings(self) -> dict[str, str]:
-        return {
-            "discord_token": self.server.token,
-            "discord_api": self.server.api,
-            "discord_gateway": self.server.gateway,
-        }
-
-    def chats(self, settings: Settings, clock: FastClock) -> list[Chat]:
-        return build_chats(settings, clock)
-
-    def operators(self) -> Operators:
-        found = [name for name, role in self.people.items() if role == "operator"]
-        return frozenset(("discord", str(self.ids[name])) for name in found)
-
-    def texts(self) -> list[str]:
-        return [texts[-1] for place in ("group", *self.ids) for texts in self.messages(place)]
-
-    def messages(self, place: str) -> list[tuple[str, ...]]:
-        """Read what everybody there is shown, without the bold face and the strokes before other signs."""
-        shown = self.server.shown(self._channel(place))
-        texts = [(*one.before, one.text) for one in shown if one.is_private is (place == "aside")]
-        return [tuple(_MARKUP.sub("", text) for text in versions) for versions in texts]
-
-    async def say(self, place: str, who: str, text: str) -> None:
-        if place == "group":
-            await self.server.say(self.server.channel, self.ids[who], "{bot} " + text)
-        else:
-            await self.server.dm(self.ids[who], text)
-
-    async def press(self, place: str, who: str, label: str) -> None:
-        await self.server.press(self._channel(place), self.ids[who], label)
-
-    def appoint(self, who: str, is_admin: bool) -> None:
-        self.server.appoint(self.ids[who], self.role, is_admin)
-
-    def _channel(self, place: str) -> str:
-        return self.server.channel if place in ("group", "aside") else self.server.direct(self.ids[place])
-
-
-@dataclass
-class ConsoleStage:
-    people: dict[str, str]
-    out: StringIO = field(default_factory=StringIO)
-    chat: ConsoleChat | None = None
-
-    def settings(self) -> dict[str, str]:
-        return {}
-
-    def chats(self, settings: Settings, clock: FastClock) -> list[Chat]:
-        self.chat = ConsoleChat(clock, StringIO(), self.out)
-        return [self.chat]
-
-    def operators(self) -> Operators:
-        return frozenset({("console", "me")} if "operator" in self.people.values() else ())
-
-    def texts(self) -> list[str]:
-        return [self.out.getvalue()]
-
-    def messages(self, place: str) -> list[tuple[str, ...]]:
-        """Read the transcript: a message begins with ``bot <``; what replaces another there is one more."""
-        found: list[list[str]] = []
-        for line in self.out.getvalue().splitlines():
-            if " bot     < " in line:
-                found.append([line.partition("< ")[2]])
-            elif line.startswith(" ") and found:
-                found[-1].append(line.strip())
-        return [("\n".join(lines),) for lines in found]
-
-    async def say(self, place: str, who: str, text: str) -> None:
-        assert self.chat is not None
-        await self.chat.say(text)
-
-    async def press(self, place: str, who: str, label: str) -> None:
-        raise AssertionError("nothing is pressed at a console")
-
-    def appoint(self, who: str, is_admin: bool) -> None:
-        raise AssertionError("nobody is appointed at a console")
-
-
-@asynccontextmanager
-async def staged(platform: str, people: dict[str, str]) -> AsyncIterator[Stage]:
-    """Set a platform up, with its server on loopback."""
-    match platform:
-        case "telegram":
-            async with TelegramServer() as telegram:
-                yield TelegramStage(telegram, people)
-        case "discord":
-            async with DiscordServer() as discord:
-                yield DiscordStage(discord, people)
-        case _:
-            yield ConsoleStage(people)
 
 
 class Play:
@@ -356,7 +190,16 @@ class Play:
     def _has(self, step: Step, number: int, end: int | None = None) -> bool:
         """Say whether that message has had the text, or those up to ``end`` say it together."""
         messages = self._messages(step.place)
-        pattern = pattern_of(self._said(step.text))
+        words, labels = split_buttons(self._said(step.text))
+        if (
+            labels
+            and not self._is_console
+            and labels not in self.stage.labels(step.place)[number : number + 1]
+        ):
+            return False
+        if labels and self._is_console:  # which prints below it what its buttons say
+            words += "..."
+        pattern = pattern_of(words)
         if end is not None:
             texts: tuple[str, ...] = ("\n".join(versions[-1] for versions in messages[number:end]),)
         else:

@@ -28,8 +28,9 @@ from bot.store.sql import SqlStore
 from tests.conftest import SetClock
 from tests.market import HandMarket
 from tests.metrics import HandMetrics
-from tests.playing import GROUP as PLACE
-from tests.playing import PLATFORMS, ConsoleStage, Stage, TelegramStage, staged
+from tests.playing import PLATFORMS
+from tests.stages import GROUP as PLACE
+from tests.stages import ConsoleStage, Stage, TelegramStage, staged
 
 MEMBER, ADMIN, OPERATOR = Role.MEMBER, Role.ADMIN, Role.OPERATOR
 PEOPLE = {"olga": "operator", "boss": "admin", "ann": "member"}
