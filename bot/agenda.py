@@ -16,6 +16,7 @@ from bot.bell import Bell
 from bot.pacing import backoff
 from bot.ports import StoreTrouble
 from bot.reports import Memory, gather
+from bot.spell import Spell
 
 if TYPE_CHECKING:
     from bot.ports import Clock, Market
@@ -45,7 +46,7 @@ class Agenda:
 
     async def run(self) -> None:
         """Tell what is due whenever it is due, until cancelled."""
-        failures = 0
+        failures, spell = 0, Spell()
         while True:
             self._bell.mute()
             try:
@@ -53,11 +54,14 @@ class Agenda:
                     told = await self.turn()
                 due = await self.pages.next_due_at()
             except StoreTrouble as trouble:
-                log.error("the agenda cannot be read", reason=str(trouble))
+                if spell.begins(str(trouble), self.clock.now()):
+                    log.error("the agenda cannot be kept", reason=str(trouble))
                 await self._bell.rest(self.clock, backoff(failures, first=1.0, most=30.0))
                 failures += 1
                 continue
             failures = 0
+            if spell.ends():
+                log.warning("the agenda is kept again")
             if not told:
                 wait = self.longest_rest if due is None else due - self.clock.now()
                 await self._bell.rest(self.clock, min(max(wait, 0.01), self.longest_rest))

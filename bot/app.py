@@ -176,6 +176,7 @@ async def open_house(
             watch=watch,
             agenda=agenda,
             poll_seconds=settings.poll_seconds,
+            outbox=store,
             infirmary=store,
             clearing=store,
             operators=settings.admins if tells_operators else (),
@@ -193,18 +194,25 @@ async def run(settings: Settings) -> None:
     """Run the bot with what is configured until SIGINT or SIGTERM; without a token, on the console."""
     clock = SystemClock()
     stop = asyncio.Event()
-    studio = Studio()
-    chats = build_chats(settings, clock, studio)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     sys.setswitchinterval(SECONDS_OF_A_TURN)
     with claim(settings.database_url, _holder()):
+        await work(settings, clock, stop)
+    log.info("stopped")
+
+
+async def work(settings: Settings, clock: Clock, until: asyncio.Event) -> None:
+    """Let a house work until the event is set, and another wherever the machine's clock was set."""
+    while not until.is_set():
+        studio = Studio()
+        chats = build_chats(settings, clock, studio)
         async with open_house(settings, clock, chats, after_listing=settle_memory) as house:
             log.info("started", chats=[chat.platform for chat in chats], exchanges=list(settings.exchanges))
-            loop.call_later(_SECONDS_UNTIL_QUIET, studio.warm)
-            await house.run(stop)
-    log.info("stopped")
+            warming = asyncio.get_running_loop().call_later(_SECONDS_UNTIL_QUIET, studio.warm)
+            await house.run(until)
+            warming.cancel()
 
 
 def settle_memory() -> None:

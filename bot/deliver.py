@@ -27,8 +27,9 @@ from bot.alerts.models import Telling
 from bot.alerts.wording import PATIENCE, word
 from bot.bell import Bell
 from bot.looking import look
-from bot.pacing import LIMITS, Pacer, Stall, backoff
+from bot.pacing import LIMITS, Pacer, backoff
 from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLater, StoreTrouble
+from bot.spell import Spell, Stall
 
 if TYPE_CHECKING:
     from bot.alerts.models import Notification
@@ -91,6 +92,7 @@ class Courier:
     _pacer: Pacer | None = None
     stall: Stall | None = None
     _failures: int = 0
+    _spell: Spell = field(default_factory=Spell)
     _is_closed: bool = False
     _announcing: set[asyncio.Task[None]] = field(default_factory=set)
     _charting: set[asyncio.Task[None]] = field(default_factory=set)
@@ -117,12 +119,13 @@ class Courier:
                     carried = await self.drain()
                 delay = 0.0 if carried else await self._until_due()
             except StoreTrouble as trouble:
-                log.error("the outbox cannot be read", platform=self.chat.platform, reason=str(trouble))
                 delay = backoff(self._failures, first=1.0, most=30.0)
                 self._failures += 1
-                self._stall(str(trouble))
+                self._note_trouble(trouble)
             else:
                 self._failures = 0
+                if self._spell.ends():
+                    log.warning("the outbox works again", platform=self.chat.platform)
             if delay and not self._is_closed:
                 await self._bell.rest(self.clock, delay)
 
@@ -134,6 +137,15 @@ class Courier:
     def wake(self) -> None:
         """Say that something new may be due."""
         self._bell.ring()
+
+    async def tell_unkept(self, notification: Notification) -> bool:
+        """Send what cannot be promised because the outbox does not work; gives whether it was taken.
+
+        This is for what the bot says of itself alone: nothing that rings is told unless it is kept.
+        """
+        outcome = await self._send(notification, self._word(notification, self.patience), [])
+        self._heed(notification, outcome, self.clock.now())
+        return isinstance(outcome, Receipt)
 
     async def drain(self) -> int:
         """Send what is due now, one message of each chat; gives how many were leased.
@@ -228,7 +240,7 @@ class Courier:
         try:
             return await self.outbox.gather(notification, now, _TOGETHER, LEASE)
         except StoreTrouble as trouble:
-            log.error("what waits cannot be read", platform=self.chat.platform, reason=str(trouble))
+            self._note_trouble(trouble)
             return []
 
     async def _listed(self, notifications: Sequence[Notification]) -> tuple[Message, int]:
@@ -310,8 +322,7 @@ class Courier:
             try:
                 return await write()
             except StoreTrouble as trouble:
-                log.error("not settled yet", platform=self.chat.platform, reason=str(trouble))
-                self._stall(str(trouble))
+                self._note_trouble(trouble)
                 await self.clock.sleep(backoff(attempts, first=0.5, most=30.0))
                 attempts += 1
 
@@ -359,6 +370,11 @@ class Courier:
         if due is None:
             self.stall = None
         return self.longest_rest if due is None else min(max(due - now, 0.01), self.longest_rest)
+
+    def _note_trouble(self, trouble: StoreTrouble) -> None:
+        if self._spell.begins(str(trouble), self.clock.now()):
+            log.error("the outbox does not work", platform=self.chat.platform, reason=str(trouble))
+        self._stall(str(trouble))
 
     def _stall(self, reason: str) -> None:
         self.stall = Stall(self.stall.since if self.stall else self.clock.now(), reason.rstrip("."))

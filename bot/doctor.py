@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from bot.app import build_providers
 from bot.feeds.exchanges import Exchanges, build_feeds
 from bot.feeds.exchanges.feed import ExchangeFeed
-from bot.ports import Finding, StoreTrouble, Unseeable
+from bot.ports import Damaged, Finding, StoreTrouble, Unseeable
 from bot.store import check, path_of
 
 if TYPE_CHECKING:
@@ -157,8 +157,10 @@ async def _database(settings: Settings) -> Finding:
     restore = "stop the bot, and put a backup in its place: tocsin restore FILE"
     try:
         condition = await check(settings.database_url)
+    except Damaged as damage:
+        return Finding("database", "unwell", damage.reason, restore)
     except StoreTrouble as trouble:
-        return Finding("database", "unwell", str(trouble), restore)
+        return Finding("database", "unwell", str(trouble))
     if condition.faults:
         return Finding("database", "unwell", condition.faults[0], restore)
     if not condition.is_current:

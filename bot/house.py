@@ -18,19 +18,19 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from bot import gauges
 from bot.agenda import Agenda
-from bot.alerts.health import health_facts
 from bot.deliver import Courier
 from bot.feeds.exchanges import Exchanges, Stream
 from bot.feeds.metrics.board import MetricFeeds
 from bot.feeds.metrics.metric_feed import MetricFeed
 from bot.heartbeat import Heartbeat
 from bot.metrics import Want
-from bot.organs import Organs
-from bot.ports import Chat, Clock, Desk, Feed, StoreTrouble
+from bot.organs import MEMORY, Organs
+from bot.ports import Chat, Clock, Damaged, Desk, Feed, Outbox, StoreTrouble
 from bot.ports.clearing import Clearing
 from bot.ports.infirmary import Infirmary
+from bot.rounds import Rounds
 from bot.tape import MemoryTape
-from bot.vigil import Vigil, resumed
+from bot.vigil import Bulletin
 from bot.watch import Watch
 
 log = structlog.get_logger(__name__)
@@ -41,13 +41,13 @@ KEPT = 90 * 86_400.0
 _SECONDS_TO_SETTLE = 8.0
 _SECONDS_BETWEEN_ROUNDS = 30.0
 _SECONDS_BETWEEN_HEARTBEATS = 60.0
-_VIGIL = "vigil"
-"""Where it stands in the notebook what operators were told of the bot."""
-
 _SECONDS_BETWEEN_FIRST_LOOKS = 2.0
 _SHORTEST_WAIT = 0.005
 """Real seconds to the next look at a provider: while a clock is held, no instant comes nearer."""
 _SECONDS_BETWEEN_BEATS = 0.5
+_SECONDS_SET = 10.0
+"""By how much the machine's clock must be set at once, either way, for the house to begin anew."""
+
 _QUIET_HOUR = 9
 """UTC: New York sleeps, the flows of its funds are settled, and nobody looks at them for hours."""
 
@@ -92,16 +92,26 @@ class House:
     watch: Watch
     agenda: Agenda
     poll_seconds: float
+    outbox: Outbox
     infirmary: Infirmary
     clearing: Clearing
     operators: Collection[tuple[str, str]] = ()
     heartbeat: Heartbeat | None = None
     scheduler: AsyncIOScheduler = field(default_factory=lambda: AsyncIOScheduler(timezone=UTC))
     _planned: dict[str, float] = field(default_factory=dict, init=False)
-    _vigil: Vigil | None = field(default=None, init=False)
+    _rounds: Rounds = field(init=False)
+    _is_set: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _set_by: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        self._rounds = Rounds(self.infirmary, self.clock, self.couriers, self.operators)
 
     async def run(self, until: asyncio.Event) -> None:
         """Work until the event is set. A part that fails ends the others, and its error is raised.
+
+        It ends too when somebody set the machine's clock: what waits for an instant of the old time would
+        wait wrongly, so that another house has to begin, which takes up what is kept. And it ends with
+        Damaged as soon as the database proves to be, after operators were told.
 
         At the end no new message is begun, and those under way are settled before the chats close: only a
         kill repeats what was in flight.
@@ -112,10 +122,12 @@ class House:
             others = [tasks.create_task(chat.run(self.desk)) for chat in self.chats]
             following = [tasks.create_task(self._follow(stream)) for stream in self.exchanges.streams]
             others.append(tasks.create_task(self._time_the_loop()))
+            others.append(tasks.create_task(self._watch_the_clock()))
+            others.append(tasks.create_task(self._heed_damage()))
             others.append(tasks.create_task(self.agenda.run()))
             self._schedule()
             try:
-                await until.wait()
+                await _first(until, self._is_set)
             finally:
                 self.scheduler.shutdown(wait=False)
             for task in following:
@@ -124,6 +136,7 @@ class House:
                 courier.close()
             self.tape.close()  # a batch under way is committed: nothing is cut off inside a transaction
             await asyncio.wait((*carrying, judging), timeout=_SECONDS_TO_SETTLE)
+            await self._bring_forward()
             for task in (*carrying, judging, *others):
                 task.cancel()
 
@@ -139,6 +152,7 @@ class House:
             couriers=self.couriers,
             poll_seconds=self.poll_seconds,
             now=self.clock.now(),
+            stall=self.watch.spell.stall,
         )
 
     def _schedule(self) -> None:
@@ -173,25 +187,7 @@ class House:
         self.scheduler.add_job(work, when, id=name, max_instances=1, coalesce=True, misfire_grace_time=None)
 
     async def _go_round(self) -> None:
-        """Tell operators what became unwell, and what is well again; what is not kept is told at the next."""
-        try:
-            if self._vigil is None:
-                self._vigil = resumed(await self.infirmary.page(_VIGIL))
-            now = self.clock.now()
-            vigil, bulletins = self._vigil.watch(self._organs().found(), now)
-            if bulletins:
-                facts = health_facts(bulletins)
-                await self.infirmary.tell_operators(self.operators, facts, _VIGIL, vigil.page(), now)
-        except StoreTrouble as trouble:
-            log.warning("operators were not told", reason=str(trouble))
-            return
-        self._vigil = vigil
-        for one in bulletins:
-            is_well = one.well_since is not None
-            log.warning("an organ turned", organ=str(one.organ.kind), name=one.organ.name, is_well=is_well)
-        if bulletins:
-            for courier in self.couriers:
-                courier.wake()
+        await self._rounds.go(self._organs().found())
 
     async def _beat(self) -> None:
         if self.heartbeat is not None and not self.reasons():
@@ -263,9 +259,52 @@ class House:
             await asyncio.sleep(_SECONDS_BETWEEN_BEATS)
             gauges.observe_loop_lag(loop.time() - due)
 
+    async def _watch_the_clock(self) -> None:
+        """End the house when the clock goes on from another instant than it had come to.
+
+        A machine that slept is none of that: its steady time slept with it, or it looks as if the clock had
+        been put forward.
+        """
+        ahead: float | None = None
+        while not self._is_set.is_set():
+            before, now, after = self.clock.steady(), self.clock.now(), self.clock.steady()
+            if after - before < _SECONDS_BETWEEN_BEATS:  # else the process stood in between
+                set_by = 0.0 if ahead is None else now - before - ahead
+                ahead = now - before
+                if abs(set_by) >= _SECONDS_SET:
+                    log.warning("the clock was set, and the work begins anew", seconds=round(set_by))
+                    self._set_by = set_by
+                    self._is_set.set()
+            await asyncio.sleep(_SECONDS_BETWEEN_BEATS)
+
+    async def _bring_forward(self) -> None:
+        """Let what waits in the outbox wait no longer than before, where the clock was set back."""
+        if self._set_by >= 0:
+            return
+        try:
+            await self.outbox.bring_forward(-self._set_by, self.clock.now())
+        except StoreTrouble as trouble:
+            log.error("what waits to be sent may wait too long", reason=str(trouble))
+
+    async def _heed_damage(self) -> None:
+        sentence = await self.infirmary.damaged()
+        log.critical("the database is damaged, and the work ends", reason=sentence)
+        await self._rounds.tell_unkept([Bulletin(MEMORY, sentence, self.clock.now())])
+        raise Damaged(sentence)
+
     async def _follow(self, stream: Stream) -> None:
         """Hand over what a stream tells, whenever nothing waits to be judged: looks go first."""
         while (batch := await stream.collect(self.watch.wants())) is not None:
             if batch.prints:
                 await self.tape.put(batch)
             await self.tape.judged()
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait until one of them is set."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

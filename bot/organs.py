@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bot.deliver import Courier
 from bot.metrics import Health
 from bot.ports import Chat
+from bot.spell import Stall
 from bot.vigil import Kind, Organ
 
 _POLLS_UNTIL_SILENT = 3
@@ -16,10 +17,12 @@ _SECONDS_UNTIL_STALLED = 60.0
 _FAILURES_UNTIL_UNWELL = 2
 """A provider is asked seldom: one answer that failed is no news before the next fails too."""
 
+MEMORY = Organ(Kind.MEMORY, "database")
+
 
 @dataclass(frozen=True, slots=True)
 class Organs:
-    """What works in the bot, at one instant ``now``."""
+    """What works in the bot, at one instant ``now``; ``stall`` is what keeps memory from keeping anything."""
 
     exchanges: Sequence[Health]
     providers: Sequence[Health]
@@ -27,6 +30,7 @@ class Organs:
     couriers: Sequence[Courier]
     poll_seconds: float
     now: float
+    stall: Stall | None = None
 
     def found(self) -> dict[Organ, str | None]:
         """Say of each organ what ails it, as a sentence without full stop, or nothing.
@@ -49,6 +53,7 @@ class Organs:
                 for chat in self.chats
             },
             **{Organ(Kind.OUTBOX, one.chat.platform): self._stall(one) for one in self.couriers},
+            MEMORY: self.stall.reason if self.stall else "",
         }
 
     def reasons(self) -> list[str]:
@@ -67,6 +72,8 @@ class Organs:
             match organ.kind:
                 case Kind.CHAT if reason:
                     reasons.append(f"{organ.name} is not connected")
+                case Kind.MEMORY if reason:
+                    reasons.append(f"nothing can be kept: {reason}")
                 case Kind.OUTBOX if reason:
                     reasons.append(f"nothing goes out on {organ.name}: {reason}")
         return reasons

@@ -122,14 +122,6 @@ class Pacer:
         return bucket
 
 
-@dataclass(frozen=True, slots=True)
-class Stall:
-    """Since when, in epoch seconds, and why nothing of what is due goes out; the reason has no full stop."""
-
-    since: float
-    reason: str
-
-
 def backoff(attempts: int, first: float = 2.0, most: float = 300.0) -> float:
     """Give the seconds to wait after so many failed attempts: doubling, up to a bound."""
     return min(most, first * 2.0 ** min(attempts, 30))

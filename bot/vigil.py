@@ -21,11 +21,12 @@ class Kind(StrEnum):
     CHAT = "chat"
     EAR = "ear"
     OUTBOX = "outbox"
+    MEMORY = "memory"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Organ:
-    """A part of the bot that may be unwell: a feed by its source, else by the platform."""
+    """A part of the bot that may be unwell: a feed by its source, the database, or what is of a platform."""
 
     kind: Kind
     name: str

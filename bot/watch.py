@@ -35,6 +35,7 @@ from bot.pacing import backoff
 from bot.ports import Armed, Judgement, Noted, StoreTrouble, Told, Unseeable
 from bot.rules import RuleError, parse
 from bot.rules.functions import FUNCTIONS
+from bot.spell import Spell
 
 if TYPE_CHECKING:
     from bot.alerts.message import Fact
@@ -69,7 +70,8 @@ class Watch:
     """The judge of one partition.
 
     ``late_after`` is how many seconds after it happened a ring is said to be late. ``wake`` is called
-    whenever something was promised, for whoever delivers.
+    whenever something was promised, for whoever delivers. ``spell`` is that in which nothing can be kept:
+    a batch is judged again and again then, and nothing of it is told before it is kept.
     """
 
     ledger: Ledger
@@ -79,6 +81,7 @@ class Watch:
     late_after: float
     partition: int = 0
     holder: str = ""
+    spell: Spell = field(default_factory=Spell)
     _armings: Partition = field(default_factory=Partition)
     _rules: dict[int, Arming] = field(default_factory=dict)
     _waiting: dict[int, _Waiting] = field(default_factory=dict)
@@ -148,10 +151,13 @@ class Watch:
                 await asyncio.sleep(0)
                 await self._commit(plan, turns, batch)
             except StoreTrouble as trouble:
-                log.error("commit failed", source=batch.source, reason=str(trouble), attempts=attempts)
+                if self.spell.begins(str(trouble), self.clock.now()):
+                    log.error("nothing can be kept, and is judged again", reason=str(trouble))
                 await self.clock.sleep(backoff(attempts, first=0.5, most=30))
                 attempts += 1
             else:
+                if self.spell.ends():
+                    log.warning("what was judged is kept again", attempts=attempts)
                 self._armings.apply(plan)
                 self._sight.apply(turns)
                 _count(plan, batch)

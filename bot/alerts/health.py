@@ -45,6 +45,10 @@ def _line(turn: Facts, tr: Translator, now: float) -> str:
         match text_of(turn, "kind"):
             case Kind.FEED:
                 return tr("{name} brings no data since {since}: {reason}.", **names)
+            case Kind.MEMORY:
+                return tr(
+                    "Nothing can be kept since {since}, so nothing rings until it can: {reason}.", **names
+                )
             case Kind.CHAT:
                 return tr("{name} cannot be reached since {since}: {reason}.", **names)
             case Kind.EAR:
@@ -55,6 +59,8 @@ def _line(turn: Facts, tr: Translator, now: float) -> str:
     match text_of(turn, "kind"):
         case Kind.FEED:
             return tr("{name} brings data again since {at}, after {time}.", **names)
+        case Kind.MEMORY:
+            return tr("All is kept again since {at}, after {time}, and what was missed is judged.", **names)
         case Kind.CHAT:
             return tr("{name} can be reached again since {at}, after {time}.", **names)
         case Kind.EAR:

@@ -28,6 +28,17 @@ class StoreTrouble(TocsinError):
     """The database could not be read or written now (locked, full, damaged): nothing of the call was kept."""
 
 
+class Damaged(StoreTrouble):
+    """What the database holds cannot be trusted: nothing is read or written any more, and the bot ends.
+
+    The text is one sentence for the operator that says what to do; ``reason`` is what was found.
+    """
+
+    def __init__(self, text: str, reason: str = "") -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
 class Superseded(TocsinError):
     """Another process took this partition over: stop judging it, write nothing."""
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from bot.alerts.message import Facts
+from bot.alerts.models import Notification
 
 
 class Infirmary(Protocol):
@@ -26,3 +27,9 @@ class Infirmary(Protocol):
 
         ``operators`` are (platform, person). A chat that cannot be written to is left out.
         """
+
+    async def addressed(self, operators: Collection[tuple[str, str]], now: float) -> list[Notification]:
+        """Give a blank notification for each of these chats, which is not promised and says nothing yet."""
+
+    async def damaged(self) -> str:
+        """Wait until the memory is found damaged, however long; gives the sentence that says what to do."""

@@ -215,6 +215,9 @@ class Outbox(Protocol):
         ``others`` were told in the same message: a receipt is theirs too, else they wait for their turn.
         """
 
+    async def bring_forward(self, seconds: float, now: float) -> None:
+        """Let what waits wait no longer than before, after the clock was set back by so many ``seconds``."""
+
     async def next_due(self, platform: str, now: float, *, has_room: bool = True) -> float | None:
         """Give the instant at which a notification of the platform next may be leased, or ``None``.
 

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from shutil import copyfile
 
-from bot.ports import StoreTrouble
+from bot.ports import Damaged, StoreTrouble
 from bot.store.claim import claim
 from bot.store.database import path_of, refuse_missing
 from bot.store.schema import Condition, check
@@ -71,6 +71,8 @@ async def _copy(source: Path, to: Path) -> Condition:
                 raise StoreTrouble(f"{source} is damaged: {condition.faults[0]}")
             await asyncio.to_thread(_settle, part)
             part.replace(to)
+        except Damaged as damage:
+            raise StoreTrouble(f"{source} is damaged: {damage.reason}") from damage
         finally:
             part.unlink(missing_ok=True)
     return condition

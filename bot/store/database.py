@@ -2,15 +2,20 @@
 
 On SQLite a writing transaction begins with BEGIN IMMEDIATE: one that begins as a reader and then writes
 fails, or loses what another wrote in between. Reads begin plainly and see one snapshot.
+
+A database that is full or locked is trouble: nothing of the call was kept, and the next may succeed. One that
+is damaged is closed to everybody at the first sign of it, for nothing that is read from it can be trusted.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from functools import wraps
 from itertools import islice
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -21,7 +26,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from bot.ports import StoreTrouble
+from bot.ports import Damaged, StoreTrouble
 
 BUSY_SECONDS = 30
 """How long one process waits for another's transaction before it gives up."""
@@ -33,6 +38,20 @@ UNKNOWN_URL = "the database URL names no database that this installation can ope
 
 _WRITES = "tocsin_writes"
 
+_PRIMARY = 0xFF
+"""The bits of SQLite's error codes that name the kind; the others tell it more exactly."""
+
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+_REMEDIES = {
+    sqlite3.SQLITE_FULL: "make room on its disk",
+    sqlite3.SQLITE_BUSY: "end the other program that works with its file",
+    sqlite3.SQLITE_READONLY: "let this program write to its file and its folder",
+}
+
+_NO_TEXT = "Could not decode to UTF-8"
+"""What the driver says of bytes that are no text; it gives no code with it."""
+
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -40,7 +59,8 @@ P = ParamSpec("P")
 class Database:
     """An open database: ``reading()`` and ``writing()`` are its transactions.
 
-    Either turns what the driver raises into StoreTrouble, and rolls back on any error.
+    Either turns what the driver raises into StoreTrouble, and rolls back on any error. After the first sign
+    of damage either raises Damaged.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -53,24 +73,45 @@ class Database:
         self._pen: AbstractAsyncContextManager[Any] = asyncio.Lock() if self._is_sqlite else nullcontext()
         if not self._is_sqlite:
             self._readers = engine.execution_options(isolation_level="REPEATABLE READ")
+        self._damage = ""
+        self._is_damaged = asyncio.Event()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Read one snapshot."""
-        with _troubles():
+        with _troubles(self):
             async with self._readers.connect() as connection, connection.begin():
                 yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Write all or nothing. Nothing inside may wait for a network or a picture."""
-        with _troubles():
+        with _troubles(self):
             async with self._pen, self._writers.begin() as connection:
                 yield connection
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """Begin an INSERT that may say ON CONFLICT."""
         return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
+
+    def refuse_damaged(self) -> None:
+        """Raise Damaged if damage was noted."""
+        if self._damage:
+            raise Damaged(self._damage)
+
+    def note_damage(self, reason: str) -> Damaged:
+        """Close the database to everybody; gives the error that says so."""
+        self._damage = (
+            f"the database {self.engine.url.database} is damaged ({reason}): stop the bot, keep a copy of "
+            "the file, and put a backup in its place with `tocsin restore FILE`"
+        )
+        self._is_damaged.set()
+        return Damaged(self._damage, reason)
+
+    async def damaged(self) -> str:
+        """Wait until damage is noted, however long that is; gives the sentence that says what to do."""
+        await self._is_damaged.wait()
+        return self._damage
 
     async def close(self) -> None:
         """Close every connection."""
@@ -101,14 +142,26 @@ def whole(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[An
 class _troubles:  # noqa: N801 - reads as the statement that it is
     """Turn the driver's errors into StoreTrouble, without the parameters of the statement."""
 
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
     def __enter__(self) -> None:
-        return None
+        self._database.refuse_damaged()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, DBAPIError):
-            raise StoreTrouble(f"the database: {error.orig}") from error
+            raise self._named(error.orig) from error
+        if isinstance(error, JSONDecodeError):  # what was written as a document is one, unless bytes changed
+            raise self._database.note_damage("a document in it is none any more") from error
         if isinstance(error, SQLAlchemyError):
             raise StoreTrouble(f"the database: {type(error).__name__}") from error
+
+    def _named(self, error: BaseException | None) -> StoreTrouble:
+        code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+        if code in _DAMAGE or _NO_TEXT in str(error):
+            return self._database.note_damage(str(error))
+        remedy = _REMEDIES.get(code)
+        return StoreTrouble(f"the database: {error}: {remedy}" if remedy else f"the database: {error}")
 
 
 def connect(url: str, *, has_foreign_keys: bool = True) -> Database:
@@ -177,11 +230,15 @@ def _prepare_sqlite(engine: AsyncEngine, has_foreign_keys: bool) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def set_up(connection: DBAPIConnection, _record: object) -> None:
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute(f"PRAGMA foreign_keys = {'ON' if has_foreign_keys else 'OFF'}")
-        cursor.close()
+        try:
+            cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute("PRAGMA synchronous = FULL")
+            cursor.execute(f"PRAGMA foreign_keys = {'ON' if has_foreign_keys else 'OFF'}")
+            cursor.close()
+        except BaseException:
+            connection.close()  # the pool forgets what did not get this far
+            raise
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:

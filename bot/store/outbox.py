@@ -155,6 +155,20 @@ class SqlOutbox:
             await connection.execute(update(outbox).where(is_meant).values(values))
 
     @whole
+    async def bring_forward(self, seconds: float, now: float) -> None:
+        """Let what waits wait no longer than before, after the clock was set back by so many ``seconds``.
+
+        What is kept for quiet hours is due by the clock on the wall, and stays.
+        """
+        waits = {
+            name: case((outbox.c[name] > now, outbox.c[name] - seconds), else_=outbox.c[name])
+            for name in ("not_before", "leased_until")
+        }
+        async with self._database.writing() as connection:
+            is_meant = and_(is_waiting, outbox.c.kept_until.is_(None))
+            await connection.execute(update(outbox).where(is_meant).values(waits))
+
+    @whole
     async def next_due(self, platform: str, now: float, *, has_room: bool = True) -> float | None:
         """Give the instant at which a notification of the platform next may be leased, or ``None``.
 

@@ -41,7 +41,8 @@ class Condition:
 async def upgrade(url: str) -> Condition:
     """Bring a database to the schema of this version, making it if there is none.
 
-    Raises StoreTrouble if the database belongs to a newer version, or cannot be opened.
+    Raises StoreTrouble if the database belongs to a newer version, or cannot be opened, and Damaged if it is
+    not whole.
     """
     make_room(url)
     database = connect(url, has_foreign_keys=False)
@@ -49,6 +50,8 @@ async def upgrade(url: str) -> Condition:
         # Foreign keys are off because a migration may rebuild a table that others refer to; SQLite cannot
         # switch them inside a transaction. They are checked before it ends.
         async with database.writing() as connection:
+            if damage := await connection.run_sync(_damage, "quick_check(1)"):
+                raise database.note_damage(damage[0])
             condition = await connection.run_sync(_upgrade)
             if faults := await connection.run_sync(_broken_keys):
                 raise StoreTrouble(f"the database cannot be upgraded: {faults[0]}")
@@ -109,11 +112,12 @@ def _upgrade(connection: Connection) -> Condition:
     return revisions(connection)
 
 
-def _damage(connection: Connection) -> list[str]:
+def _damage(connection: Connection, check: str = "integrity_check") -> list[str]:
+    """Let SQLite look through all pages; ``quick_check(1)`` leaves the indexes out and ends at the first."""
     if connection.dialect.name != "sqlite":
         return []
-    found = connection.exec_driver_sql("PRAGMA integrity_check").scalars()
-    return [str(line) for line in found if line != "ok"]
+    found = connection.exec_driver_sql(f"PRAGMA {check}").scalars()
+    return [str(line).rpartition("\n")[2] for line in found if line != "ok"]
 
 
 def _broken_keys(connection: Connection) -> list[str]:
