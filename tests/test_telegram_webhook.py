@@ -229,6 +229,7 @@ async def test_an_address_that_telegram_refuses_is_told_and_tried_again_and_keep
     with structlog.testing.capture_logs() as lines:
         async with hooked(server, clock, Person().desk, doubts=looks) as post:
             assert "failed to resolve host" in post.chat.trouble
+            assert post.chat.is_connected  # what rings goes out
             await post.chat.send(private(), say("rang"), "ring/1")
             await server.until(lambda: bool(server.hook.url))
             await server.until(lambda: not post.chat.trouble)
@@ -301,9 +302,10 @@ async def test_a_bot_that_listens_takes_its_ear_back_from_a_webhook_and_the_newc
     server: TelegramServer, clock: SetClock
 ) -> None:
     first, second = Person(), Person()
+    server.conflict_pause = 0.2
     async with polling(server, clock, first.desk) as chat:
         with pytest.raises(Refused, match="Another program"):
-            async with hooked(server, SetClock(), second.desk, doubts=Doubts(at_start=2)):
+            async with hooked(server, SetClock(), second.desk, doubts=Doubts(at_start=0.5)):
                 pass
         await server.say(ANN, ANN, "hello")
         await server.received(ANN, 1)

@@ -26,7 +26,7 @@ from bot.chats.telegram_reach import HEARD, LATELY, RIVAL, SECOND, Doubts, reach
 from bot.ports import Clock, Refused
 
 POLL: Final = timedelta(seconds=30)
-HOOKED: Final = ("webhook is active",)
+HOOKED: Final = ("webhook is active", "terminated by setwebhook")
 
 _SECONDS_BETWEEN_GLANCES = 0.5
 
@@ -137,7 +137,7 @@ class Polling:
         self._met_at = now
         if now - self._began < self._doubts.probation:
             self._is_second.set()
-        elif says(conflict, HOOKED):
+        elif says(conflict, HOOKED) and (self._unhooking is None or self._unhooking.done()):
             self._unhooking = asyncio.create_task(self._unhook())
 
     async def _unhook(self) -> None:

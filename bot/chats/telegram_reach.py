@@ -37,9 +37,12 @@ class Doubts(NamedTuple):
     ``after_webhook`` where a webhook stood that is not its own: whoever listens by one looks but every
     ``between_looks`` seconds whether it still stands. Whoever meets another within ``probation`` seconds of
     its begin is the newcomer.
+
+    Whoever was there polls again after a second, and the Bot API keeps back for three a 409 that follows
+    another: before four seconds are over, a newcomer cannot have heard of it.
     """
 
-    at_start: float = 3.0
+    at_start: float = 6.0
     after_webhook: float = 75.0
     probation: float = 60.0
     between_looks: float = 60.0

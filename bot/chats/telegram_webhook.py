@@ -50,7 +50,7 @@ class Webhook:
         self._doubts = doubts
         self._known: OrderedDict[int, None] = OrderedDict()
         self._is_open = False
-        self._is_set = False
+        self._is_reached = False
         self._began = 0.0
         self._heard_at = 0.0
         self._met_at: float | None = None
@@ -62,8 +62,8 @@ class Webhook:
 
     @property
     def is_working(self) -> bool:
-        """Whether updates are taken in, and Telegram said so when it was asked last."""
-        return self._is_open and self._is_set
+        """Whether updates are taken in, and Telegram answered when it was asked last."""
+        return self._is_open and self._is_reached
 
     @property
     def trouble(self) -> str:
@@ -97,7 +97,7 @@ class Webhook:
         """Take in from now on."""
         self._began = self._clock.steady()
         self._heard_at = self._clock.now()
-        self._is_open = True
+        self._is_open = self._is_reached = True
 
     async def stay(self) -> None:
         """See to it until cancelled that Telegram delivers. Raises Refused if somebody was there before."""
@@ -105,16 +105,17 @@ class Webhook:
             await asyncio.sleep(self._clock.real(self._doubts.between_looks))
             try:
                 await self._look(await self._bot.get_webhook_info())
+                self._is_reached = True
             except InvalidToken:
-                self._is_set = False
+                self._is_reached = False
                 log.error("telegram refuses the token")
             except TelegramError as error:
-                self._is_set = False
+                self._is_reached = False
                 log.warning("telegram's webhook was not looked at", reason=str(error))
 
     async def end(self) -> None:
         """Take nothing in any more; what comes waits at Telegram."""
-        self._is_open = self._is_set = False
+        self._is_open = False
 
     def accept(self, body: bytes) -> bool:
         """Take over one update; ``False`` asks Telegram to send it again later.
@@ -147,8 +148,7 @@ class Webhook:
 
     async def _look(self, info: WebhookInfo) -> None:
         """Take in how Telegram says that it delivers, and set the webhook again where it is not this one."""
-        self._is_set = info.url == self._url
-        if not self._is_set:
+        if info.url != self._url:
             if not self._refusal:
                 self._meet()
             await self._set()
@@ -174,7 +174,6 @@ class Webhook:
         """Set the webhook; keeps what Telegram has against the address."""
         was_refused = bool(self._refusal)
         self._refusal = await reach(self._clock, self._try)
-        self._is_set = not self._refusal
         if self._refusal and not was_refused:
             log.error("telegram refuses the webhook: check TOCSIN_TELEGRAM_WEBHOOK", reason=self._refusal)
 

@@ -3,7 +3,8 @@
 What it says follows the open Bot API server of one's own (``--local``, which delivers to any address): its
 descriptions, its long poll with confirmed offsets and the 409 for the poll that a newer one or a webhook
 ends, its deliveries (``hook``), its privacy mode, its way of counting a message's length, its topics.
-It does not imitate pacing limits (a test orders a 429) nor the pauses by which the server slows down pollers.
+Of two 409 in short order the second is kept back for ``conflict_pause`` seconds. It does not imitate pacing
+limits (a test orders a 429) nor the other pauses by which the server slows down pollers.
 
     async with TelegramServer() as server:
         chat = TelegramChat(server.token, clock, root=server.root)
@@ -213,8 +214,10 @@ class TelegramServer:
         self._updates: list[Json] = []
         self._next_update = 500_000_001
         self._next_post = 1
-        self._poll: asyncio.Future[None] | None = None
+        self._poll: asyncio.Future[str] | None = None
         self._allowed: list[str] = []
+        self.conflict_pause = 3.0
+        self._next_conflict = 0.0
         self._changed = asyncio.Event()
         self.hook = Delivery(self._updates, self._changed.set)
 
@@ -402,7 +405,7 @@ class TelegramServer:
         self._next_update += 1
         self.hook.wake()
         if self._poll is not None and not self._poll.done():
-            self._poll.set_result(None)
+            self._poll.set_result("")
 
     # --- what a test looks at -------------------------------------------------------------------------------
 
@@ -527,10 +530,9 @@ class TelegramServer:
 
     async def _do_getupdates(self, params: Json) -> list[Json]:
         if self.hook.url:
-            raise Refusal(
-                409,
-                "Conflict: can't use getUpdates method while webhook is active; "
-                "use deleteWebhook to delete the webhook first",
+            await self._conflict(
+                "can't use getUpdates method while webhook is active; "
+                "use deleteWebhook to delete the webhook first"
             )
         offset = _integer(params, "offset") or 0
         limit = min(max(_integer(params, "limit") or 100, 1), 100)
@@ -551,16 +553,26 @@ class TelegramServer:
         )
         mine = self._poll = asyncio.get_running_loop().create_future()
         try:
-            await asyncio.wait_for(mine, seconds)
+            why = await asyncio.wait_for(mine, seconds)
         except TimeoutError:
-            pass
+            why = ""
         finally:
             if self._poll is mine:
                 self._poll = None
+        if why:
+            await self._conflict(why)
 
     def _end_poll(self, why: str) -> None:
         if self._poll is not None and not self._poll.done():
-            self._poll.set_exception(Refusal(409, f"Conflict: {why}"))
+            self._poll.set_result(why)
+
+    async def _conflict(self, why: str) -> None:
+        now = time.monotonic()
+        if now < self._next_conflict:
+            await asyncio.sleep(self.conflict_pause)
+        else:
+            self._next_conflict = now + self.conflict_pause
+        raise Refusal(409, f"Conflict: {why}")
 
     def _do_sendmessage(self, params: Json) -> Json:
         place = self._writable(params)
