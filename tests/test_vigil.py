@@ -18,6 +18,7 @@ from bot.alerts.people import ChatKind, ChatRef
 from bot.alerts.translator import ENGLISH
 from bot.app import House, open_house
 from bot.chats.console import ConsoleChat
+from bot.chats.telegram_reach import RIVAL
 from bot.deliver import Courier
 from bot.demo.exchange import BinanceExchange
 from bot.metrics import Health
@@ -223,6 +224,32 @@ async def test_operators_are_told_in_private_once_each_over_a_restart(database: 
             assert house.reasons() == []
             (back,) = await store.lease("telegram", clock.time, 30)
             assert word_health(back.facts, ENGLISH, clock.time).title == "The bot is well again."
+    await store.close()
+
+
+async def test_operators_are_told_once_that_another_program_listens_and_once_that_none_does(
+    database: str, clock: SetClock
+) -> None:
+    store = await open_store(database)
+    await store.meet(ANN, clock.time)
+    async with (
+        BinanceExchange(Ticks(clock, 100_000), ["btc/usdt"], clock.now) as exchange,
+        house_of(exchange.root, database, clock) as house,
+    ):
+        await rounds(house, clock, 1, looks=True)
+        (chat,) = house.chats
+        assert isinstance(chat, ConsoleChat)
+        chat.trouble = RIVAL
+        await rounds(house, clock, 10, looks=True)
+        assert house.reasons() == [], "it goes on ringing"
+        (told,) = await store.lease("telegram", clock.time, 30)
+        await store.settle(told, Receipt("1"), clock.time)
+        [line] = word_health(told.facts, ENGLISH, clock.time).lines
+        assert line == f"Not all that is said on Console arrives since 12:02 UTC: {RIVAL}."
+        chat.trouble = ""
+        await rounds(house, clock, 10, looks=True)
+        (back,) = await store.lease("telegram", clock.time, 30)
+        assert word_health(back.facts, ENGLISH, clock.time).title == "The bot is well again."
     await store.close()
 
 
