@@ -311,8 +311,8 @@ class Watch:
         return judged_to
 
     def _at_home(self, key: MetricKey, close: Close) -> Close:
-        """Name the exchange that a series belongs to: a program that starts anew could not know it."""
-        serving = None if key.venue else self.market.serving(key)
+        """Name the exchange at whose level a price is: a program that starts anew could not know it."""
+        serving = None if key.venue or close.home else self.market.serving(key)
         return close if serving is None else replace(close, home=serving.home)
 
     def _tell(self, arming_id: int, transition: Transition, batch: Batch) -> Told:

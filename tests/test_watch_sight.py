@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -350,6 +350,17 @@ async def test_a_restart_goes_on_from_the_last_price_and_who_gave_it(scene: Scen
     (want,) = again.watch.wants()
     assert (want.since, want.close, want.source) == (START + 2 * MINUTE, 105.0, "binance")
     assert want.home == "binance"
+
+
+async def test_a_restart_keeps_the_level_at_which_an_alert_began(scene: Scene) -> None:
+    """Whoever showed the price then gave it at its own level, whoever the series would belong to by now."""
+    seen = {BTC: replace(SEEN[BTC], home="kraken")}
+    await scene.store.make_alert(ANN, "btc < 100", NewArming(refill("btc < 100", {}), seen), NOON)
+    await scene.take()
+    again = await opened(scene.store, scene.clock, scene.ear)
+    await again.take()
+    (want,) = again.watch.wants()
+    assert (want.close, want.home) == (105.0, "kraken")
 
 
 async def test_who_was_told_is_known_by_the_store(scene: Scene) -> None:
