@@ -46,10 +46,13 @@ class Agenda:
 
     async def run(self) -> None:
         """Tell what is due whenever it is due, until cancelled."""
-        failures, spell = 0, Spell()
+        failures, spell, is_planned = 0, Spell(), False
         while True:
             self._bell.mute()
             try:
+                if not is_planned:
+                    await self.pages.replan(self.clock.now())
+                    is_planned = True
                 with self.clock.still():
                     told = await self.turn()
                 due = await self.pages.next_due_at()

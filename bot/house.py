@@ -102,6 +102,7 @@ class House:
     _rounds: Rounds = field(init=False)
     _is_set: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _set_by: float = field(default=0.0, init=False)
+    _under_way: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         self._rounds = Rounds(self.infirmary, self.clock, self.couriers, self.operators)
@@ -135,7 +136,7 @@ class House:
             for courier in self.couriers:
                 courier.close()
             self.tape.close()  # a batch under way is committed: nothing is cut off inside a transaction
-            await asyncio.wait((*carrying, judging), timeout=_SECONDS_TO_SETTLE)
+            await asyncio.wait((*carrying, judging, *self._under_way), timeout=_SECONDS_TO_SETTLE)
             await self._bring_forward()
             for task in (*carrying, judging, *others):
                 task.cancel()
@@ -160,9 +161,9 @@ class House:
         for feed in self.exchanges.feeds:
             every = IntervalTrigger(seconds=self.poll_seconds, start_date=start, timezone=UTC)
             self.scheduler.add_job(
-                self._look,
+                self._do,
                 OnClock(every, self.clock),
-                args=[feed],
+                args=[self._look, feed],
                 id=f"look at {feed.name}",
                 max_instances=1,
                 coalesce=True,
@@ -184,7 +185,21 @@ class House:
 
     def _repeat(self, name: str, work: Callable[[], Awaitable[None]], trigger: BaseTrigger) -> None:
         when = OnClock(trigger, self.clock)
-        self.scheduler.add_job(work, when, id=name, max_instances=1, coalesce=True, misfire_grace_time=None)
+        self.scheduler.add_job(
+            self._do, when, [work], id=name, max_instances=1, coalesce=True, misfire_grace_time=None
+        )
+
+    async def _do(self, work: Callable[..., Awaitable[None]], *of: object) -> None:
+        """Do a piece of work for the scheduler, which cancels it at the end, and waits for nothing."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - the scheduler made one
+        self._under_way.add(task)
+        try:
+            await work(*of)
+        except asyncio.CancelledError:
+            return  # the scheduler would log what it cancels as a failure
+        finally:
+            self._under_way.discard(task)
 
     async def _go_round(self) -> None:
         await self._rounds.go(self._organs().found())
@@ -209,9 +224,9 @@ class House:
         if due < math.inf:
             wait = max(self.clock.real(due - self.clock.now()), _SHORTEST_WAIT)
             self.scheduler.add_job(
-                self._look_at_provider,
+                self._do,
                 DateTrigger(datetime.now(UTC) + timedelta(seconds=wait)),
-                args=[feed],
+                args=[self._look_at_provider, feed],
                 id=f"look at {feed.name}",
                 replace_existing=True,
                 max_instances=2,  # the next look is planned at the end of the one before, which still counts
@@ -240,10 +255,7 @@ class House:
         began = time.perf_counter()
         wants = self.watch.wants()
         self._hurry(wants)
-        try:
-            batch = await feed.poll(wants)
-        except asyncio.CancelledError:
-            return  # the scheduler ends; it would log a look that it cancels as a failure
+        batch = await feed.poll(wants)
         health = feed.health()
         gauges.count_poll(feed.name, time.perf_counter() - began, health.seen_at if health.is_well else None)
         gauges.show_lag(feed.name, health.lag)

@@ -32,6 +32,9 @@ class Agenda(Protocol):
     async def next_due_at(self) -> float | None:
         """Give the instant at which something is due next, or ``None``."""
 
+    async def replan(self, now: float) -> None:
+        """Plan anew what was told by a clock that was far ahead then and was set back since."""
+
     async def tell(self, due: Due, facts: Facts, now: float) -> bool:
         """Promise what was due, once, and write down when it is due again.
 

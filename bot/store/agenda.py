@@ -68,6 +68,19 @@ class SqlAgenda:
             return at
 
     @whole
+    async def replan(self, now: float) -> None:
+        """Plan anew what was told by a clock that was far ahead then and was set back since.
+
+        What was told less than its span ahead is not told again: it is due when the next one is.
+        """
+        async with self._database.writing() as connection:
+            for row in (await connection.execute(_chosen().where(agenda.c.since > now))).all():
+                plan = _due(row).plan
+                if row.since > now + plan.span:
+                    values = {"due_at": plan.next_after(row.timezone, now), "since": now - plan.span}
+                    await connection.execute(update(agenda).where(agenda.c.id == row.id).values(values))
+
+    @whole
     async def tell(self, due: Due, facts: Facts, now: float) -> bool:
         """Promise what was due, once, and write down when it is due again.
 

@@ -151,8 +151,8 @@ class _troubles:  # noqa: N801 - reads as the statement that it is
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, DBAPIError):
             raise self._named(error.orig) from error
-        if isinstance(error, JSONDecodeError):  # what was written as a document is one, unless bytes changed
-            raise self._database.note_damage("a document in it is none any more") from error
+        if isinstance(error, (JSONDecodeError, UnicodeDecodeError)):  # nothing was written that is no text
+            raise self._database.note_damage("what was written as text cannot be read any more") from error
         if isinstance(error, SQLAlchemyError):
             raise StoreTrouble(f"the database: {type(error).__name__}") from error
 
