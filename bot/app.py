@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +26,8 @@ from bot import web
 from bot.agenda import Agenda
 from bot.alerts.people import Caller, ChatRef
 from bot.alerts.rings import Rung
-from bot.alerts.translator import ENGLISH, Translator
 from bot.alerts.wording import PATIENCE
+from bot.catalogues import read_languages
 from bot.chats.studio import Studio
 from bot.commands import COMMANDS, Office, make_desk
 from bot.commands.preview import fetch
@@ -128,9 +127,12 @@ async def open_house(
         stack.push_async_callback(metrics.close)
         late_after = _SECONDS_UNTIL_FINAL + _POLLS_UNTIL_LATE * settings.poll_seconds
         patience = max(PATIENCE, late_after)
+        languages = read_languages()
         illustrate = Illustrator(exchanges.market).complete
         couriers = [
-            Courier(store, chat, clock, translator, patience, longest_rest, illustrate, exchanges.market)
+            Courier(
+                store, chat, clock, languages.translator, patience, longest_rest, illustrate, exchanges.market
+            )
             for chat in chats
         ]
 
@@ -156,7 +158,7 @@ async def open_house(
             allowed=settings.allow,
             is_admin=_asking(chats),
             find_place=_finding(chats),
-            translator_for=translator,
+            languages=languages,
             link=_linking(chats),
             version=version("tocsin"),
             invitation=_inviting(chats),
@@ -287,12 +289,6 @@ def build_chats(settings: Settings, clock: Clock, studio: Studio | None = None) 
         data = Path(settings.database_url.partition(":///")[2]).parent
         chats.append(ConsoleChat(clock, pictures=data / "charts", studio=studio))
     return chats
-
-
-@lru_cache(maxsize=256)
-def translator(language: str, timezone: str) -> Translator:
-    """Give the words of a language in a time zone; English where there is no catalogue."""
-    return ENGLISH.in_timezone(timezone)
 
 
 def _heartbeat(settings: Settings) -> Heartbeat | None:

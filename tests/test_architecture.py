@@ -22,7 +22,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "aiosqlite": ("store/*",),
     "alembic": ("store/*",),
     "apscheduler": ("house.py",),
-    "babel": ("alerts/translator.py", "app.py"),
+    "babel": ("alerts/translator.py", "alerts/languages.py", "catalogues.py"),
     "ccxt": ("feeds/*",),
     "discord": ("chats/discord*",),
     "dotenv": ("settings.py",),

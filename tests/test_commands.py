@@ -11,10 +11,10 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.alerts.languages import Languages
 from bot.alerts.message import Message
 from bot.alerts.models import Telling
 from bot.alerts.people import Caller, ChatKind, ChatRef, Role
-from bot.alerts.translator import ENGLISH
 from bot.commands import COMMANDS, Office, make_desk
 from bot.delays import Delay
 from bot.engine.sight import Loss, Turns
@@ -61,7 +61,7 @@ class Room:
             quote="usdt",
             operators=frozenset({("telegram", "op-id")}),
             is_admin=self.is_admin,
-            translator_for=lambda language, timezone: ENGLISH.in_timezone(timezone),
+            languages=Languages(),
             version="1.2.3",
             shelf=SHELF,
             ring_delays=lambda: self.delays,

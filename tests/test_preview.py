@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bot.alerts.languages import Languages
 from bot.alerts.people import Caller, ChatKind, ChatRef
-from bot.alerts.translator import ENGLISH
 from bot.commands import Office, make_desk, preview
 from bot.metrics import MINUTE, Bar, MetricKey, join
 from bot.ports import Unseeable
@@ -49,7 +49,7 @@ class Shop:
             quote="usdt",
             operators=frozenset(),
             is_admin=lambda chat, person: asyncio.sleep(0, True),
-            translator_for=lambda language, timezone: ENGLISH,
+            languages=Languages(),
         )
         self.desk = make_desk(self.office)
 

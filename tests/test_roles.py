@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from bot.alerts.bounds import QUOTAS
+from bot.alerts.languages import Languages
 from bot.alerts.message import Message
 from bot.alerts.people import Caller, ChatKind, ChatRef, Policy, Role
-from bot.alerts.translator import ENGLISH
 from bot.commands import COMMANDS, Office, make_desk
 from bot.ports import Chat, Desk, Replies
 from bot.settings import Settings
@@ -178,7 +178,7 @@ async def running(
             quote="usdt",
             operators=stage.operators(),
             is_admin=chat.is_admin,
-            translator_for=lambda language, timezone: ENGLISH.in_timezone(timezone),
+            languages=Languages(),
             **more,
         )
         desk = make_desk(office)

@@ -15,6 +15,7 @@ from bot.engine.terms import key_of
 from bot.metrics import MINUTE, MetricKey, Observation, opening_of
 from bot.rules import instruments
 from bot.rules.parts import atoms_in, values_in
+from bot.rules.phrases import to_say
 from bot.rules.tree import (
     And,
     AtLeast,
@@ -129,9 +130,9 @@ def of_flows(
 def candles_name(span: int, tr: Translator) -> str:
     """Name candles by their length: ``15-minute candles``."""
     for seconds, template in (
-        (7 * _DAY, "{count}-week candles"),
-        (_DAY, "{count}-day candles"),
-        (_HOUR, "{count}-hour candles"),
+        (7 * _DAY, to_say("{count}-week candles")),
+        (_DAY, to_say("{count}-day candles")),
+        (_HOUR, to_say("{count}-hour candles")),
     ):
         if span % seconds == 0:
             return tr(template, count=span // seconds)

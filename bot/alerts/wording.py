@@ -206,7 +206,7 @@ def _correction(facts: Facts, tr: Translator, now: float) -> Message:
     label, at, value = text_of(facts, "alert"), number_of(facts, "at"), number_of(facts, "value")
     revised = _revised(facts, tr, now)
     if reason := text_of(facts, "reason"):
-        because = tr.catalogue.gettext(reason)
+        because = tr(reason)
     elif revised:
         because = revised
     elif facts.get("is_gone"):

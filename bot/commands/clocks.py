@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.alerts.languages import LANGUAGES, language_of
+from bot.alerts.languages import Languages
 from bot.alerts.message import LABEL, Button, Buttons, Message, sound
 from bot.alerts.people import ChatKind
 from bot.commands.request import Refusal, Request
@@ -28,7 +28,7 @@ async def timezone(request: Request) -> Replies:
     if zone is None:
         raise _unknown(wanted, request)
     await request.office.register.set_timezone(request.caller, zone, request.instant)
-    there = request.office.translator_for(request.settings.language, zone)
+    there = request.office.languages.translator(request.settings.language, zone)
     lines = [
         there(
             "Times are told on the clock of {zone} from now on: it is {time}.",
@@ -44,22 +44,22 @@ async def timezone(request: Request) -> Replies:
 
 async def language(request: Request) -> Replies:
     """Show the language of this chat and those that there are, or set it."""
-    tr, wanted = request.tr, request.given("language")
+    tr, wanted, languages = request.tr, request.given("language"), request.office.languages
     if not wanted:
-        spoken = language_of(request.settings.language) or LANGUAGES[0]
+        spoken = languages.find(request.settings.language) or next(iter(languages))
         yield Message(
-            lines=(tr("I speak {language} here.", language=spoken.name),), buttons=language_buttons()
+            lines=(tr("I speak {language} here.", language=spoken.name),), buttons=language_buttons(languages)
         )
         return
-    chosen = language_of(wanted)
+    chosen = languages.find(wanted)
     if chosen is None:
-        known = ", ".join(one.name for one in LANGUAGES)
+        known = ", ".join(one.name for one in languages)
         raise Refusal(
             tr('I do not speak "{language}". I know: {known}.', language=wanted[:64], known=known),
-            buttons=language_buttons(),
+            buttons=language_buttons(languages),
         )
     await request.office.register.set_language(request.caller, chosen.tag)
-    there = request.office.translator_for(chosen.tag, request.settings.timezone)
+    there = request.office.languages.translator(chosen.tag, request.settings.timezone)
     lines = (there("I speak {language} here from now on.", language=chosen.name),)
     yield Message(lines=lines, buttons=((Button(there("Examples"), "/start"),),))
 
@@ -75,9 +75,9 @@ def zone_buttons(request: Request, zones: tuple[str, ...] | list[str]) -> Button
     return sound(tuple(tuple(row[at : at + _IN_A_ROW]) for at in range(0, len(row), _IN_A_ROW)))
 
 
-def language_buttons() -> Buttons:
+def language_buttons(languages: Languages) -> Buttons:
     """Offer the languages that there are, in one row."""
-    return sound((tuple(Button(one.name, f"/language {one.tag}") for one in LANGUAGES),))
+    return sound((tuple(Button(one.name, f"/language {one.tag}") for one in languages),))
 
 
 def _label(zone: str, now: float) -> str:

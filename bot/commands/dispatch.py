@@ -118,7 +118,7 @@ def _split(words: str) -> tuple[str, str]:
 async def _request(office: Office, caller: Caller) -> Request:
     now = office.clock.now()
     settings = await office.register.meet(caller, now)
-    tr = office.translator_for(settings.language, settings.timezone)
+    tr = office.languages.translator(settings.language, settings.timezone)
     return Request(office, caller, settings, Role.MEMBER, tr, now)
 
 

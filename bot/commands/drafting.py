@@ -13,6 +13,7 @@ from bot.commands.levels import Move
 from bot.commands.reading import nearest, read_rule
 from bot.commands.request import Refusal, Request
 from bot.rules import levels, read_number
+from bot.rules.phrases import to_say
 
 LEVEL = re.compile(r"@?([A-Za-z0-9_]+)\s*=\s*(\S+)")
 EXAMPLES = ("add dip btc < 96k repeat", "drop dip", "stop=101k", "title Buy low", "delete", "reset")
@@ -104,7 +105,7 @@ async def move_of(name: str, text: str, book: Playbook, request: Request) -> Mov
 def _number(text: str, request: Request) -> Decimal:
     number = read_number(text)
     if number is None:
-        line = '"{text}" is no number for a level. Write it like 98700, 98,700 or 98.7k.'
+        line = to_say('"{text}" is no number for a level. Write it like 98700, 98,700 or 98.7k.')
         raise Refusal(request.tr(line, text=text[:64]))
     return number
 

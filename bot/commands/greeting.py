@@ -55,7 +55,7 @@ async def start(request: Request) -> Replies:
     yield Message(
         title=tr("I watch the market and ring here when what you wrote comes true."),
         lines=(*stale, how, *pressed, *lines, clock, tr("/help lists everything I know.")),
-        buttons=sound((*rows, (settings_button(request), *language_buttons()[0]))),
+        buttons=sound((*rows, (settings_button(request), *language_buttons(request.office.languages)[0]))),
     )
 
 

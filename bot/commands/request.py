@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from bot import gauges
+from bot.alerts.languages import Languages
 from bot.alerts.message import Button, Buttons, Message
 from bot.alerts.people import Caller, ChatKind, ChatRef, Role
 from bot.alerts.playbooks import Shelf
@@ -38,7 +39,7 @@ class Office:
     * ``allowed``: (platform, id) of the persons, chats and servers that are let in; empty: all are.
     * ``is_admin``: asks a platform whether a person administers a chat; with ``True`` at the end, what it
       said a moment ago does not do.
-    * ``translator_for``: gives the words of a (language, time zone).
+    * ``languages``: those that people may choose; they give the words of a (language, time zone).
     * ``link``: gives the address of the message that told a ring, or nothing.
     * ``invitation``: gives the address that brings a token to the bot on a platform, or nothing.
     * ``late_after``: seconds after which what a feed last saw counts as late.
@@ -56,7 +57,7 @@ class Office:
     quote: str
     operators: frozenset[tuple[str, str]]
     is_admin: Callable[[ChatRef, str, bool], Awaitable[bool]]
-    translator_for: Callable[[str, str], Translator]
+    languages: Languages
     link: Callable[[Rung], str] = lambda _: ""
     version: str = ""
     invitation: Callable[[str, str], str] = lambda _platform, _token: ""

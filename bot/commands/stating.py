@@ -14,8 +14,9 @@ from bot.engine.state import AlertState
 from bot.engine.step import is_cooling
 from bot.metrics import MetricKey
 from bot.ports import Judged
+from bot.rules.phrases import to_say
 
-_UNITS = ((3 * 3600, 60, "min"), (3 * 86_400, 3600, "h"))
+_UNITS = ((3 * 3600, 60, to_say("min")), (3 * 86_400, 3600, to_say("h")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,11 @@ class Hold:
     def words(self, tr: Translator) -> str:
         """Say how much of the time is over: ``true for 3 of 15 min``."""
         length, unit = next(
-            ((length, unit) for most, length, unit in _UNITS if self.needed <= most), (86_400, "d")
+            ((length, unit) for most, length, unit in _UNITS if self.needed <= most), (86_400, to_say("d"))
         )
         known, needed = (Decimal(int(10 * one / length)) / 10 for one in (self.seconds, self.needed))
         counts = {"known": _plain(known if length > 60 else Decimal(int(known))), "needed": _plain(needed)}
-        return tr("true for {known} of {needed} {unit}", **counts, unit=tr.catalogue.gettext(unit))
+        return tr("true for {known} of {needed} {unit}", **counts, unit=tr(unit))
 
 
 def hold_of(life: Life, state: AlertState, judged_to: int | None) -> Hold | None:

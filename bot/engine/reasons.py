@@ -44,15 +44,15 @@ from bot.engine.windows import (
 )
 from bot.metrics import MINUTE, MetricKey, opening_of
 from bot.rules.naming import say_duration
-from bot.rules.phrases import Instant, Phrase
+from bot.rules.phrases import Instant, Phrase, to_say
 from bot.rules.tree import Duration
 
 _WEEK = 7 * DAY
 _HISTORY = {
-    MINUTE: "{known} of {needed} minutes of history are known",
-    HOUR: "{known} of {needed} hours of history are known",
-    DAY: "{known} of {needed} days of history are known",
-    _WEEK: "{known} of {needed} weeks of history are known",
+    MINUTE: to_say("{known} of {needed} minutes of history are known"),
+    HOUR: to_say("{known} of {needed} hours of history are known"),
+    DAY: to_say("{known} of {needed} days of history are known"),
+    _WEEK: to_say("{known} of {needed} weeks of history are known"),
 }
 _NO_FIGURE = Phrase("what is known gives no figure, as a market that stands still or a share of nothing")
 

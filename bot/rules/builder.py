@@ -12,7 +12,7 @@ from bot.rules.checks import Side, check_comparison, check_level, has_sessions_a
 from bot.rules.errors import RuleError, show, suggest
 from bot.rules.grammar import Branch, branches, first, leaves, typed, walk
 from bot.rules.parts import is_moving
-from bot.rules.phrases import Phrase, Quantity
+from bot.rules.phrases import Phrase, Quantity, to_say
 from bot.rules.scanner import Token, number_of
 from bot.rules.terms import Terms
 from bot.rules.tree import (
@@ -55,9 +55,9 @@ T = TypeVar("T")
 _WAYS: dict[str, Way] = {"UP": "up", "DOWN": "down"}
 _SIDES: dict[str, CrossingSide] = {"ABOVE": "above", "BELOW": "below"}
 _PULSES = {
-    "crossed": "Crossing a level is one moment",
-    "entered": "Entering or leaving a zone is one moment",
-    "stepped": "A step is one moment",
+    "crossed": to_say("Crossing a level is one moment"),
+    "entered": to_say("Entering or leaving a zone is one moment"),
+    "stepped": to_say("A step is one moment"),
 }
 
 
@@ -98,10 +98,10 @@ class _Builder:
             case "all":
                 return And(tuple(self._condition(part, depth + 1) for part in parts))
             case "negated":
-                self._refuse_pulse(parts[0], "{pulse}: there is no opposite of it.")
+                self._refuse_pulse(parts[0], to_say("{pulse}: there is no opposite of it."))
                 return Not(self._condition(parts[0], depth + 1))
             case "held":
-                self._refuse_pulse(parts[0], "{pulse}: it cannot last.")
+                self._refuse_pulse(parts[0], to_say("{pulse}: it cannot last."))
                 return self._held(self._condition(parts[0], depth + 1), tokens[1:])
             case "counted":
                 return self._counted(tokens[0], tuple(self._condition(part, depth + 1) for part in parts))

@@ -9,7 +9,7 @@ from bot.rules.errors import RuleError, show, suggest
 from bot.rules.functions import FUNCTIONS
 from bot.rules.grammar import Branch, first, typed
 from bot.rules.parts import atoms_in, is_moving, values_in
-from bot.rules.phrases import Phrase, Quantity, plain
+from bot.rules.phrases import Phrase, Quantity, plain, to_say
 from bot.rules.tree import Compare, Condition, Crosses, Zone
 from bot.rules.units import (
     PERCENT,
@@ -95,9 +95,9 @@ def _is_of_sessions(value: Value) -> bool:
 
 def _unlike(text: str, side: Side, level: Side, one: Unit, other: Unit) -> RuleError:
     if one.name == other.name and not have_one_currency(one, other):
-        template = "A price in {one} cannot be compared with one in {other}."
+        template = to_say("A price in {one} cannot be compared with one in {other}.")
         if one.name == "coin":
-            template = "An amount of {one} cannot be compared with one of {other}."
+            template = to_say("An amount of {one} cannot be compared with one of {other}.")
         reason = Phrase(template, {"one": one.of.upper(), "other": other.of.upper()})
         return _error(text, level, reason)
     said: dict[str, Phrase | Quantity | str | int] = {

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from bot.rules.errors import RuleError, show, suggest
 from bot.rules.grammar import Unexpected
-from bot.rules.phrases import Phrase, plain
+from bot.rules.phrases import Phrase, plain, to_say
 from bot.rules.scanner import Token
 from bot.rules.sugar import VERBS
 from bot.rules.words import KEYWORDS, OPTIONS, QUOTES, RESERVED
@@ -16,16 +16,16 @@ from bot.rules.words import KEYWORDS, OPTIONS, QUOTES, RESERVED
 EXAMPLE = show("btc < 100k")
 
 _MISSING = (
-    ("CMP", "What about {before}?", "{before} < 100k"),
-    ("STRING", "A text in quotation marks must follow.", 'note "cut the long"'),
-    ("DATE", "A date or a duration must follow.", "until 2026-12-31"),
-    ("DURATION", "A duration must follow.", "{before} 4h"),
-    ("NUMBER", "A number or a level must follow.", "btc < 100k"),
-    ("PERCENT", "A percentage must follow.", "btc moves 5% in 1h"),
-    ("IN", "In what time?", "btc moves 5% in 1h"),
-    ("RANGE", "To what level?", "btc enters 98k .. 105k"),
-    ("LPAR", "Conditions in brackets must follow.", "2 of (btc < 100k, eth < 3k)"),
-    ("RPAR", "This bracket is never closed.", ""),
+    ("CMP", to_say("What about {before}?"), "{before} < 100k"),
+    ("STRING", to_say("A text in quotation marks must follow."), 'note "cut the long"'),
+    ("DATE", to_say("A date or a duration must follow."), "until 2026-12-31"),
+    ("DURATION", to_say("A duration must follow."), "{before} 4h"),
+    ("NUMBER", to_say("A number or a level must follow."), "btc < 100k"),
+    ("PERCENT", to_say("A percentage must follow."), "btc moves 5% in 1h"),
+    ("IN", to_say("In what time?"), "btc moves 5% in 1h"),
+    ("RANGE", to_say("To what level?"), "btc enters 98k .. 105k"),
+    ("LPAR", to_say("Conditions in brackets must follow."), "2 of (btc < 100k, eth < 3k)"),
+    ("RPAR", to_say("This bracket is never closed."), ""),
 )
 """What is said where a line ends too early, by what could have followed; the first that fits counts."""
 

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from bot.rules.functions import FUNCTIONS, Parameter
 from bot.rules.parts import is_moving
-from bot.rules.phrases import Phrase, Quantity
+from bot.rules.phrases import Phrase, Quantity, to_say
 from bot.rules.units import BARE, Unit, is_bare_macro, unit_of
 from bot.rules.values import (
     Argument,
@@ -28,27 +28,32 @@ from bot.rules.words import MACRO
 
 Said = Phrase | Quantity | str
 
-_ONE: dict[DurationUnit, str] = {"m": "1 minute", "h": "1 hour", "d": "1 day", "w": "1 week"}
+_ONE: dict[DurationUnit, str] = {
+    "m": to_say("1 minute"),
+    "h": to_say("1 hour"),
+    "d": to_say("1 day"),
+    "w": to_say("1 week"),
+}
 _MANY: dict[DurationUnit, str] = {
-    "m": "{count} minutes",
-    "h": "{count} hours",
-    "d": "{count} days",
-    "w": "{count} weeks",
+    "m": to_say("{count} minutes"),
+    "h": to_say("{count} hours"),
+    "d": to_say("{count} days"),
+    "w": to_say("{count} weeks"),
 }
 _JOINED: dict[Sign, str] = {
-    "+": "{left} plus {right}",
-    "-": "{left} minus {right}",
-    "*": "{left} times {right}",
-    "/": "{left} divided by {right}",
+    "+": to_say("{left} plus {right}"),
+    "-": to_say("{left} minus {right}"),
+    "*": to_say("{left} times {right}"),
+    "/": to_say("{left} divided by {right}"),
 }
-_OF_ALL_TIME = {"highest": "the all-time high of {v}", "lowest": "the all-time low of {v}"}
+_OF_ALL_TIME = {"highest": to_say("the all-time high of {v}"), "lowest": to_say("the all-time low of {v}")}
 _LIQUIDATED = {
-    (False, ""): "{coin} liquidations over {window}",
-    (False, "long"): "{coin} long liquidations over {window}",
-    (False, "short"): "{coin} short liquidations over {window}",
-    (True, ""): "liquidations over {window}",
-    (True, "long"): "long liquidations over {window}",
-    (True, "short"): "short liquidations over {window}",
+    (False, ""): to_say("{coin} liquidations over {window}"),
+    (False, "long"): to_say("{coin} long liquidations over {window}"),
+    (False, "short"): to_say("{coin} short liquidations over {window}"),
+    (True, ""): to_say("liquidations over {window}"),
+    (True, "long"): to_say("long liquidations over {window}"),
+    (True, "short"): to_say("short liquidations over {window}"),
 }
 
 
@@ -56,7 +61,7 @@ def name(instrument: Instrument) -> Phrase | str:
     """Name an instrument for people: ``BTC/USDT``, ``BTC/USDT perpetual``, ``BTC on Kraken``, ``S&P 500``."""
     if is_bare_macro(instrument):
         if instrument.base in MACRO:
-            return MACRO[instrument.base]
+            return Phrase(MACRO[instrument.base])
         return Phrase("{name} stock", {"name": instrument.base.removeprefix("$").upper()})
     said: Phrase | str = f"{instrument.base}/{instrument.quote}".rstrip("/").upper()
     if instrument.is_perpetual or instrument.settle == instrument.quote != "":

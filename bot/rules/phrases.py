@@ -49,6 +49,11 @@ class Phrase:
         return hash((self.template, tuple(sorted(self.arguments.items(), key=lambda item: item[0]))))
 
 
+def to_say(template: str) -> str:
+    """Mark a template that is kept in a table or a name, so that catalogues have it; it stays as it is."""
+    return template
+
+
 def english(phrase: Phrase) -> str:
     """Word a phrase in English, for tools, tests and logs of programmers; people get a translator."""
     return phrase.template.format(**{name: _worded(value) for name, value in phrase.arguments.items()})

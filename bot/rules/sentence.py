@@ -8,7 +8,7 @@ from typing import assert_never
 
 from bot.rules.naming import name, say_duration, say_value
 from bot.rules.parts import is_moving
-from bot.rules.phrases import Instant, Phrase, Quantity
+from bot.rules.phrases import Instant, Phrase, Quantity, to_say
 from bot.rules.tree import (
     TURNED,
     And,
@@ -40,33 +40,33 @@ from bot.rules.units import Unit, unit_of
 __all__ = ["explain", "name"]
 
 _COMPARED: dict[Op, str] = {
-    "<": "{value} below {level}",
-    "<=": "{value} at or below {level}",
-    ">": "{value} above {level}",
-    ">=": "{value} at or above {level}",
+    "<": to_say("{value} below {level}"),
+    "<=": to_say("{value} at or below {level}"),
+    ">": to_say("{value} above {level}"),
+    ">=": to_say("{value} at or above {level}"),
 }
 _CROSSED = {
-    "": "{value} reaching {level}",
-    "above": "{value} crossing above {level}",
-    "below": "{value} crossing below {level}",
+    "": to_say("{value} reaching {level}"),
+    "above": to_say("{value} crossing above {level}"),
+    "below": to_say("{value} crossing below {level}"),
 }
 _MOVED = {
-    "": "{value} up or down {percent} within {window}",
-    "up": "{value} up {percent} within {window}",
-    "down": "{value} down {percent} within {window}",
+    "": to_say("{value} up or down {percent} within {window}"),
+    "up": to_say("{value} up {percent} within {window}"),
+    "down": to_say("{value} down {percent} within {window}"),
 }
 _ZONES = {
-    "enters": "{value} entering {low} to {high}",
-    "leaves": "{value} leaving {low} to {high}",
+    "enters": to_say("{value} entering {low} to {high}"),
+    "leaves": to_say("{value} leaving {low} to {high}"),
 }
 _STEPS = {
-    "": "{value} at every step of {step}",
-    "up": "{value} at every step of {step} up",
-    "down": "{value} at every step of {step} down",
+    "": to_say("{value} at every step of {step}"),
+    "up": to_say("{value} at every step of {step} up"),
+    "down": to_say("{value} at every step of {step} down"),
 }
 _FLOWS = {
-    True: "{coin} ETF net inflow",
-    False: "{coin} ETF net outflow",
+    True: to_say("{coin} ETF net inflow"),
+    False: to_say("{coin} ETF net outflow"),
 }
 
 
@@ -83,32 +83,41 @@ def _options(options: Options) -> list[tuple[str, dict[str, Phrase | Quantity | 
     said: list[tuple[str, dict[str, Phrase | Quantity | Instant | str | int]]] = []
     match options.mode:
         case Mode.ONCE:
-            said.append(("{condition}, once", {}))
+            said.append((to_say("{condition}, once"), {}))
         case Mode.REPEAT:
-            said.append(("{condition}, every time", {}))
+            said.append((to_say("{condition}, every time"), {}))
     if options.cooldown and options.cooldown.count:
-        said.append(("{condition}, at most once in {duration}", {"duration": say_duration(options.cooldown)}))
+        said.append(
+            (to_say("{condition}, at most once in {duration}"), {"duration": say_duration(options.cooldown)})
+        )
     elif options.cooldown:
-        said.append(("{condition}, without a pause between rings", {}))
+        said.append((to_say("{condition}, without a pause between rings"), {}))
     if options.rearm:
         said.append(
-            ("{condition}, again after a retreat of {distance}", {"distance": _distance(options.rearm)})
+            (
+                to_say("{condition}, again after a retreat of {distance}"),
+                {"distance": _distance(options.rearm)},
+            )
         )
     if options.remind:
-        said.append(("{condition}, a reminder every {duration}", {"duration": say_duration(options.remind)}))
+        said.append(
+            (to_say("{condition}, a reminder every {duration}"), {"duration": say_duration(options.remind)})
+        )
     match options.until:
         case None:
             pass
         case Duration() as duration:
-            said.append(("{condition}, for the next {duration}", {"duration": say_duration(duration)}))
+            said.append(
+                (to_say("{condition}, for the next {duration}"), {"duration": say_duration(duration)})
+            )
         case until:
-            said.append(("{condition}, until {instant}", {"instant": _instant(until)}))
+            said.append((to_say("{condition}, until {instant}"), {"instant": _instant(until)}))
     if options.resolve:
-        said.append(("{condition}, with word when it is over", {}))
+        said.append((to_say("{condition}, with word when it is over"), {}))
     if options.urgent:
-        said.append(("{condition}, urgent", {}))
+        said.append((to_say("{condition}, urgent"), {}))
     if options.provisional:
-        said.append(("{condition}, unfinished sessions count too", {}))
+        said.append((to_say("{condition}, unfinished sessions count too"), {}))
     return said
 
 
@@ -133,16 +142,16 @@ def _condition(condition: Condition) -> Phrase:
         case Every(value=value, step=step, way=way):
             return Phrase(_STEPS[way], {"value": say_value(value), "step": _level(step, value)})
         case AtLeast(count=count, parts=parts):
-            listed = _joined("{one}; {other}", [_condition(part) for part in parts])
+            listed = _joined(to_say("{one}; {other}"), [_condition(part) for part in parts])
             return Phrase("at least {count} of ({conditions})", {"count": count, "conditions": listed})
         case Held(condition=part, duration=duration):
             return _held(_part(part, Not, And, Or, Held), duration)
         case Not(condition=part):
             return Phrase("not {condition}", {"condition": _part(part, And, Or, Held)})
         case And(parts=parts):
-            return _joined("{one} and {other}", _ends(parts))
+            return _joined(to_say("{one} and {other}"), _ends(parts))
         case Or(parts=parts):
-            return _joined("{one} or {other}", [_part(part, And, Held, Not) for part in parts])
+            return _joined(to_say("{one} or {other}"), [_part(part, And, Held, Not) for part in parts])
         case _:
             assert_never(condition)
 

@@ -20,7 +20,7 @@ from bot.rules.functions import (
 )
 from bot.rules.grammar import Branch, branches, first, leaves, typed, walk
 from bot.rules.parts import is_moving
-from bot.rules.phrases import Phrase, Quantity
+from bot.rules.phrases import Phrase, Quantity, to_say
 from bot.rules.scanner import Token, number_of
 from bot.rules.units import Clash, kind_of, unit_of
 from bot.rules.values import (
@@ -61,10 +61,10 @@ _FITTING = {
 }
 _UNMOVING = _DURATIONS | {"NUMBER", "PERCENT", "ALL", "LEVEL"}
 _ASKED = {
-    "timeframe": "{function} on which candles?",
-    "count": "{function} of how many candles?",
-    "window": "{function} over what time?",
-    "span": "{function} over what time?",
+    "timeframe": to_say("{function} on which candles?"),
+    "count": to_say("{function} of how many candles?"),
+    "window": to_say("{function} over what time?"),
+    "span": to_say("{function} over what time?"),
 }
 
 
@@ -339,7 +339,7 @@ def _fits(branch: Branch, parameter: Parameter) -> bool:
 
 
 def _question(parameter: Parameter, function: Function) -> Phrase:
-    return Phrase(_ASKED.get(parameter.kind, "{function} of what?"), {"function": function.name})
+    return Phrase(_ASKED.get(parameter.kind, to_say("{function} of what?")), {"function": function.name})
 
 
 def _kinds(value: Arithmetic) -> dict[str, Phrase | Quantity | str | int]:

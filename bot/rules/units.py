@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from bot.rules.functions import FUNCTIONS
-from bot.rules.phrases import Phrase
+from bot.rules.phrases import Phrase, to_say
 from bot.rules.values import (
     Argument,
     Arithmetic,
@@ -42,19 +42,19 @@ class Unit:
 BARE, PERCENT, RATIO, USD = Unit(), Unit("percent"), Unit("ratio"), Unit("usd")
 
 _KINDS: dict[UnitName, str] = {
-    "": "a number",
-    "price": "a price",
-    "percent": "a percentage",
-    "usd": "an amount in USD",
-    "coin": "an amount of coins",
-    "ratio": "a ratio",
-    "index": "an index",
-    "count": "a count",
+    "": to_say("a number"),
+    "price": to_say("a price"),
+    "percent": to_say("a percentage"),
+    "usd": to_say("an amount in USD"),
+    "coin": to_say("an amount of coins"),
+    "ratio": to_say("a ratio"),
+    "index": to_say("an index"),
+    "count": to_say("a count"),
 }
 _RANGED: dict[UnitName, str] = {
-    "percent": "a percentage from {low} to {high}",
-    "ratio": "a ratio from {low} to {high}",
-    "index": "an index from {low} to {high}",
+    "percent": to_say("a percentage from {low} to {high}"),
+    "ratio": to_say("a ratio from {low} to {high}"),
+    "index": to_say("an index from {low} to {high}"),
 }
 _PRODUCTS: dict[frozenset[UnitName], Unit] = {frozenset(["price", "coin"]): USD}
 _QUOTIENTS: dict[tuple[UnitName, UnitName], UnitName] = {("usd", "price"): "coin", ("usd", "coin"): "price"}

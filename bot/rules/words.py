@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from bot.rules.phrases import to_say
 from bot.rules.tree import Duration, DurationUnit, Op
 
 _CONDITIONS = "and or not for crosses above below moves up down in enters leaves every of sessions all"
@@ -29,14 +30,14 @@ RESERVED = frozenset(_RESERVED.split())
 """Words that the language keeps for itself, so that no rule reads them as an instrument."""
 
 MACRO = {
-    "spx": "S&P 500",
-    "ndx": "Nasdaq 100",
-    "dxy": "US dollar index",
-    "gold": "Gold",
-    "silver": "Silver",
-    "oil": "Oil",
-    "vix": "VIX",
-    "us10y": "US 10-year yield",
+    "spx": to_say("S&P 500"),
+    "ndx": to_say("Nasdaq 100"),
+    "dxy": to_say("US dollar index"),
+    "gold": to_say("Gold"),
+    "silver": to_say("Silver"),
+    "oil": to_say("Oil"),
+    "vix": to_say("VIX"),
+    "us10y": to_say("US 10-year yield"),
 }
 """Bare names that are no coins, with what they are called; as ``gold/usdt`` or ``gold@kraken`` they are."""
 
