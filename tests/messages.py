@@ -10,6 +10,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from string import Formatter
 
@@ -38,6 +39,20 @@ NAMED = ("summary",)
 """Arguments that are messages wherever they are given by name."""
 
 WIDTH = 110
+
+UNKEPT = tuple(
+    f'"{field}'.encode()
+    for field in (
+        "Project-Id",
+        "Report-Msgid",
+        "POT-Creation",
+        "PO-Revision",
+        "Last-Translator",
+        "Language-Team",
+        "Generated-By",
+    )
+)
+"""Fields of a catalogue's head that say nothing, or something else at each run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +107,13 @@ def update(tag: str) -> None:
     if path.exists():
         kept = catalogue_of(tag)
     else:
-        kept = Catalog(locale=locale, fuzzy=False, header_comment=f"# {locale.get_display_name()}")
+        kept = Catalog(locale=locale, fuzzy=False, header_comment=f"# {locale.get_display_name()}\n#")
     kept.update(template(), no_fuzzy_matching=True)
     kept.obsolete.clear()
-    with path.open("wb") as file:
-        write_po(file, kept, width=WIDTH, omit_header=False, include_lineno=False)
+    written = BytesIO()
+    write_po(written, kept, width=WIDTH, include_lineno=False)
+    lines = written.getvalue().splitlines(keepends=True)
+    path.write_bytes(b"".join(line for line in lines if not line.startswith(UNKEPT)))
 
 
 def _messages_of(path: Path) -> Iterator[Message]:

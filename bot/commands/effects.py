@@ -70,7 +70,7 @@ def followers(reach: Reach, tr: Translator) -> str:
     ]
     shown = named[: 2 * MOST]
     if len(named) > len(shown):
-        shown.append(tr("{count} more", count=len(named) - len(shown)))
+        shown.append(tr.many("{count} more", "{count} more", len(named) - len(shown)))
     if "" in chats:
         shown.append(tr("{count} that other chats made for themselves", count=chats[""]))
     return tr("{follow} {where}: {names}.", follow=follow, where=where, names=tr.listed(shown))
