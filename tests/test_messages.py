@@ -7,7 +7,9 @@ import pytest
 from bot.catalogues import read_languages
 from tests.messages import catalogue_of, fields, messages, tags
 
-MESSAGES = {one.id: one for one in messages()}
+SAID = messages()
+MESSAGES = {one.id for one in SAID} - {one.one for one in SAID if one.several}
+"""Where one message is said both with a count and without, catalogues have the one with a count."""
 
 
 def texts(message: str | tuple[str, ...] | list[str]) -> list[str]:
@@ -15,7 +17,7 @@ def texts(message: str | tuple[str, ...] | list[str]) -> list[str]:
 
 
 def test_the_sources_say_something() -> None:
-    said = {one.one for one in MESSAGES.values()}
+    said = {one.one for one in SAID}
     assert {"I speak {language} here.", "{value} below {level}", "Ring here when a rule comes true"} <= said
     assert ("{count} alert", "{count} alerts") in MESSAGES
 
