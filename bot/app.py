@@ -102,12 +102,14 @@ async def open_house(
     longest_rest: float = 60.0,
     after_listing: Callable[[], None] = lambda: None,
     tells_operators: bool = True,
+    tells_delay: bool = True,
 ) -> AsyncIterator[House]:
     """Build all parts from the settings, and let go of them at the end.
 
     ``throttle`` keeps ccxt below each exchange's limits. ``longest_rest`` is how many seconds of the clock
     pass at most without a look into the outbox. ``after_listing`` is called, in another thread, whenever an
-    exchange has said what it lists. ``tells_operators`` lets them hear of what is unwell.
+    exchange has said what it lists. ``tells_operators`` lets them hear of what is unwell,
+    ``tells_delay`` a ring say how long it took, which a fast clock does not measure.
     """
     async with AsyncExitStack() as stack:
         await upgrade(settings.database_url)
@@ -131,7 +133,15 @@ async def open_house(
         illustrate = Illustrator(exchanges.market).complete
         couriers = [
             Courier(
-                store, chat, clock, languages.translator, patience, longest_rest, illustrate, exchanges.market
+                store,
+                chat,
+                clock,
+                languages.translator,
+                patience,
+                longest_rest,
+                illustrate,
+                exchanges.market,
+                tells_delay,
             )
             for chat in chats
         ]

@@ -76,8 +76,8 @@ class Courier:
     ``translator`` gives the words of a language and a time zone, ``illustrate`` a message with its chart
     filled in, within so many seconds or its own patience, ``market`` the present prices for what was kept.
     ``patience`` is how many seconds a message may wait before it says that it was delayed; ``longest_rest``
-    how many pass at most without a look into the outbox. ``stall`` is what keeps all of it waiting, if it
-    does.
+    how many pass at most without a look into the outbox. ``tells_delay``: a ring says how long after its
+    price it is told. ``stall`` is what keeps all of it waiting, if it does.
     """
 
     outbox: Outbox
@@ -88,6 +88,7 @@ class Courier:
     longest_rest: float = 60.0
     illustrate: Callable[[Message, float | None], Awaitable[Message]] | None = None
     market: Market | None = None
+    tells_delay: bool = True
     _bell: Bell = field(default_factory=Bell)
     _pacer: Pacer | None = None
     stall: Stall | None = None
@@ -223,7 +224,9 @@ class Courier:
     def _word(self, notification: Notification, patience: float) -> Message:
         translator = self.translator(notification.language, notification.timezone)
         try:
-            return word(notification, translator, self.clock.now(), patience)
+            now = self.clock.now()
+            delay = _delay(notification, now) if self.tells_delay else None
+            return word(notification, translator, now, patience, delay)
         except Exception:  # a message that cannot be worded well is told all the same
             log.exception("a message cannot be worded", notification=notification.id)
             return _plain(notification)
@@ -380,13 +383,18 @@ class Courier:
         self.stall = Stall(self.stall.since if self.stall else self.clock.now(), reason.rstrip("."))
 
 
+def _delay(notification: Notification, now: float) -> float | None:
+    """Say how long a ring took until now; what tells of an outage, or was kept, is left out."""
+    facts, at = notification.facts, notification.facts.get("at")
+    is_measured = isinstance(facts.get("way"), str) and not facts.get("is_late")
+    if not is_measured or notification.kept_until is not None or not isinstance(at, int | float):
+        return None
+    return max(0.0, now - at)
+
+
 def _observe_ring(notification: Notification, now: float) -> None:
-    """Observe how long a ring took; what tells of an outage, or was kept, is left out."""
-    if notification.kept_until is not None:
-        return
-    way, at = notification.facts.get("way"), notification.facts.get("at")
-    if isinstance(way, str) and isinstance(at, int | float) and not notification.facts.get("is_late"):
-        gauges.observe_ring_delay(way, now - at)
+    if (delay := _delay(notification, now)) is not None:
+        gauges.observe_ring_delay(str(notification.facts["way"]), delay)
 
 
 def _quiet_until(notification: Notification, now: float) -> float | None:

@@ -28,10 +28,11 @@ async def test_rings_of_quiet_hours_are_one_digest_at_their_end_after_a_restart_
     await store.set_quiet(ANN, "11:00-12:30", NOON)
     for place, one in enumerate(armings):
         at = NOON + 60 * place
-        told = replace(ring(one, at=at), facts={"value": 99_980.0, "at": at})
+        told = replace(ring(one, at=at), facts={"value": 99_980.0, "at": at, "way": "poll"})
         await tell(store, told, at=at)
         await drained(store, ear, NOON + 60 * place + 30)
     assert [number_in(line) for line in ear.told()] == [3]
+    assert "told 0.1 s later" in ear.told()[0]
     again = await open_store(database)
     try:
         await drained(again, ear, NOON + 1799)
@@ -45,6 +46,7 @@ async def test_rings_of_quiet_hours_are_one_digest_at_their_end_after_a_restart_
     assert "12:01 UTC" in digest.lines[1]
     assert all(line.endswith(" Now 104,000.") for line in digest.lines)
     assert "Delayed" not in digest.plain()
+    assert "told" not in digest.plain()  # what was kept was kept on purpose: its delay says nothing
 
 
 async def test_quiet_hours_that_are_switched_off_let_go_at_once_what_they_kept(store: SqlStore) -> None:

@@ -72,6 +72,34 @@ def test_a_late_ring_says_when_it_was_touched_and_when_it_was_seen() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("rule", "way", "delay", "end"),
+    [
+        ("btc < 100000", "stream", 0.82, "Binance, 12:00 UTC, told 0.9 s later."),
+        ("btc < 100000", "poll", 12.2, "Binance, 12:00 UTC, told 13 s later."),
+        ("btc < 100000", "stream", 0.0, "Binance, 12:00 UTC, told 0.1 s later."),
+        ("btc < 100000", "stream", 3.0, "Binance, 12:00 UTC, told 3 s later."),
+        ("btc < 100000", "stream", 200.0, "Binance, 12:00 UTC, told 3 minutes later."),
+        ("btc < 100000", "minute", 64.0, "Binance, 12:00 UTC, told within 64 s."),  # its second is unknown
+        ("btc < 100000 for 5m", "minute", 4.0, "Binance, 12:00 UTC, told 4 s later."),
+        ("btc < 100000 and eth < 3000", "minute", 64.0, "Binance, 12:00 UTC, told within 64 s."),
+    ],
+)
+def test_a_ring_says_how_long_after_its_price_it_is_told(rule: str, way: str, delay: float, end: str) -> None:
+    notification = Notification(
+        1, ChatRef("console", "me"), Telling.RING, "dedupe", ring(rule, way=way), NOON
+    )
+    message = word(notification, ENGLISH, NOON + delay, delay=delay)
+    assert message.title.endswith(end)
+    assert message.facts["delay"] == delay
+
+
+def test_a_ring_that_is_late_says_when_it_was_seen_and_no_delay() -> None:
+    facts = ring(way="stream", is_late=True)
+    notification = Notification(1, ChatRef("console", "me"), Telling.RING, "dedupe", facts, NOON)
+    assert "told" not in word(notification, ENGLISH, NOON + 900, 1e9, delay=900.0).plain()
+
+
 def test_a_ring_of_yesterday_carries_its_date() -> None:
     facts = ring(is_late=True, seen_at=NOON + DAY)
     text = tell(Telling.RING, facts, made=NOON + DAY, now=NOON + DAY).plain()

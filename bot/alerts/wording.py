@@ -15,12 +15,13 @@ from bot.alerts.figures import measured
 from bot.alerts.health import word_health
 from bot.alerts.message import Facts, Message, say
 from bot.alerts.models import Notification, Telling
+from bot.alerts.provenance import source, taken
 from bot.alerts.refusals import banned
 from bot.alerts.report import word_report
 from bot.alerts.rewritten import word_playbook
 from bot.alerts.sentences import Event, event, filled_levels, meaning, metric_name, venue_name
 from bot.alerts.sessions import flows_told, sessions_told
-from bot.alerts.sighting import stand_in, word_doubt, word_lapse, word_loss, word_return
+from bot.alerts.sighting import word_doubt, word_lapse, word_loss, word_return
 from bot.alerts.sketches import of_ring
 from bot.alerts.translator import Translator, exact_utc
 from bot.rules.tree import Rule
@@ -32,16 +33,23 @@ _TITLE = 200
 """A title longer than this is split: the platforms bound titles, and long ones stand out no more."""
 
 
-def word(notification: Notification, tr: Translator, now: float, patience: float = PATIENCE) -> Message:
+def word(
+    notification: Notification,
+    tr: Translator,
+    now: float,
+    patience: float = PATIENCE,
+    delay: float | None = None,
+) -> Message:
     """Word one notification as it is told at ``now``.
 
-    ``patience`` is in seconds of the deployment's clock. Facts that are missing or of another kind than
-    expected are left out: an old row never keeps the outbox from being told.
+    ``patience`` is in seconds of the deployment's clock, as is ``delay``: how long after what it tells of a
+    ring is told, where that was measured. Facts that are missing or of another kind than expected are left
+    out: an old row never keeps the outbox from being told.
     """
     facts = notification.facts
     match notification.kind:
         case Telling.RING:
-            message = _ring(facts, tr, now)
+            message = _ring(facts, tr, now, delay)
         case Telling.CORRECTION:
             message = _correction(facts, tr, now)
         case Telling.REMINDER:
@@ -82,7 +90,7 @@ def word(notification: Notification, tr: Translator, now: float, patience: float
     return message
 
 
-def _ring(facts: Facts, tr: Translator, now: float) -> Message:
+def _ring(facts: Facts, tr: Translator, now: float, delay: float | None) -> Message:
     label, at = text_of(facts, "alert"), number_of(facts, "at")
     armed, levels = _rules(facts)
     happened = event(armed, levels, tr) if armed else None
@@ -92,7 +100,10 @@ def _ring(facts: Facts, tr: Translator, now: float) -> Message:
         because = meaning(Rule(armed.condition), levels, tr) if armed else text_of(facts, "rule")
         evidence = [line for item in items_of(facts, "evidence") if (line := _evidence(item, tr))]
     is_late = bool(facts.get("is_late"))
-    where = _where(facts, tr, now, has_time=not (is_late and happened))
+    # Of a touch that the minute alone shows nobody knows the second: what was measured is a bound.
+    is_exact = text_of(facts, "way") != "minute" or (happened is not None and not happened.is_touch)
+    took = "" if delay is None or is_late else taken(delay, tr, is_exact=is_exact)
+    where = source(facts, tr, now, took, has_time=not (is_late and happened))
     if happened:
         title, lines = f"{label} {because}.", []
     elif len(because) <= _TITLE:
@@ -122,6 +133,7 @@ def _ring(facts: Facts, tr: Translator, now: float) -> Message:
             "value": number_of(facts, "value"),
             "at": exact_utc(at) if at is not None else None,
             "because": because,
+            **({} if delay is None else {"delay": round(delay, 3)}),
         },
     )
 
@@ -176,15 +188,6 @@ def _evidence(item: Facts, tr: Translator) -> str:
         return line
     sentence = meaning(rule, {}, tr) if rule else term
     return tr("{term}: {value}", term=sentence, value=tr.price(value))
-
-
-def _where(facts: Facts, tr: Translator, now: float, has_time: bool) -> str:
-    at, venue = number_of(facts, "at"), venue_name(text_of(facts, "venue"))
-    if home := text_of(facts, "home"):
-        venue = stand_in(text_of(facts, "venue"), home, text_of(facts, "home_reason"), tr)
-    time = tr.instant(at, now) if has_time and at is not None else ""
-    parts = [part for part in (venue, time) if part]
-    return f"{', '.join(parts)}." if parts else ""
 
 
 def _late(facts: Facts, tr: Translator) -> str:

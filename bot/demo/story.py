@@ -106,6 +106,7 @@ async def play(as_json: bool, out: TextIO, story: Story = NOVEMBER) -> int:
                         throttle=False,
                         longest_rest=_REST,
                         tells_operators=False,  # a look takes hours of this clock
+                        tells_delay=False,
                     )
                 )
                 await house.exchanges.market.instruments("btc")
