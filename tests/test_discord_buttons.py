@@ -288,7 +288,10 @@ async def test_what_discord_would_refuse_of_buttons_is_left_out(server: DiscordS
     assert server.shown(server.channel)[0].buttons == SHOWN
 
 
-@pytest.mark.parametrize(("rows", "shown"), [(5, [2] * 5), (8, [5, 5, 5, 1]), (40, [5] * 5)])
+@pytest.mark.parametrize(
+    ("rows", "shown"),
+    [(5, [2] * 5), (6, [2, 2, 2, 2, 4]), (8, [2, 2, 2, 5, 5]), (20, [5] * 5), (40, [5] * 5)],
+)
 async def test_more_rows_than_discord_has_are_put_together(rows: int, shown: list[int]) -> None:
     buttons = tuple(
         tuple(Button(f"{row}{column}", f"/alert {row} {column}") for column in range(2))

@@ -167,7 +167,7 @@ async def test_a_hundred_alerts_are_pages_that_each_fit_every_platform(room: Roo
         labels += [line.split()[0] for line in message.lines if line.startswith("#")]
     assert len(labels) == len(set(labels)) == 100
     assert message.plain().endswith("Page 10 of 10. Next: /alerts 1")
-    assert [button.label for button in message.buttons[0]] == ["◀"]
+    assert [button.label for button in message.buttons[-1]] == ["◀"]
 
 
 async def test_a_page_that_is_no_more_is_the_last_one(room: Room) -> None:

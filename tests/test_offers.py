@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -46,10 +47,11 @@ async def last(room: Room, words: str, caller: Caller = ANN) -> Message:
 def assert_fits(message: Message) -> None:
     """Hold the buttons of a message against the bounds of both platforms, and against what can be said."""
     assert sound(message.buttons) == message.buttons
-    assert len(message.buttons) <= 3
+    is_list = message.takes_place and "/edit" in str(message.buttons)
+    assert len(message.buttons) <= (6 if is_list else 3)
     known = {command.name for command in COMMANDS}
     for row in message.buttons:
-        assert 1 <= len(row) <= 3
+        assert 1 <= len(row) <= (4 if is_list else 3)
         assert sum(len(button.label) for button in row) <= 48
         for button in row:
             assert len(button.line.encode()) <= 60  # Telegram keeps 64 bytes
@@ -173,12 +175,42 @@ async def test_a_long_list_is_paged_in_place(room: Room) -> None:
     for number in range(21):
         await room.say(f"/alert btc > {70_000 + number}")
     pages = [await last(room, f"/alerts {page}") for page in (1, 2, 3)]
-    assert [lines_of(page.buttons) for page in pages] == [
-        [["/alerts 2"]],
-        [["/alerts 1", "/alerts 3"]],
-        [["/alerts 2"]],
+    assert [lines_of(page.buttons)[-1] for page in pages] == [
+        ["/alerts 2"],
+        ["/alerts 1", "/alerts 3"],
+        ["/alerts 2"],
     ]
     assert all(page.takes_place for page in pages)
+
+
+async def test_each_alert_of_a_list_that_is_the_chats_own_is_edited_or_deleted_with_a_tap(room: Room) -> None:
+    await room.say("/publish btc-floor btc < 70k", OPERATOR)
+    await room.script("/subscribe btc-floor", "/alert btc > 70k", "/alert btc > 71k", "/alert btc > 72k")
+    listed = await last(room, "/alerts")
+    assert lines_of(listed.buttons) == [
+        ["/edit 1", "/delete 1 ask", "/edit 2", "/delete 2 ask"],
+        ["/edit 3", "/delete 3 ask"],
+    ]
+    assert [button.label for button in listed.buttons[1]] == ["✎ #3", "✕ #3"]
+    pressed = replace(ANN, has_pressed=True)
+    assert lines_of((await last(room, "/delete 3", pressed)).buttons) == [["/alerts"]]
+
+
+async def test_an_edit_without_a_rule_shows_the_alert_and_how_it_is_changed(room: Room) -> None:
+    await room.script("/alert btc > 70k repeat", "/alert btc > 70k and eth > 4k")
+    asked = await last(room, "/edit 1")
+    assert asked.plain() == (
+        "#1 is: btc > 70000 repeat\n"
+        "Send it another level or rule: /edit 1 66500, or /edit 1 btc > 66500 repeat"
+    )
+    assert lines_of(asked.buttons) == [
+        ["/edit 1 69300", "/edit 1 70700"],
+        ["/delete 1 ask", "/alerts"],
+    ]
+    of_two = await last(room, "/edit 2")
+    assert of_two.plain().endswith("Send it another rule: /edit 2 btc > 70000 and eth > 4000")
+    assert lines_of(of_two.buttons) == [["/delete 2 ask", "/alerts"]]
+    assert "armed" in await room.say("/edit 1 66500")
 
 
 async def test_only_answers_that_stand_for_themselves_take_the_place_of_what_was_pressed(room: Room) -> None:
@@ -261,7 +293,8 @@ async def test_an_edit_follows_the_levels_that_it_names(room: Room) -> None:
         ("/edit 1 -100%", "That would leave nothing of 70,000."),
         ("/edit 2 +1%", "#2 has no single number of its own to move: btc > @cost."),
         ("/edit btc-floor btc < 98k", "btc-floor is shared: it is not this chat's to edit."),
-        ("/edit 1", "/edit ALERT RULE"),
+        ("/edit", "/edit ALERT [RULE]"),
+        ("/edit btc-floor", "btc-floor is shared: it is not this chat's to edit."),
     ],
 )
 async def test_an_edit_that_cannot_be_done_changes_nothing(room: Room, words: str, answer: str) -> None:
@@ -302,7 +335,16 @@ def test_whatever_a_ring_offers_fits_every_platform(text: str, label: str) -> No
 WORDS = st.sampled_from(
     [
         *("/alert btc < 70k", "/alert btc > 70k repeat", "/alert eth < @cost", "/alert btc > 1", "/alerts"),
-        *("/alerts 2", "/edit 1 btc < 65k", "/edit 1 +1%", "/edit 2 71k", "/delete 1", "/delete 1 ask"),
+        *(
+            "/alerts 2",
+            "/edit 1",
+            "/edit 2",
+            "/edit 1 btc < 65k",
+            "/edit 1 +1%",
+            "/edit 2 71k",
+            "/delete 1",
+            "/delete 1 ask",
+        ),
         *("/delete 2 keep", "/mute 1 1h", "/unmute 1", "/mute " + "n" * 32 + " 1h", "/pause 1", "/resume 1"),
         *("/ringnow 1", "/level cost 3000", "/level cost 2900", "/confirm 1", "/discard 1", "/confirm 2"),
         *("/publish " + "n" * 32 + " btc < @cost", "/subscribe " + "n" * 32, "/unsubscribe " + "n" * 32),

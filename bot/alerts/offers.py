@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from bot.alerts.facts import rule_of, text_of
@@ -15,6 +16,9 @@ from bot.rules.windows import is_metric
 
 _STEP = Decimal(1)
 """By how many percent a level is moved with one press."""
+
+_PAIRS = 2
+"""For how many alerts of a list there are buttons beside each other."""
 
 
 def of_ring(facts: Facts, armed: Rule, tr: Translator) -> Buttons:
@@ -78,11 +82,39 @@ def of_mute(alert: Alert, tr: Translator) -> Buttons:
     return ((Button(tr("Unmute"), f"/unmute {name}"), _why(name, tr)),)
 
 
+def of_editing(alert: Alert, tr: Translator) -> Buttons:
+    """Offer what may be changed with a tap, and the way back to the list."""
+    own = _of_own(alert.number, rule_of(alert.rule), tr)
+    return sound((*own[:-1], (*own[-1], listed(tr))))
+
+
+def listed(tr: Translator) -> Button:
+    """Offer the list of all alerts."""
+    return Button(tr("All alerts"), "/alerts")
+
+
 def of_deleting(number: int, tr: Translator) -> Buttons:
     """Ask once more before an alert is deleted."""
     return (
         (Button(tr("Yes, delete"), f"/delete {number}"), Button(tr("Keep it"), f"/delete {number} keep")),
     )
+
+
+def of_list(alerts: Sequence[Alert], page: int, pages: int, tr: Translator) -> Buttons:
+    """Offer to edit and to delete each alert of a list that is the chat's own, two in a row, and the pages.
+
+    They have signs for words: four of these are what a phone shows beside each other.
+    """
+    own = [alert for alert in alerts if not alert.is_shared]
+    pairs = [
+        (
+            Button(f"✎ {alert.label}", f"/edit {alert.number}"),
+            Button(f"✕ {alert.label}", _asking(alert.number)),
+        )
+        for alert in own
+    ]
+    rows = [sum(pairs[at : at + _PAIRS], ()) for at in range(0, len(pairs), _PAIRS)]
+    return sound((*rows, *of_pages("/alerts", page, pages, tr)))
 
 
 def of_pages(line: str, page: int, pages: int, tr: Translator) -> Buttons:
@@ -114,7 +146,11 @@ def _why(name: str, tr: Translator) -> Button:
 
 
 def _delete(number: int, tr: Translator) -> Button:
-    return Button(tr("Delete"), f"/delete {number} ask")
+    return Button(tr("Delete"), _asking(number))
+
+
+def _asking(number: int) -> str:
+    return f"/delete {number} ask"
 
 
 def _moves(number: int, level: Decimal, tr: Translator) -> tuple[Button, ...]:

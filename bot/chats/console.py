@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import TextIO
 from zoneinfo import ZoneInfo
 
 from bot.alerts.chart import Chart, Sketch
-from bot.alerts.message import Facts, Message
+from bot.alerts.message import Button, Facts, Message
 from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.alerts.steering import unsteered
 from bot.chats.sparkline import sparkline
@@ -144,7 +144,7 @@ class ConsoleChat:
             self._write_json(message.facts or {"event": "answer", "text": message.plain()})
             return
         chart = await self._charted(message.chart)
-        buttons = [" ".join(f"[{one.label}: {one.line}]" for one in row) for row in message.buttons]
+        buttons = [_typed(row) for row in message.buttons]
         parts = (message.title, *message.lines, *message.code.splitlines(), *chart, *buttons)
         lines = [line for line in parts if line]
         self._write("bot", "<", lines, has_title=bool(message.title))
@@ -238,6 +238,11 @@ def _added(reply: Message, shown: Message) -> Message:
         return reply
     buttons = () if reply.buttons == shown.buttons else reply.buttons
     return replace(reply, title="", lines=lines, code="", buttons=buttons)
+
+
+def _typed(row: Sequence[Button]) -> str:
+    """Write buttons as what they say; of those with a sign for a word the text itself tells the line."""
+    return " ".join(f"[{one.label}: {one.line}]" for one in row if any(map(str.isalpha, one.label)))
 
 
 def _printable(line: str) -> str:

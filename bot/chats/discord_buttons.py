@@ -51,13 +51,24 @@ def view_of(rows: Buttons) -> discord.ui.View | None:
     if not (rows := sound(rows)):
         return None
     if len(rows) > _ROWS:
-        together = [button for row in rows for button in row]
-        rows = tuple(tuple(together[at : at + _ROWS]) for at in range(0, _ROWS * _ROWS, _ROWS))
+        rows = _together(rows)
     view = discord.ui.View(timeout=None)
     for number, row in enumerate(rows):
         for button in row:
             view.add_item(Press(button.label, button.line, number, is_own=button.is_own))
     return view
+
+
+def _together(rows: Buttons) -> Buttons:
+    """Put the buttons of the rows that are too many where the last others have room; else all anew."""
+    kept, over = [list(row) for row in rows[:_ROWS]], [button for row in rows[_ROWS:] for button in row]
+    room = [row for row in kept for _ in range(_ROWS - len(row))]
+    if len(room) >= len(over):
+        for row, button in zip(room[len(room) - len(over) :], over, strict=True):
+            row.append(button)
+        return tuple(map(tuple, kept))
+    every = [button for row in rows for button in row]
+    return tuple(tuple(every[at : at + _ROWS]) for at in range(0, _ROWS * _ROWS, _ROWS))
 
 
 def changed(content: str, message: Message, by: str = "") -> str | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.alerts.message import Message, say
 from bot.alerts.models import Alert
-from bot.alerts.offers import of_alert, of_deleting, of_rest
+from bot.alerts.offers import listed, of_alert, of_deleting, of_rest
 from bot.commands.offering import written
 from bot.commands.preview import preview
 from bot.commands.reading import (
@@ -74,7 +74,8 @@ async def delete(request: Request) -> Replies:
     alert = await request.office.register.delete_alert(request.chat, number, request.now)
     if alert is None:
         raise no_alert(request, f"#{number}", await rows(request))
-    yield say(tr("{label} is deleted: {rule}", label=alert.label, rule=alert.rule))
+    deleted = tr("{label} is deleted: {rule}", label=alert.label, rule=alert.rule)
+    yield Message(lines=(deleted,), buttons=((listed(tr),),) if request.caller.has_pressed else ())
 
 
 async def pause(request: Request) -> Replies:

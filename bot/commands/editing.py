@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from bot.alerts.message import Message
 from bot.alerts.models import Alert
-from bot.alerts.offers import of_alert
+from bot.alerts.offers import of_alert, of_editing
+from bot.alerts.translator import Translator
 from bot.commands.alerts import named, refuse_if_over
 from bot.commands.reading import SURE, Prepared, arm, ask_if_far, read_rule, split_sure
 from bot.commands.request import Refusal, Request
@@ -25,6 +26,7 @@ async def edit(request: Request) -> Replies:
     """Give an alert another rule, or move its level: ``btc < 98k``, ``98k``, ``+1%``.
 
     It is armed anew, so that what is already true waits to be clear first. The same again changes nothing.
+    Without a rule, say how it is edited.
     """
     tr, row = request.tr, await named(request)
     alert = row.subscription.alert
@@ -33,6 +35,9 @@ async def edit(request: Request) -> Replies:
             tr("{label} is shared: it is not this chat's to edit.", label=alert.label),
             tr("Make one of your own: {line}", line=f"/alert {alert.rule}"),
         )
+    if not request.given("rule"):
+        yield _asked(alert, tr)
+        return
     text, is_sure = split_sure(request.given("rule"))
     rule = _moved(row, text, request) or read_rule(request, text).rule
     if str(rule) == alert.rule and not row.is_at_rest:
@@ -55,6 +60,22 @@ async def edit(request: Request) -> Replies:
         left = tr("It is this chat's own now, and no part of {playbook} any more.", playbook=alert.playbook)
         lines.append(left)
     yield Message(lines=tuple(lines), buttons=of_alert(edited, tr, is_waiting=told.is_waiting))
+
+
+def _asked(alert: Alert, tr: Translator) -> Message:
+    """Show what an alert is, and how to change it: with a tap, or with a line."""
+    level, line = threshold(parse(alert.rule)), f"/edit {alert.number}"
+    if level is None:
+        how = tr("Send it another rule: {line}", line=f"{line} {alert.rule}")
+    else:
+        example = moved(level, Decimal(-5))
+        how = tr(
+            "Send it another level or rule: {line}, or {rule}",
+            line=f"{line} {example}",
+            rule=f"{line} {with_threshold(parse(alert.rule), example)}",
+        )
+    lines = (tr("{label} is: {rule}", label=alert.label, rule=alert.rule), how)
+    return Message(lines=lines, buttons=of_editing(alert, tr))
 
 
 def _moved(row: Row, text: str, request: Request) -> Rule | None:

@@ -7,7 +7,7 @@ from math import inf
 
 from bot.alerts.message import Message, say
 from bot.alerts.nearness import nearness
-from bot.alerts.offers import of_pages
+from bot.alerts.offers import of_list
 from bot.alerts.sentences import filled_levels, meaning
 from bot.alerts.translator import Translator
 from bot.commands.alerts import rows
@@ -61,7 +61,8 @@ async def show(request: Request) -> Replies:
     if pages > 1:
         following = f"/alerts {page % pages + 1}"
         lines.append(tr("Page {page} of {pages}. Next: {line}", page=page, pages=pages, line=following))
-    yield Message(lines=tuple(lines), buttons=of_pages("/alerts", page, pages, tr))
+    alerts = [row.subscription.alert for row in shown]
+    yield Message(lines=tuple(lines), buttons=of_list(alerts, page, pages, tr))
 
 
 def rank(

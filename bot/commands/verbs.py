@@ -110,11 +110,20 @@ COMMANDS: tuple[Command, ...] = (
         "edit",
         "Give an alert another rule, or move its level",
         Role.ADMIN,
-        (_ALERT, Option("rule", "The rule, or the new level: btc < 98k, 98k or +1%", completes="rule")),
+        (
+            _ALERT,
+            Option(
+                "rule",
+                "The rule, or the new level: btc < 98k, 98k or +1%",
+                is_required=False,
+                completes="rule",
+            ),
+        ),
         editing.edit,
         changes=True,
         by_policy=True,
-        examples=("3 btc < 98k", "3 97k", "3 +1%"),
+        reads_without="rule",
+        examples=("3", "3 btc < 98k", "3 97k", "3 +1%"),
     ),
     Command(
         "delete",

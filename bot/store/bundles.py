@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import takewhile
 
 from sqlalchemy import ColumnElement, and_, select, update
@@ -71,7 +72,8 @@ class SqlBundles:
                 .where(outbox.c.id.in_(ids))
                 .values(leased_until=now + seconds, attempts=outbox.c.attempts + 1, **marked)
             )
-            return [read_notification(row) for row in taken]
+            found = [read_notification(row) for row in taken]
+            return found if before is None else [replace(one, kept_until=before) for one in found]
 
     @whole
     async def let_go(self, notifications: Sequence[Notification]) -> None:
