@@ -225,7 +225,7 @@ class Courier:
         translator = self.translator(notification.language, notification.timezone)
         try:
             now = self.clock.now()
-            delay = _delay(notification, now) if self.tells_delay else None
+            delay = notification.delay(now) if self.tells_delay else None
             return word(notification, translator, now, patience, delay)
         except Exception:  # a message that cannot be worded well is told all the same
             log.exception("a message cannot be worded", notification=notification.id)
@@ -347,7 +347,8 @@ class Courier:
             case Receipt():
                 gauges.count_delivery(self.chat.platform, "sent")
                 gauges.observe_delay(self.chat.platform, now - notification.due)
-                _observe_ring(notification, now)
+                if (delay := notification.delay(now)) is not None:
+                    gauges.observe_ring_delay(str(notification.facts["way"]), delay)
             case RetryLater(after=after, reason=reason, is_global=True):
                 self.pacer.hold_all(now + after)
                 gauges.count_delivery(self.chat.platform, "retry")
@@ -381,20 +382,6 @@ class Courier:
 
     def _stall(self, reason: str) -> None:
         self.stall = Stall(self.stall.since if self.stall else self.clock.now(), reason.rstrip("."))
-
-
-def _delay(notification: Notification, now: float) -> float | None:
-    """Say how long a ring took until now; what tells of an outage, or was kept, is left out."""
-    facts, at = notification.facts, notification.facts.get("at")
-    is_measured = isinstance(facts.get("way"), str) and not facts.get("is_late")
-    if not is_measured or notification.kept_until is not None or not isinstance(at, int | float):
-        return None
-    return max(0.0, now - at)
-
-
-def _observe_ring(notification: Notification, now: float) -> None:
-    if (delay := _delay(notification, now)) is not None:
-        gauges.observe_ring_delay(str(notification.facts["way"]), delay)
 
 
 def _quiet_until(notification: Notification, now: float) -> float | None:

@@ -171,3 +171,14 @@ class Notification:
     def due(self) -> float:
         """Give the instant at which it is to be told."""
         return self.made_at if self.kept_until is None else self.kept_until
+
+    def delay(self, now: float) -> float | None:
+        """Give how many seconds after its price a ring is told now; ``None`` for what measures nothing.
+
+        That is what is no ring, what an outage made late, and what was kept for quiet hours.
+        """
+        facts, at = self.facts, self.facts.get("at")
+        is_measured = isinstance(facts.get("way"), str) and not facts.get("is_late")
+        if not is_measured or self.kept_until is not None or not isinstance(at, int | float):
+            return None
+        return max(0.0, now - at)
