@@ -8,10 +8,11 @@ import pytest
 
 from bot.delays import Delay
 from bot.metrics import Health, MetricKey
-from bot.ports import Serving, StreamHealth
+from bot.ports import Rejected, Serving, StreamHealth
 from bot.store.sql import SqlStore
 from tests.conftest import NOON, SetClock
 from tests.market import HandMarket
+from tests.storing import ANN, make, ring, tell
 from tests.test_commands import GROUP, MEMBER, OPERATOR, Room
 
 
@@ -83,3 +84,15 @@ async def test_feeds_tells_a_member_what_is_to_be_seen_and_no_more(room: Room) -
     room.admins.add((GROUP, "mem-id"))
     assert "9 requests in an hour" in await room.say("/feeds", unsure)
     assert "is for" not in await room.say("/help feeds", unsure)
+
+
+async def test_feeds_names_to_operators_alone_what_was_given_up(room: Room) -> None:
+    alert = await make(room.store, ANN, "btc < 100000")
+    await tell(room.store, ring(alert.id))
+    (leased,) = await room.store.lease("telegram", NOON, 30)
+    await room.store.settle(leased, Rejected("the message is refused"), NOON)
+    said = "1 message was given up on Telegram, the last 12:00 UTC: the message is refused"
+    assert (await room.say("/feeds", OPERATOR)).splitlines()[-1] == said
+    assert "given up" not in await room.say("/feeds", MEMBER)
+    room.clock.time += 8 * 86_400
+    assert "given up" not in await room.say("/feeds", OPERATOR)

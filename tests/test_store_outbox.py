@@ -17,7 +17,10 @@ from sqlalchemy import select
 
 from bot.alerts.models import Notification, Telling
 from bot.alerts.people import Caller, ChatKind, ChatRef
+from bot.alerts.translator import ENGLISH
+from bot.alerts.wording import word
 from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLater
+from bot.ports.chronicle import GivenUp
 from bot.store import SqlStore, check, open_store
 from bot.store.outbox import GIVE_UP
 from bot.store.tables import chats, outbox
@@ -265,16 +268,42 @@ async def test_what_waits_for_a_gone_chat_is_held_until_it_speaks_again(store: S
     await store.meet(ANN, NOON + 200)
     episodes = []
     while due := [one for one in await lease(store, NOON + 200) if one.chat == ANN.chat]:
-        episodes.append(due[0].dedupe.split("/")[3])
+        episodes.append(due[0].dedupe)
         await store.settle(due[0], Receipt(), NOON + 200)
-    assert episodes == ["1", "2"]
+    held = [f"ring/{arming}/episode/{episode}/0" for episode in (1, 2)]
+    assert episodes == [*held, f"missed/{NOON:.3f}/{NOON + 200:.3f}"], "what rang meanwhile is named"
 
 
-async def test_what_was_held_for_more_than_a_day_is_no_news(store: SqlStore) -> None:
-    await rung(store, ANN)
+async def test_who_was_away_for_long_is_told_in_one_message_what_they_missed(store: SqlStore) -> None:
+    arming = await rung(store, ANN)
     await store.settle(await lease_one(store), ChatGone("kicked"), NOON)
-    await store.meet(ANN, NOON + GIVE_UP)
-    assert await lease(store, NOON + GIVE_UP) == []
+    for episode in range(2, 5):
+        assert await tell(store, ring(arming, episode, at=NOON + 60 * episode), at=NOON + 60 * episode) == 0
+    await tell(store, correction(arming, 4), at=NOON + 300)
+    await make(store, ANN, "btc < 90000")
+    back = NOON + GIVE_UP
+    await store.meet(ANN, back)
+    missed = await lease_one(store, back)
+    assert (missed.kind, missed.dedupe) == (Telling.MISSED, f"missed/{NOON:.3f}/{back:.3f}")
+    assert word(missed, ENGLISH, back).plain().splitlines() == [
+        "I could not write here since 12:00 UTC, Nov 12. This rang meanwhile:",
+        "floor 3 times, the last at 12:03 UTC, Nov 12",
+    ]
+    await store.settle(missed, Receipt(), back)
+    await store.meet(ANN, back + 1)
+    assert await lease(store, back + 60) == []
+
+
+async def test_operators_can_see_what_was_given_up_and_why(store: SqlStore) -> None:
+    arming = await rung(store, ANN, BOB, times=2)
+    for outcome in (Rejected("message is too long"), Receipt("1")):
+        for one in await lease(store):
+            await store.settle(one, outcome, NOON + 5)
+    await tell(store, ring(arming, 3))
+    assert await store.given_up(NOON) == [GivenUp("telegram", "message is too long", 2, NOON + 5)]
+    for one in await lease(store, NOON + GIVE_UP):
+        await store.settle(one, RetryLater(5, "no answer in time"), NOON + GIVE_UP)
+    assert await store.given_up(NOON + 6) == [GivenUp("telegram", "no answer in time", 2, NOON + GIVE_UP)]
 
 
 async def test_a_correction_of_a_held_ring_waits_with_it(store: SqlStore) -> None:

@@ -122,6 +122,7 @@ class Telling(StrEnum):
     LAPSE = "lapse"
     DOUBT = "doubt"
     RETURNED = "returned"
+    MISSED = "missed"
     BROADCAST = "broadcast"
     BANNED = "banned"
     REPORT = "report"

@@ -14,6 +14,7 @@ from bot.alerts.facts import decimal_of, items_of, labels_of, number_of, rule_of
 from bot.alerts.figures import measured
 from bot.alerts.health import word_health
 from bot.alerts.message import Facts, Message, say
+from bot.alerts.missed import word_missed
 from bot.alerts.models import Notification, Telling
 from bot.alerts.provenance import source, taken
 from bot.alerts.refusals import banned
@@ -74,6 +75,8 @@ def word(
             message = word_doubt(facts, tr, now)
         case Telling.RETURNED:
             message = _returned(facts, tr)
+        case Telling.MISSED:
+            message = word_missed(facts, tr, now)
         case Telling.BROADCAST:
             message = announce(text_of(facts, "text"), tr)
         case Telling.REPORT:

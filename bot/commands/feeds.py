@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+from bot.alerts.hours import WEEK
 from bot.alerts.message import Message
 from bot.alerts.people import Role
 from bot.alerts.sentences import metric_name, venue_name
@@ -15,13 +16,17 @@ from bot.commands.request import Request
 from bot.delays import Delay
 from bot.metrics import Health, MetricKey
 from bot.ports import Replies, Serving, StreamHealth
+from bot.ports.chronicle import GivenUp
 
 _NAMED = 3
-"""How many series are named of those that an exchange stands in for."""
+"""How many series are named of those that an exchange stands in for, and reasons of what was given up."""
 
 
 async def show(request: Request) -> Replies:
-    """Say how each feed is and who stands in for whom; to an admin also what it costs, and the delays."""
+    """Say how each feed is and who stands in for whom; to an admin also what it costs, and the delays.
+
+    Operators are told what was given up in a week, too.
+    """
     tr, market = request.tr, request.office.market
     is_full = request.role >= Role.ADMIN
     streams = {stream.source: stream for stream in market.streams()}
@@ -42,6 +47,9 @@ async def show(request: Request) -> Replies:
         lines.append(tr("Not asked yet: {names}", names=", ".join(idle)))
     if is_full:
         lines.extend(_delays(request))
+    if request.role >= Role.OPERATOR:
+        given_up = await request.office.register.given_up(request.now - WEEK)
+        lines.extend(_given_up(one, request) for one in given_up[:_NAMED])
     yield Message(lines=tuple(lines))
 
 
@@ -93,6 +101,17 @@ def _stand_ins(series: Mapping[MetricKey, Serving], tr: Translator) -> Iterable[
         if more := len(names) - len(shown):
             shown.append(tr("{count} more", count=more))
         yield tr("{names}: {stand_in}", names=tr.listed(shown), stand_in=stand_in(*turn, tr))
+
+
+def _given_up(one: GivenUp, request: Request) -> str:
+    tr = request.tr
+    return tr(
+        "{count} given up on {platform}, the last {at}: {reason}",
+        count=tr.many("{count} message was", "{count} messages were", one.count),
+        platform=venue_name(one.platform),
+        at=tr.instant(one.at, request.now),
+        reason=one.reason or tr("no reason was given"),
+    )
 
 
 def _delays(request: Request) -> Iterable[str]:

@@ -19,6 +19,16 @@ class Judged:
     close: Close | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """Messages of one platform that were given up for one ``reason``: how many, and when the last was."""
+
+    platform: str
+    reason: str
+    count: int
+    at: float
+
+
 class Chronicle(Protocol):
     """What commands need of what was judged and told; it is the same before a restart and after."""
 
@@ -30,3 +40,6 @@ class Chronicle(Protocol):
 
         ``label`` narrows it to one alert, deleted or not: ``#3``, or a name; empty text gives all.
         """
+
+    async def given_up(self, since: float) -> list[GivenUp]:
+        """Give what was given up since an instant, though somebody waited for it; the newest first."""

@@ -12,9 +12,10 @@ from bot.alerts.people import ChatKind, ChatRef
 from bot.alerts.rings import Rung
 from bot.metrics import Close, MetricKey
 from bot.ports import Judged
+from bot.ports.chronicle import GivenUp
 from bot.store.database import Database, chunks, whole
 from bot.store.people import find_chat
-from bot.store.promise import MUTED, URGENT
+from bot.store.promise import MUTED, STOPPED, URGENT
 from bot.store.rows import key_of, read_levels, read_ref
 from bot.store.tables import alerts, armings, chats, cursors, outbox, rings
 
@@ -67,6 +68,22 @@ class SqlChronicle:
                 .offset((page - 1) * size)
             )
             return [_rung(row) for row in await connection.execute(chosen)], int(count or 0)
+
+    @whole
+    async def given_up(self, since: float) -> list[GivenUp]:
+        """Give what was given up since an instant, though somebody waited for it; the newest first."""
+        at = func.max(outbox.c.given_up_at)
+        chosen = (
+            select(outbox.c.platform, outbox.c.error, func.count().label("times"), at.label("at"))
+            .where(outbox.c.given_up_at >= since, outbox.c.error.not_in((MUTED, STOPPED)))
+            .group_by(outbox.c.platform, outbox.c.error)
+            .order_by(at.desc())
+        )
+        async with self._database.reading() as connection:
+            return [
+                GivenUp(row.platform, row.error, row.times, row.at)
+                for row in await connection.execute(chosen)
+            ]
 
 
 _waiting = outbox.alias("waiting")

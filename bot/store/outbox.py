@@ -14,6 +14,7 @@ from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLate
 from bot.store.arming import begin_change
 from bot.store.broadcast_table import broadcasts
 from bot.store.database import Database, whole
+from bot.store.missed import tell_missed
 from bot.store.moving import follow
 from bot.store.promise import URGENT
 from bot.store.returning import close_topic, give_back
@@ -222,7 +223,11 @@ async def _hold(connection: AsyncConnection, notification: Notification, reason:
 
 
 async def release(connection: AsyncConnection, chat_id: int, now: float) -> None:
-    """Let what was held for a chat go, now that it is back; what is too old to be news is given up."""
+    """Let what was held for a chat go, now that it is back.
+
+    What is too old to be news is given up, and named in one message with all that rang meanwhile.
+    """
+    await tell_missed(connection, chat_id, now - GIVE_UP, now)
     held = and_(outbox.c.chat_id == chat_id, outbox.c.held_at.is_not(None))
     await connection.execute(
         update(outbox).where(held, outbox.c.made_at <= now - GIVE_UP).values(held_at=None, given_up_at=now)

@@ -18,7 +18,7 @@ from bot.store.broadcast_table import broadcasts
 from bot.store.database import Database, whole
 from bot.store.outbox import release
 from bot.store.people import find_chat, know_chat
-from bot.store.promise import COLUMNS, content
+from bot.store.promise import COLUMNS, STOPPED, content
 from bot.store.rows import read_alert, same_chat
 from bot.store.subscribing import find
 from bot.store.tables import chats, is_held, is_waiting, outbox, subscriptions
@@ -94,7 +94,7 @@ class SqlPlaces:
                 update(broadcasts).where(broadcasts.c.id == number).values(stopped_at=now)
             )
             is_left = and_(outbox.c.broadcast_id == number, or_(is_waiting, is_held))
-            given_up = update(outbox).where(is_left).values(given_up_at=now, held_at=None, error="stopped")
+            given_up = update(outbox).where(is_left).values(given_up_at=now, held_at=None, error=STOPPED)
             stopped = (await connection.execute(given_up)).rowcount
             await self._record(change, caller, number, here, basis, before=text, after=None)
         return stopped

@@ -41,6 +41,7 @@ PRIORITY = {
     Telling.BANNED: 2,
     Telling.PLAYBOOK: 2,
     Telling.RETURNED: 2,
+    Telling.MISSED: 2,
     Telling.REPORT: 2,
     Telling.HEALTH: 1,
     Telling.BROADCAST: 4,
@@ -69,6 +70,9 @@ COLUMNS = (
 
 MUTED = "muted"
 """Why a telling was given up that its chat did not want to hear; it is kept, so that it can be counted."""
+
+STOPPED = "stopped"
+"""Why an announcement was given up that the operators took back."""
 
 URGENT = -1
 """The priority of what a chat wants told at once: it waits for nothing else of its chat."""
