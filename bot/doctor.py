@@ -33,6 +33,7 @@ _LEAST_ROOM = 500_000_000
 _MOST_APART = 5.0
 _ZONES = ("Europe/Berlin", "Asia/Shanghai", "America/New_York")
 _SIGNS = "−→·…×µ€"
+_LETTERS = "提醒跌破持仓量"
 
 
 async def examine(settings: Settings, clock: Clock) -> list[Finding]:
@@ -210,7 +211,7 @@ async def _address(settings: Settings) -> Finding:
 async def _fonts() -> Finding:
     from bot.chats.charts import signs_missing
 
-    missing = await asyncio.to_thread(signs_missing, _SIGNS)
+    missing = await asyncio.to_thread(signs_missing, _SIGNS + _LETTERS)
     if missing:
         hint = "install the package again: its pictures need the fonts that come with it"
         return Finding("fonts", "doubtful", f"pictures cannot show {missing}", hint)

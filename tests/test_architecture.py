@@ -40,6 +40,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "telegram": ("chats/telegram*",),
     "typer": COMMAND_LINE,
     "yarl": ("chats/*",),
+    "zhplot": (),
 }
 """Where each library may be imported; * reaches into folders. structlog may be wherever it is not pure."""
 

@@ -20,7 +20,7 @@ from bot.alerts.message import Message
 from bot.alerts.sketches import MOST_LEVELS, of_flows
 from bot.alerts.translator import ENGLISH
 from bot.chats.chart_ticks import price_marks, time_marks
-from bot.chats.charts import HEIGHT, PALETTES, WIDTH, draw
+from bot.chats.charts import HEIGHT, PALETTES, WIDTH, draw, signs_missing
 from bot.chats.sparkline import sparkline
 from bot.chats.studio import MOST_WAITING, Studio
 from bot.illustrate import Illustrator
@@ -98,6 +98,15 @@ def test_flows_rise_green_fall_red_and_are_hatched_while_they_are_open(theme: Th
     settled = replace(chart, flows=(*chart.flows[:-1], replace(chart.flows[-1], is_final=True)))
     assert count(png, colours.down) > 5 * count(png, colours.up) > 0
     assert count(draw(settled), colours.up) > count(png, colours.up) + 1_500
+
+
+def test_chinese_words_are_drawn_with_letters_of_their_own(caplog: pytest.LogCaptureFixture) -> None:
+    """A sign without a letter would be a warning, which is an error here."""
+    flows = (Flow("20", "11月", -903.2, "-903", True),)
+    assert draw(FlowChart("BTC ETF 净流量", "百万美元", flows, "未最终确定"))
+    assert signs_missing("跌破触及持仓量恐惧与贪婪指数（）：，。") == ""
+    assert signs_missing("\U0001f9ff") == "\U0001f9ff"
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("text", ["$NVDA $x^2$", "<b>&", "\u202eevil", "a" * 300, "", "比特币"])

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final
 
+from matplotlib import rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
 from bot.alerts.chart import Chart, FlowChart, PriceChart, Theme
 from bot.chats.chart_ticks import Prices, price_marks, time_marks, write_exactly
@@ -25,6 +29,9 @@ HEIGHT: Final = 720
 _DPI: Final = 100
 _TITLE, _TEXT, _SMALL = 46, 33, 30
 """Heights of letters in pixels."""
+
+_FIRST_WIDE: Final = "\u2e80"
+"""From here on are the signs of East Asia."""
 
 _DIGIT: Final = 21
 """How many pixels wide a digit of ``_TEXT`` is."""
@@ -78,8 +85,32 @@ def draw(chart: Chart) -> bytes:
 
 def signs_missing(text: str) -> str:
     """Give those signs of a text that pictures cannot show."""
-    shown = get_font(findfont(FontProperties())).get_charmap()
-    return "".join(sign for sign in text if ord(sign) not in shown)
+    faces = [get_font(findfont(FontProperties(face))).get_charmap() for face in _faces(text)]
+    return "".join(sign for sign in text if not any(ord(sign) in face for face in faces))
+
+
+def _faces(text: str) -> list[str]:
+    """Name the faces that a text is drawn with, each for what the one before it lacks.
+
+    The Chinese one is read only where it is needed: it is large.
+    """
+    is_wide = any(sign >= _FIRST_WIDE for sign in text)
+    return [*rcParams["font.sans-serif"][:1], *(_wide_faces() if is_wide else ())]
+
+
+@cache
+def _wide_faces() -> tuple[str, ...]:
+    """Make the face with Chinese letters known to matplotlib, as bold too, for it has no bold letters.
+
+    It is the data of a package that is not run: that would change the faces of every picture.
+    """
+    package = find_spec("zhplot")
+    folders = (package.submodule_search_locations if package else None) or ()
+    paths = [path for folder in folders for path in sorted(Path(folder, "fonts").glob("*.ttf"))]
+    for path in paths:
+        fontManager.addfont(path)
+        fontManager.ttflist.append(replace(fontManager.ttflist[-1], weight="bold"))
+    return tuple(FontProperties(fname=path).get_name() for path in paths)
 
 
 class _Sheet:
@@ -98,7 +129,17 @@ class _Sheet:
         """Write a line of text; it is cut at the right edge."""
         style = {"va": "center", "ha": "left"} | style
         points = height * 72 / _DPI * 0.78
-        self._axes.text(x, y, text, fontsize=points, color=colour, zorder=layer, parse_math=False, **style)
+        self._axes.text(
+            x,
+            y,
+            text,
+            fontsize=points,
+            fontfamily=_faces(text),
+            color=colour,
+            zorder=layer,
+            parse_math=False,
+            **style,
+        )
 
     def lines(
         self, ends: Iterable[Box], colour: str, width: float, *, layer: int = 1, is_dashed: bool = False
