@@ -98,8 +98,11 @@ class _Standing:
     rang_at: float | None = None
 
 
-def compare(alert: Alert, minutes: Sequence[Minute], told: Told, into: Findings) -> None:
-    """Compare what one alert told with the minutes from its first on, each once and rising."""
+def compare(alert: Alert, minutes: Sequence[Minute], told: Told, into: Findings) -> int | None:
+    """Compare what one alert told with the minutes from its first on, each once and rising.
+
+    Gives the first minute in which they differ; what comes after it is not looked at.
+    """
     rings = sorted(told.rings)
     standings = {_Standing(alert.price is not None and alert.is_clear(alert.price))}
     ringing = 0
@@ -117,11 +120,11 @@ def compare(alert: Alert, minutes: Sequence[Minute], told: Told, into: Findings)
         if minute.is_gone:
             if rang:
                 into.false.append(_story(alert, minute, "rang in a minute that nobody read"))
-                return
+                return minute.at
             is_told = any(since <= minute.at < until for since, until in told.reaches)
             if is_due and not is_told:
                 into.missed.append(_story(alert, minute, "touched in a minute that is gone, and not told"))
-                return
+                return minute.at
             into.in_reach += is_due
             continue
         fitting = {
@@ -134,20 +137,21 @@ def compare(alert: Alert, minutes: Sequence[Minute], told: Told, into: Findings)
                 into.missed.append(
                     _story(alert, minute, f"is silent; its next ring is {rings[ringing:][:1]}")
                 )
-            return
+            return minute.at
         if is_due and not rang and all(one.is_armed for one in standings):
             is_told = any(abs(at - minute.at) <= _DOUBTED for at in told.doubts) or any(
                 minute.at <= at < minute.at + 2 * MINUTE for at in told.early
             )
             if not is_told and not any(0 < at - minute.at <= _DOUBTED for at in rings):
                 into.missed.append(_story(alert, minute, "touched at a price that is doubted, and not told"))
-                return
+                return minute.at
             into.doubted += 1
         into.rings += rang
         standings = fitting
     if ringing < len(rings):
         into.false.append(f"{alert.rule}: rang at {rings[ringing:]}, in no minute of its own")
     into.silent += not rings
+    return None
 
 
 _DOUBTED = 6 * MINUTE

@@ -9,6 +9,7 @@ connects anew; what forking spares is only the reading of the program.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -26,6 +27,7 @@ import bot.chats.telegram
 from bot.app import build_chats, open_house
 from bot.chats.telegram_reach import Doubts
 from bot.settings import Settings
+from bot.shelf import read_shelf
 from bot.store import claim
 
 _LOADED = ccxt.async_support, bot.chats.charts, bot.chats.discord, bot.chats.telegram
@@ -58,6 +60,7 @@ class Swift:
 
 
 async def _live(settings: Settings, clock: Swift) -> None:
+    asyncio.get_running_loop().add_reader(0, os._exit, 0)  # who gave it life is gone
     with claim(settings.database_url, str(os.getpid())):
         async with open_house(settings, clock, build_chats(settings, clock), throttle=False) as house:
             await house.run(asyncio.Event())
@@ -81,6 +84,9 @@ def _begin(line: str) -> None:
 
 def main() -> None:
     """Fork a life for each line that is read."""
+    read_shelf()  # the language's tables and patterns are made as its first rules are read
+    gc.collect()
+    gc.freeze()  # no life looks through what was loaded before it began
     for line in sys.stdin:
         child = os.fork()
         if not child:

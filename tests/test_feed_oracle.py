@@ -57,6 +57,14 @@ def test_the_oracle_finds_a_ring_that_is_missing_or_late() -> None:
     assert found(ALERT, minutes, START + 3 * MINUTE).missed
 
 
+def test_the_oracle_names_the_first_minute_in_which_something_else_was_told() -> None:
+    minutes = path(104, 99, 103, 103, 99)
+    rings = [START + MINUTE, START + 4 * MINUTE]
+    assert compare(STEADY, minutes, Told(rings[:1]), Findings()) == START + 4 * MINUTE
+    assert compare(STEADY, minutes, Told([START + 2 * MINUTE, *rings]), Findings()) == START + 2 * MINUTE
+    assert compare(STEADY, minutes, Told(rings), Findings()) is None
+
+
 def test_the_oracle_finds_a_ring_that_is_false_or_comes_twice() -> None:
     assert found(ALERT, path(104, 103, 100), START + 2 * MINUTE).false
     assert found(ALERT, path(104, 99, 99), START + MINUTE, START + 2 * MINUTE).false

@@ -42,6 +42,7 @@ from simcord.http import router
 from simcord.http import routes as _routes  # noqa: F401 - fills the table that the router reads
 
 from tests.wire.discord_gateway import Gateway
+from tests.wire.forms import Upload, read_form
 
 NONCE_MEMORY = 300.0
 GLOBAL_LIMIT = 50
@@ -107,6 +108,12 @@ class DiscordServer:
         self.ann = self.person("ann")
         self.boss = self.person("boss", manages=True)
         self.hub = Gateway(self.backend, self.token, self._changed.set)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open: where a bot was killed, 0 as soon as all it sent is dealt with."""
+        server = self._runner.server
+        return len(server.connections) if server else 0
 
     async def __aenter__(self) -> Self:
         self._addresses = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
@@ -589,11 +596,10 @@ async def _parts(request: web.Request) -> tuple[Any, list[discord.File]]:
     """Read what a request says, and the files that come with it."""
     if request.content_type != "multipart/form-data":
         return json.loads(await request.read() or b"null"), []
-    form = await request.post()
+    form = await read_form(request)
     files = []
     for name, value in form.items():
-        if isinstance(value, web.FileField):
+        if isinstance(value, Upload):
             assert name == f"files[{len(files)}]"
-            value.file.seek(0)
-            files.append(discord.File(io.BytesIO(value.file.read()), value.filename))
+            files.append(discord.File(io.BytesIO(value.content), value.name))
     return json.loads(str(form["payload_json"])), files

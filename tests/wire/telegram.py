@@ -26,6 +26,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.wire.forms import Upload, read_form
 from tests.wire.telegram_delivery import Delivery
 from tests.wire.telegram_markup import parse_html, units
 
@@ -227,6 +228,12 @@ class TelegramServer:
     def root(self) -> str:
         """The address to give to the bot."""
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open: where a bot was killed, 0 as soon as all it sent is dealt with."""
+        server = self._runner.server if self._runner else None
+        return len(server.connections) if server else 0
 
     async def __aenter__(self) -> TelegramServer:
         await self.start()
@@ -863,13 +870,8 @@ async def _params(request: web.Request) -> Json:
     if request.content_type == "application/json":
         params |= await request.json()
     elif request.content_type == "multipart/form-data":
-        form = await request.post()
-        for name, value in form.items():
-            if isinstance(value, web.FileField):
-                with value.file:
-                    params[name] = value.file.read()
-            else:
-                params[name] = value
+        for name, value in (await read_form(request)).items():
+            params[name] = value.content if isinstance(value, Upload) else value
         for name, value in list(params.items()):
             if isinstance(value, str) and value.startswith("attach://"):
                 params[name] = params.pop(value.removeprefix("attach://"))
