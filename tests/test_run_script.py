@@ -176,3 +176,31 @@ def test_where_nothing_helps_one_sentence_says_what_to_install(
     [sentence] = ended.stderr.splitlines()
     for way in ("Python 3.11", "uv", "Docker"):
         assert way in sentence
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        ("No known vulnerabilities found", 0, "No weakness is known"),
+        ("Found 2 known vulnerabilities in 1 package", 1, "Found 2 known"),
+        ("ERROR: Max retries exceeded", 0, "NOT audited: the public list"),
+        (
+            "No known vulnerabilities found\nyarl  Dependency not found and could not be audited: yarl (1.2)",
+            0,
+            "NOT audited, since the public list of weaknesses does not have them:\n  yarl (1.2)",
+        ),
+    ],
+)
+def test_an_audit_fails_for_what_is_found_and_says_where_nothing_could_be_looked_up(
+    project: Path, call: Call, answer: str, code: int, said: str
+) -> None:
+    set_up(project)
+    programs = project.parent / "programs"
+    audits = f"[ $1 = --version ] && exit 0\nprintf '%s\\n' '{answer}'\nexit {code}\n"
+    write_program(programs / "uv", f"#!/bin/sh\n{audits}")
+    found = shutil.which("sed")
+    assert found
+    (programs / "sed").symlink_to(found)
+    ended = call("audit")
+    assert ended.returncode == code
+    assert said in ended.stdout + ended.stderr
