@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ from bot.heartbeat import Heartbeat
 from bot.house import House
 from bot.illustrate import Illustrator
 from bot.metrics import Batch, minute_of
+from bot.pacing import Pacer
 from bot.ports import Chat, Choice, Clock, Desk, Notebook, Replies, UnknownInstrument
 from bot.ports.places import Place
 from bot.rules import instruments
@@ -47,6 +49,7 @@ from bot.rules.tree import Rule
 from bot.shelf import read_shelf
 from bot.store import claim, open_store, upgrade
 from bot.tape import MemoryTape
+from bot.turns import Turns, answering
 from bot.watch import Watch
 
 if TYPE_CHECKING:
@@ -131,6 +134,7 @@ async def open_house(
         patience = max(PATIENCE, late_after)
         languages = read_languages()
         illustrate = Illustrator(exchanges.market).complete
+        turns = {chat.platform: Turns(Pacer(settings.limits(chat.platform)), clock) for chat in chats}
         couriers = [
             Courier(
                 store,
@@ -142,8 +146,9 @@ async def open_house(
                 illustrate,
                 exchanges.market,
                 tells_delay,
+                line,
             )
-            for chat in chats
+            for chat, line in zip(chats, turns.values(), strict=True)
         ]
 
         def wake() -> None:
@@ -175,7 +180,7 @@ async def open_house(
             late_after=late_after,
             shelf=read_shelf(settings.playbooks_dir),
         )
-        desk = _waking(make_desk(office), wake_all)
+        desk = replace(_waking(make_desk(office), wake_all), turn=answering(turns))
         tape = MemoryTape()
         house = House(
             clock=clock,

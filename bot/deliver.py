@@ -1,8 +1,13 @@
 """Deliver: one drain of a platform's outbox.
 
-outbox -> lease -> wording -> pacing -> chat -> settle. The lease is taken and the outcome settled in
+outbox -> lease -> wording -> turn -> chat -> settle. The lease is taken and the outcome settled in
 transactions of their own; the send stands outside any. A process that dies in between leaves a lease that
 expires by itself, and the message is sent again: at least once, and never lost.
+
+Messages of several chats are under way beside each other, about as many as the platform takes in two seconds:
+one that hangs, or waits for its chat, holds up no other, and the line of the platform is never empty while
+something is due. When the platform asks to wait as a whole, nothing is leased until that is over, and one
+message alone then tries whether it is.
 
 What a chat wants to be spared in its quiet hours is put back until they end, and told as one list then. Of a
 storm the first goes at once; what is still not told a little later, since the others before it took the
@@ -13,42 +18,49 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
 
 from bot import gauges
-from bot.alerts.bundle import bundle, keys_of
 from bot.alerts.hours import read_quiet
-from bot.alerts.message import Message
 from bot.alerts.models import Telling
-from bot.alerts.wording import PATIENCE, word
+from bot.alerts.wording import PATIENCE
 from bot.bell import Bell
-from bot.looking import look
+from bot.composing import Composer
+from bot.hanging import Hanging
 from bot.pacing import LIMITS, Pacer, backoff
 from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLater, StoreTrouble
 from bot.spell import Spell, Stall
+from bot.turns import TooLong, Turns, rank_of
 
 if TYPE_CHECKING:
+    from bot.alerts.message import Message
     from bot.alerts.models import Notification
     from bot.alerts.translator import Translator
-    from bot.metrics import MetricKey
     from bot.ports import Chat, Clock, Market, Outbox
 
 log = structlog.get_logger(__name__)
-
-BATCH = 30
-"""How many notifications are leased at once, each of another chat."""
 
 LEASE = 30.0
 """How long, in seconds, the right to send lasts. A send is given up well before."""
 
 _LONGEST_WAIT = 1.0
-"""How many seconds a leased message may wait for its chat's turn; beyond that it is put back."""
+"""How many seconds a leased message may wait for what its chat takes; beyond that it is put back."""
+
+_LONGEST_TURN = 5.0
+"""How many seconds it may wait for its turn in the line of the platform."""
 
 _SEND_TIMEOUT = 20.0
+
+_SECONDS_BETWEEN_TRIES = 2.0
+"""How often it is tried whether a platform that asked to wait as a whole takes messages again."""
+
+_SECONDS_UNDER_WAY = 2.0
+_MOST_UNDER_WAY = 256
+"""How much of what a platform takes is under way at once: it covers an answer that is a second late."""
 
 PROMPT = 2.0
 """How many seconds after it is due a message is still told by itself, though others went before it."""
@@ -56,17 +68,11 @@ PROMPT = 2.0
 _TOGETHER = 100
 """How many messages are looked through for one list; how many it holds is the platform's room."""
 
-_SECONDS_FOR_PRICES = 3.0
-
 ANNOUNCED_AT_ONCE = 4
 """How many announcements are under way at once; a ring waits for no more of them than the pace asks for."""
 
-CHART_PATIENCE = 15.0
-"""How many seconds of the machine a message that was sent may wait for the candles of its chart."""
 
-_CHARTS_AT_ONCE = 64
-_CHART_TRIES = 60
-_CHART_PAUSE = 1.0
+_BECAME = {Receipt: "sent", RetryLater: "retry", ChatMoved: "moved", ChatGone: "gone", Rejected: "rejected"}
 
 
 @dataclass(slots=True)
@@ -77,7 +83,8 @@ class Courier:
     filled in, within so many seconds or its own patience, ``market`` the present prices for what was kept.
     ``patience`` is how many seconds a message may wait before it says that it was delayed; ``longest_rest``
     how many pass at most without a look into the outbox. ``tells_delay``: a ring says how long after its
-    price it is told. ``stall`` is what keeps all of it waiting, if it does.
+    price it is told. ``turns`` is the line of the platform, where answers wait too; without one it has its
+    own. ``stall`` is what keeps all of it waiting, if it does.
     """
 
     outbox: Outbox
@@ -89,45 +96,66 @@ class Courier:
     illustrate: Callable[[Message, float | None], Awaitable[Message]] | None = None
     market: Market | None = None
     tells_delay: bool = True
-    _bell: Bell = field(default_factory=Bell)
-    _pacer: Pacer | None = None
+    turns: Turns | None = None
     stall: Stall | None = None
+    _bell: Bell = field(default_factory=Bell)
+    _composer: Composer = field(init=False)
+    _turns: Turns = field(init=False)
+    _hanging: Hanging | None = field(init=False, default=None)
     _failures: int = 0
     _spell: Spell = field(default_factory=Spell)
     _is_closed: bool = False
-    _announcing: set[asyncio.Task[None]] = field(default_factory=set)
-    _charting: set[asyncio.Task[None]] = field(default_factory=set)
+    _is_full: bool = False
+    _is_shut: bool = False
+    _tried_at: float = -math.inf
+    _carrying: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    _announcing: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._composer = Composer(self.clock, self.translator, self.market, self.patience, self.tells_delay)
+        self._turns = self.turns or Turns(Pacer(LIMITS[self.chat.platform]), self.clock)
+        if self.illustrate is not None and self.chat.adds_charts:
+            self._hanging = Hanging(self.chat, self.pacer, self.clock, self.illustrate)
+
+    @property
+    def pacer(self) -> Pacer:
+        """The pacer of this platform."""
+        return self._turns.pacer
 
     async def run(self) -> None:
-        """Drain whenever something is due, until closed or cancelled."""
+        """Begin whatever is due, until closed or cancelled."""
         try:
             await self._run()
-        finally:
-            for task in self._charting:
+        except asyncio.CancelledError:
+            for task in self._carrying.values():
                 task.cancel()
+            raise
+        finally:
+            if self._hanging is not None:
+                self._hanging.cancel()
             await self.finish()
 
     async def finish(self) -> None:
-        """Wait for what goes on beside the drain: announcements, and charts for what was sent."""
-        while tasks := self._announcing | self._charting:
-            await asyncio.gather(*tasks, return_exceptions=True)
+        """Wait for all that is under way, and for the charts of what was sent."""
+        while tasks := self._carrying | self._announcing:
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+        if self._hanging is not None:
+            await self._hanging.finish()
 
     async def _run(self) -> None:
         while not self._is_closed:
             self._bell.mute()
             try:
-                with self.clock.still():
-                    carried = await self.drain()
-                delay = 0.0 if carried else await self._until_due()
+                delay = await self._begin_what_is_due()
             except StoreTrouble as trouble:
-                delay = backoff(self._failures, first=1.0, most=30.0)
+                delay = backoff(self._failures, first=0.25, most=30.0)
                 self._failures += 1
                 self._note_trouble(trouble)
             else:
                 self._failures = 0
                 if self._spell.ends():
                     log.warning("the outbox works again", platform=self.chat.platform)
-            if delay and not self._is_closed:
+            if not self._is_closed:
                 await self._bell.rest(self.clock, delay)
 
     def close(self) -> None:
@@ -137,6 +165,7 @@ class Courier:
 
     def wake(self) -> None:
         """Say that something new may be due."""
+        self._is_full = False
         self._bell.ring()
 
     async def tell_unkept(self, notification: Notification) -> bool:
@@ -144,7 +173,10 @@ class Courier:
 
         This is for what the bot says of itself alone: nothing that rings is told unless it is kept.
         """
-        outcome = await self._send(notification, self._word(notification, self.patience), [])
+        try:
+            outcome = await self._send(notification, self._composer.word(notification), [])
+        except TooLong:
+            return False
         self._heed(notification, outcome, self.clock.now())
         return isinstance(outcome, Receipt)
 
@@ -153,83 +185,131 @@ class Courier:
 
         Announcements are sent beside it, a few at once, so that nothing that rings has to wait for them.
         """
+        count, begun = await self._begin(self._at_once)
+        await asyncio.gather(*begun)
+        return count
+
+    async def _begin_what_is_due(self) -> float:
+        """Begin what there is room for; gives the seconds until the next look, if nothing rings before."""
         now = self.clock.now()
-        leased = await self.outbox.lease(self.chat.platform, now, BATCH, LEASE, self._room())
+        held = self.pacer.held_until - now
+        if self._is_shut:
+            held = max(held, self._tried_at + _SECONDS_BETWEEN_TRIES - now)
+        if held <= 0:
+            room = 1 if self._is_shut else max(0, self._at_once - len(self._carrying))
+            self._tried_at = now
+            with self.clock.still():
+                count, _ = await self._begin(room)
+                await asyncio.sleep(0)  # each of those that began holds the clock for itself from here on
+            self._is_full = count == room
+            if self._is_full:
+                return _SECONDS_BETWEEN_TRIES if self._is_shut else self.longest_rest
+        return max(await self._until_due(), min(held, self.longest_rest))
+
+    async def _begin(self, room: int) -> tuple[int, list[asyncio.Task[None]]]:
+        """Lease what is due, and begin to carry it; gives how much it was, and what is no announcement."""
+        if not room:
+            return 0, []
+        now = self.clock.now()
+        leased = await self.outbox.lease(self.chat.platform, now, room, LEASE, self._room())
+        begun: list[asyncio.Task[None]] = []
         for notification in leased:
+            if notification.id in self._carrying or notification.id in self._announcing:
+                continue  # its lease ended before what became of it could be written down
             if notification.kind is Telling.BROADCAST:
-                self._beside(self._announcing, self._carry(notification))
-        alerts = (one for one in leased if one.kind is not Telling.BROADCAST)
-        await asyncio.gather(*(self._carry(notification) for notification in alerts))
-        return len(leased)
+                self._beside(self._announcing, notification)
+            else:
+                begun.append(self._beside(self._carrying, notification))
+        return len(leased), begun
+
+    @property
+    def _at_once(self) -> int:
+        limits = self.pacer.limits
+        per_second = (limits.paid or limits.overall).per_second
+        return min(math.ceil(per_second * _SECONDS_UNDER_WAY), _MOST_UNDER_WAY)
 
     def _room(self) -> int:
         return ANNOUNCED_AT_ONCE - len(self._announcing)
 
-    def _beside(self, tasks: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
-        task = asyncio.ensure_future(work)
-        tasks.add(task)
+    def _beside(self, tasks: dict[int, asyncio.Task[None]], notification: Notification) -> asyncio.Task[None]:
+        task = tasks[notification.id] = asyncio.create_task(self._carry(notification))
 
         def end(done: asyncio.Task[None]) -> None:
-            tasks.discard(done)
-            self._bell.ring()
+            del tasks[notification.id]
+            # Where more is due than can be under way, it is looked for half a load at a time.
+            if not self._is_full or len(self._carrying) <= self._at_once / 2:
+                self._bell.ring()
             if not done.cancelled() and (error := done.exception()) is not None:
-                log.error("a task beside the drain failed", error=type(error).__name__)
+                log.error("a message was not carried", error=type(error).__name__)
 
         task.add_done_callback(end)
+        return task
 
     async def _carry(self, notification: Notification) -> None:
-        chat, is_group, now = notification.chat.chat, notification.is_group, self.clock.now()
-        if (until := _quiet_until(notification, now)) is not None:
-            await self._put_back(notification, until, is_kept=True)
+        others: list[Notification] = []
+        try:
+            with self.clock.still():
+                now = self.clock.now()
+                if (until := _quiet_until(notification, now)) is not None:
+                    await self._put_back(notification, until, is_kept=True)
+                    return
+                if self._ready_at(notification, now) - now > _LONGEST_WAIT:
+                    raise TooLong
+                message, others = await self._compose(notification, now)
+                sketched = message
+                if self.illustrate is not None:
+                    message = await self.illustrate(message, 0.0 if self.chat.adds_charts else None)
+            outcome = await self._send(notification, message, others)
+            if others and isinstance(outcome, Rejected):  # the others must not go down with it
+                log.warning("a list was rejected", platform=self.chat.platform, reason=outcome.reason)
+                await self._let_go(others)
+                others = []
+                outcome = await self._send(notification, self._composer.word(notification), others)
+        except TooLong:
+            await self._let_go(others)
+            await self._put_back(notification, self._ready_at(notification, self.clock.now()))
             return
-        if (wait := self.pacer.ready_at(chat, is_group, now) - now) > _LONGEST_WAIT:
-            await self._put_back(notification, now + wait)
+        for one in (notification, *others):
+            self._heed(one, outcome, self.clock.now())
+        with self.clock.still():
+            # What is to be tried again keeps the trace of this try: the others are taken with it again.
+            told = [] if isinstance(outcome, RetryLater) else others
+            await self._write(lambda: self.outbox.settle(notification, outcome, self.clock.now(), told))
+        if self._hanging is None or self._is_closed or sketched.chart is None:
             return
-        message = self._word(notification, self.patience)
+        if isinstance(outcome, Receipt) and not outcome.has_chart:
+            self._hanging.begin(notification, outcome.message, sketched)
+
+    def _ready_at(self, notification: Notification, now: float) -> float:
+        """Give the instant at which the platform and the chat take the next message."""
+        chat_at = self.pacer.ready_at(notification.chat.chat, notification.is_group, now)
+        return max(chat_at, self.pacer.held_until)
+
+    async def _compose(self, notification: Notification, now: float) -> tuple[Message, list[Notification]]:
+        """Word a notification, with those that are told in the same message."""
+        message = self._composer.word(notification)
         others, is_announced = await self._others(notification, now), notification.kind is Telling.BROADCAST
         if others or (notification.kept_until is not None and not is_announced):
-            listed, told = await self._listed([notification, *others])
+            listed, told = await self._composer.list([notification, *others], self.pacer.limits.room)
             others, rest = others[: told - 1], others[told - 1 :]
             await self._let_go(rest)
             if others or notification.kept_until is not None:
                 message = listed
-        sketched = message
-        if self.illustrate is not None:
-            message = await self.illustrate(message, 0.0 if self.chat.adds_charts else None)
-        outcome = await self._send(notification, message, others)
-        if others and isinstance(outcome, Rejected):  # whatever it is, the others must not go down with it
-            log.warning("a list was rejected", platform=self.chat.platform, reason=outcome.reason)
-            await self._let_go(others)
-            others = []
-            outcome = await self._send(notification, self._word(notification, self.patience), others)
-        for one in (notification, *others):
-            self._heed(one, outcome, self.clock.now())
-        # What is to be tried again keeps the trace of this try: the others are taken again with the first.
-        await self._settle(notification, outcome, [] if isinstance(outcome, RetryLater) else others)
-        if isinstance(outcome, Receipt) and not outcome.has_chart and sketched.chart is not None:
-            self._charts_later(notification, outcome.message, sketched)
+        return message, others
 
     async def _send(
         self, notification: Notification, message: Message, others: Sequence[Notification]
     ) -> Outcome:
-        chat, is_group, now = notification.chat.chat, notification.is_group, self.clock.now()
-        await self.clock.sleep(self.pacer.reserve(chat, is_group, now) - now)
+        """Send a message when it is its turn. Raises TooLong."""
+        chat, is_group = notification.chat.chat, notification.is_group
+        is_paid = await self._turns.wait(chat, is_group, rank_of(notification), _LONGEST_TURN)
         dedupe = f"{notification.dedupe}/to/{others[-1].id}" if others else notification.dedupe
-        try:
-            async with asyncio.timeout(_SEND_TIMEOUT):
-                return await self.chat.send(notification.chat, message, dedupe)
-        except TimeoutError:
-            return RetryLater(backoff(notification.attempts), "no answer in time")
-
-    def _word(self, notification: Notification, patience: float) -> Message:
-        translator = self.translator(notification.language, notification.timezone)
-        try:
-            now = self.clock.now()
-            delay = notification.delay(now) if self.tells_delay else None
-            return word(notification, translator, now, patience, delay)
-        except Exception:  # a message that cannot be worded well is told all the same
-            log.exception("a message cannot be worded", notification=notification.id)
-            return _plain(notification)
+        with self.clock.still():
+            try:
+                async with asyncio.timeout(_SEND_TIMEOUT):
+                    return await self.chat.send(notification.chat, message, dedupe, is_paid=is_paid)
+            except TimeoutError:
+                return RetryLater(backoff(notification.attempts), "no answer in time")
 
     async def _others(self, notification: Notification, now: float) -> list[Notification]:
         """Take what is told with one: kept with it, behind it in a storm, or what it was tried with."""
@@ -246,26 +326,6 @@ class Courier:
             self._note_trouble(trouble)
             return []
 
-    async def _listed(self, notifications: Sequence[Notification]) -> tuple[Message, int]:
-        first = notifications[0]
-        keys = keys_of(notifications) if first.kept_until is not None else []
-        return bundle(
-            notifications,
-            lambda one: self._word(one, math.inf),
-            self.translator(first.language, first.timezone),
-            LIMITS[self.chat.platform].room,
-            await self._prices(keys),
-        )
-
-    async def _prices(self, keys: Sequence[MetricKey]) -> dict[MetricKey, float]:
-        if self.market is None or not keys:
-            return {}
-        try:
-            async with asyncio.timeout(_SECONDS_FOR_PRICES):
-                return {key: seen.price for key, seen in (await look(self.market, keys)).items()}
-        except TimeoutError:
-            return {}
-
     async def _put_back(self, notification: Notification, until: float, *, is_kept: bool = False) -> None:
         await self._write(lambda: self.outbox.put_back(notification, until, is_kept=is_kept))
 
@@ -273,53 +333,8 @@ class Courier:
         if notifications:
             await self._write(lambda: self.outbox.let_go(notifications))
 
-    def _charts_later(self, notification: Notification, sent: str, message: Message) -> None:
-        if self.illustrate is None or not self.chat.adds_charts or self._is_closed:
-            return
-        if len(self._charting) < _CHARTS_AT_ONCE:
-            self._beside(self._charting, self._add_chart(self.illustrate, notification, sent, message))
-
-    async def _add_chart(
-        self,
-        illustrate: Callable[[Message, float | None], Awaitable[Message]],
-        notification: Notification,
-        sent: str,
-        message: Message,
-    ) -> None:
-        """Add the chart to a message that was sent, while the pace leaves room for what is more urgent.
-
-        A chart is an extra: one that does not get through in its tries, or before a restart, is left out.
-        """
-        message = await illustrate(message, CHART_PATIENCE)
-        if message.chart is None:
-            return
-        chat, is_group = notification.chat.chat, notification.is_group
-        for _ in range(_CHART_TRIES):
-            now = self.clock.now()
-            if not self.pacer.has_room(chat, is_group, now):
-                await self.clock.sleep(_CHART_PAUSE)
-                continue
-            await self.clock.sleep(self.pacer.reserve(chat, is_group, now) - now)
-            try:
-                async with asyncio.timeout(_SEND_TIMEOUT):
-                    outcome = await self.chat.illustrate(notification.chat, sent, message)
-            except TimeoutError:
-                outcome = RetryLater(_CHART_PAUSE, "no answer in time")
-            if not isinstance(outcome, RetryLater):
-                return
-            if outcome.is_global:
-                self.pacer.hold_all(self.clock.now() + outcome.after)
-            else:
-                self.pacer.hold(chat, is_group, self.clock.now() + outcome.after)
-            await self.clock.sleep(max(_CHART_PAUSE, outcome.after))
-
-    async def _settle(
-        self, notification: Notification, outcome: Outcome, others: Sequence[Notification]
-    ) -> None:
-        """Write down what became of a send, however long it takes: what is not written down is sent again."""
-        await self._write(lambda: self.outbox.settle(notification, outcome, self.clock.now(), others))
-
     async def _write(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write something down, however long it takes: a send that is not written down is repeated."""
         attempts = 0
         while True:
             try:
@@ -329,42 +344,31 @@ class Courier:
                 await self.clock.sleep(backoff(attempts, first=0.5, most=30.0))
                 attempts += 1
 
-    @property
-    def pacer(self) -> Pacer:
-        """The pacer of this platform."""
-        if self._pacer is None:
-            self._pacer = Pacer(LIMITS[self.chat.platform])
-        return self._pacer
-
     def _heed(self, notification: Notification, outcome: Outcome, now: float) -> None:
         """Hold what the platform asked to hold, and count and log what became of a send."""
         fields = {"platform": self.chat.platform, "notification": notification.id}
         if isinstance(outcome, RetryLater):
             self._stall(outcome.reason)
+            self._is_shut = outcome.is_global
         else:  # whatever it says of the message or its chat, the platform takes what it is sent
-            self.stall = None
+            self.stall, self._is_shut = None, False
+        gauges.count_delivery(self.chat.platform, _BECAME[type(outcome)])
         match outcome:
             case Receipt():
-                gauges.count_delivery(self.chat.platform, "sent")
                 gauges.observe_delay(self.chat.platform, now - notification.due)
                 if (delay := notification.delay(now)) is not None:
                     gauges.observe_ring_delay(str(notification.facts["way"]), delay)
             case RetryLater(after=after, reason=reason, is_global=True):
                 self.pacer.hold_all(now + after)
-                gauges.count_delivery(self.chat.platform, "retry")
                 log.warning("platform asks to wait", after=after, reason=reason, **fields)
             case RetryLater(after=after, reason=reason):
-                self.pacer.hold(notification.chat.chat, notification.is_group, now + after)
-                gauges.count_delivery(self.chat.platform, "retry")
+                self.pacer.hold(notification.chat.chat, notification.is_group, now + after, now)
                 log.warning("not sent yet", after=after, reason=reason, **fields)
             case ChatMoved():
-                gauges.count_delivery(self.chat.platform, "moved")
                 log.info("chat moved", **fields)
             case ChatGone(reason=reason):
-                gauges.count_delivery(self.chat.platform, "gone")
                 log.warning("chat gone, its subscriptions are paused", reason=reason, **fields)
             case Rejected(reason=reason):
-                gauges.count_delivery(self.chat.platform, "rejected")
                 log.error("message rejected", reason=reason, **fields)
 
     async def _until_due(self) -> float:
@@ -388,8 +392,3 @@ def _quiet_until(notification: Notification, now: float) -> float | None:
     """Say until when a message is to be kept for the quiet hours of its chat; ``None``: it may go."""
     quiet = read_quiet(notification.quiet) if notification.quiet and not notification.is_urgent else None
     return quiet.ends_at(notification.timezone, now) if quiet else None
-
-
-def _plain(notification: Notification) -> Message:
-    label, rule = notification.facts.get("alert", ""), notification.facts.get("rule", "")
-    return Message(title=f"{label} {notification.kind}: {rule}", facts={"event": str(notification.kind)})

@@ -43,15 +43,39 @@ def currency(value: Any) -> Any:
     return value
 
 
-def seconds(value: Any) -> float:
-    """Accept from a second to an hour."""
-    try:
-        given = float(value)
-    except ValueError:
-        raise ValueError("is no number") from None
-    if not 1 <= given <= 3600:  # NaN fails too
-        raise ValueError("is out of its range")
-    return given
+def number(least: float, most: float) -> Callable[[Any], float]:
+    """Accept a number between two."""
+
+    def accept(value: Any) -> float:
+        try:
+            given = float(value)
+        except ValueError:
+            raise ValueError("is no number") from None
+        if not least <= given <= most:  # NaN fails too
+            raise ValueError("is out of its range")
+        return given
+
+    return accept
+
+
+def whole(least: int, most: int) -> Callable[[Any], int]:
+    """Accept a whole number between two."""
+    within = number(least, most)
+
+    def accept(value: Any) -> int:
+        given = within(value)
+        if not given.is_integer():
+            raise ValueError("is no whole number")
+        return int(given)
+
+    return accept
+
+
+def paid(value: Any) -> Any:
+    """Accept how many messages a second may be sent where some are paid for, or ``off``."""
+    if value is None or (isinstance(value, str) and value.strip().lower() == "off"):
+        return None
+    return whole(1, 1000)(value)
 
 
 def _shaped(pattern: str, refusal: str) -> Callable[[Any], Any]:

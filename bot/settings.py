@@ -31,6 +31,7 @@ from pydantic_settings.exceptions import SettingsError as SourceError
 
 from bot import entries
 from bot.entries import Address, Key
+from bot.pacing import LIMITS, Limits, discord_limits, telegram_limits
 
 PREFIX = "TOCSIN_"
 ENV_FILE = Path(".env")
@@ -64,6 +65,20 @@ class Settings(BaseModel):
         description="the public address at which Telegram reaches the bot, such as https://bot.example.com/telegram",
         repr=False,
     )
+    telegram_per_second: Annotated[int, BeforeValidator(entries.whole(1, 1000))] = Field(
+        default=30, description="the messages a second in all that Telegram takes, from 1 to 1000, such as 30"
+    )
+    telegram_per_chat: Annotated[float, BeforeValidator(entries.number(0.1, 30))] = Field(
+        default=1.0, description="the messages a second that a chat takes, from 0.1 to 30, such as 1"
+    )
+    telegram_per_group: Annotated[int, BeforeValidator(entries.whole(1, 1000))] = Field(
+        default=20, description="the messages a minute that a group takes, from 1 to 1000, such as 20"
+    )
+    telegram_paid: Annotated[int | None, BeforeValidator(entries.paid)] = Field(
+        default=None,
+        description="the messages a second in all where what is above the free ones is paid for, from 1 to "
+        "1000, such as 1000, or off",
+    )
     discord_token: Annotated[SecretStr | None, BeforeValidator(entries.discord_token)] = Field(
         default=None,
         description="the token of the Bot page of Discord's developer portal, without 'Bot ' before it",
@@ -77,6 +92,9 @@ class Settings(BaseModel):
         default=None,
         description="the address of Discord's gateway, such as ws://localhost:8082/gateway",
         repr=False,
+    )
+    discord_per_second: Annotated[int, BeforeValidator(entries.whole(1, 1000))] = Field(
+        default=45, description="the messages a second in all that are sent, below Discord's 50, such as 45"
     )
     database_url: Annotated[str, BeforeValidator(entries.database)] = Field(
         default="sqlite+aiosqlite:///data/tocsin.db",
@@ -111,7 +129,7 @@ class Settings(BaseModel):
     quote: Annotated[str, BeforeValidator(entries.currency)] = Field(
         default="usdt", description="the currency that prices are in where none is named, such as usdt"
     )
-    poll_seconds: Annotated[float, BeforeValidator(entries.seconds)] = Field(
+    poll_seconds: Annotated[float, BeforeValidator(entries.number(1, 3600))] = Field(
         default=5.0,
         description="the seconds from one look at an exchange to the next, from 1 to 3600, such as 5",
     )
@@ -171,6 +189,23 @@ class Settings(BaseModel):
             return ""
         token = self.telegram_token.get_secret_value().encode()
         return hmac.new(token, f"webhook {self.telegram_webhook}".encode(), "sha256").hexdigest()
+
+    @model_validator(mode="after")
+    def _pays_for_more_than_is_free(self) -> Self:
+        if self.telegram_paid is not None and self.telegram_paid <= self.telegram_per_second:
+            free, paid = variable("telegram_per_second"), variable("telegram_paid")
+            raise ValueError(f"{paid} must be above {free}, which is free: write 1000, or off")
+        return self
+
+    def limits(self, platform: str) -> Limits:
+        """Give what a platform bears."""
+        match platform:
+            case "telegram":
+                per_chat, per_group = self.telegram_per_chat, self.telegram_per_group
+                return telegram_limits(self.telegram_per_second, per_chat, per_group, self.telegram_paid)
+            case "discord":
+                return discord_limits(self.discord_per_second)
+        return LIMITS[platform]
 
     def secrets(self) -> Iterator[str]:
         """Give the texts that must never be seen: what the log redacts by value."""

@@ -31,7 +31,9 @@ class Ear:
     said: list[tuple[float, str, Message]] = field(default_factory=list)
     fails: list[Outcome | str | None] = field(default_factory=list)
 
-    async def send(self, chat: ChatRef, message: Message, dedupe: str = "") -> Outcome:
+    async def send(
+        self, chat: ChatRef, message: Message, dedupe: str = "", *, is_paid: bool = False
+    ) -> Outcome:
         fails = self.fails.pop(0) if self.fails else None
         if fails not in (None, "killed after"):
             if fails == "killed before":

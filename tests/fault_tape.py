@@ -5,7 +5,12 @@ platform, on a clock that passes as soon as everybody waits. The platforms answe
 (tests/test_telegram.py and tests/test_discord.py hold them to that): limits of a chat and of the whole bot,
 403, 400, 5xx, resets before and after the message is shown, hangs, groups that move, and ten minutes of
 outage each. The database is locked now and then. All rings must be told but those that a 400 refuses, each
-chat's in their order, and what an outage dammed up must be told in the time that the limits allow.
+chat's in their order.
+
+And no time may be wasted: the seconds in which something waited that might be sent are set against those that
+the platform's documented limit allows for what was sent in them, retries among it. Something may be sent
+while the platform is there and asks for no pause, and a chat has something waiting whose last request is
+answered, and which neither asked for a pause nor had its share. The ratio must not be above 1.1.
 """
 
 # ruff: noqa: T201
@@ -22,19 +27,20 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from itertools import count, pairwise
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import structlog
+from sqlalchemy import select
 
 from bot.alerts.message import Message
 from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.alerts.translator import ENGLISH
 from bot.deliver import Courier
-from bot.pacing import LIMITS
 from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLater, StoreTrouble
 from bot.store import SqlStore, open_store, upgrade
+from bot.store.tables import chats, outbox
 from tests.storing import NOON, arming_of, follow, ring, tell
 
 CHATS = 400
@@ -43,6 +49,14 @@ EVERY = 45.0
 
 OUTAGE = 600.0
 OUTAGES = {"telegram": NOON + 180, "discord": NOON + 360}
+LIMIT = {"telegram": 30, "discord": 45}
+"""Messages a second: Telegram's limit, and what is used of Discord's."""
+
+PAUSE = {"telegram": (1.0, 3.0), "discord": (1.0, 1.0)}
+"""Seconds between two messages of a private chat, and of a group."""
+
+SLOWEST = 1.1
+Span = tuple[float, float]
 _RING = re.compile(r"(?:now|touched) 99,(\d{3})\b")
 
 
@@ -76,11 +90,10 @@ class Idle:
     async def run(self) -> None:
         """Let time pass, until cancelled."""
         while True:
-            for _ in range(12):  # whoever was let through goes as far as it can
-                await asyncio.sleep(0)
-            if self.busy or not self._sleepers:
-                await asyncio.sleep(0.0005)
-                continue
+            quiet = 0
+            while quiet < 12 or not self._sleepers:  # whoever was let through goes as far as it can
+                await asyncio.sleep(0.0005 if self.busy or not self._sleepers else 0)
+                quiet = 0 if self.busy else quiet + 1
             at, _, waiting = heapq.heappop(self._sleepers)
             if not waiting.done():
                 self.time = max(self.time, at)
@@ -122,6 +135,16 @@ FAULTS: dict[str, float] = {
 }
 
 
+@dataclass(frozen=True)
+class Request:
+    """One request of a chat, from when to when it lasted, and until when the chat asked for a pause."""
+
+    chat: str
+    at: float
+    end: float
+    pause_until: float
+
+
 @dataclass
 class Platform:
     """A platform as its adapter reports it; Discord shows a message once for each nonce."""
@@ -137,10 +160,25 @@ class Platform:
     refused: dict[str, list[list[int]]] = field(default_factory=lambda: defaultdict(list))
     blocked: dict[str, float] = field(default_factory=dict)
     away: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    back: dict[str, list[Span]] = field(default_factory=lambda: defaultdict(list))
     moved: dict[str, str] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+    stops: list[Span] = field(default_factory=list)
     _nonces: set[tuple[str, str]] = field(default_factory=set)
 
-    async def send(self, chat: ChatRef, message: Message, dedupe: str = "") -> Outcome:
+    async def send(
+        self, chat: ChatRef, message: Message, dedupe: str = "", *, is_paid: bool = False
+    ) -> Outcome:
+        began = self.clock.now()
+        outcome = await self._take(chat, message, dedupe)
+        now = self.clock.now()
+        pause = outcome.after if isinstance(outcome, RetryLater) else 0.0
+        if isinstance(outcome, RetryLater) and outcome.is_global:
+            self.stops.append((now, now + pause))
+        self.requests.append(Request(chat.chat, began, now, now + pause))
+        return outcome
+
+    async def _take(self, chat: ChatRef, message: Message, dedupe: str) -> Outcome:
         since = OUTAGES[self.platform]
         if since <= self.clock.now() < since + self.outage:
             self.met["outage"] += 1
@@ -185,9 +223,28 @@ def _numbers(message: Message) -> list[int]:
     return [int(number) for number in _RING.findall("\n".join([message.title, *message.lines]))]
 
 
+@dataclass(frozen=True)
+class Drain:
+    """What was sent while much waited: how many requests, in how many seconds, and in how many at best."""
+
+    sent: int
+    took: float
+    best: float
+
+    @property
+    def ratio(self) -> float:
+        return self.took / self.best if self.best else 0.0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.sent} requests in {self.took:.1f} s, {self.best:.1f} s at the limit: "
+            f"ratio {self.ratio:.3f}"
+        )
+
+
 @dataclass
 class Figures:
-    """What a tape came to; ``drains`` are of each outage what was sent after it, in how long, and at best."""
+    """What a tape came to."""
 
     rings: int = 0
     told: int = 0
@@ -197,8 +254,14 @@ class Figures:
     repeated: Counter[str] = field(default_factory=Counter)
     met: dict[str, Counter[str]] = field(default_factory=dict)
     locked: int = 0
-    drains: dict[str, tuple[int, float, float]] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
+    drains: dict[str, Drain] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
+    disordered: list[str] = field(default_factory=list)
+    slow: list[str] = field(default_factory=list)
+
+    @property
+    def faults(self) -> list[str]:
+        return [*self.lost, *self.disordered, *self.slow]
 
     def lines(self) -> Iterator[str]:
         yield f"rings {self.rings}: told {self.told}, refused by a 400 {self.refused}"
@@ -207,9 +270,10 @@ class Figures:
         yield f"messages {dict(self.messages)}, of them repeated {dict(self.repeated)}"
         for platform, met in self.met.items():
             yield f"{platform}: {dict(met)}"
-        for platform, (sent, took, best) in self.drains.items():
-            yield f"{platform}: {sent} messages after its outage in {took:.1f} s, at best {best:.1f} s"
-        yield f"lost, out of order or too slow: {len(self.faults)}"
+        yield from (f"{name}: {drain}" for name, drain in self.drains.items())
+        yield f"chats that lost a ring: {len(self.lost)}"
+        yield f"chats told out of order: {len(self.disordered)}"
+        yield f"drains slower than {SLOWEST} times the limit: {len(self.slow)}"
         yield from self.faults[:20]
 
 
@@ -248,11 +312,13 @@ async def run(rings: int, seed: int, folder: Path, outage: float = OUTAGE) -> Fi
             for task in (*working, passing):
                 task.cancel()
             await asyncio.gather(*working, passing, return_exceptions=True)
+        waited = await _waited(store)
     finally:
         await store.close()
     figures.rings, figures.locked = episodes * len(people), disk.locked
     for one in platforms.values():
         _compare(one, [who for who in people if who.chat.platform == one.platform], episodes, figures)
+        _time(one, waited[one.platform], figures)
     return figures
 
 
@@ -289,6 +355,7 @@ async def _meet(store: SqlStore, clock: Idle, platforms: dict[str, Platform], pe
         place = one.moved.get(who.chat.chat, who.chat.chat)
         if one.blocked.get(place, clock.now()) < clock.now():
             del one.blocked[place]
+            one.back[place].append((one.away[place][-1], clock.now()))
             back = Caller(ChatRef(who.chat.platform, place), who.kind, who.person, who.name)
             await store.meet(back, clock.now())
 
@@ -310,7 +377,6 @@ async def _settled(
 
 def _compare(one: Platform, people: list[Caller], episodes: int, figures: Figures) -> None:
     figures.met[one.platform] = one.met
-    end = OUTAGES[one.platform] + one.outage
     for who in people:
         places = [who.chat.chat, *([one.moved[who.chat.chat]] if who.chat.chat in one.moved else [])]
         messages = [told for place in places for told in one.shown[place]]
@@ -331,32 +397,87 @@ def _compare(one: Platform, people: list[Caller], episodes: int, figures: Figure
         gone -= owed_not - refused
         figures.refused += len(gone & refused)
         if gone - refused:
-            figures.faults.append(f"{who.chat}: {sorted(gone - refused)} were never told")
+            figures.lost.append(f"{who.chat}: {sorted(gone - refused)} were never told")
         if first != sorted(first):
-            figures.faults.append(f"{who.chat}: told in the order {first}")
-    _drain(one, end, figures)
+            figures.disordered.append(f"{who.chat}: told in the order {first}")
 
 
-def _drain(one: Platform, end: float, figures: Figures) -> None:
-    """Compare the time to tell what an outage dammed up with what the limit of all allows."""
-    after = sorted(at for told in one.shown.values() for at, _, _ in told if at >= end)
-    for place, (before, at) in enumerate(pairwise(after), 1):
-        if at - before > _PAUSE:
-            after = after[:place]
-            break
-    if not after:
-        return
-    took, best = after[-1] - end, len(after) / LIMITS[one.platform].overall.per_second
-    figures.drains[one.platform] = len(after), took, best
-    allowed = best * 1.1 + _FIRST + 5.0 * one.met["429 of all"]
-    if best > _BULK and took > allowed:
-        figures.faults.append(f"{one.platform}: {len(after)} messages in {took:.1f} s, not {allowed:.1f} s")
+# --- the time it took ---------------------------------------------------------------------------------------
 
 
-_PAUSE = 3.0
-_FIRST = 6.0
-_BULK = 1.0
-"""Seconds without a message: the dam is empty; its end is noticed and one is tried; and how much is a dam."""
+async def _waited(store: SqlStore) -> dict[str, dict[int, list[Span]]]:
+    """Read of each person's chat from when until when each message waited."""
+    waited: dict[str, dict[int, list[Span]]] = defaultdict(lambda: defaultdict(list))
+    query = select(outbox, chats.c.chat).join(chats, outbox.c.chat_id == chats.c.id)
+    async with store._database.reading() as connection:
+        for row in await connection.execute(query):
+            end = row.given_up_at if row.sent_at is None else row.sent_at
+            waited[row.platform][_number_of(row.chat)].append((row.made_at, end))
+    return waited
+
+
+def _number_of(chat: str) -> int:
+    """Say whose chat it is, also after it has moved."""
+    return int(chat.removeprefix("-100").removeprefix("-"))
+
+
+def _time(one: Platform, waited: dict[int, list[Span]], figures: Figures) -> None:
+    """Set the time in which something might be sent against the limit: over all, and after the outage."""
+    since = OUTAGES[one.platform]
+    stops = [*one.stops, (since, since + one.outage)]
+    requests: dict[int, list[Request]] = defaultdict(list)
+    for request in one.requests:
+        requests[_number_of(request.chat)].append(request)
+    away = {_number_of(chat): spans for chat, spans in one.back.items()}
+    idle: list[Span] = []
+    for number, spans in waited.items():
+        pause = PAUSE[one.platform][number % 8 == 1]
+        shut = [*stops, *away.get(number, [])]
+        shut += [(ask.at, max(ask.end, ask.pause_until, ask.at + pause)) for ask in requests[number]]
+        idle += _without(spans, shut)
+    dams = [span for span in _joined(idle) if _drain(one, [span]).best >= _DAM]
+    after = [span for span in dams if span[0] >= since + one.outage][:1]
+    for name, part in ((one.platform, dams), (f"{one.platform}, after its outage", after)):
+        if part:
+            drain = figures.drains[name] = _drain(one, part)
+            if drain.ratio > SLOWEST:
+                figures.slow.append(f"{name}: {drain}")
+
+
+def _drain(one: Platform, dams: list[Span]) -> Drain:
+    sent = sum(start <= request.at <= end for start, end in dams for request in one.requests)
+    return Drain(sent, sum(end - start for start, end in dams), sent / LIMIT[one.platform])
+
+
+def _joined(spans: list[Span]) -> list[Span]:
+    """Join spans that overlap."""
+    joined: list[Span] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], end)
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _without(spans: list[Span], others: list[Span]) -> list[Span]:
+    """Give what of some spans is in none of the others."""
+    left: list[Span] = []
+    cuts = _joined(others)
+    for start, end in _joined(spans):
+        at = start
+        for cut, resumed in cuts:
+            if resumed > at and cut < end:
+                if cut > at:
+                    left.append((at, cut))
+                at = resumed
+        if at < end:
+            left.append((at, end))
+    return left
+
+
+_DAM = 1.0
+"""Seconds at the limit that are more than a moment's work."""
 
 
 def main() -> int:

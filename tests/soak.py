@@ -79,7 +79,7 @@ class Crowd:
     async def run(self, desk: Desk) -> None:
         """Say nothing of its own."""
 
-    async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
+    async def send(self, chat: ChatRef, message: Message, nonce: str, *, is_paid: bool = False) -> Outcome:
         """Take a message."""
         self.told[str(message.facts.get("event"))] += 1
         return Receipt(str(self.told.total()))

@@ -44,7 +44,7 @@ class Ear:
 
     async def run(self, desk: Desk) -> None: ...
 
-    async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
+    async def send(self, chat: ChatRef, message: Message, nonce: str, *, is_paid: bool = False) -> Outcome:
         if self.holds is not None and message.facts.get("event") == "broadcast":
             await self.holds.wait()
         if chat in self.gone:

@@ -102,7 +102,7 @@ class Eye(Ear):
         super().__init__()
         self.seen: list[Message] = []
 
-    async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
+    async def send(self, chat: ChatRef, message: Message, nonce: str, *, is_paid: bool = False) -> Outcome:
         self.seen.append(message)
         return await super().send(chat, message, nonce)
 

@@ -52,7 +52,7 @@ class Crowd:
     trouble: str = ""
     heard: list[tuple[str, str]] = field(default_factory=list)
 
-    async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
+    async def send(self, chat: ChatRef, message: Message, nonce: str, *, is_paid: bool = False) -> Outcome:
         self.heard.append((chat.chat, message.plain()))
         return Receipt(str(len(self.heard)))
 

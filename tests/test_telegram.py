@@ -12,6 +12,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import aiogram.methods
@@ -633,6 +634,44 @@ async def test_works_that_do_not_end_are_cancelled_when_the_time_is_up() -> None
 
 
 # --- pushing ------------------------------------------------------------------------------------------------
+
+
+async def test_only_a_message_beyond_the_free_limit_may_be_billed(
+    server: TelegramServer, clock: SetClock
+) -> None:
+    server.private(ANN)
+    async with listening(chat := chat_of(server, clock), server):
+        await chat.send(private(), say("free"), "ring/1")
+        await chat.send(private(), say("beyond"), "ring/2", is_paid=True)
+    assert [call.params.get("allow_paid_broadcast") for call in server.called("sendMessage")] == [
+        None,
+        "true",
+    ]
+
+
+async def test_an_answer_waits_for_its_turn_and_says_so_where_none_comes(
+    server: TelegramServer, clock: SetClock
+) -> None:
+    turns: list[bool | type[Exception]] = [False, True, TimeoutError]
+
+    async def turn(caller: Caller) -> bool:
+        assert caller.chat == private()
+        turn = turns.pop(0)
+        if isinstance(turn, bool):
+            return turn
+        raise turn
+
+    desk = replace(Person().desk, turn=turn)
+    async with listening(chat_of(server, clock), server, desk):
+        for words in ("/one", "/two", "/three"):
+            await server.say(ANN, ANN, words)
+        await server.received(ANN, 2)
+    assert not turns
+    sent = [
+        (call.params["text"], call.params.get("allow_paid_broadcast"))
+        for call in server.called("sendMessage")
+    ]
+    assert sent == [("heard /one", None), ("heard /two", "true")]
 
 
 async def test_a_message_is_pushed_with_its_markup_and_its_id_is_the_receipt(

@@ -30,7 +30,9 @@ class Ear:
     platform: str = "telegram"
     adds_charts: bool = True
 
-    async def send(self, chat: ChatRef, message: Message, dedupe: str = "") -> Outcome:
+    async def send(
+        self, chat: ChatRef, message: Message, dedupe: str = "", *, is_paid: bool = False
+    ) -> Outcome:
         self.shown.setdefault(dedupe, list(message.lines) or [message.title])
         if "/to/" not in dedupe or self.fault is None:
             return Receipt(dedupe)

@@ -115,7 +115,7 @@ class Line:
     outcome: Outcome = field(default_factory=lambda: Receipt("1"))
     heard: list[str] = field(default_factory=list)
 
-    async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
+    async def send(self, chat: ChatRef, message: Message, nonce: str, *, is_paid: bool = False) -> Outcome:
         self.heard.append(message.plain())
         return self.outcome
 

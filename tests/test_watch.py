@@ -51,7 +51,7 @@ class Ear:
     async def run(self, desk: Desk) -> None:
         raise NotImplementedError
 
-    async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
+    async def send(self, chat: ChatRef, message: Message, nonce: str, *, is_paid: bool = False) -> Outcome:
         outcome = self.outcomes.pop(0) if self.outcomes else Receipt("1")
         if isinstance(outcome, Receipt):
             self.heard.append((chat, message.plain()))
@@ -476,7 +476,7 @@ async def test_a_message_that_cannot_be_worded_is_told_in_plain_words(
     def broken(*_: object) -> Message:
         raise KeyError("facts of another version")
 
-    monkeypatch.setattr("bot.deliver.word", broken)
+    monkeypatch.setattr("bot.composing.word", broken)
     await scene.arm("btc < 100", 105)
     await scene.minute(105, 99)
     assert scene.ear.texts() == ["#1 ring: btc < 100"]

@@ -96,7 +96,7 @@ class ConsoleChat:
         desk = await asyncio.shield(self._opened())
         await self._answer(desk, text, is_echoed=True)
 
-    async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
+    async def send(self, chat: ChatRef, message: Message, nonce: str, *, is_paid: bool = False) -> Outcome:
         """Write one message. A closed output is a chat that has gone."""
         try:
             await self._show(message)

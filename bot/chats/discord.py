@@ -151,7 +151,7 @@ class DiscordChat:
             log.warning("discord closed the gateway", code=code, again_in=pause)
         self._barred = why
 
-    async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
+    async def send(self, chat: ChatRef, message: Message, nonce: str, *, is_paid: bool = False) -> Outcome:
         """Push one message, at most once per ``nonce`` as far as Discord remembers (some minutes)."""
         return self._out_of_reach() or await self._posts.send(self._reached, chat, message, nonce)
 

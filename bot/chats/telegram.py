@@ -154,6 +154,7 @@ class TelegramChat:
         program listened with it before.
         """
         self._desk = desk
+        self._answers.turn = desk.turn
         self._lanes = Lanes()
         try:
             await reach(self._clock, self._application.initialize)
@@ -246,12 +247,13 @@ class TelegramChat:
 
     # --- pushing --------------------------------------------------------------------------------------------
 
-    async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
+    async def send(self, chat: ChatRef, message: Message, nonce: str, *, is_paid: bool = False) -> Outcome:
         """Push one message; never raises for what Telegram or the network does.
 
         Telegram knows no nonce. Here it remembers how many parts of a long message were sent before the rest
         failed, so that a repetition within this process goes on with the next one. The receipt names the
-        first part. A message for a topic that is closed goes to the group's general topic.
+        first part. A message for a topic that is closed goes to the group's general topic. One that
+        ``is_paid`` allows Telegram to bill it as beyond its free limit.
         """
         parts = render(message)
         if not parts:
@@ -265,7 +267,7 @@ class TelegramChat:
         try:
             # A picture whose answer was lost is not tried again: text has the better chance.
             meant = replace(message, chart=None) if is_again else message
-            has_chart = await self._posts.send(chat, meant, parts, sent)
+            has_chart = await self._posts.send(chat, meant, parts, sent, is_paid=is_paid)
         except TelegramError as error:
             return outcome_of(error, chat)
         except Exception:

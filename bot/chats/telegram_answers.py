@@ -10,10 +10,10 @@ from typing import Final, TypeVar
 import structlog
 from telegram import Bot, ReplyParameters
 from telegram.constants import ParseMode
-from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError
+from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError, TimedOut
 
 from bot.alerts.message import Message
-from bot.alerts.people import ChatKind, ChatRef
+from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.chats.studio import ANSWER_PATIENCE
 from bot.chats.telegram_buttons import keyboard
 from bot.chats.telegram_errors import MARKUP, UNCHANGED, pause_before, says
@@ -21,6 +21,7 @@ from bot.chats.telegram_inbox import Said
 from bot.chats.telegram_posts import NO_PREVIEW, Posts, number
 from bot.chats.telegram_text import Part, render
 from bot.ports import Clock
+from bot.ports.people import at_once
 
 REPLY_TRIES: Final = 4
 LONGEST_PAUSE: Final = 60.0
@@ -41,12 +42,13 @@ class Answer:
 
 
 class Answers:
-    """What shows replies through one bot."""
+    """What shows replies through one bot. ``turn`` is waited for before each that is a new message."""
 
     def __init__(self, bot: Bot, posts: Posts, clock: Clock) -> None:
         self._bot = bot
         self._posts = posts
         self._clock = clock
+        self.turn: Callable[[Caller], Awaitable[bool]] = at_once
 
     async def show(self, answer: Answer, message: Message) -> None:
         """Show a reply in place of the one before: edit what is shown, add or delete where parts differ."""
@@ -59,13 +61,13 @@ class Answers:
                 return
             for index, part in enumerate(parts):
                 if index >= len(answer.shown):
-                    answer.shown.append((await self.insist(partial(self._reply, answer.said, part)), part))
+                    answer.shown.append((await self._reply(answer.said, part), part))
                     continue
                 shown, before = answer.shown[index]
                 if part == before:
                     continue
                 if not await self.edit(answer.said.caller.chat, shown, part):
-                    shown = await self.insist(partial(self._reply, answer.said, part))
+                    shown = await self._reply(answer.said, part)
                 answer.shown[index] = (shown, part)
             if parts:
                 for shown, _ in answer.shown[len(parts) :]:
@@ -99,15 +101,25 @@ class Answers:
         for shown, _ in answer.shown:
             await self._delete(said.caller.chat, shown)
         answer.shown.clear()
-        to = _replying(said)
+        is_paid, to = await self._take_turn(said), _replying(said)
         await self.insist(
-            lambda: self._posts.post(said.caller.chat, message, parts, sent, to, patience=ANSWER_PATIENCE)
+            lambda: self._posts.post(
+                said.caller.chat, message, parts, sent, to, patience=ANSWER_PATIENCE, is_paid=is_paid
+            )
         )
         answer.shown.extend(zip(sent, (*parts, Part("", "")), strict=False))
         answer.has_photo = message.chart is not None
 
     async def _reply(self, said: Said, part: Part) -> int:
-        return await self._posts.text(said.caller.chat, part, _replying(said))
+        is_paid, to = await self._take_turn(said), _replying(said)
+        return await self.insist(lambda: self._posts.text(said.caller.chat, part, to, is_paid=is_paid))
+
+    async def _take_turn(self, said: Said) -> bool:
+        """Wait until a message may go to who spoke, and say whether it is paid for. Raises TimedOut."""
+        try:
+            return await self.turn(said.caller)
+        except TimeoutError:
+            raise TimedOut("no turn in time") from None
 
     async def _edit(self, chat: ChatRef, message: int, part: Part) -> bool:
         for text, mode in ((part.html, ParseMode.HTML), (part.plain, None)):

@@ -51,7 +51,9 @@ class Posts:
         """Add no chart to a message any more: somebody pressed its buttons, and it shows the answer."""
         _keep(self._left, (chat.chat, message))
 
-    async def send(self, chat: ChatRef, message: Message, parts: Sequence[Part], sent: list[int]) -> bool:
+    async def send(
+        self, chat: ChatRef, message: Message, parts: Sequence[Part], sent: list[int], *, is_paid: bool
+    ) -> bool:
         """Send the parts that are not sent yet, and say whether the chart went with them.
 
         It does where Telegram has it already and the message fits below it: then it costs no time. A first
@@ -62,7 +64,8 @@ class Posts:
             file = self._files.get(chart)
             if file is not None and file.done() and (known := file.result()):
                 try:
-                    sent.append((await self._send_photo(chat, known, parts[0], None)).message_id)
+                    photo = await self._send_photo(chat, known, parts[0], None, is_paid=is_paid)
+                    sent.append(photo.message_id)
                     return True
                 except Forbidden:
                     raise
@@ -70,7 +73,7 @@ class Posts:
                     log.warning("sent without its chart", chat=str(chat), reason=str(error))
                     self._forget(chart, known)
         for part in parts[len(sent) :]:
-            sent.append(await self.text(chat, part, None))  # noqa: PERF401 - the next part may fail
+            sent.append(await self.text(chat, part, None, is_paid=is_paid))  # noqa: PERF401 - the next may fail
         return False
 
     async def add_chart(self, chat: ChatRef, sent: int, message: Message, parts: Sequence[Part]) -> None:
@@ -137,6 +140,7 @@ class Posts:
         to: ReplyParameters | None,
         *,
         patience: float | None = None,
+        is_paid: bool = False,
     ) -> None:
         """Send the parts of a message that are not sent yet, and its chart; the ids go into ``sent``.
 
@@ -145,18 +149,20 @@ class Posts:
         rest.
         """
         if is_caption(parts) and not sent:
-            photo = await self._photo(chat, message.chart, parts[0], to, patience)
+            photo = await self._photo(chat, message.chart, parts[0], to, patience, is_paid=is_paid)
             if photo is not None:
                 sent.append(photo)
         for part in parts[len(sent) :]:
-            sent.append(await self.text(chat, part, to))  # noqa: PERF401 - the next part may fail
+            sent.append(await self.text(chat, part, to, is_paid=is_paid))  # noqa: PERF401 - the next may fail
         if not is_caption(parts):
             with suppress(TelegramError):
-                photo = await self._photo(chat, message.chart, None, None, patience)
+                photo = await self._photo(chat, message.chart, None, None, patience, is_paid=is_paid)
                 if photo is not None:
                     sent.append(photo)
 
-    async def text(self, chat: ChatRef, part: Part, to: ReplyParameters | None) -> int:
+    async def text(
+        self, chat: ChatRef, part: Part, to: ReplyParameters | None, *, is_paid: bool = False
+    ) -> int:
         """Send one part: as plain text where markup is refused, to the group where its topic is closed."""
 
         async def send(thread: int | None, has_markup: bool) -> Sent:
@@ -170,6 +176,7 @@ class Posts:
                 link_preview_options=NO_PREVIEW,
                 reply_parameters=to,
                 reply_markup=keyboard(part.buttons),
+                allow_paid_broadcast=is_paid or None,
             )
 
         sent = await _somehow(chat, send)
@@ -184,6 +191,8 @@ class Posts:
         caption: Part | None,
         to: ReplyParameters | None,
         patience: float | None,
+        *,
+        is_paid: bool,
     ) -> int | None:
         """Send a chart; ``None`` where it cannot be drawn or is refused. Raises what concerns the chat.
 
@@ -195,11 +204,13 @@ class Posts:
             async with asyncio.timeout(UPLOAD_WITHIN):
                 if known := await self._known(chart):
                     try:
-                        return (await self._send_photo(chat, known, caption, to)).message_id
+                        return (await self._send_photo(chat, known, caption, to, is_paid=is_paid)).message_id
                     except BadRequest:
                         self._forget(chart, known)
                 sent = await self._upload(
-                    chart, lambda picture: self._send_photo(chat, picture, caption, to), patience
+                    chart,
+                    lambda picture: self._send_photo(chat, picture, caption, to, is_paid=is_paid),
+                    patience,
                 )
                 return sent.message_id if sent else None
         except TimeoutError:
@@ -250,7 +261,13 @@ class Posts:
                 del self._files[chart]
 
     async def _send_photo(
-        self, chat: ChatRef, photo: str | bytes, caption: Part | None, to: ReplyParameters | None
+        self,
+        chat: ChatRef,
+        photo: str | bytes,
+        caption: Part | None,
+        to: ReplyParameters | None,
+        *,
+        is_paid: bool = False,
     ) -> Sent:
         async def send(thread: int | None, has_markup: bool) -> Sent:
             text = (caption.html if has_markup else caption.plain) if caption else None
@@ -263,6 +280,7 @@ class Posts:
                 reply_parameters=to,
                 reply_markup=keyboard(caption.buttons) if caption else None,
                 filename=None if isinstance(photo, str) else "chart.png",
+                allow_paid_broadcast=is_paid or None,
             )
 
         return await _somehow(chat, send)

@@ -23,12 +23,23 @@ class Choice:
     value: str
 
 
+async def at_once(caller: Caller) -> bool:
+    """Let an answer go without a turn, unpaid."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where chats bring what people say."""
+    """Where chats bring what people say.
+
+    ``turn`` is waited for before an answer goes to a caller's chat as a new message, where the platform
+    counts answers too; it says whether the message is one that is paid for, and raises TimeoutError where the
+    platform takes none for long.
+    """
 
     dispatch: Callable[[Caller, str], Replies]
     complete: Callable[[Caller, str, str, str], Awaitable[list[Choice]]]
+    turn: Callable[[Caller], Awaitable[bool]] = at_once
 
 
 class Chat(Protocol):
@@ -51,7 +62,7 @@ class Chat(Protocol):
     async def run(self, desk: Desk) -> None:
         """Listen to people until cancelled; every command is brought to the desk, every reply shown."""
 
-    async def send(self, chat: ChatRef, message: Message, nonce: str) -> Outcome:
+    async def send(self, chat: ChatRef, message: Message, nonce: str, *, is_paid: bool = False) -> Outcome:
         """Push one message, with its chart where that costs no time, and tells so.
 
         Never raises for what the platform or the network does.

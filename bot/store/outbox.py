@@ -66,7 +66,7 @@ def _due(platform: str, now: float, limit: int, *of: ColumnElement[bool]) -> Sel
             *of,
             _heads(),
         )
-        .order_by(outbox.c.priority, outbox.c.id)
+        .order_by(outbox.c.priority, outbox.c.not_before, outbox.c.id)
         .limit(limit)
     )
 
@@ -80,10 +80,12 @@ class SqlOutbox:
     async def lease(
         self, platform: str, now: float, limit: int, seconds: float = 60, announcements: int | None = None
     ) -> list[Notification]:
-        """Take the right to send up to ``limit`` due notifications, the most urgent and oldest first.
+        """Take the right to send up to ``limit`` due notifications, the most urgent first.
 
         At most one of each chat, the chat's oldest, and none of a chat that has one under lease; what is
-        urgent goes first, and beside another. A lease that nobody settles ends by itself. ``attempts`` is
+        urgent goes first, and beside another. Of equals that goes first which could go for the longest time:
+        behind one that was told the next of its chat waits anew, so that chats with much to tell and chats
+        with little take turns. A lease that nobody settles ends by itself. ``attempts`` is
         raised here, so that a process that dies while sending has left a trace; the notification carries the
         count before.
         """
@@ -135,6 +137,7 @@ class SqlOutbox:
                     }
                     told = [notification.id, *(one.id for one in others)]
                     is_meant = and_(outbox.c.id.in_(told), outbox.c.sent_at.is_(None))
+                    await _wait_anew(connection, told, now)
                 case RetryLater(reason=reason) if now - notification.due >= GIVE_UP:
                     values, is_meant = {"given_up_at": now, "error": reason}, is_ours
                 case RetryLater(after=after, reason=reason):
@@ -187,6 +190,31 @@ class SqlOutbox:
                 select(func.min(due_at)).where(outbox.c.platform == platform, *of, _heads())
             )
             return next_at
+
+
+async def _wait_anew(connection: AsyncConnection, told: Sequence[int], now: float) -> None:
+    """Let what a chat is told next count as waiting from now on: it takes turns with other chats."""
+    last, behind = outbox.alias("last"), outbox.alias("behind")
+    is_in_lane = and_(
+        behind.c.chat_id == last.c.chat_id,
+        (behind.c.priority == URGENT) == (last.c.priority == URGENT),
+        behind.c.broadcast_id.is_(None) == last.c.broadcast_id.is_(None),
+    )
+    next_id = (
+        select(func.min(behind.c.id))
+        .join(last, is_in_lane)
+        .where(
+            last.c.id == max(told),
+            behind.c.id > last.c.id,
+            behind.c.sent_at.is_(None),
+            behind.c.given_up_at.is_(None),
+            behind.c.held_at.is_(None),
+        )
+        .scalar_subquery()
+    )
+    await connection.execute(
+        update(outbox).where(outbox.c.id == next_id, outbox.c.not_before < now).values(not_before=now)
+    )
 
 
 async def _above(connection: AsyncConnection, notification: Notification) -> ChatRef | None:

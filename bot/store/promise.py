@@ -42,11 +42,11 @@ PRIORITY = {
     Telling.PLAYBOOK: 2,
     Telling.RETURNED: 2,
     Telling.MISSED: 2,
-    Telling.REPORT: 2,
     Telling.HEALTH: 1,
+    Telling.REPORT: 3,
     Telling.BROADCAST: 4,
 }
-"""Which chat is served first when many wait: lower goes first, and what is equal goes by age."""
+"""Which chat is served first when many wait: lower goes first; what is equal goes by who waits longest."""
 
 COLUMNS = (
     "platform",

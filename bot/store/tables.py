@@ -372,6 +372,7 @@ Index(
     "ix_outbox_waiting",
     outbox.c.platform,
     outbox.c.priority,
+    outbox.c.not_before,
     outbox.c.id,
     sqlite_where=is_waiting,
     postgresql_where=is_waiting,
