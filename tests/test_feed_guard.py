@@ -354,6 +354,15 @@ def test_a_clipped_bar_shows_nothing_that_was_only_traded_in_the_minute_after_it
     assert guard.judge(bar(0, 100, 150, 99.5, 100), (), NOBODY) == bar(0, 100, 100, 99.5, 100)
 
 
+def test_a_clipped_bar_does_not_reach_to_the_last_trade_of_before_on_the_side_that_is_trusted() -> None:
+    """A print of the minute's first moment shows what was traded in the one before."""
+    guard = guard_at(50.04)
+    guard.judge(bar(0, 50.05, 50.05, 50.03, 50.03), (), None)
+    guard.weigh(seen(50.03, MINUTE + 0.05), None)
+    wick = bar(1, 50.04, 57.56, 50.04, 50.05)
+    assert guard.judge(wick, (), NOBODY) == bar(1, 50.04, 50.05, 50.04, 50.05)
+
+
 def test_bars_of_a_named_exchange_stand_as_they_are_and_its_prints_are_compared() -> None:
     guard = guard_at(100.0, is_named=True)
     wick = bar(0, 100, 100, 60, 99)

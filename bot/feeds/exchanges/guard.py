@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import log, sqrt
+from math import inf, log, sqrt
 from typing import TypeVar
 
 from bot.metrics import MINUTE, Bar, Doubt, MetricKey, Print, minute_of
@@ -233,8 +233,14 @@ class Guard:
         shows within the bound is no jump, and may be no more than how far two exchanges usually differ.
         """
         bound = self._bound(bar.span)
-        whole, reached = Range(bar.low, bar.high), self._vouching.get(bar.at)
-        doubtful = {one.value for one in doubted}
+        whole, doubtful = Range(bar.low, bar.high), {one.value for one in doubted}
+        # A print shows the last trade, which may be of before the minute: it reaches no further than the bar
+        # where that is trusted.
+        least, most = (-inf if bar.low in doubtful else bar.low), (inf if bar.high in doubtful else bar.high)
+        reached = self._vouching.get(bar.at)
+        if reached is not None:
+            inner = Range(least, most)
+            reached = Range(inner.clamp(reached.low), inner.clamp(reached.high))
         kept = trusted.to(*(value for value in (bar.low, bar.high) if value not in doubtful))
         if trusted.apart(bar.open) <= bound:
             kept = kept.to(bar.open)
