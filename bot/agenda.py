@@ -15,7 +15,7 @@ import structlog
 from bot.bell import Bell
 from bot.pacing import backoff
 from bot.ports import StoreTrouble
-from bot.reports import Memory, gather
+from bot.reports import Ask, Memory, gather
 from bot.spell import Spell
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Agenda:
     """Who keeps what is due by the clock.
 
     ``after`` is called when something was promised; ``longest_rest`` is how many seconds pass at most without
-    a look into the store.
+    a look into the store. ``ask`` looks at a metric that a report is to tell of and no alert reads.
     """
 
     pages: Pages
@@ -42,6 +42,7 @@ class Agenda:
     clock: Clock
     after: Callable[[], None] = lambda: None
     longest_rest: float = 60.0
+    ask: Ask | None = None
     _bell: Bell = field(default_factory=Bell)
 
     async def run(self) -> None:
@@ -83,6 +84,9 @@ class Agenda:
     async def _tell(self, due: Due) -> None:
         now = self.clock.now()
         since, span = due.since, due.plan.span
-        facts = await gather(self.memory, self.market, due.chat, now, since=since, span=span)
+        chosen = due.plan.series
+        facts = await gather(
+            self.memory, self.market, due.chat, now, since=since, span=span, chosen=chosen, ask=self.ask
+        )
         if await self.pages.tell(due, facts, now):
             self.after()

@@ -155,7 +155,7 @@ async def open_house(
             for courier in couriers:
                 courier.wake()
 
-        agenda = Agenda(store, store, exchanges.market, clock, wake, longest_rest)
+        agenda = Agenda(store, store, exchanges.market, clock, wake, longest_rest, metrics.ask)
 
         def wake_all() -> None:
             wake()

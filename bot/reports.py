@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -19,6 +19,7 @@ from bot.looking import look
 from bot.metrics import MINUTE, MetricKey, Observation, minute_of
 from bot.ports import UnknownInstrument, Unseeable
 from bot.rules import instruments, metrics
+from bot.rules.tree import Rule
 from bot.rules.windows import is_metric
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ _SECONDS_FOR_A_LOOK = 10.0
 _AT_ONCE = 4
 
 
+Ask = Callable[[MetricKey], Awaitable[Observation]]
+"""Look at the newest value of a metric now. Raises Unseeable, or UnknownInstrument."""
+
+
 class Memory(Protocol):
     """What reports need of the store."""
 
@@ -51,13 +56,23 @@ class Memory(Protocol):
 
 
 async def gather(
-    memory: Memory, market: Market, chat: ChatRef, now: float, *, since: float, span: float
+    memory: Memory,
+    market: Market,
+    chat: ChatRef,
+    now: float,
+    *,
+    since: float,
+    span: float,
+    chosen: Sequence[str] = (),
+    ask: Ask | None = None,
 ) -> Facts:
     """Gather the facts of a report: changes over ``span`` seconds, and what rang ``since`` an instant.
 
-    What cannot be seen in time is told as that.
+    It is of the ``chosen`` series, as rules write them, or of what the chat's alerts read. A metric that no
+    alert reads nobody looks at, so it is asked for now. What cannot be seen in time is told as that.
     """
-    read = _series(await memory.subscriptions(chat))
+    of_alerts = _series(_armed(await memory.subscriptions(chat)))
+    read = _series(rule for name in chosen if (rule := rule_of(f"{name} > 1"))) if chosen else of_alerts
     prices = {key: name for key, name in read.items() if key.metric == "price" and not is_provided(name)}
     shown = dict(list(prices.items())[:_MOST_SERIES])
     places = asyncio.Semaphore(_AT_ONCE)
@@ -67,10 +82,13 @@ async def gather(
         for (key, name), figures in zip(shown.items(), found, strict=True)
     ]
     flows: list[dict[str, str | float]] = []
+    unread = [key for key in read if key not in of_alerts and key not in prices]
+    newest = await asyncio.gather(*(_newest(ask, key, places) for key in unread)) if ask else []
+    asked = dict(zip(unread, newest, strict=False))
     for key, name in read.items():
         if key in prices:
             continue
-        words = await memory.recall(key, int(now) - _REACH)
+        words = [*await memory.recall(key, int(now) - _REACH), *asked.get(key, ())]
         if key.metric == FLOWS:
             flows.extend(_flows(key, words, now - span))
         else:
@@ -94,17 +112,31 @@ def is_provided(name: str) -> bool:
     return rule is not None and any(is_metric(one) for one in instruments(rule))
 
 
-def _series(subscriptions: Sequence[Subscription]) -> dict[MetricKey, str]:
-    """Name what the alerts read that are armed, each once, as rules write it."""
+def _armed(subscriptions: Sequence[Subscription]) -> Iterable[Rule]:
+    rules = (rule_of(one.arming.rule) for one in subscriptions if one.arming)
+    return filter(None, rules)
+
+
+def _series(rules: Iterable[Rule]) -> dict[MetricKey, str]:
+    """Name what some rules read, each once, as rules write it."""
     found: dict[MetricKey, str] = {}
-    for one in subscriptions:
-        rule = rule_of(one.arming.rule) if one.arming else None
-        for instrument in instruments(rule) if rule else ():
+    for rule in rules:
+        for instrument in instruments(rule):
             key = metric_key(instrument) if is_metric(instrument) else key_of(instrument)
             found.setdefault(key, str(instrument))
-        for call in metrics(rule) if rule else ():
+        for call in metrics(rule):
             found.setdefault(metric_key(call), str(call))
     return found
+
+
+async def _newest(ask: Ask, key: MetricKey, places: asyncio.Semaphore) -> list[Observation]:
+    """Look at a metric now; nothing where it cannot be seen in time."""
+    try:
+        async with places, asyncio.timeout(_SECONDS_FOR_A_LOOK):
+            return [await ask(key)]
+    except (Unseeable, UnknownInstrument, TimeoutError) as trouble:
+        log.info("a metric is not known for a report", key=str(key), reason=str(trouble))
+        return []
 
 
 async def _price(market: Market, key: MetricKey, then: float, places: asyncio.Semaphore) -> dict[str, float]:

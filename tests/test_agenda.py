@@ -17,7 +17,7 @@ from bot.alerts.models import Telling
 from bot.alerts.translator import ENGLISH
 from bot.alerts.wording import word
 from bot.metrics import Bar, MetricKey, Observation
-from bot.ports import ChatMoved, Receipt
+from bot.ports import ChatMoved, Receipt, Unseeable
 from bot.store import SqlStore, open_store
 from bot.store.tables import outbox
 from tests.conftest import SetClock
@@ -128,7 +128,24 @@ def test_a_time_that_is_left_out_is_due_after_the_gap_and_one_that_comes_twice_i
 
 
 @pytest.mark.parametrize(
-    "text", ["daily", "weekly 09:00", "daily 9:00 x", "weekly foo 9", "hourly 9", "daily 24:00"]
+    ("text", "shown"),
+    [
+        ("daily 9am", "daily 09:00"),
+        ("Daily 9:30 PM", "daily 21:30"),
+        ("weekly monday 12am", "weekly mon 00:00"),
+        ("daily 9 btc, eth BTC", "daily 09:00 btc eth"),
+        ("weekly fri 09:00 liquidations(all, 24h);btc", "weekly fri 09:00 liquidations(all,24h) btc"),
+    ],
+)
+def test_a_plan_is_read_as_people_write_it(text: str, shown: str) -> None:
+    plan = read_plan(text)
+    assert plan is not None
+    assert str(plan) == shown
+    assert read_plan(shown) == plan
+
+
+@pytest.mark.parametrize(
+    "text", ["daily", "weekly 09:00", "daily 0am", "daily 13pm", "weekly foo 9", "hourly 9", "daily 24:00"]
 )
 def test_what_is_no_plan_is_refused(text: str) -> None:
     assert read_plan(text) is None
@@ -171,6 +188,36 @@ async def test_a_report_tells_what_the_alerts_read_and_what_rang_since_the_last(
         "Rang once since 12:00 UTC:\n"
         "• 12:00 UTC #1 BTC/USDT fell below 100,000 · 99,980"
     )
+
+
+async def test_a_report_of_chosen_series_tells_of_these_and_asks_for_what_no_alert_reads(
+    store: SqlStore,
+) -> None:
+    clock = SetClock()
+    market = HandMarket(clock, btc=104_000.0, eth=3_000.0)
+    await make(store, ANN, "btc < 100000 repeat")
+    asked: list[MetricKey] = []
+
+    async def ask(key: MetricKey) -> Observation:
+        asked.append(key)
+        if key.metric == "fees":
+            raise Unseeable("it is down")
+        return Observation(key, int(NOON), Decimal(23), NOON, source="alternative.me")
+
+    plan = Plan(13 * 60, series=("eth/usdt", "fear_greed()", "fees()"))
+    due = await store.set_report(ANN, plan, NOON)
+    assert due is not None
+    clock.time = due
+    assert await Agenda(store, store, market, clock, ask=ask).turn() == 1
+    [notification] = await store.lease("telegram", due, 10)
+    told = word(notification, ENGLISH, due).lines
+    assert told[:3] == (
+        "ETH/USDT 3,000",
+        "The fear and greed index: 23",
+        "The fee for the next block: cannot be seen just now",
+    )
+    assert [key.metric for key in asked] == ["fear_greed", "fees"]
+    assert (await store.report(ANN.chat)).plan == plan  # type: ignore[union-attr]
 
 
 async def test_each_report_is_told_once_over_restarts_and_what_was_missed_once(

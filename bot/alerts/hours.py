@@ -16,7 +16,9 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY = 86_400.0
 WEEK = 7 * DAY
 
-_TIME = re.compile(r"([01]?\d|2[0-3])(?::([0-5]\d))?", re.ASCII)
+_TIME = re.compile(r"([01]?\d|2[0-3])(?::([0-5]\d))?(?:\s*([ap])m)?", re.ASCII)
+_APART = re.compile(r"[\s,;]+(?![^()]*\))")
+_NOON = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,21 @@ class Quiet:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """When reports are told: at a minute of every day, or of the days of one ``weekday`` (Monday is 0)."""
+    """When reports are told: at a minute of every day, or of the days of one ``weekday`` (Monday is 0).
+
+    ``series`` are what they tell of, as rules write it, without spaces; none: what the chat's alerts read.
+    """
 
     minute: int
     weekday: int | None = None
+    series: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        return " ".join((self.times, *self.series))
+
+    @property
+    def times(self) -> str:
+        """When they are told, as it is written: ``weekly mon 09:00``."""
         if self.weekday is None:
             return f"daily {_shown(self.minute)}"
         return f"weekly {WEEKDAYS[self.weekday]} {_shown(self.minute)}"
@@ -75,20 +86,33 @@ def read_quiet(text: str) -> Quiet | None:
 
 
 def read_plan(text: str) -> Plan | None:
-    """Read a plan, as ``daily 09:00`` or ``weekly mon 09:00``; ``None`` for what is none."""
-    match text.lower().split():
-        case ["daily", time] if (minute := read_minute(time)) is not None:
-            return Plan(minute)
-        case ["weekly", day, time] if day[:3] in WEEKDAYS and (minute := read_minute(time)) is not None:
-            return Plan(minute, WEEKDAYS.index(day[:3]))
-        case _:
-            return None
+    """Read a plan, as ``daily 09:00`` or ``weekly mon 09:00 btc eth``; ``None`` for what is none."""
+    match re.sub(r"(?<=\d)\s+(?=[ap]m\b)", "", text.lower()).split(maxsplit=2):
+        case ["daily", time, *rest] if (minute := read_minute(time)) is not None:
+            return Plan(minute, series=read_series(" ".join(rest)))
+        case ["weekly", day, rest] if day[:3] in WEEKDAYS:
+            time, _, of = rest.partition(" ")
+            if (minute := read_minute(time)) is not None:
+                return Plan(minute, WEEKDAYS.index(day[:3]), read_series(of))
+    return None
+
+
+def read_series(text: str) -> tuple[str, ...]:
+    """Part what a report is to tell of: ``btc, etf_flow(btc)``, each without spaces and once."""
+    return tuple(dict.fromkeys("".join(one.split()) for one in _APART.split(text.strip()) if one))
 
 
 def read_minute(text: str) -> int | None:
-    """Read a time of day, as ``9``, ``9:30`` or ``09:30``, into a minute of the day."""
+    """Read a time of day, as ``9``, ``9:30``, ``09:30`` or ``9pm``, into a minute of the day."""
     found = _TIME.fullmatch(text.strip())
-    return int(found[1]) * 60 + int(found[2] or 0) if found else None
+    if found is None:
+        return None
+    hour, half = int(found[1]), found[3]
+    if half:
+        if not 1 <= hour <= _NOON:
+            return None
+        hour = hour % _NOON + (_NOON if half == "p" else 0)
+    return hour * 60 + int(found[2] or 0)
 
 
 def _shown(minute: int) -> str:

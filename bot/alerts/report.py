@@ -44,6 +44,7 @@ def word_report(facts: Facts, tr: Translator, now: float) -> Message:
 
 def _series(item: Facts, tr: Translator, *, is_weekly: bool) -> str:
     name = metric_name(text_of(item, "name"), tr)
+    name = name[:1].upper() + name[1:]
     value, before = decimal_of(item, "now"), decimal_of(item, "then")
     if value is None:
         return tr("{name}: cannot be seen just now", name=name)

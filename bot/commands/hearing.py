@@ -62,11 +62,17 @@ HEARING: tuple[Command, ...] = (
         "report",
         "Tell how things stand every day or week, or now",
         Role.ADMIN,
-        (Option("when", "daily 09:00, weekly mon 09:00, now or off", is_required=False),),
+        (
+            Option(
+                "when",
+                "daily 09:00, weekly mon 09:00, now or off; then what of, such as: btc eth",
+                is_required=False,
+            ),
+        ),
         hours.report,
         changes=True,
         reads_without="when",
-        examples=("daily 09:00", "weekly mon 09:00", "now", "off"),
+        examples=("daily 09:00", "weekly mon 09:00 btc eth etf_flow(btc)", "now", "off"),
     ),
 )
 """In the order in which help lists them."""

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from bot.alerts.hours import DAY, Plan, read_plan, read_quiet
+from dataclasses import replace
+
+from bot.alerts.facts import rule_of
+from bot.alerts.hours import DAY, Plan, read_plan, read_quiet, read_series
 from bot.alerts.message import Button, Buttons, Message, say
 from bot.alerts.people import ChatKind
 from bot.alerts.report import word_report
+from bot.alerts.sentences import metric_name
 from bot.commands.alerts import no_alert, rows
-from bot.commands.reading import label_of
+from bot.commands.reading import label_of, prepare
 from bot.commands.request import Refusal, Request
 from bot.ports import Replies
 from bot.reports import gather
+from bot.rules import RuleError, instruments, metrics, parse
+from bot.rules.tree import Rule
 
 _OFF, _NOW = "off", "now"
+_MOST = 20
+_SERIES = "btc eth etf_flow(btc)"
 _ON = "on"
 
 
@@ -78,15 +86,26 @@ async def urgent(request: Request) -> Replies:
 
 
 async def report(request: Request) -> Replies:
-    """Tell a report now, show when the next is due, or say when they are told."""
+    """Tell a report now, show when the next is due, or say when they are told and what of."""
     tr, wanted = request.tr, request.given("when").strip()
     register, zone = request.office.register, request.settings.timezone
     known = await register.report(request.chat)
-    if wanted.lower() == _NOW:
+    now, _, rest = wanted.partition(" ")
+    if now.lower() == _NOW:
         span = known.plan.span if known else DAY
-        since = known.since if known else request.now - span
-        market = request.office.market
-        facts = await gather(register, market, request.chat, request.now, since=since, span=span)
+        chosen = (
+            await _chosen(read_series(rest.lower()), request) if rest else known.plan.series if known else ()
+        )
+        facts = await gather(
+            register,
+            request.office.market,
+            request.chat,
+            request.now,
+            since=known.since if known else request.now - span,
+            span=span,
+            chosen=chosen,
+            ask=request.office.metrics.ask,
+        )
         yield word_report(facts, tr, request.now)
         return
     if not wanted:
@@ -95,7 +114,7 @@ async def report(request: Request) -> Replies:
             yield Message(lines=(line,), buttons=_now(request))
             return
         at = tr.instant(known.at, request.now)
-        lines = (_planned(known.plan, request), tr("The next is due {at}.", at=at))
+        lines = (*_planned(known.plan, request), tr("The next is due {at}.", at=at))
         yield Message(lines=lines, buttons=_now(request))
         return
     if wanted.lower() == _OFF:
@@ -108,17 +127,53 @@ async def report(request: Request) -> Replies:
             tr('"{text}" is no time for reports.', text=wanted[:64]),
             tr("Send {daily}, {weekly}, now or off.", daily="daily 09:00", weekly="weekly mon 09:00"),
         )
+    plan = replace(plan, series=await _chosen(plan.series, request))
     due = await register.set_report(request.caller, plan, request.instant)
     at = tr.instant(due if due is not None else plan.next_after(zone, request.now), request.now)
-    lines = (_planned(plan, request), tr("The next is due {at}.", at=at))
+    lines = (*_planned(plan, request), tr("The next is due {at}.", at=at))
     yield Message(lines=lines, buttons=_now(request))
 
 
-def _planned(plan: Plan, request: Request) -> str:
+async def _chosen(names: tuple[str, ...], request: Request) -> tuple[str, ...]:
+    """Find the series that somebody names for a report, as rules write them in full. Raises Refusal."""
+    tr, found = request.tr, dict[str, None]()
+    if len(names) > _MOST:
+        raise Refusal(tr("A report is of at most {count} series.", count=_MOST))
+    words = iter(names)
+    for word in words:
+        name = f"etf_flow({next(words, 'btc')})" if word == "etf" else word
+        try:
+            rule = parse(f"{name} > 1")
+        except RuleError as error:
+            raise _no_series(name, request) from error
+        read = (await prepare(request, rule, {})).armed
+        series = [str(one).replace(" ", "") for one in (*instruments(read), *metrics(read))]
+        if len(series) != 1 or rule_of(f"{series[0]} > 1") != Rule(read.condition):
+            raise _no_series(name, request)
+        found[series[0]] = None
+    return tuple(found)
+
+
+def _no_series(name: str, request: Request) -> Refusal:
+    tr = request.tr
+    return Refusal(
+        tr('"{name}" is no price or figure that a report can tell of.', name=name[:64]),
+        tr("For instance: {rule}", rule=f"/report daily 09:00 {_SERIES}"),
+        tr("/metrics lists the figures that there are."),
+    )
+
+
+def _planned(plan: Plan, request: Request) -> tuple[str, str]:
     tr = request.tr
     if request.caller.kind is ChatKind.GROUP:
-        return tr("Reports are told in this group {plan}, on its clock.", plan=str(plan))
-    return tr("Reports are told here {plan}, on your clock.", plan=str(plan))
+        when = tr("Reports are told in this group {plan}, on its clock.", plan=plan.times)
+    else:
+        when = tr("Reports are told here {plan}, on your clock.", plan=plan.times)
+    if plan.series:
+        names = tr.listed(metric_name(one, tr) for one in plan.series)
+        return when, tr("They tell of {series}, and of what rang.", series=names)
+    line = f"/report {plan.times} {_SERIES}"
+    return when, tr("They tell of what your alerts read, and of what rang. To choose: {line}", line=line)
 
 
 def _hours(text: str) -> str:
