@@ -132,6 +132,9 @@ def test_a_time_that_is_left_out_is_due_after_the_gap_and_one_that_comes_twice_i
     [
         ("daily 9am", "daily 09:00"),
         ("Daily 9:30 PM", "daily 21:30"),
+        ("daily at 9", "daily 09:00"),
+        ("every day at 9", "daily 09:00"),
+        ("every Monday at 9am btc", "weekly mon 09:00 btc"),
         ("weekly monday 12am", "weekly mon 00:00"),
         ("daily 9 btc, eth BTC", "daily 09:00 btc eth"),
         ("weekly fri 09:00 liquidations(all, 24h);btc", "weekly fri 09:00 liquidations(all,24h) btc"),

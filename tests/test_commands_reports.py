@@ -22,7 +22,7 @@ async def test_a_report_is_of_what_the_alerts_read_or_of_what_is_chosen(room: Ro
     assert await room.say("/report daily 9am") == (
         "Reports are told here daily 09:00, on your clock.\n"
         "They tell of what your alerts read, and of what rang. "
-        "To choose: /report daily 09:00 btc eth etf_flow(btc)\n"
+        "To choose: /report daily 09:00 btc eth\n"
         "The next is due 09:00 UTC, Nov 13."
     )
     chosen = await room.say("/report weekly mon 09:00 eth, etf btc fear_greed()")

@@ -150,7 +150,24 @@ async def test_a_command_without_its_stroke_is_offered(room: Room) -> None:
     assert offered(await answer(room, "alerts")) == ["/alerts"]
     assert offered(await answer(room, "price btc")) == ["/price btc"]
     assert offered(await answer(room, "btc")) == ["/price btc", "/chart btc"]
-    assert offered(await answer(room, "good morning")) == []
+    assert offered(await answer(room, "good morning")) == ["/start"]
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("delete 1", "/delete 1"),
+        ("mute 1 8h", "/mute 1 8h"),
+        ("show me my alerts", "/alerts"),
+        ("what's the price of btc?", "/price btc"),
+        ("can I see a chart for eth/usdt please", "/chart eth/usdt"),
+        ("what can you do?", "/start"),
+        ("etf outflow 500m", "/start"),
+    ],
+)
+async def test_what_asks_for_a_command_is_answered_with_its_button(room: Room, said: str, line: str) -> None:
+    await room.say("/alert btc < 90k")
+    assert offered(await answer(room, said)) == [line]
 
 
 async def test_plain_words_in_a_group_are_none_of_the_bots_business(room: Room) -> None:

@@ -19,6 +19,8 @@ WEEK = 7 * DAY
 _TIME = re.compile(r"([01]?\d|2[0-3])(?::([0-5]\d))?(?:\s*([ap])m)?", re.ASCII)
 _APART = re.compile(r"[\s,;]+(?![^()]*\))")
 _NOON = 12
+_EVERY = re.compile(r"^every (?:(day)|(mon|tue|wed|thu|fri|sat|sun)[a-z]*) ")
+_AT = re.compile(r"^(daily|weekly [a-z]+) at ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,10 @@ def read_quiet(text: str) -> Quiet | None:
 
 def read_plan(text: str) -> Plan | None:
     """Read a plan, as ``daily 09:00`` or ``weekly mon 09:00 btc eth``; ``None`` for what is none."""
-    match re.sub(r"(?<=\d)\s+(?=[ap]m\b)", "", text.lower()).split(maxsplit=2):
+    said = re.sub(r"(?<=\d)\s+(?=[ap]m\b)", "", " ".join(text.lower().split()))
+    said = _EVERY.sub(lambda found: "daily " if found[1] else f"weekly {found[2]} ", said)
+    said = _AT.sub(r"\1 ", said)
+    match said.split(maxsplit=2):
         case ["daily", time, *rest] if (minute := read_minute(time)) is not None:
             return Plan(minute, series=read_series(" ".join(rest)))
         case ["weekly", day, rest] if day[:3] in WEEKDAYS:

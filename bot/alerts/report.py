@@ -10,7 +10,7 @@ from bot.alerts.hours import WEEK
 from bot.alerts.message import Facts, Message
 from bot.alerts.people import ChatRef
 from bot.alerts.rings import Rung, rung_line
-from bot.alerts.sentences import metric_name
+from bot.alerts.sentences import begun, metric_name
 from bot.alerts.translator import Translator, exact_utc
 from bot.metrics import MetricKey, Observation
 
@@ -43,8 +43,7 @@ def word_report(facts: Facts, tr: Translator, now: float) -> Message:
 
 
 def _series(item: Facts, tr: Translator, *, is_weekly: bool) -> str:
-    name = metric_name(text_of(item, "name"), tr)
-    name = name[:1].upper() + name[1:]
+    name = begun(metric_name(text_of(item, "name"), tr))
     value, before = decimal_of(item, "now"), decimal_of(item, "then")
     if value is None:
         return tr("{name}: cannot be seen just now", name=name)

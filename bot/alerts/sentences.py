@@ -89,6 +89,11 @@ def metric_name(metric: str, tr: Translator) -> str:
     return tr.render(say_value(condition.left)) if isinstance(condition, Compare) else metric
 
 
+def begun(text: str) -> str:
+    """Begin a line with a capital letter, where its writing has them."""
+    return text[:1].upper() + text[1:]
+
+
 def unknown(reasons: Iterable[Reason], is_named: bool, tr: Translator) -> str:
     """Say why it is unknown whether a rule is true; each series by its name where there are several."""
     said = []

@@ -188,6 +188,8 @@ def no_alert(request: Request, label: str, listed: list[Row]) -> Refusal:
     if request.caller.has_pressed:  # nobody mistyped it: it was there when the button was made
         return Refusal(tr("{label} is no more: it was deleted, or is not followed here.", label=label))
     lines = [tr("There is no alert {label} here.", label=label)]
-    if near := nearest(label, labels):
+    if label.startswith("#"):
+        lines.append(tr("/alerts lists them all."))
+    elif near := nearest(label, labels):
         lines.append(tr("Did you mean {label}? /alerts lists them all.", label=near))
     return Refusal(*lines)

@@ -72,7 +72,7 @@ HEARING: tuple[Command, ...] = (
         hours.report,
         changes=True,
         reads_without="when",
-        examples=("daily 09:00", "weekly mon 09:00 btc eth etf_flow(btc)", "now", "off"),
+        examples=("daily 09:00", "weekly mon 09:00 btc eth", "now", "off"),
     ),
 )
 """In the order in which help lists them."""

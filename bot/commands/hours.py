@@ -20,7 +20,7 @@ from bot.rules.tree import Rule
 
 _OFF, _NOW = "off", "now"
 _MOST = 20
-_SERIES = "btc eth etf_flow(btc)"
+_SERIES = "btc eth"
 _ON = "on"
 
 
@@ -35,7 +35,7 @@ async def quiet(request: Request) -> Replies:
     waiting = [tr.many("{count} message is kept.", "{count} messages are kept.", kept)] if kept else []
     if not wanted:
         if known:
-            lines = [tr("Quiet from {hours}, on the clock of this chat.", hours=_hours(text))]
+            lines = [tr("Quiet hours: {hours}, on the clock of this chat.", hours=_hours(text))]
             lines += [tr("It is quiet now, until {at}.", at=tr.instant(until, request.now))] if until else []
             yield Message(lines=(*lines, *waiting), buttons=_off(request))
             return
@@ -58,7 +58,7 @@ async def quiet(request: Request) -> Replies:
     await register.set_quiet(request.caller, str(chosen), request.instant)
     yield Message(
         lines=(
-            tr("Quiet from {hours}, on the clock of this chat.", hours=_hours(str(chosen))),
+            tr("Quiet hours: {hours}, on the clock of this chat.", hours=_hours(str(chosen))),
             tr("What comes then is kept and told in one list at the end; what is urgent is told at once."),
             tr("To make an alert urgent: {line}", line="/urgent N"),
         ),

@@ -89,6 +89,13 @@ def command_for(word: str, cutoff: float = 0.8) -> str:
     return _SYNONYMS.get(word) or nearest(word, names, cutoff)
 
 
+def is_command(word: str) -> bool:
+    """Ask whether a word is the name of a command."""
+    from bot.commands.verbs import COMMANDS
+
+    return word.lower() in {command.name for command in COMMANDS}
+
+
 def _command(name: str, tr: Translator) -> Command:
     from bot.commands.verbs import COMMANDS  # the table holds this room's functions, so it comes later
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
-from bot.alerts.message import Button, Message
+from bot.alerts.message import LABEL, Button, Message
 from bot.commands.examples import PLAIN, fitting
-from bot.commands.manual import command_for
+from bot.commands.manual import command_for, is_command
 from bot.commands.offering import offer
 from bot.commands.reading import read_instrument
 from bot.commands.request import Refusal, Request
 from bot.ports import Replies, UnknownInstrument, Unseeable
 from bot.rules import RuleError, parse
 from bot.rules.talk import Heard, hear, put_right
+
+_ASKED = re.compile(r"\b(alerts|price|chart|history|status|metrics|levels|help)\b", re.IGNORECASE)
+"""Words that ask to look at something, wherever they stand in a sentence that is no rule."""
+
+_FILLING = re.compile(r"\b(?:of|for|the|a|an|my|on|in|is|please|pls|now|here|today)\b", re.IGNORECASE)
 
 
 async def answer(request: Request, text: str) -> Replies:
@@ -24,6 +30,10 @@ async def answer(request: Request, text: str) -> Replies:
     try:
         yield await offer(request, heard)
     except Refusal as refusal:
+        word, _, rest = text.strip().partition(" ")
+        if rest and is_command(word):  # it was heard as the name of an instrument
+            yield _command(word.lower(), rest, request)
+            return
         yield await _nearest(request, heard, refusal)
 
 
@@ -42,9 +52,12 @@ async def _nearest(request: Request, heard: Heard, refusal: Refusal) -> Message:
 async def _lost(request: Request, text: str) -> Message:
     """Answer what is no rule: with the command that it begins with, or examples."""
     tr, (word, _, rest) = request.tr, text.strip().partition(" ")
-    if command := command_for(word.rstrip("?!.:,")):
-        line = f"/{command} {rest.strip()}".strip()
-        return Message(lines=(tr("Did you mean {line}?", line=line),), buttons=((Button(line[:32], line),),))
+    command = command_for(word.rstrip("?!.:,"))
+    if command and not (command == "etf" and " " in rest.strip()):  # which is of one coin, and no rule
+        return _command(command, rest, request)
+    if asked := _ASKED.search(text):
+        of = " ".join(re.findall(r"[\w/$.@:]+", _FILLING.sub(" ", text[asked.end() :])))
+        return _command(command_for(asked[1]), of, request)
     if not rest and await _is_listed(request, word):
         lines = (
             tr(
@@ -60,8 +73,16 @@ async def _lost(request: Request, text: str) -> Message:
             tr("That is no command, and no rule that I can read."),
             *(tr("For instance: {rule}", rule=example) for example in examples),
             tr("/help lists everything I know."),
-        )
+        ),
+        buttons=((Button(tr("Examples"), "/start"),),),
     )
+
+
+def _command(command: str, rest: str, request: Request) -> Message:
+    """Offer the command that was meant, with what follows it."""
+    line = f"/{command} {rest.strip()}".strip()
+    asked = request.tr("Did you mean {line}?", line=line)
+    return Message(lines=(asked,), buttons=((Button(line[:LABEL], line),),))
 
 
 async def _is_listed(request: Request, word: str) -> bool:

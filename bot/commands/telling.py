@@ -39,7 +39,9 @@ async def _mute_all(request: Request) -> Message:
     tr, time = request.tr, request.given("alert")
     if time.lstrip("#").isdecimal():
         line = f"/mute {time} 8h"
-        raise Refusal(tr("For how long? Send a number with a unit: {line}", line=line))
+        usual = ("1h", "8h", "1d")
+        buttons = (tuple(Button(length, f"/mute {time.lstrip('#')} {length}") for length in usual),)
+        raise Refusal(tr("For how long? Send a number with a unit: {line}", line=line), buttons=buttons)
     until = request.instant + seconds_of(time, request)
     count = await request.office.register.mute_all(request.chat, until, request.instant)
     if not count:
