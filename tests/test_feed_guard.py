@@ -165,6 +165,18 @@ def test_a_clipped_minute_does_not_reach_back_to_the_price_before_it() -> None:
     assert guard.judge(bar(0, 100, 150, 100, 100), [], NOBODY) == bar(0, 100, 100, 100, 100)
 
 
+def test_a_price_that_is_trusted_only_after_a_silence_vouches_for_nothing_in_its_bar() -> None:
+    """The minutes of the silence are read later, and show where the price stood."""
+    guard = guard_at(220.0)
+    hours = 600
+    assert guard.weigh(seen(437.7, hours * MINUTE + 20), None) == seen(437.7, hours * MINUTE + 20)
+    for minute in range(hours):
+        guard.judge(flat(minute, 220), (), None)
+    wick = bar(hours, 219.7, 437.7, 218.7, 219.1)
+    assert isinstance(guard.judge(wick, (), None), Suspicion)
+    assert guard.judge(wick, (), NOBODY) == bar(hours, 219.7, 219.7, 218.7, 219.1)
+
+
 def test_the_first_price_of_a_series_has_nothing_to_be_compared_with() -> None:
     assert guard_at(None).weigh(seen(5, 0), None) == seen(5, 0)
     assert guard_at(None).judge(flat(0, 5), (), None) == flat(0, 5)
