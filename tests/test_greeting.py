@@ -150,6 +150,7 @@ async def test_a_command_without_its_stroke_is_offered(room: Room) -> None:
     assert offered(await answer(room, "alerts")) == ["/alerts"]
     assert offered(await answer(room, "price btc")) == ["/price btc"]
     assert offered(await answer(room, "btc")) == ["/price btc", "/chart btc"]
+    assert offered(await answer(room, "watch btc")) == ["/price btc", "/chart btc"]
     assert offered(await answer(room, "good morning")) == ["/start"]
 
 
@@ -162,6 +163,8 @@ async def test_a_command_without_its_stroke_is_offered(room: Room) -> None:
         ("what's the price of btc?", "/price btc"),
         ("can I see a chart for eth/usdt please", "/chart eth/usdt"),
         ("what can you do?", "/start"),
+        ("remove alert 1", "/delete 1"),
+        ("set alert btc < 98k", "/alert btc < 98000"),
         ("etf outflow 500m", "/start"),
     ],
 )

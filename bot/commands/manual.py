@@ -37,7 +37,9 @@ async def show(request: Request) -> Replies:
         is_for_all = command.role is Role.MEMBER
         yield say(*page(command, tr), *(() if is_for_all else who_may(command, request)))
         return
-    lines = [f"{command.usage}: {tr(command.summary)}" for command in COMMANDS]
+    is_operator = request.role is Role.OPERATOR
+    known = [one for one in COMMANDS if is_operator or one.role is not Role.OPERATOR]
+    lines = [f"{command.usage}: {tr(command.summary)}" for command in known]
     yield say(*lines, tr("More of one: {line}", line="/help alert"))
 
 

@@ -18,6 +18,8 @@ from bot.rules.talk import Heard, hear, put_right
 _ASKED = re.compile(r"\b(alerts|price|chart|history|status|metrics|levels|help)\b", re.IGNORECASE)
 """Words that ask to look at something, wherever they stand in a sentence that is no rule."""
 
+_AN_ALERT = re.compile(r"^(?:(?:an?|the|my) )?alerts? (?:for |on |when |if )?", re.IGNORECASE)
+
 _FILLING = re.compile(r"\b(?:of|for|the|a|an|my|on|in|is|please|pls|now|here|today)\b", re.IGNORECASE)
 
 
@@ -53,6 +55,11 @@ async def _lost(request: Request, text: str) -> Message:
     """Answer what is no rule: with the command that it begins with, or examples."""
     tr, (word, _, rest) = request.tr, text.strip().partition(" ")
     command = command_for(word.rstrip("?!.:,"))
+    rest = _AN_ALERT.sub("", rest)
+    if command == "alert" and (heard := hear(rest)):
+        return await offer(request, heard)
+    if command == "alert" and await _is_listed(request, rest.strip()):
+        command, word, rest = "", rest.strip(), ""
     if command and not (command == "etf" and " " in rest.strip()):  # which is of one coin, and no rule
         return _command(command, rest, request)
     if asked := _ASKED.search(text):
