@@ -24,6 +24,7 @@ LOCALES = BOT / "locales"
 MESSAGES = {
     "tr": (0,),
     "there": (0,),
+    "self": (0,),
     "to_say": (0,),
     "Phrase": (0,),
     "PlaybookError": (0,),

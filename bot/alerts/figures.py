@@ -40,7 +40,8 @@ def measured(condition: Condition, value: float, tr: Translator) -> str:
             Compare(left=Call() as left, right=Number() | Percent())
             | Crosses(value=Call() as left, level=Number() | Percent())
         ):
-            return f"{metric_name(str(left), tr)}: {_exact(unit_of(left), Decimal(str(value)), tr)}"
+            exact = _exact(unit_of(left), Decimal(str(value)), tr)
+            return tr("{name}: {value}", name=metric_name(str(left), tr), value=exact)
         case _:
             return ""
 
@@ -48,7 +49,7 @@ def measured(condition: Condition, value: float, tr: Translator) -> str:
 def _exact(unit: Unit, value: Decimal, tr: Translator) -> str:
     match unit.name:
         case "usd":
-            return tr("{amount} USD", amount=tr.price(float(value)))
+            return tr("{amount} USD", amount=tr.sum(_rounded(value)))
         case "percent":
             return tr.percent(_rounded(value))
         case "coin" if unit.of:
@@ -69,7 +70,7 @@ def told(word: Observation, tr: Translator, now: float) -> str:
         parts.append(tr("not final"))
     if word.pending:
         parts.append(tr("pending: {names}", names=", ".join(word.pending)))
-    return ", ".join(parts)
+    return tr.row(parts)
 
 
 def line(word: Observation, tr: Translator, now: float) -> str:
@@ -83,6 +84,8 @@ def line(word: Observation, tr: Translator, now: float) -> str:
 
 
 def _short(value: Decimal, tr: Translator) -> str:
+    if tr.has_large_units:
+        return tr.sum(_rounded(value), places=2)
     if abs(value) < _MILLION:
         return tr.number(_rounded(value))
     if abs(value) < 1000 * _MILLION:

@@ -22,7 +22,7 @@ def source(facts: Facts, tr: Translator, now: float, took: str, *, has_time: boo
         venue = stand_in(text_of(facts, "venue"), home, text_of(facts, "home_reason"), tr)
     time = tr.instant(at, now) if has_time and at is not None else ""
     parts = [part for part in (venue, time, took) if part]
-    return f"{', '.join(parts)}." if parts else ""
+    return tr("{line}.", line=tr.row(parts)) if parts else ""
 
 
 def taken(delay: float, tr: Translator, *, is_exact: bool) -> str:

@@ -40,8 +40,8 @@ def _figures(reading: Reading, rule: Rule | None, tr: Translator) -> str:
     names = [tr.render(say_value(side)) for side in _sides(rule.condition)] if rule is not None else []
     shown = [tr("unknown") if one is None else tr.price(one) for one in (first, *more)]
     if len(names) == len(shown) > 1 or (len(names) == len(shown) == 1 and not _is_price(rule)):
-        return ", ".join(f"{name} {value}" for name, value in zip(names, shown, strict=True))
-    return ", ".join(shown)
+        return tr.row(f"{name} {value}" for name, value in zip(names, shown, strict=True))
+    return tr.row(shown)
 
 
 def _is_price(rule: Rule | None) -> bool:

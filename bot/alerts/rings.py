@@ -86,14 +86,14 @@ def delivery(rung: Rung, tr: Translator, now: float) -> str:
 
 def last_ring(rung: Rung, link: str, tr: Translator, now: float) -> str:
     """Say when an alert rang last, how that stands, and what became of the message."""
-    said = ", ".join((tr.price(rung.value), *_timing(rung, tr)))
+    said = tr.row((tr.price(rung.value), *_timing(rung, tr)))
     last = tr(
         "Last ring: {at} at {said}; {delivery}.",
         at=tr.instant(rung.at, now),
         said=said,
         delivery=delivery(rung, tr, now),
     )
-    return f"{last} {link}".rstrip()
+    return tr("{one} {other}", one=last, other=link) if link else last
 
 
 def _happened(rung: Rung, tr: Translator) -> str:

@@ -37,7 +37,9 @@ def sessions_told(facts: Facts, rule: Rule, tr: Translator, now: float) -> list[
             line = tr.many("Session of {days}", "Sessions of {days}", count, **arguments)
         else:
             line = tr.many("{name}: session of {days}", "{name}: sessions of {days}", count, **arguments)
-        lines.append(f"{line}." if words[-1].is_final else tr("{line}, not final yet.", line=line))
+        lines.append(
+            tr("{line}.", line=line) if words[-1].is_final else tr("{line}, not final yet.", line=line)
+        )
     return lines
 
 

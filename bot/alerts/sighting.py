@@ -136,7 +136,7 @@ def word_doubt(facts: Facts, tr: Translator, now: float) -> Message:
     }
     shown = tr("Unconfirmed: {venue} showed {value} for {series} at {at}", **arguments)
     said = _WITNESS.sub(lambda name: venue_name(name.group()), reason)
-    title = tr("{shown}; {said}.", shown=shown, said=said) if said else f"{shown}."
+    title = tr("{shown}; {said}.", shown=shown, said=said) if said else tr("{line}.", line=shown)
     labels = labels_of(facts, "alerts")
     lines = (
         tr.many(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from gettext import NullTranslations
+from string import Formatter
 from zoneinfo import ZoneInfo
 
 from babel.core import Locale, UnknownLocaleError
@@ -24,6 +25,17 @@ Argument = Phrase | Quantity | Instant | Decimal | str | int
 
 _DIGITS = 8
 """Significant digits of a price that was seen: more than any exchange quotes of one that matters."""
+
+_SUMS = {"zh-Hans": ((10**12, "万亿"), (10**8, "亿"), (10**4, "万"))}
+"""The units of large sums of money, by language; others have millions and billions."""
+
+_PLACES = 4
+"""Most places of a large unit: a sum with more is written in its digits."""
+
+_UNSPACED = frozenset(["zh"])
+_STOPS = frozenset("。，：；！？、（）")
+_FIRST_SIGN = "\u2e80"
+"""Languages that set no space between their signs, and the first of these."""
 
 _UNITS = (("second", 1, 90), ("minute", 60, 90 * 60), ("hour", 3600, 48 * 3600), ("day", 86400, float("inf")))
 
@@ -59,6 +71,8 @@ class Translator:
                 return self(template, **arguments)
             case Quantity(value=value, unit="percent"):
                 return self.percent(value)
+            case Quantity(value=value, unit="sum"):
+                return self.sum(value)
             case Quantity(value=value):
                 return self.number(value)
             case Instant(at=at, now=now):
@@ -71,6 +85,35 @@ class Translator:
     def number(self, value: Decimal) -> str:
         """Group a number and keep every digit of it: ``69,400``, ``0.00001234``."""
         return format_decimal(value, locale=self._locale(), decimal_quantization=False)
+
+    def sum(self, value: Decimal, places: int | None = None) -> str:
+        """Write a sum of money as people do: grouped, or in large units of the language, ``9.5亿``.
+
+        Every digit is kept, unless ``places`` says how many of the large unit are enough.
+        """
+        for size, unit in _SUMS.get(self.language, ()):
+            if abs(value) >= size:
+                count = value / size
+                rounded = round(count, _PLACES if places is None else places)
+                exact = places is not None or rounded == count
+                return f"{self.number(_bare(rounded))}{unit}" if exact else self.number(value)
+        return self.number(value)
+
+    def row(self, parts: Iterable[str]) -> str:
+        """Set things in a row: ``a, b, c``."""
+        said = ""
+        for part in parts:
+            said = self("{one}, {other}", one=said, other=part) if said else part
+        return said
+
+    @property
+    def has_large_units(self) -> bool:
+        """Whether the language has units of its own for large sums, other than millions and billions."""
+        return self.language in _SUMS
+
+    def known(self, text: str) -> str:
+        """Translate a text that came with the program, as it is; what others wrote stays."""
+        return self.catalogue.gettext(text) if text else ""
 
     def tenths(self, value: Decimal) -> str:
         """Write a number to one tenth, so that a column of them lines up: ``-903.2``, ``524.0``."""
@@ -107,7 +150,7 @@ class Translator:
         moment = datetime.fromtimestamp(at, self._zone())
         time = f"{moment:%H:%M} {_zone_name(moment)}"
         date = self._whole_date(moment) if now is None else self.date(at, now)
-        return f"{time}, {date}" if date else time
+        return self("{time}, {date}", time=time, date=date) if date else time
 
     def time(self, at: float) -> str:
         """Word the time of day alone, where the zone was named just before: ``13:31``."""
@@ -140,7 +183,7 @@ class Translator:
     def day_of_session(self, as_of: float, now: float) -> str:
         """Word the date of a session with its day of the week: ``Thu Nov 20``."""
         weekday = format_skeleton("E", datetime.fromtimestamp(as_of, UTC), locale=self._locale())
-        return f"{weekday} {self.session(as_of, now)}"
+        return self("{weekday} {date}", weekday=weekday, date=self.session(as_of, now))
 
     def day_and_month(self, as_of: float) -> tuple[str, str]:
         """Word the date of a session in two parts, to be set one above the other: ``20``, ``Nov``."""
@@ -152,7 +195,14 @@ class Translator:
         return format_list(list(things), style="standard", locale=self._locale())
 
     def _fill(self, template: str, arguments: dict[str, Argument]) -> str:
-        return template.format(**{name: self.render(argument) for name, argument in arguments.items()})
+        filled = {name: self.render(argument) for name, argument in arguments.items()}
+        if self._locale().language not in _UNSPACED:
+            return template.format(**filled)
+        out = ""
+        for text, name, _, _ in Formatter().parse(template):
+            out = _joined(out, text)
+            out = _joined(out, filled[name]) if name else out
+        return out
 
     def _locale(self) -> Locale:
         try:
@@ -171,11 +221,27 @@ ENGLISH = Translator("en", "UTC", NullTranslations())
 """Words as they stand in the code, on the clock of UTC."""
 
 
+def _joined(left: str, right: str) -> str:
+    """Join two texts, without a space between two Chinese signs or behind a Chinese stop: those have none."""
+    if left[-1:] == " ":
+        is_idle = left[-2:-1] in _STOPS or (left[-2:-1] >= _FIRST_SIGN and right[:1] >= _FIRST_SIGN)
+        return (left[:-1] if is_idle else left) + right
+    is_idle = right[:1] == " " and (
+        left[-1:] in _STOPS or (left[-1:] >= _FIRST_SIGN and right[1:2] >= _FIRST_SIGN)
+    )
+    return left + (right[1:] if is_idle else right)
+
+
 def exact_utc(at: float) -> str:
     """Write an instant for programs: ``2025-11-12T19:04:00Z``, with a fraction only if there is one."""
     moment = datetime.fromtimestamp(at, UTC)
     precision = "milliseconds" if moment.microsecond else "seconds"
     return moment.isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def _bare(value: Decimal) -> Decimal:
+    """Drop the zeros at the end, and no digit before the point."""
+    return value.quantize(Decimal(1)) if value == value.to_integral_value() else value.normalize()
 
 
 def _rounded(value: float) -> Decimal:

@@ -108,7 +108,7 @@ def _ring(facts: Facts, tr: Translator, now: float, delay: float | None) -> Mess
     took = "" if delay is None or is_late else taken(delay, tr, is_exact=is_exact)
     where = source(facts, tr, now, took, has_time=not (is_late and happened))
     if happened:
-        title, lines = f"{label} {because}.", []
+        title, lines = tr("{label} {event}.", label=label, event=because), []
     elif len(because) <= _TITLE:
         title, lines = tr("{label} came true: {rule}.", label=label, rule=because), evidence
     else:
@@ -125,7 +125,7 @@ def _ring(facts: Facts, tr: Translator, now: float, delay: float | None) -> Mess
     if note := text_of(facts, "note") or (armed.options.note if armed else ""):
         lines.append(tr("Note: {note}", note=note))
     return Message(
-        title=f"{title} {where}".strip(),
+        title=tr("{one} {other}", one=title, other=where) if where else title,
         lines=tuple(lines),
         chart=(of_ring(facts, armed, levels, tr) or flows_told(facts, armed, tr)) if armed else None,
         buttons=offers.of_ring(facts, armed, tr) if armed and not facts.get("is_elsewhere") else (),
@@ -335,7 +335,7 @@ def _level(facts: Facts, tr: Translator) -> Message:
         moved = tr("{name} is now {after}", **arguments)
     else:
         moved = tr("{name} moved from {before} to {after}", **arguments, before=tr.number(before))
-    title = tr("{moved}, set by {by}.", moved=moved, by=by) if by else f"{moved}."
+    title = tr("{moved}, set by {by}.", moved=moved, by=by) if by else tr("{line}.", line=moved)
     lines = []
     if labels := labels_of(facts, "alerts"):
         lines.append(tr("Armed anew: {alerts}.", alerts=tr.listed(labels)))

@@ -46,7 +46,7 @@ async def start(request: Request) -> Replies:
         label = rule if len(rule) <= LABEL else prepared.meaning(tr)[:LABEL]
         rows.append((await arming(request, prepared.rule, label),))
     if request.caller.kind is ChatKind.PRIVATE:
-        how = tr("Write what you want to hear of: {line}", line="tell me when btc is below 100k")
+        how = tr("Write what you want to hear of: {line}", line=tr("tell me when btc is below 100k"))
     else:
         how = tr("Write what the group wants to hear of: {line}", line="/alert btc < 100k")
     zone = shown(settings.timezone, request.now)

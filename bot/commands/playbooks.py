@@ -74,7 +74,7 @@ async def show(request: Request) -> Replies:
 
 def _listed(book: Playbook, is_followed: bool, chats: int, request: Request) -> str:
     tr = request.tr
-    parts = [f"{book.name}: {book.title}" if book.title else book.name]
+    parts = [f"{book.name}: {request.tr.known(book.title)}" if book.title else book.name]
     parts.append(tr.many("{count} rule", "{count} rules", len(book.rules)))
     if is_followed:
         parts.append(tr("followed here"))
@@ -127,7 +127,10 @@ async def _preview(request: Request, book: Playbook, text: str, *first: str) -> 
 
 def _head(planned: Plan, request: Request) -> list[str]:
     tr, book = request.tr, planned.drill.book
-    title = f"{book.name}: {book.title}." if book.title else f"{book.name}."
+    if book.title:
+        title = tr("{name}: {told}.", name=book.name, told=tr.known(book.title))
+    else:
+        title = tr("{line}.", line=book.name)
     if not planned.had:
         return [title]
     kept = len(planned.had.keys() - planned.parts.changes.keys() - set(planned.parts.drops))

@@ -100,7 +100,7 @@ def state_of(row: Row, judged: Mapping[MetricKey, Judged], tr: Translator, now: 
     if hold is not None:
         parts.append(hold.words(tr))
     if parts:
-        return ", ".join(parts)
+        return tr.row(parts)
     if row.is_waiting:
         line, window = said("ringnow", alert), window_of(row.armed)
         if window:

@@ -63,7 +63,7 @@ async def why(request: Request) -> Replies:
     lost = losses_of(row, losses, tr, now)
     told = how_told(row.subscription, await request.levels(), tr, now)
     lines = [
-        f"{alert.label} {rule}.",
+        tr("{label} {event}.", label=alert.label, event=rule),
         " · ".join((state_of(row, known.judged, tr, now, lost or unclear), *told)),
     ]
     if life is not None and not row.is_at_rest:

@@ -109,7 +109,7 @@ def _amount(number: Decimal, unit: Unit) -> Said:
         case "percent":
             return Quantity(number, "percent")
         case "usd":
-            return Phrase("{amount} USD", {"amount": Quantity(number, "price", "usd")})
+            return Phrase("{amount} USD", {"amount": Quantity(number, "sum", "usd")})
         case "coin" if unit.of:
             return Phrase("{amount} {coin}", {"amount": Quantity(number), "coin": unit.of.upper()})
     return Quantity(number)

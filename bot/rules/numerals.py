@@ -38,8 +38,9 @@ class Slip(Exception):
 _NUMBER = re.compile(r"(\$ ?)?((?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)", re.ASCII)
 _UNGROUPED = re.compile(r"(\$ ?)?(\d+(?:\.\d+)?|\.\d+)", re.ASCII)
 _EXPONENT = re.compile(r"e[+-]?[0-9]{1,3}(?![a-z0-9_])")
-_UNIT = re.compile(r"%|万亿|万|亿|分钟|小时|天|周|[a-z_][a-z0-9_]*")
-_SPACED_UNIT = re.compile(r" +(%|[a-z]+(?![a-z0-9_/@.:(]))")
+_CHINESE = "万亿|万|亿|分钟|个?小时|天|日|周|星期|倍"
+_UNIT = re.compile(rf"%|{_CHINESE}|[a-z_][a-z0-9_]*")
+_SPACED_UNIT = re.compile(rf" +(%|{_CHINESE}|[a-z]+(?![a-z0-9_/@.:(]))")
 _GROUPED = re.compile(r"\$? ?([0-9.,]*[0-9])")
 _LETTERS = re.compile(r"([a-z][a-z0-9_]*)")
 _WORD = re.compile(r"\$? ?([a-z0-9_.,]*[a-z0-9_])")
@@ -83,7 +84,7 @@ def read_numeral(line: str, at: int, is_argument: bool = False) -> Numeral | Non
         raise _no_number(_found(_WORD, line, at))
     if unit in PERCENTS:
         return Numeral("PERCENT", count, after)
-    if unit == "x":
+    if unit in {"x", "倍"}:
         return Numeral("TIMES", count, after)
     if unit in DURATIONS:
         return _duration(line[at:after], count, DURATIONS[unit], after)

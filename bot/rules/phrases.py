@@ -12,12 +12,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
 
-Unit = Literal["price", "percent", "count", ""]
+Unit = Literal["price", "percent", "count", "sum", ""]
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A number with its unit; ``currency`` is the quote of a price, in lower case, or empty."""
+    """A number with its unit; ``currency`` is the quote of a price, in lower case, or empty.
+
+    A ``sum`` is of money, not of one coin: some languages write it in units of their own.
+    """
 
     value: Decimal
     unit: Unit = ""

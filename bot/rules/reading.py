@@ -11,6 +11,7 @@ from bot.rules.complaints import complain
 from bot.rules.errors import RuleError
 from bot.rules.grammar import Unexpected, ends_open, read_tree
 from bot.rules.phrases import Phrase
+from bot.rules.reordering import name_as_typed
 from bot.rules.scanner import number_of, scan
 from bot.rules.sugar import sweeten
 from bot.rules.tree import And, AtLeast, Crosses, Duration, Every, Held, Or, Rule, Zone
@@ -62,12 +63,17 @@ def read_number(text: str) -> Decimal | None:
 def _read(text: str, longest: int) -> Reading:
     if len(text) > longest:
         raise RuleError(text, longest, Phrase("A rule has at most {count} characters.", {"count": longest}))
-    tokens, is_sugared = sweeten(text, scan(text))
+    scanned = scan(text)
     try:
-        branch = read_tree(tokens)
-    except Unexpected as error:
-        raise complain(text, tokens, error) from None
-    rule, is_reread = build(text, branch)
+        tokens, is_sugared = sweeten(text, scanned)
+        try:
+            branch = read_tree(tokens)
+        except Unexpected as error:
+            raise complain(text, tokens, error) from None
+        rule, is_reread = build(text, branch)
+    except RuleError as error:
+        name_as_typed(error, scanned)
+        raise
     return Reading(rule, is_sugared or is_reread, _other(rule) if ends_open(branch) else None)
 
 

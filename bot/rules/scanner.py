@@ -15,13 +15,13 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 
+from bot.rules import chinese
 from bot.rules.errors import RuleError, show, suggest
 from bot.rules.numerals import Numeral, Slip, read_date, read_numeral
 from bot.rules.phrases import Phrase
 from bot.rules.tree import Duration, Instrument
 from bot.rules.words import (
     CASHTAGS,
-    CHINESE,
     COMPARISONS,
     KEYWORDS,
     MACRO,
@@ -60,7 +60,7 @@ _STOCK = re.compile(r"\$[a-z][a-z0-9]*(?:\.[a-z](?![a-z0-9_]))?")
 _CALLED = re.compile(r" *\(")
 _LEVEL = re.compile(r"@([a-z0-9_]{1,40})(?![a-z0-9_])")
 _SIGN = re.compile(r"<=|=<|>=|=>|!=|<>|==|\.\.|[<>=(),:+*/-]")
-_CHINESE = re.compile("|".join(CHINESE))
+_CHINESE = re.compile("|".join(sorted(chinese.WORDS, key=len, reverse=True)))
 _QUOTED = r'(?:\\["\\]|\\(?!["\\])|[^\\{closers}])*[{closers}]'
 _CLOSERS = {'"': '"', "“": "”", "„": "“”", "«": "»", "「": "」", "『": "』", "'": "'", "‘": "’"}
 _PUNCTUATION = {
@@ -116,7 +116,7 @@ class _Scanner:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        signs = [(sign, column) for column, typed in enumerate(text) for sign in _plain(typed)]
+        signs = list(_signs(text))
         self.cased = "".join(sign for sign, _ in signs)
         self.plain = "".join(_lower(sign) for sign, _ in signs)
         self.columns = [column for _, column in signs]
@@ -206,7 +206,7 @@ class _Scanner:
             Token(kind, word, place.at, place.end)
             if (kind := _kind(word))
             else Token("NAME", word, place.at, place.end, Instrument(word))
-            for word in CHINESE[match.group()].split()
+            for word in chinese.WORDS[match.group()].split()
         ]
 
     def _level(self) -> Token:
@@ -259,6 +259,15 @@ def _kind(word: str) -> str:
     if word == "session":
         return "SESSIONS"
     return "RESERVED" if word in RESERVED else ""
+
+
+def _signs(text: str) -> Iterator[tuple[str, int]]:
+    """Give each sign as a plain one with the place where it was typed, and Chinese numbers in digits."""
+    counts, column = chinese.digits(text), 0
+    while column < len(text):
+        end, plain = counts.get(column) or (column + 1, _plain(text[column]))
+        yield from ((sign, column) for sign in plain)
+        column = end
 
 
 @lru_cache(maxsize=1024)

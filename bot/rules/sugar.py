@@ -14,6 +14,7 @@ from bot.rules.errors import RuleError, suggest
 from bot.rules.functions import FUNCTIONS
 from bot.rules.idioms import ENDS, Found, Idioms
 from bot.rules.phrases import Phrase
+from bot.rules.reordering import in_order
 from bot.rules.scanner import Token
 from bot.rules.tree import TURNED, Duration, Instrument
 from bot.rules.verbs import LEVELS, VERBS, Verb, Verbs
@@ -39,7 +40,7 @@ def sweeten(text: str, tokens: Sequence[Token]) -> tuple[list[Token], bool]:
     *above* for ``>`` is only spelling; *breaks* for ``crosses`` is an interpretation that people should see.
     Raises RuleError where a word is known and what it needs is missing.
     """
-    plain = list(_plain(tokens))
+    plain = list(_plain(in_order(text, tokens)))
     is_renamed = _nicknames(tokens) > _nicknames(plain)
     out, is_sugared = _Pass(text, plain).run()
     return out, is_sugared or is_renamed

@@ -75,9 +75,9 @@ PERCENTS = frozenset(["%", "percent", "pct"])
 
 DURATIONS: dict[str, DurationUnit] = {
     **dict.fromkeys(["min", "mins", "minute", "minutes", "分钟"], "m"),
-    **dict.fromkeys(["h", "hr", "hrs", "hour", "hours", "小时"], "h"),
-    **dict.fromkeys(["d", "day", "days", "天"], "d"),
-    **dict.fromkeys(["w", "wk", "wks", "week", "weeks", "周"], "w"),
+    **dict.fromkeys(["h", "hr", "hrs", "hour", "hours", "小时", "个小时"], "h"),
+    **dict.fromkeys(["d", "day", "days", "天", "日"], "d"),
+    **dict.fromkeys(["w", "wk", "wks", "week", "weeks", "周", "星期"], "w"),
 }
 """Units of time; ``m`` is not among them, for only its place says whether it is a minute or a million."""
 
@@ -122,44 +122,6 @@ QUOTES = frozenset(f"{_FIAT} {_DOLLAR_COINS} {_OTHER_STABLE_COINS}".split())
 
 DOLLARS = frozenset(["usd", *_DOLLAR_COINS.split()])
 """Currencies that are worth a dollar, and whose prices may be compared."""
-
-CHINESE = {
-    "跌破": "falls below",
-    "低于": "below",
-    "小于": "below",
-    "突破": "breaks above",
-    "涨破": "breaks above",
-    "升破": "breaks above",
-    "高于": "above",
-    "大于": "above",
-    "超过": "above",
-    "达到": "reaches",
-    "触及": "hits",
-    "跌到": "drops to",
-    "跌至": "drops to",
-    "涨到": "rises to",
-    "涨至": "rises to",
-    "上涨": "up",
-    "下跌": "down",
-    "并且": "and",
-    "或者": "or",
-    "涨": "up",
-    "跌": "down",
-    "且": "and",
-    "和": "and",
-    "或": "or",
-    "连续": "consecutive",
-    "净流入": "net inflow",
-    "净流出": "net outflow",
-    "流入": "inflow",
-    "流出": "outflow",
-    "资金费率": "funding",
-    "爆仓": "liquidations",
-    "历史新高": "ath",
-    "比特币": "btc",
-    "以太坊": "eth",
-}
-"""Words written without spaces, and the words that stand for them; longer ones before their beginnings."""
 
 QUOTATION_MARKS = {'"': '"＂“”„‟«»「」『』', "'": "'＇‘’‚‛`´"}
 
