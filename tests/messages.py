@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -36,7 +37,7 @@ MESSAGES = {
 PLURALS = ("many",)
 """What says one of two things by a count: its first two arguments."""
 
-NAMED = ("summary",)
+NAMED = ("summary", "note", "hint")
 """Arguments that are messages wherever they are given by name."""
 
 WIDTH = 110
@@ -73,7 +74,11 @@ class Message:
 
 def messages() -> list[Message]:
     """Find every message of the sources, in the order of files and lines."""
-    return [one for path in sorted(BOT.rglob("*.py")) for one in _messages_of(path)]
+    said = [one for path in sorted(BOT.rglob("*.py")) for one in _messages_of(path)]
+    for path in sorted((BOT / "playbooks").glob("*.toml")):
+        title = tomllib.loads(path.read_text(encoding="utf-8"))["title"]
+        said.append(Message(title, "", path.relative_to(BOT.parent).as_posix(), 1))
+    return said
 
 
 def catalogue_of(tag: str) -> Catalog:
@@ -136,7 +141,7 @@ def _messages_of(path: Path) -> Iterator[Message]:
             if at < len(node.args):
                 yield from (Message(text, "", place, line) for text in _texts(node.args[at], place))
         for keyword in node.keywords:
-            if keyword.arg in NAMED:
+            if keyword.arg in NAMED and isinstance(keyword.value, ast.Constant):
                 yield from (Message(text, "", place, line) for text in _texts(keyword.value, place))
 
 

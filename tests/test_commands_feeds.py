@@ -59,9 +59,9 @@ async def test_feeds_tells_an_admin_what_each_brings_and_costs(room: Room) -> No
         "Binance: well, last data 3 seconds ago",
         "– minutes 62 seconds behind · 742 requests in an hour, 4.1% of what a minute allows"
         " · stream of 12 markets for 2 hours, heard 1 second ago",
-        "Kraken: cannot be seen, last data 4 minutes ago: kraken answers with an error (HTTP 503)",
+        "Kraken: cannot be seen, last data 4 minutes ago: Kraken answers with an error (HTTP 503)",
         "– 4 failed looks in a row · minutes 5 minutes behind · 51 requests in an hour, 0% of what a minute"
-        " allows · no stream: kraken refuses the connection",
+        " allows · no stream: Kraken refuses the connection",
         "OKX: not looked at yet",
         "– stream not needed",
         "BTC/USDT, ETH/USDT, SOL/USDT, and 2 more: Kraken, standing in for Binance,"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from bot.alerts.causes import cause
 from bot.alerts.message import Facts
 from bot.alerts.models import Notification, Telling
 from bot.alerts.people import ChatRef
-from bot.alerts.sighting import cause, stand_in
+from bot.alerts.sighting import stand_in
 from bot.alerts.translator import ENGLISH
 from bot.alerts.wording import word
 from tests.conftest import NOON
@@ -175,6 +176,6 @@ def test_a_stand_in(reason: str, expected: str) -> None:
 
 
 def test_a_cause_is_spelled_as_its_source_spells_itself() -> None:
-    assert cause("okx cannot be reached", "okx") == "OKX cannot be reached"
-    assert cause("okxide cannot be reached", "okx") == "okxide cannot be reached"
-    assert cause("no exchange lists it", "okx") == "no exchange lists it"
+    assert cause("okx cannot be reached", "okx", ENGLISH) == "OKX cannot be reached"
+    assert cause("okxide cannot be reached", "okx", ENGLISH) == "okxide cannot be reached"
+    assert cause("no exchange lists it", "okx", ENGLISH) == "no exchange lists it"

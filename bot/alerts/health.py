@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bot.alerts.causes import cause
 from bot.alerts.facts import items_of, number_of, text_of
 from bot.alerts.message import Facts, Message
 from bot.alerts.sentences import venue_name
-from bot.alerts.sighting import cause
 from bot.alerts.translator import Translator
 from bot.vigil import Bulletin, Kind
 
@@ -41,7 +41,7 @@ def _line(turn: Facts, tr: Translator, now: float) -> str:
         return ""
     names = {"name": venue_name(name), "since": tr.instant(since, now)}
     if well_since is None:
-        names["reason"] = cause(reason, name)
+        names["reason"] = cause(reason, name, tr)
         match text_of(turn, "kind"):
             case Kind.FEED:
                 return tr("{name} brings no data since {since}: {reason}.", **names)

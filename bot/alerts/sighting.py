@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 
+from bot.alerts.causes import cause
 from bot.alerts.facts import items_of, labels_of, number_of, rule_of, text_of
 from bot.alerts.message import Facts, Message
 from bot.alerts.sentences import metric_name, thresholds, venue_name
@@ -17,29 +18,22 @@ _MOST = 12
 _WITNESS = re.compile(r"\b[a-z0-9]+(?= shows )")
 
 
-def cause(reason: str, source: str) -> str:
-    """Spell the exchange in its own words of why it cannot be seen."""
-    if source and reason.startswith(f"{source} "):
-        return f"{venue_name(source)}{reason[len(source) :]}"
-    return reason
-
-
 def stand_in(venue: str, home: str, reason: str, tr: Translator) -> str:
     """Say who stands in for whom: ``Kraken, standing in for Binance, which does not answer in time``."""
     names = {"venue": venue_name(venue), "home": venue_name(home)}
     if not reason:
         return tr("{venue}, standing in for {home}", **names)
     if reason.startswith(f"{home} "):
-        which = reason[len(home) + 1 :]
+        which = cause(reason, home, tr).removeprefix(venue_name(home)).strip()
         return tr("{venue}, standing in for {home}, which {which}", **names, which=which)
-    return tr("{venue}, standing in for {home} ({reason})", **names, reason=reason)
+    return tr("{venue}, standing in for {home} ({reason})", **names, reason=cause(reason, home, tr))
 
 
 def word_loss(facts: Facts, tr: Translator, now: float) -> Message:
     """Tell what cannot be seen, since when and why, and which alerts wait for it."""
     series, labels = _series(facts, tr), labels_of(facts, "alerts")
     since = number_of(facts, "since")
-    reason = cause(text_of(facts, "reason"), text_of(facts, "source")) or tr("no data comes")
+    reason = cause(text_of(facts, "reason"), text_of(facts, "source"), tr) or tr("no data comes")
     if since is None:
         title = tr("I cannot see {series}: {reason}.", series=series, reason=reason)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+from bot.alerts.causes import cause
 from bot.alerts.hours import WEEK
 from bot.alerts.message import Message
 from bot.alerts.people import Role
@@ -59,7 +60,7 @@ def _details(health: Health, stream: StreamHealth | None, request: Request) -> I
     if health.failures:
         parts.append(tr.many("{count} failed look", "{count} failed looks in a row", health.failures))
     if health.failing_since is None and health.reason:
-        parts.append(health.reason)
+        parts.append(cause(health.reason, health.source, tr))
     if health.lag is not None:
         parts.append(tr("minutes {lag} behind", lag=tr.duration(health.lag)))
     if health.requests:
@@ -81,7 +82,7 @@ def _stream(stream: StreamHealth, request: Request) -> str:
     if stream.connected_at is None:
         if not stream.reason:
             return tr("no stream") if stream.is_over else tr("stream not needed")
-        return tr("no stream: {reason}", reason=stream.reason)
+        return tr("no stream: {reason}", reason=cause(stream.reason, stream.source, tr))
     since = tr.duration(max(now - stream.connected_at, 0))
     markets = tr.many("{count} market", "{count} markets", stream.markets)
     if stream.heard_at is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from bot.alerts.causes import cause
 from bot.alerts.message import say
 from bot.alerts.sentences import instrument_name, venue_name
 from bot.commands.reading import find, read_instrument
@@ -65,10 +66,15 @@ async def _price(request: Request, name: str) -> str:
 def health_line(health: Health, request: Request) -> str:
     """Say how one feed is: when it last brought data, and what keeps it from doing so."""
     tr, name = request.tr, venue_name(health.source)
+    reason = cause(health.reason, health.source, tr)
     if health.seen_at is None:
         if health.failing_since is None:
             return tr("{source}: not looked at yet", source=name)
-        return tr("{source}: nothing seen yet: {reason}", source=name, reason=health.reason)
+        return tr(
+            "{source}: nothing seen yet: {reason}",
+            source=name,
+            reason=reason,
+        )
     age = request.now - health.seen_at
     seen = tr.duration(max(age, 0))
     if health.failing_since is not None:
@@ -76,7 +82,7 @@ def health_line(health: Health, request: Request) -> str:
             "{source}: cannot be seen, last data {age} ago: {reason}",
             source=name,
             age=seen,
-            reason=health.reason,
+            reason=reason,
         )
     if age > request.office.late_after:
         return tr("{source}: late, last data {age} ago", source=name, age=seen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
+from bot.alerts.causes import cause
 from bot.alerts.chart import Theme
 from bot.alerts.figures import amount, figure_name, millions, told
 from bot.alerts.message import Message, say
@@ -67,7 +68,9 @@ async def flows(request: Request, coin: str, theme: Theme) -> Message:
     if not words:
         reason = office.metrics.trouble(key)
         lines = [tr("No flow of funds of {coin} was seen yet.", coin=coin.upper()), *lacking([key], request)]
-        raise Refusal(*lines, *([tr("The last look failed: {reason}.", reason=reason)] if reason else []))
+        raise Refusal(
+            *lines, *([tr("The last look failed: {reason}.", reason=cause(reason, "", tr))] if reason else [])
+        )
     return _table(key, words, request, theme)
 
 
@@ -173,18 +176,19 @@ def _line(
         name = f"{word.key.instrument} " if word.key.instrument else ""
         age = tr.duration(max(0.0, now - word.known_at))
         standing = f"{name}{told(word, tr, now)} ({venue_name(word.source)}, {age})"
-        reason = "" if word.source in failing else request.office.metrics.trouble(word.key)
+        trouble = "" if word.source in failing else request.office.metrics.trouble(word.key)
+        reason = cause(trouble, word.source, tr)
         parts.append(
             tr("{value}, cannot be read now: {reason}", value=standing, reason=reason) if reason else standing
         )
     unseen = [MetricKey(metric, name) for name in listed if MetricKey(metric, name) not in newest]
     if unseen:
         names = ", ".join(key.instrument for key in unseen)
-        reason = next(filter(None, map(request.office.metrics.trouble, unseen)), "")
+        reason = cause(next(filter(None, map(request.office.metrics.trouble, unseen)), ""), "", tr)
         nothing = tr("nothing seen yet: {reason}", reason=reason) if reason else tr("nothing seen yet")
         parts.append(f"{names} {nothing}".strip())
     parts.extend(tr("any such as {example}", example=one.example) for one in usable if one.example)
-    parts.extend(dict.fromkeys(one.note for one in usable if one.note))
+    parts.extend(dict.fromkeys(cause(one.note, "", tr) for one in usable if one.note))
     return f"{metric}: {'; '.join(parts)}"
 
 
@@ -194,5 +198,5 @@ def _missing(offers: Iterable[Offered], tr: Translator) -> list[str]:
     wanted: dict[str, list[str]] = {}
     for one in offers:
         if one.metric not in usable and one.lacks:
-            wanted.setdefault(one.metric, []).append(one.lacks)
+            wanted.setdefault(one.metric, []).append(cause(one.lacks, "", tr))
     return [f"{metric}: {tr('; or ').join(dict.fromkeys(lacks))}" for metric, lacks in wanted.items()]

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import structlog
 
+from bot.alerts.causes import cause
 from bot.alerts.message import Button, sound
 from bot.alerts.sentences import filled_levels, instrument_name, meaning, thresholds
 from bot.alerts.translator import Translator
@@ -177,7 +178,7 @@ async def _stocks(request: Request, rule: Rule) -> tuple[frozenset[str], dict[st
             continue
         except (Unseeable, TimeoutError) as error:
             reason = str(error) or tr("{name} does not answer in time", name=offers[0].provider)
-            told = tr("Whether it is a stock cannot be told now: {reason}.", reason=reason)
+            told = tr("Whether it is a stock cannot be told now: {reason}.", reason=cause(reason, "", tr))
             doubts[ticker] = told + " " + tr("If you mean the stock, write {name}.", name=key.instrument)
     return frozenset(found), doubts
 
@@ -210,7 +211,7 @@ def lacking(keys: Iterable[MetricKey], request: Request) -> list[str]:
         if not offers:
             lines.append(tr("Nobody provides {name} to this bot.", name=str(key)))
         elif offers[0].lacks:
-            lacks = tr("; or ").join(dict.fromkeys(one.lacks for one in offers))
+            lacks = tr("; or ").join(dict.fromkeys(cause(one.lacks, "", tr) for one in offers))
             told = tr("{name} is not watched here yet. The operator can {lacks}.", name=str(key), lacks=lacks)
             lines.append(told)
     if lines:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
+from bot.alerts.causes import cause
 from bot.alerts.sentences import metric_name, unknown
-from bot.alerts.sighting import cause, stand_in
+from bot.alerts.sighting import stand_in
 from bot.alerts.translator import Translator
 from bot.commands.present import gather
 from bot.commands.request import Request
@@ -85,5 +86,5 @@ async def _unknown(row: Row, seen: Mapping[MetricKey, Seen], losses: Losses, req
 
 
 def _loss(loss: Loss, tr: Translator, now: float) -> str:
-    reason = cause(loss.reason, loss.source) or tr("no data comes")
+    reason = cause(loss.reason, loss.source, tr) or tr("no data comes")
     return tr("{reason}, since {at}", reason=reason, at=tr.instant(loss.since, now))

@@ -12,8 +12,11 @@ from bot.feeds.faults import Fault, Trouble
 from bot.feeds.metrics.figures import number_of
 from bot.feeds.metrics.provider import Look
 from bot.metrics import Observation, Want
+from bot.rules.phrases import to_say
 
-NOTE_OF_BALANCES = "USDT and USDC on the exchanges that are known there, a coin as a dollar: a lower bound"
+NOTE_OF_BALANCES = to_say(
+    "USDT and USDC on the exchanges that are known there, a coin as a dollar: a lower bound"
+)
 
 _COINS = (("USDT", "USDT(ETH)"), ("USDC", "USDC(ETH)"))
 """The coins that are counted, each by the names under which it may be listed: the first that is, holds."""

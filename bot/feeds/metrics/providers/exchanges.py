@@ -29,6 +29,7 @@ from bot.feeds.metrics.provider import Look, Means, Offer, Plug, Provider
 from bot.feeds.thread import LoopThread
 from bot.metrics import MetricKey, Observation, Want
 from bot.ports import Clock
+from bot.rules.phrases import to_say
 
 NAME = "exchanges"
 
@@ -44,9 +45,9 @@ _AHEAD = 60
 _INSTRUMENT = re.compile(r"([a-z0-9]+/(?:usdt|usdc|usd)(?::(?:usdt|usdc|usd))?)(?:@([a-z]+))?")
 
 _NOTES: Mapping[Gauge, str] = {
-    "funding": "in percent per funding interval: 8 hours on most perpetuals, 4 or 1 on some",
-    "open_interest": "of one perpetual on one exchange",
-    "long_share": "the share of accounts, whatever they hold",
+    "funding": to_say("in percent per funding interval: 8 hours on most perpetuals, 4 or 1 on some"),
+    "open_interest": to_say("of one perpetual on one exchange"),
+    "long_share": to_say("the share of accounts, whatever they hold"),
     "basis": f"of the first dated future with {SOONEST_EXPIRY // DAY} or more days to run, simple interest",
 }
 log = structlog.get_logger(__name__)

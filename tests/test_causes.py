@@ -1,0 +1,56 @@
+"""Why something cannot be seen, in the reader's language: whatever feeds say is said in it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from bot.alerts.causes import CAUSES, cause
+from bot.alerts.translator import ENGLISH
+from bot.catalogues import read_languages
+
+FEEDS = Path(__file__).parent.parent / "bot" / "feeds"
+CHINESE = read_languages().translator("zh-Hans", "UTC")
+
+
+def reasons() -> list[str]:
+    """Gather what feeds say as the reason of a fault, with something in each of its fields."""
+    found = []
+    for path in sorted(FEEDS.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(func=ast.Name(id="Fault"), args=[_, ast.JoinedStr() as said, *_]):
+                    pass
+                case ast.Call(func=ast.Name(id="Unseeable"), args=[ast.JoinedStr() as said, *_]):
+                    pass
+                case ast.Return(value=ast.JoinedStr() as said) if path.name == "faults.py":
+                    pass
+                case _:
+                    continue
+            parts = [str(one.value) if isinstance(one, ast.Constant) else "kraken" for one in said.values]
+            found.append("".join(parts))
+    return found
+
+
+def test_feeds_say_reasons() -> None:
+    assert len(reasons()) > 50
+
+
+@pytest.mark.parametrize("reason", sorted(set(reasons())))
+def test_a_reason_of_a_feed_stays_in_english_and_is_translated_for_others(reason: str) -> None:
+    assert cause(reason, "kraken", ENGLISH).lower() == reason.lower()
+    assert cause(reason, "kraken", CHINESE) != cause(reason, "kraken", ENGLISH)
+
+
+@pytest.mark.parametrize("template", CAUSES)
+def test_a_reason_that_is_known_is_read_by_its_own_template(template: str) -> None:
+    source = template.replace("{name}", "kraken").replace("{", "").replace("}", "")
+    assert cause(source, "kraken", ENGLISH) == source.replace("kraken", "Kraken")
+
+
+def test_what_to_set_is_translated_with_its_hint_and_what_nobody_knows_stays() -> None:
+    lacks = "set TOCSIN_COINGLASS_KEY, the key of a paid plan at coinglass.com"
+    assert cause(lacks, "", CHINESE) == "设置 TOCSIN_COINGLASS_KEY：coinglass.com 付费套餐的密钥"
+    assert cause("what an operator wrote", "", CHINESE) == "what an operator wrote"
