@@ -121,7 +121,8 @@ def test_the_bound_is_wider_where_the_last_hour_moved_more() -> None:
 
 def test_the_bound_grows_with_the_time_since_the_last_trusted_price() -> None:
     assert isinstance(guard_at(100.0).weigh(seen(110, 59), None), Suspicion)
-    assert guard_at(100.0).weigh(seen(110, 3600), None) == seen(110, 3600)
+    assert guard_at(100.0).weigh(seen(110, 59), NOBODY) is None
+    assert guard_at(100.0).weigh(seen(110, 3600), NOBODY) == seen(110, 3600)
     after_an_outage = bar(60, 111, 112, 110, 110)
     assert guard_at(100.0).judge(after_an_outage, (), None) == after_an_outage
 
@@ -165,11 +166,14 @@ def test_a_clipped_minute_does_not_reach_back_to_the_price_before_it() -> None:
     assert guard.judge(bar(0, 100, 150, 100, 100), [], NOBODY) == bar(0, 100, 100, 100, 100)
 
 
-def test_a_price_that_is_trusted_only_after_a_silence_vouches_for_nothing_in_its_bar() -> None:
+def test_after_a_silence_a_price_far_off_is_asked_about_and_vouches_for_nothing_in_its_bar() -> None:
     """The minutes of the silence are read later, and show where the price stood."""
     guard = guard_at(220.0)
     hours = 600
-    assert guard.weigh(seen(437.7, hours * MINUTE + 20), None) == seen(437.7, hours * MINUTE + 20)
+    late = seen(437.7, hours * MINUTE + 20)
+    assert isinstance(guard.weigh(late, None), Suspicion)
+    assert guard.weigh(late, [shows(219.0, 219.2)]) is None
+    assert guard.weigh(late, NOBODY) == late
     for minute in range(hours):
         guard.judge(flat(minute, 220), (), None)
     wick = bar(hours, 219.7, 437.7, 218.7, 219.1)

@@ -293,19 +293,21 @@ class Guard:
         """Give a print if it is trusted, and ``None`` for one that nobody bears out.
 
         The first price of a series of which nothing is known has nothing to be compared with: it is given,
-        and vouches for nothing in its bar. Neither does one that is trusted only since long nothing was seen:
-        by the minutes between its bar is compared more closely.
+        and vouches for nothing in its bar. One that may have gone so far only since long nothing was seen is
+        asked about; where nobody can say anything, it is given, and vouches for nothing either: by the
+        minutes between, its bar is compared more closely.
         """
         price = one.value if self._price is None else self._price
         trusted = self._reached.get(minute_of(one.at), Range(price, price)).to(price)
         jump = Suspicion(self.key, one.value, trusted, one.at)
         is_sure = jump.jump <= self._bound(MINUTE)
-        if jump.jump > self._bound(one.at - self._priced_at):
+        if not is_sure:
             if heard is None:
                 return jump
             is_sure = any(map(jump.is_borne_out, heard))
-            if not is_sure:
-                self._withhold(jump, [showing for showing in heard if jump.concerns(showing)])
+            said = [showing for showing in heard if jump.concerns(showing)]
+            if not is_sure and (said or jump.jump > self._bound(one.at - self._priced_at)):
+                self._withhold(jump, said)
                 return None
         minute = minute_of(one.at)
         reach = self._reached.get(minute, Range(one.value, one.value)).to(one.value)
