@@ -49,8 +49,7 @@ CAUSES = (
     to_say("{file} in the folder of {setting} cannot be read"),
     to_say("{file} in the folder of {setting} is too big to be a page"),
     to_say("too many questions wait for {name}"),
-    to_say("no exchange lists it"),
-    to_say("no exchange can be reached"),
+    to_say("no answer in time"),
     to_say("no configured exchange can be used from here"),
     to_say("no configured exchange gives {instrument}"),
     to_say(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from bot.alerts.causes import cause
 from bot.alerts.facts import rule_of
 from bot.alerts.people import ChatRef
 from bot.alerts.sentences import event, meaning
@@ -119,7 +120,7 @@ def _timing(rung: Rung, tr: Translator) -> list[str]:
 def _untold(rung: Rung, tr: Translator, now: float) -> str:
     if rung.is_muted:
         return tr("not told: muted")
-    why = rung.error or tr("no reason is known")
+    why = cause(rung.error, "", tr) or tr("no reason is known")
     if rung.given_up_at is not None:
         return tr("never told, given up {at}: {why}", at=tr.instant(rung.given_up_at, now), why=why)
     if rung.held_at is not None:
