@@ -78,7 +78,7 @@ async def goes_on(path: Path) -> list[str]:
     return ear.texts()
 
 
-RING = "#1 BTC/USDT fell below 100,000: now 99,000 (1% below). Made, 12:02 UTC."
+RING = "#1 BTC/USDT fell below 100,000: now 99,000 (1% below). Made, 12:02 UTC, told within 60 s."
 
 
 async def test_whatever_is_overwritten_rings_nothing_falsely_and_ends_with_a_sentence(
