@@ -379,6 +379,15 @@ def test_a_clipped_bar_does_not_reach_to_the_last_trade_of_before_on_the_side_th
     assert guard.judge(wick, (), NOBODY) == bar(1, 50.04, 50.05, 50.04, 50.05)
 
 
+def test_a_clipped_bar_does_not_reach_to_what_was_shown_in_its_first_seconds() -> None:
+    guard = guard_at(113.5)
+    guard.judge(bar(0, 113.5, 113.51, 113.44, 113.44), (), None)
+    guard.weigh(seen(113.5, MINUTE + 0.7), None)
+    guard.weigh(seen(113.45, MINUTE + 20), None)
+    wick = bar(1, 113.44, 226.96, 113.41, 113.41)
+    assert guard.judge(wick, (), NOBODY) == bar(1, 113.44, 113.45, 113.41, 113.41)
+
+
 def test_bars_of_a_named_exchange_stand_as_they_are_and_its_prints_are_compared() -> None:
     guard = guard_at(100.0, is_named=True)
     wick = bar(0, 100, 100, 60, 99)

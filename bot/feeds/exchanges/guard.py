@@ -138,6 +138,7 @@ class Guard:
     _is_founded: bool = False
     _swing: float = LEAST_BOUND / SWINGS
     _reached: dict[int, Range] = field(default_factory=dict)
+    _traded: dict[int, Range] = field(default_factory=dict)
     _settled: dict[int, Bar] = field(default_factory=dict)
     _refused: dict[int, float] = field(default_factory=dict)
     _told: dict[int, Range] = field(default_factory=dict)
@@ -234,10 +235,9 @@ class Guard:
         """
         bound = self._bound(bar.span)
         whole, doubtful = Range(bar.low, bar.high), {one.value for one in doubted}
-        # A print shows the last trade, which may be of before the minute: it reaches no further than the bar
-        # where that is trusted.
+        # What was shown a little later than it was traded is not in the bar, where that is trusted.
         least, most = (-inf if bar.low in doubtful else bar.low), (inf if bar.high in doubtful else bar.high)
-        reached = self._vouching.get(bar.at)
+        reached = self._traded.get(bar.at) if self._is_founded else None
         if reached is not None:
             inner = Range(least, most)
             reached = Range(inner.clamp(reached.low), inner.clamp(reached.high))
@@ -313,6 +313,9 @@ class Guard:
         reach = self._reached.get(minute, Range(one.value, one.value)).to(one.value)
         if is_sure:
             self._reached = _keep(self._reached, minute, reach)
+            if minute_of(one.since) == minute:  # else it may have been traded in the minute before
+                inside = self._traded.get(minute, Range(one.value, one.value)).to(one.value)
+                self._traded = _keep(self._traded, minute, inside)
         if one.at >= self._priced_at:
             self._price, self._priced_at = one.value, one.at
         self._bear_out(minute, reach)
@@ -333,7 +336,7 @@ class Guard:
     def _found(self) -> None:
         """Note that something is known to compare with; prints of before that go on vouching for nothing."""
         if not self._is_founded:
-            self._is_founded, self._reached = True, {}
+            self._is_founded, self._reached, self._traded = True, {}, {}
 
     @property
     def _vouching(self) -> Mapping[int, Range]:
