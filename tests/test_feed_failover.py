@@ -255,6 +255,20 @@ async def test_what_begins_while_its_home_is_away_is_at_home_with_who_shows_it(w
     assert set(other.sources.values()) == {"kraken"}
 
 
+async def test_where_nothing_was_judged_yet_who_stands_in_is_at_home(world: World) -> None:
+    """There is no other level: to go back to the first would be a jump that nobody traded."""
+    reader = Reader(ETH, world.minute)
+    await look(world.exchanges, reader)
+    assert (world.exchanges.market.serving(ETH), reader.bars) == (Serving("binance", "binance"), [])
+    world.weather["binance"].trouble = wire.status(451)
+    await world.looks(reader, 200)
+    world.weather["binance"].clear()
+    await world.looks(reader, 600)
+    assert world.exchanges.market.serving(ETH) == Serving("kraken", "kraken")
+    assert set(reader.sources.values()) == {"kraken"}
+    assert not reader.gaps
+
+
 async def test_a_home_is_not_left_because_another_shows_the_same_price(clock: SetClock) -> None:
     async with opened(clock, factors=(1.0, 1.0, 1.0)) as world:
         reader = await seen(world)

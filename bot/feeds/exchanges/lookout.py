@@ -219,7 +219,9 @@ class Lookout:
         for listed, wants in roster.mine.items():
             for want in wants:
                 if self._venues.ratio(self.name, want.key) is None:
-                    if want.close is None:
+                    if want.close is None and not want.source:
+                        self._venues.settle_home(self.name, want.key)
+                    elif want.close is None:
                         self._venues.settle_ratio(self.name, want.key)
                     else:
                         asked[listed] = want

@@ -240,12 +240,16 @@ class Venues:
         turn = self._stand_ins.get(key.instrument)
         if turn is not None and turn.venue == name:
             if abs(ratio - 1) < _SAME and key.instrument not in self._homes:
-                del self._stand_ins[key.instrument]
-                self._homes[key.instrument] = name
-                log.info("at_home", instrument=key.instrument, exchange=name)
+                self.settle_home(name, key)
             else:
                 self._stand_ins[key.instrument] = replace(turn, ratio=ratio)
         return True
+
+    def settle_home(self, name: str, key: MetricKey) -> None:
+        """Keep that a series is at home with one who stood in: nothing was judged at another level."""
+        self._stand_ins.pop(key.instrument, None)
+        self._homes[key.instrument] = name
+        log.info("at_home", instrument=key.instrument, exchange=name)
 
     def is_to_be_tried(self, name: str, key: MetricKey) -> bool:
         """Whether a series that another shows is at home here, so that asking tells when it is well."""
