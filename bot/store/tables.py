@@ -2,8 +2,8 @@
 
 Each table has one writer, so that commands, watch and deliver never overwrite each other: commands own chats,
 levels, alerts, armings, subscriptions, fillings, proposals, audit, bans, quotas and playbooks; watch owns
-partitions, cursors, alert_states and rings. The outbox is written by whoever promises and settled by
-deliver. Those of metrics are in a file of their own.
+partitions, cursors, alert_states and rings; what came after a ring is written by afterwards. The outbox is
+written by whoever promises and settled by deliver. Those of metrics are in a file of their own.
 
 Instants are epoch seconds in UTC. Names that people type are unique by their ``key``, the name casefolded.
 """
@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from bot.store import (  # noqa: F401 - they are of the same metadata
+    aftermath_table,
     agenda_table,
     broadcast_table,
     handout_table,
@@ -338,6 +339,7 @@ rings = Table(
     UniqueConstraint("arming_id", "episode", "corrections"),
     sqlite_autoincrement=True,
 )
+Index(None, rings.c.seen_at)
 
 outbox = Table(
     "outbox",
