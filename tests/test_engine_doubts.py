@@ -33,6 +33,21 @@ def test_who_had_rung_for_good_before_is_not_told_of_a_doubt() -> None:
     assert doubted("btc/usdt < 100", minutes(105.0, 99.0, 105.0, 105.0), 90, START + 3 * MINUTE) == ()
 
 
+def test_an_early_ring_that_its_own_minute_bore_out_hides_no_doubt_of_the_next() -> None:
+    partition = Partition()
+    partition.add(1, life_of("btc/usdt < 100 repeat cooldown 0m", 105), None)
+    early = Print(BTC, 99.0, START + 80)
+    partition.observe(Batch("binance", START + 80, (Bars(BTC, tuple(minutes(105.0))),), prints=(early,)))
+    plan = partition.plan()
+    assert [transition.at for _, transition in plan.told] == [START + 80]
+    partition.apply(plan)
+    doubt = Doubt(BTC, 90, START + 2 * MINUTE, "binance", "kraken shows 105")
+    final = Bar(START + MINUTE, 105.0, 105.0, 99.0, 105.0)
+    clipped = Bar(START + 2 * MINUTE, 105.0, 105.0, 104.0, 105.0)
+    partition.observe(Batch("binance", clipped.end, (Bars(BTC, (final, clipped)),), doubts=(doubt,)))
+    assert [armings for _, armings in partition.plan().doubted] == [(1,)]
+
+
 def test_a_doubt_within_the_minute_of_the_making_is_told() -> None:
     assert doubted("btc/usdt < 100", minutes(105.0, 105.0), 90, START) == (1,)
 
