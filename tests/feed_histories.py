@@ -37,6 +37,10 @@ SENTINELS = ("btc/usdt", "btc/usd")
 _PAST = 5400
 _HOUR = 3600
 _FINEST = 0.01
+_CLOCK_ERROR = 1.0
+"""How far an exchange's clock is known, in seconds: its answers name whole ones.
+
+A print without a time of its own that is seen that close to the end of a minute may be of the next."""
 _SAME_LEVEL = 0.001
 """How far two levels may lie apart, as a logarithm, beside what a price moves after its last print."""
 
@@ -459,11 +463,12 @@ class History:
         Who stands in since then shows his own last price first, as far from the home's as the two just are.
         """
         booked = max(alert.asked - self.lag, alert.first)
+        end = alert.first + MINUTE
+        is_edge = any(one == key and end - _CLOCK_ERROR <= at < end for one, at in self._prints)
+        over = _CLOCK_ERROR if is_edge else 0.0
         shown = {(source, ratio) for source, ratio, _ in self._shown[key, alert.first]}
         return tuple(
-            scaled(
-                walk.after(booked, price / ratio, shows_last=source != (key.venue or self.names[0])), ratio
-            )
+            scaled(walk.after(booked, price / ratio, source != (key.venue or self.names[0]), over), ratio)
             for source, ratio in shown
             for walk in (self.paths[source].walks[key.instrument],)
         )

@@ -91,14 +91,16 @@ class Walk:
             row = row[:_GARBAGE] + row[_GARBAGE + 1 :]
         return Bar(minute, row[0], max(row), min(row), row[-1])
 
-    def after(self, at: float, price: float, shows_last: bool = False) -> Bar:
+    def after(self, at: float, price: float, shows_last: bool = False, over: float = 0.0) -> Bar:
         """Give what was traded in a minute after an instant of it, at which the price was this.
 
-        Who comes in only then ``shows_last`` what was traded there last before.
+        Who comes in only then ``shows_last`` what was traded there last before. What was traded in the first
+        ``over`` seconds of the next minute is taken for this one's.
         """
         minute = minute_of(at)
         first = bisect_right(self.offsets, at - minute) - shows_last
-        row = [price, *self._rows[self._place(minute)][max(0, first) :]]
+        following = self._rows[self._place(minute) + 1][: bisect_right(self.offsets, over)]
+        row = [price, *self._rows[self._place(minute)][max(0, first) :], *following]
         return Bar(minute, price, max(row), min(row), row[-1])
 
     def whole(self, minute: int) -> Bar:
