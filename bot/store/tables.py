@@ -1,9 +1,9 @@
 """The tables: what is remembered, and under which name.
 
 Each table has one writer, so that commands, watch and deliver never overwrite each other: commands own chats,
-levels, alerts, armings, subscriptions, fillings, proposals, audit, bans, quotas and playbooks; watch owns
-partitions, cursors, alert_states and rings; what came after a ring is written by afterwards. The outbox is
-written by whoever promises and settled by deliver. Those of metrics are in a file of their own.
+levels, alerts, armings, subscriptions, fillings, proposals, links, audit, bans, quotas and playbooks; watch
+owns partitions, cursors, alert_states and rings; what came after a ring is written by afterwards. The outbox
+is written by whoever promises and settled by deliver. Those of metrics are in a file of their own.
 
 Instants are epoch seconds in UTC. Names that people type are unique by their ``key``, the name casefolded.
 """
@@ -32,6 +32,7 @@ from bot.store import (  # noqa: F401 - they are of the same metadata
     agenda_table,
     broadcast_table,
     handout_table,
+    link_table,
     metric_tables,
 )
 from bot.store.metadata import Document, Id, metadata
