@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,36 +13,47 @@ from bot.engine.past import Past
 from bot.metrics import MINUTE
 from bot.rules import parse
 from tests.benchmarks import __main__ as program
-from tests.benchmarks.rows import BTC, HOUR, INDICATORS, ORDINARY, PRICE, Row, Sizes, memory, rows, walk
+from tests.benchmarks.row import Row, side_by_side
+from tests.benchmarks.rows import TABLE, Measure, chosen
+from tests.benchmarks.rules import BTC, HOUR, INDICATORS, ORDINARY, PRICE, memory, walk
 
-SMALL = Sizes(
-    parses=3,
-    minutes=40_000,
-    rules=60,
-    hours=240,
-    rings=1,
-    followers=50,
-    platforms=("Telegram",),
-    typists=2,
-    rounds=1,
-    markets=10,
-    seconds=0.4,
-    kept_markets=5,
-    kept_hours=4,
-    kept_minutes=60,
-)
+SMALL: dict[str, dict[str, object]] = {
+    "reading": {"count": 3},
+    "backtest of a price": {"minutes": 40_000},
+    "backtest of indicators": {"minutes": 40_000},
+    "backtest of many": {"count": 60, "hours": 240},
+    "memory of a backtest": {"count": 6, "hours": 2880},
+    "level moved": {"followers": 50},
+    "ring latency by stream": {"rings": 1},
+    "typing on Discord": {"people": 1, "rounds": 1},
+    "typing on Telegram": {"people": 2, "rounds": 1},
+    "loop lag": {"markets": 10, "seconds": 0.4},
+    "memory kept by day": {"markets": 5, "hours": 4, "minutes": 60},
+}
+"""How little of each row is enough to see that it measures; a goal may well be missed with so little."""
+
+RINGS = {"backtest of a price", "backtest of many", "ring latency by stream"}
+"""In which rows something must ring, else nothing was measured."""
 
 
-def test_every_goal_of_speed_has_its_row() -> None:
-    found = list(rows(SMALL))
-    assert [row.goal for row in found] == [0.5, 5.0, 15.0, 60.0, 1.25, 2.0, 1.0, 1.0, 6.0, 50.0, 1.1]
+@pytest.mark.parametrize("line", TABLE, ids=lambda line: line.title)
+def test_every_row_can_be_measured(line: Measure) -> None:
+    found = line(**SMALL[line.title])
+    assert found
     for row in found:
         assert row.figure > 0
         assert row.baseline > 0
+        assert row.goal > 0
         assert row.ratio == row.figure / row.baseline
-    by_name = {row.name.split(" (")[0]: row for row in found}
-    assert by_name["40,000 minutes through a price rule"].rings > 0
-    assert by_name["240 hours through 60 rules"].rings > 0
+        assert row.rings > 0 or line.title not in RINGS
+
+
+def test_rows_are_chosen_by_a_word_of_their_subject_or_title() -> None:
+    assert chosen([]) == list(TABLE)
+    assert {one.title for one in chosen(["telegram"])} >= {"typing on Telegram"}
+    assert "typing on Discord" not in {one.title for one in chosen(["telegram"])}
+    assert {one.subject for one in chosen(["STORE", "feeds"])} == {"store", "feeds"}
+    assert len({one.title for one in TABLE}) == len(TABLE)
 
 
 def test_what_is_measured_are_the_rules_that_are_named() -> None:
@@ -57,7 +70,8 @@ def test_the_walk_is_the_same_each_time_and_rings_both_rules() -> None:
 
 
 def test_memory_does_not_grow_with_the_hours() -> None:
-    assert memory(20, 6000).ratio < 1.25
+    [row] = memory(20, 6000)
+    assert row.ratio < 1.25
 
 
 def test_a_goal_bounds_the_figure_or_the_ratio() -> None:
@@ -65,19 +79,63 @@ def test_a_goal_bounds_the_figure_or_the_ratio() -> None:
     assert not Row("a", 2.1, 1.0, 2.0).reached
     assert Row("a", 20.0, 10.0, 2.0, is_of_ratio=True).reached
     assert not Row("a", 21.0, 10.0, 2.0, is_of_ratio=True).reached
+    assert [Row("a", 1.0, 1.0, goal, is_of_ratio=True).bound for goal in (1.3, 1 / 200)] == [
+        "1.3 times",
+        "1/200",
+    ]
+
+
+def test_two_things_are_timed_in_turn() -> None:
+    order: list[str] = []
+    side_by_side(lambda: order.append("it"), lambda: order.append("baseline"), 2)
+    assert order == ["it", "baseline"] * 2
+
+
+def _two() -> Iterator[Row]:
+    yield Row("a (s)", 2.0, 1.0, 3.0)
+    yield Row("b (MB)", 4.0, 1.0, 3.0, is_of_ratio=True)
+
+
+def _process() -> Iterator[Row]:
+    yield Row("process", os.getpid(), 1.0, 1.0)
+
+
+def _none() -> Iterator[Row]:
+    raise ValueError("no such market")
 
 
 @pytest.mark.parametrize("words", [["--json"], []])
 def test_rows_are_printed_for_programs_and_for_people(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
-    made = [Row("a (s)", 2.0, 1.0, 3.0), Row("b (MB)", 4.0, 1.0, 3.0, is_of_ratio=True)]
-    monkeypatch.setattr(program, "rows", lambda sizes: iter(made))
-    monkeypatch.setattr("sys.argv", ["benchmarks", *words])
-    program.main()
+    monkeypatch.setattr(program, "chosen", lambda words: [Measure("it", "two", _two)])
+    monkeypatch.setattr(program, "measured", Measure.__call__)
+    assert program.main(words) == 0
     lines = capsys.readouterr().out.splitlines()
     if words:
-        assert [json.loads(line) for line in lines] == [row.facts() for row in made]
+        assert [json.loads(line) for line in lines] == [row.facts() for row in _two()]
         assert list(json.loads(lines[0])) == ["name", "figure", "baseline", "ratio", "goal", "reached"]
     else:
         assert [line.rpartition(" ")[2] for line in lines[1:]] == ["reached", "MISSED"]
+
+
+def test_each_row_is_measured_in_a_process_of_its_own() -> None:
+    [row] = program.measured(Measure("it", "process", _process))
+    assert row.figure != os.getpid()
+
+
+def test_a_row_that_cannot_be_measured_is_named_and_the_others_are_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [Measure("it", "none", _none), Measure("it", "two", _two)]
+    monkeypatch.setattr(program, "chosen", lambda words: lines)
+    monkeypatch.setattr(program, "measured", Measure.__call__)
+    assert program.main(["--json"]) == 1
+    told = capsys.readouterr()
+    assert len(told.out.splitlines()) == 2
+    assert "it: none: not measured: ValueError('no such market')" in told.err
+
+
+def test_a_word_that_names_no_row_is_answered_with_the_names(capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["nothing-like-it"]) == 1
+    assert "  chats: typing on Telegram" in capsys.readouterr().err
