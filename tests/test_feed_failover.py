@@ -363,6 +363,14 @@ def test_a_jump_that_one_knows_is_not_taken_for_how_far_exchanges_differ(
     assert contemporary(100.0, (len(closes) + late) * MINUTE, bars) == chosen
 
 
+def test_what_a_minute_opened_with_is_compared_with_how_it_opened_elsewhere() -> None:
+    bars = [
+        Bar(at * MINUTE, price, price, price, price, 1.0) for at, price in enumerate((105.0, 104.9, 100.2))
+    ]
+    assert contemporary(100.0, 2 * MINUTE, bars) == 100.2
+    assert contemporary(104.0, 2 * MINUTE, bars) == 104.9
+
+
 async def test_nothing_is_shown_at_a_level_that_is_not_measured(world: World) -> None:
     reader = await seen(world)
     world.weather["binance"].trouble = wire.status(503)

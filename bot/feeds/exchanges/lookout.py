@@ -227,7 +227,8 @@ class Lookout:
                         asked[listed] = want
         if not asked:
             return blind
-        found, faults = await self._pursuit.before({listed: want.since for listed, want in asked.items()})
+        ends = {listed: want.since + MINUTE for listed, want in asked.items()}
+        found, faults = await self._pursuit.before(ends)
         for listed, want in asked.items():
             bars, fault = found.get(listed, ()), faults.get(listed)
             own = contemporary(want.close, want.since, bars) if want.close and bars else None

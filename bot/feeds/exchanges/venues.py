@@ -322,12 +322,15 @@ class Venues:
 
 
 def contemporary(judged: float, instant: int, bars: Sequence[Bar]) -> float | None:
-    """Choose which of an exchange's own last prices before an instant the one judged then is compared with.
+    """Choose which of an exchange's own prices around an instant the one judged last before it is compared with.
 
-    It is the newest. Where that lies further away than exchanges differ, a jump lies between that one of them
-    does not know of: the judged price because nobody bore it out, and is compared with the newest one of
-    before; or the exchange, whose last bars are missing: ``None``, until they are there.
+    It is the newest close. Where that lies further away than exchanges differ, a jump lies between that one of
+    them does not know of: the judged price because nobody bore it out, and is compared with the newest one of
+    before; or because it is how the minute of the instant opened, and is compared with that; or the exchange,
+    whose last bars are missing: ``None``, until they are there.
     """
-    near = (bar.close for bar in reversed(bars) if abs(ln(judged / bar.close)) <= LEAST_BOUND)
-    is_whole = bars[-1].end == instant and bars[-1].volume > 0
-    return next(near, bars[-1].close if is_whole else None)
+    before = [bar for bar in bars if bar.end <= instant]
+    candidates = [bar.close for bar in reversed(before)] + [bar.open for bar in bars if bar.at == instant]
+    near = (price for price in candidates if abs(ln(judged / price)) <= LEAST_BOUND)
+    is_whole = bool(before) and before[-1].end == instant and before[-1].volume > 0
+    return next(near, before[-1].close if is_whole else None)
