@@ -447,15 +447,17 @@ class History:
 
     def _minute(self, key: MetricKey, at: int) -> Minute:
         """Give a minute as each who may be in force showed it."""
-        found: list[Bar] = []
-        is_gone = False
-        for source, ratio, was_gone in self._shown.get((key, at), []):
-            home = self.paths[source].walks[key.instrument]
-            found += [scaled(bar, ratio) for bar in self._bars(home, at, bool(key.venue))]
-            is_gone = is_gone or was_gone
-        if not found:
+        shown = self._shown.get((key, at), [])
+        if not shown:
             raise AssertionError(f"nobody passed {key} at {at}")
-        return Minute(at, tuple(dict.fromkeys(found)), is_gone)
+        gone = [was_gone for *_, was_gone in shown]
+        bars = [
+            scaled(bar, ratio)
+            for source, ratio, was_gone in shown
+            if all(gone) or not was_gone
+            for bar in self._bars(self.paths[source].walks[key.instrument], at, bool(key.venue))
+        ]
+        return Minute(at, tuple(dict.fromkeys(bars)), all(gone), any(gone) and not all(gone))
 
     def _later(self, key: MetricKey, alert: Alert, price: float) -> tuple[Bar, ...]:
         """Give what each who may be in force showed of an alert's first minute after it was made.

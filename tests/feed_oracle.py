@@ -54,7 +54,8 @@ class Alert:
 class Minute:
     """One minute of a series as the one in force showed it: each bar that it may be seen as.
 
-    The first bar is the true one. ``is_gone`` says that it was passed unread. ``later`` is what was traded
+    The first bar is the true one. ``is_gone`` says that it was passed unread, ``may_be_gone`` that it was so at
+    first or at last, before or after a restart at which it was read. ``later`` is what was traded
     after the making of an alert in its first minute: who happened to see it may ring by a print, though the
     whole minute cannot show it. It does nothing else: whoever did not ring knows of the whole minute alone.
     """
@@ -62,6 +63,7 @@ class Minute:
     at: int
     bars: tuple[Bar, ...]
     is_gone: bool = False
+    may_be_gone: bool = False
     later: tuple[Bar, ...] = ()
 
 
@@ -117,11 +119,11 @@ def compare(alert: Alert, minutes: Sequence[Minute], told: Told, into: Findings)
         bars = [*map(alert.clipped, minute.bars), *(minute.later if is_printed else ())]
         true, *others = [[_after(alert, one, bar, instant) for one in standings] for bar in bars]
         is_due = all(rings_now for rings_now, _ in true)
+        is_told = any(since <= minute.at < until for since, until in told.reaches)
         if minute.is_gone:
             if rang:
                 into.false.append(_story(alert, minute, "rang in a minute that nobody read"))
                 return minute.at
-            is_told = any(since <= minute.at < until for since, until in told.reaches)
             if is_due and not is_told:
                 into.missed.append(_story(alert, minute, "touched in a minute that is gone, and not told"))
                 return minute.at
@@ -130,6 +132,10 @@ def compare(alert: Alert, minutes: Sequence[Minute], told: Told, into: Findings)
         fitting = {
             after for outcomes in (true, *others) for rings_now, after in outcomes if rings_now == rang
         }
+        if minute.may_be_gone and not rang and (is_told or not is_due):
+            standings |= fitting
+            into.in_reach += is_due
+            continue
         if not fitting:
             if rang:
                 into.false.append(_story(alert, minute, "rang"))
