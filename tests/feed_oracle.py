@@ -54,10 +54,10 @@ class Alert:
 class Minute:
     """One minute of a series as the one in force showed it: each bar that it may be seen as.
 
-    The first bar is the true one. ``is_gone`` says that it was passed unread, ``may_be_gone`` that it was so at
-    first or at last, before or after a restart at which it was read. ``later`` is what was traded
-    after the making of an alert in its first minute: who happened to see it may ring by a print, though the
-    whole minute cannot show it. It does nothing else: whoever did not ring knows of the whole minute alone.
+    The first bar is the true one. ``is_gone`` says that it was passed unread, ``may_be_gone`` that it was so
+    on one side of a restart, on whose other side it was read. ``later`` is what was traded after the making
+    of an alert in its first minute: who happened to see it may ring by a print, though the whole minute
+    cannot show it. It does nothing else: whoever did not ring knows of the whole minute alone.
     """
 
     at: int

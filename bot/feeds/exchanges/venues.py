@@ -322,12 +322,12 @@ class Venues:
 
 
 def contemporary(judged: float, instant: int, bars: Sequence[Bar]) -> float | None:
-    """Choose which of an exchange's own prices around an instant the one judged last before it is compared with.
+    """Choose which of an exchange's own prices around an instant the one judged then is compared with.
 
-    It is the newest close. Where that lies further away than exchanges differ, a jump lies between that one of
-    them does not know of: the judged price because nobody bore it out, and is compared with the newest one of
-    before; or because it is how the minute of the instant opened, and is compared with that; or the exchange,
-    whose last bars are missing: ``None``, until they are there.
+    It is the newest close. Where that lies further away than exchanges differ, a jump lies between that
+    one of them does not know of: the judged price because nobody bore it out, and is compared with the
+    newest one of before; or because it is how the minute of the instant opened, and is compared with that;
+    or the exchange, whose last bars are missing: ``None``, until they are there.
     """
     before = [bar for bar in bars if bar.end <= instant]
     candidates = [bar.close for bar in reversed(before)] + [bar.open for bar in bars if bar.at == instant]
