@@ -42,7 +42,7 @@ from bot.house import House
 from bot.illustrate import Illustrator
 from bot.metrics import Batch, minute_of
 from bot.pacing import Pacer
-from bot.ports import Chat, Choice, Clock, Desk, Notebook, Replies, UnknownInstrument
+from bot.ports import Chat, Clock, Desk, Notebook, Replies, UnknownInstrument
 from bot.ports.places import Place
 from bot.rules import instruments
 from bot.rules.tree import Rule
@@ -286,9 +286,11 @@ def build_chats(settings: Settings, clock: Clock, studio: Studio | None = None) 
     studio = studio or Studio()
     if settings.telegram_token:
         from bot.chats.telegram import TelegramChat
+        from bot.chats.telegram_menu import Menu
 
         roots: dict[str, Any] = {"root": settings.telegram_api} if settings.telegram_api else {}
-        menu = [(command.name, command.summary, command.is_for_admins) for command in COMMANDS]
+        operators = [person for platform, person in settings.admins if platform == TelegramChat.platform]
+        menu = Menu(COMMANDS, read_languages(), operators)
         token, url = settings.telegram_token.get_secret_value(), settings.telegram_webhook
         webhook = (url, settings.telegram_secret) if url else None
         chats.append(TelegramChat(token, clock, menu=menu, studio=studio, webhook=webhook, **roots))
@@ -377,10 +379,7 @@ def _waking(desk: Desk, wake: Callable[[], None]) -> Desk:
             yield reply
         wake()
 
-    async def complete(caller: Caller, command: str, option: str, prefix: str) -> list[Choice]:
-        return await desk.complete(caller, command, option, prefix)
-
-    return Desk(dispatch, complete)
+    return replace(desk, dispatch=dispatch)
 
 
 def _holder() -> str:

@@ -41,6 +41,9 @@ class Stage(Protocol):
 
     async def say(self, place: str, who: str, text: str) -> None: ...
 
+    async def post(self, place: str, who: str, words: str) -> None:
+        """Post there what the bot gives somebody who types these words to it."""
+
     async def press(self, place: str, who: str, label: str) -> None: ...
 
     def appoint(self, who: str, is_admin: bool) -> None: ...
@@ -53,6 +56,7 @@ class TelegramStage:
 
     def __post_init__(self) -> None:
         self.ids = {name: 1001 + place for place, name in enumerate(self.people)}
+        self.server.me["supports_inline_queries"] = True
         admins = [self.ids[name] for name, role in self.people.items() if role == "admin"]
         self.group = self.server.group(GROUP, admins=[1, *admins])
         for name, person in self.ids.items():
@@ -83,6 +87,9 @@ class TelegramStage:
 
     async def press(self, place: str, who: str, label: str) -> None:
         await self.server.press(self._chat(place), self.ids[who], label)
+
+    async def post(self, place: str, who: str, words: str) -> None:
+        await self.server.inquire(self.ids[who], words, name=who, chat=self._chat(place))
 
     def appoint(self, who: str, is_admin: bool) -> None:
         if is_admin:
@@ -144,6 +151,9 @@ class DiscordStage:
     async def press(self, place: str, who: str, label: str) -> None:
         await self.server.press(self._channel(place), self.ids[who], label)
 
+    async def post(self, place: str, who: str, words: str) -> None:
+        raise AssertionError("on Discord nothing is posted by typing to a bot")
+
     def appoint(self, who: str, is_admin: bool) -> None:
         self.server.appoint(self.ids[who], self.role, is_admin)
 
@@ -190,6 +200,9 @@ class ConsoleStage:
 
     async def press(self, place: str, who: str, label: str) -> None:
         raise AssertionError("nothing is pressed at a console")
+
+    async def post(self, place: str, who: str, words: str) -> None:
+        raise AssertionError("a console is the only chat there is")
 
     def appoint(self, who: str, is_admin: bool) -> None:
         raise AssertionError("nobody is appointed at a console")

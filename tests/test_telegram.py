@@ -67,7 +67,6 @@ ANN = 1001
 BEN = 1002
 GROUP = -1001234567890
 CHANNEL = -1009876543210
-MENU = [("alert", "Write an alert", False), ("price", "Show a price", False), ("level", "Set a level", True)]
 
 
 # --- the schema ---------------------------------------------------------------------------------------------
@@ -386,7 +385,7 @@ async def test_an_update_that_the_library_cannot_read_is_passed_over(
     forget(server, "getUpdates")
 
 
-async def test_only_messages_posts_and_presses_are_asked_for(server: TelegramServer, clock: SetClock) -> None:
+async def test_only_what_is_answered_is_asked_for(server: TelegramServer, clock: SetClock) -> None:
     async with listening(chat_of(server, clock), server):
         await server.say(ANN, ANN, "hello")
         await server.received(ANN, 1)
@@ -394,6 +393,7 @@ async def test_only_messages_posts_and_presses_are_asked_for(server: TelegramSer
         "message",
         "channel_post",
         "callback_query",
+        "inline_query",
     ]
 
 
@@ -835,7 +835,7 @@ async def test_a_chat_id_that_is_none_is_no_exception(server: TelegramServer, cl
     assert lines[0]["log_level"] == "error"
 
 
-# --- administrators and the menu ----------------------------------------------------------------------------
+# --- administrators -----------------------------------------------------------------------------------------
 
 
 async def test_administrators_are_asked_for_once_a_minute(server: TelegramServer, clock: SetClock) -> None:
@@ -862,44 +862,6 @@ async def test_who_cannot_be_asked_about_is_no_administrator(server: TelegramSer
         server.order("getChatMember", RESTART)
         assert not await chat.is_admin(ChatRef("telegram", str(GROUP)), str(ANN))
         assert await chat.is_admin(ChatRef("telegram", str(GROUP)), str(ANN))
-
-
-async def test_the_menu_is_set_only_when_it_changed(server: TelegramServer, clock: SetClock) -> None:
-    for menu, sets, deletes in ((MENU, 3, 0), (MENU, 3, 0), (MENU[1:], 6, 0), ([], 6, 3)):
-        async with listening(chat_of(server, clock, menu=menu), server):
-            await server.say(ANN, ANN, "hello")
-            await server.until(lambda: server.unconfirmed == 0)
-            await server.until(
-                lambda sets=sets, deletes=deletes: (  # type: ignore[misc]
-                    len(server.called("setMyCommands")) == sets
-                    and len(server.called("deleteMyCommands")) == deletes
-                )
-            )
-        if menu is MENU:
-            assert {
-                json.loads(scope)["type"]: [one["command"] for one in commands]
-                for (scope, _), commands in server.commands.items()
-            } == {
-                "default": ["alert", "price", "level"],
-                "all_group_chats": ["alert", "price"],
-                "all_chat_administrators": ["alert", "price", "level"],
-            }
-    assert server.commands == {}
-
-
-async def test_a_menu_that_telegram_refuses_keeps_nobody_from_being_answered(
-    server: TelegramServer, clock: SetClock
-) -> None:
-    with structlog.testing.capture_logs() as lines:
-        server.order("getMyCommands", Trouble("none"))
-        task = asyncio.create_task(chat_of(server, clock, menu=[("Bad Name", "x", False)]).run(Person().desk))
-        await server.say(ANN, ANN, "hello")
-        await server.received(ANN, 1)
-        await server.until(lambda: bool(server.called("setMyCommands")))
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-    assert "telegram menu not set" in [line["event"] for line in lines]
 
 
 # --- trouble with the connection ----------------------------------------------------------------------------
@@ -1090,7 +1052,7 @@ async def test_no_log_line_at_debug_and_no_error_holds_the_token(
     said: list[str] = []
     server.private(ANN)
     with structlog.testing.capture_logs() as lines:
-        chat = chat_of(server, clock, patience=0.3, menu=MENU)
+        chat = chat_of(server, clock, patience=0.3)
         async with listening(chat, server):
             for trouble in (BAD_GATEWAY, HANG, RESET, RESTART, flood(1), bad(f"{server.token}")):
                 server.order("sendMessage", trouble)

@@ -119,7 +119,8 @@ async def test_an_alert_is_armed_by_webhook_and_rings_once_over_repetitions_and_
     [call, *_] = server.called("setWebhook")
     assert call.params["secret_token"] not in server.token
     assert len(call.params["secret_token"]) == 64
-    assert json.loads(call.params["allowed_updates"]) == ["message", "channel_post", "callback_query"]
+    heard = ["message", "channel_post", "callback_query", "inline_query"]
+    assert json.loads(call.params["allowed_updates"]) == heard
     assert not server.called("getUpdates")
 
 

@@ -13,27 +13,18 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 import structlog
-from telegram import (
-    BotCommand,
-    BotCommandScope,
-    BotCommandScopeAllChatAdministrators,
-    BotCommandScopeAllGroupChats,
-    BotCommandScopeDefault,
-    CallbackQuery,
-    Update,
-)
+from telegram import CallbackQuery, Update
 from telegram.constants import ChatMemberStatus
 from telegram.error import InvalidToken, TelegramError
 from telegram.ext import ApplicationBuilder, TypeHandler
 
 from bot.alerts.message import Message, say
-from bot.alerts.people import ChatRef
+from bot.alerts.people import ChatKind, ChatRef
 from bot.chats.lanes import Lanes, Rest
 from bot.chats.studio import Studio
 from bot.chats.telegram_answers import LONGEST_PAUSE, Answer, Answers
@@ -41,6 +32,8 @@ from bot.chats.telegram_buttons import read_press
 from bot.chats.telegram_errors import outcome_of
 from bot.chats.telegram_http import AiohttpRequest
 from bot.chats.telegram_inbox import Said, read
+from bot.chats.telegram_inquiries import Inquiries
+from bot.chats.telegram_menu import Menu, Shopfront
 from bot.chats.telegram_places import find_place
 from bot.chats.telegram_polling import Polling, within
 from bot.chats.telegram_posts import UPLOAD_WITHIN, Posts, link_of, number
@@ -69,11 +62,10 @@ class TelegramChat:
 
     ``webhook`` is the public address at which Telegram delivers, and the secret that it shows there; whoever
     serves that address hands what comes to ``accept``. ``token`` is BotFather's, ``root`` the address of the
-    Bot API. ``menu`` lists the commands for Telegram's menu as (name, summary, is only for a group's
-    administrators). ``patience`` is how many seconds to wait for an answer, ``answer_within`` how many the
-    press of a button waits for its reply, ``studio`` draws the charts. ``doubts`` are how long it looks
-    whether another bot has the same token. ``send`` and ``is_admin`` work while ``run`` runs; before, after
-    and in doubt, ``send`` asks to try later.
+    Bot API. ``menu`` is what Telegram shows of the bot. ``patience`` is how many seconds to wait for an
+    answer, ``answer_within`` how many the press of a button waits for its reply, ``studio`` draws the charts.
+    ``doubts`` are how long it looks whether another bot has the same token. ``send`` and ``is_admin`` work
+    while ``run`` runs; before, after and in doubt, ``send`` asks to try later.
     """
 
     platform = "telegram"
@@ -85,7 +77,7 @@ class TelegramChat:
         clock: Clock,
         *,
         root: str = "https://api.telegram.org",
-        menu: Sequence[tuple[str, str, bool]] = (),
+        menu: Menu = Menu(),  # noqa: B008 - it is a value that nobody can change
         busy: Message = BUSY,
         patience: float = 15.0,
         answer_within: float = 4.0,
@@ -96,7 +88,6 @@ class TelegramChat:
         # The library warns on every 429 unless it may say "retry after" as a timedelta; this is its switch.
         os.environ.setdefault("PTB_TIMEDELTA", "true")
         self._clock = clock
-        self._menu = tuple(menu)
         self._busy = busy
         self._desk: Desk | None = None
         self._lanes = Lanes()
@@ -119,6 +110,8 @@ class TelegramChat:
         bot = self._application.bot
         self._posts = Posts(bot, studio or Studio())
         self._answers = Answers(bot, self._posts, clock)
+        self._shopfront = Shopfront(bot, menu)
+        self._inquiries = Inquiries(bot)
         self._presses = Presses(bot, self._answers, answer_within)
         self._application.add_handler(TypeHandler(Update, self._take))
         self._webhook = Webhook(self._application, clock, *webhook, doubts) if webhook else None
@@ -162,7 +155,7 @@ class TelegramChat:
             await self._ear.settle()
             self._is_alone = True
             await self._ear.begin()
-            await self._publish_menu()
+            await self._shopfront.dress()
             log.info("telegram listens", bot=self._application.bot.username)
             await self._ear.stay()
         except InvalidToken:
@@ -179,30 +172,13 @@ class TelegramChat:
             await self._application.shutdown()
             await self._application.bot.shutdown()
 
-    async def _publish_menu(self) -> None:
-        """Set Telegram's menu where it is not what it should be; the bot is as good without it."""
-        everything = [BotCommand(name, summary[:256]) for name, summary, _ in self._menu]
-        unbound = [BotCommand(name, summary[:256]) for name, summary, is_bound in self._menu if not is_bound]
-        scopes: list[tuple[BotCommandScope, list[BotCommand]]] = [
-            (BotCommandScopeDefault(), everything),
-            (BotCommandScopeAllGroupChats(), unbound),
-            (BotCommandScopeAllChatAdministrators(), everything),
-        ]
-        bot = self._application.bot
-        try:
-            for scope, wanted in scopes:
-                if list(await bot.get_my_commands(scope)) == wanted:
-                    continue
-                if wanted:
-                    await bot.set_my_commands(wanted, scope)
-                else:
-                    await bot.delete_my_commands(scope)
-        except TelegramError as error:
-            log.warning("telegram menu not set", reason=str(error))
-
     async def _take(self, update: Update, _context: Any) -> None:
         if update.callback_query is not None:
             await self._take_press(update.callback_query)
+            return
+        if update.inline_query is not None:
+            assert self._desk is not None  # noqa: S101 - updates come while run has a desk
+            await self._inquiries.take(update.inline_query, self._lanes, self._desk)
             return
         said = read(update, self._application.bot.username)
         if said is None:
@@ -244,6 +220,8 @@ class TelegramChat:
     async def _answer_further(self, answer: Answer, replies: Replies) -> None:
         async for message in replies:
             await self._answers.show(answer, message)
+        if answer.said.caller.kind is ChatKind.PRIVATE:
+            await self._shopfront.greet(answer.said.caller.person)
 
     # --- pushing --------------------------------------------------------------------------------------------
 

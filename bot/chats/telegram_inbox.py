@@ -7,7 +7,7 @@ can post there. The name of this bot is taken off: ``/alert@tocsin_bot btc < 100
 
 What is ignored by design: captions, pictures and everything else without a text; edits, since a command that
 was carried out is not carried out again; posts of a channel where they are copied into its discussion group;
-what other bots say; other talk in groups.
+what other bots say; what somebody posts that this bot gave them (``@bot btc``); other talk in groups.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ def read(update: Update, username: str) -> Said | None:
     """Read what a person says to the bot called ``username``; ``None`` for what is ignored by design."""
     post = update.message or update.channel_post
     if post is None or not post.text or post.is_automatic_forward:
+        return None
+    if post.via_bot is not None and (post.via_bot.username or "").lower() == username.lower():
         return None
     caller = _caller(post)
     if caller is None:

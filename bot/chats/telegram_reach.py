@@ -12,7 +12,7 @@ from telegram.error import Conflict, InvalidToken, TelegramError
 from bot.chats.telegram_errors import pause_before
 from bot.ports import Clock
 
-HEARD: Final = (Update.MESSAGE, Update.CHANNEL_POST, Update.CALLBACK_QUERY)
+HEARD: Final = (Update.MESSAGE, Update.CHANNEL_POST, Update.CALLBACK_QUERY, Update.INLINE_QUERY)
 """The kinds of updates that are asked for."""
 
 RIVAL: Final = "another program listens with the same token"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.alerts.chart import Line, PriceChart, Theme
+from bot.alerts.chart import Line, Theme
 from bot.alerts.message import Message
 from bot.alerts.sentences import instrument_name
 from bot.alerts.sketches import MOST_LEVELS, levels_of, sketch
@@ -78,11 +78,12 @@ async def _prices(request: Request, words: list[str], theme: Theme) -> Message:
     title = tr("{name} {price}, up {share} in {time}.", **arguments)
     if change < 0:
         title = tr("{name} {price}, down {share} in {time}.", **arguments)
-    return Message(title=title, chart=replace(chart, levels=await _levels(request, key, chart)))
+    levels = (await levels_near(request, key, last.close))[:MOST_LEVELS]
+    return Message(title=title, chart=replace(chart, levels=levels))
 
 
-async def _levels(request: Request, key: MetricKey, chart: PriceChart) -> tuple[Line, ...]:
-    """Give the levels of this chat's alerts on an instrument, the nearest to its price."""
+async def levels_near(request: Request, key: MetricKey, price: float) -> tuple[Line, ...]:
+    """Give the levels of this chat's alerts on an instrument, the nearest to a price first."""
     lines: dict[float, Line] = {}
     for one in await request.office.register.subscriptions(request.chat):
         try:
@@ -94,5 +95,4 @@ async def _levels(request: Request, key: MetricKey, chart: PriceChart) -> tuple[
                 for level in levels_of(rule.condition, instrument):
                     line = Line(float(level), request.tr.number(level), one.alert.label)
                     lines.setdefault(line.price, line)
-    price = chart.bars[-1].close
-    return tuple(sorted(lines.values(), key=lambda line: abs(line.price - price))[:MOST_LEVELS])
+    return tuple(sorted(lines.values(), key=lambda line: abs(line.price - price)))

@@ -19,13 +19,14 @@ from bot.alerts.translator import ENGLISH
 from bot.commands import plain
 from bot.commands.complete import complete
 from bot.commands.gate import Shut
+from bot.commands.inquiries import inquire
 from bot.commands.manual import page, unknown, who_may
 from bot.commands.offering import put_right_in
 from bot.commands.reading import label_of
 from bot.commands.request import Office, Refusal, Request
 from bot.commands.table import Command, Kind
 from bot.commands.verbs import COMMANDS
-from bot.ports import Already, Beyond, Choice, Desk, Replies, StoreTrouble
+from bot.ports import Already, Beyond, Card, Choice, Desk, Replies, StoreTrouble
 from bot.rules import read_number
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,10 @@ def make_desk(office: Office) -> Desk:
     async def suggest(caller: Caller, command: str, option: str, prefix: str) -> list[Choice]:
         return await complete(office, caller, command, option, prefix)
 
-    return Desk(answer, suggest)
+    async def offer(caller: Caller, words: str) -> list[Card]:
+        return await inquire(office, caller, words)
+
+    return Desk(answer, suggest, inquire=offer)
 
 
 async def dispatch(office: Office, caller: Caller, words: str) -> AsyncIterator[Message]:

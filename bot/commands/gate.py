@@ -25,6 +25,7 @@ _MINUTE = 60.0
 _SECONDS_OF_SILENCE = 60.0
 _SECONDS_OF_PATIENCE = 3600.0
 _MOST_KEPT = 10_000
+_QUESTIONS = 4
 _MOST_NAMED = 5
 
 Key = tuple[Whose, str, str]
@@ -101,6 +102,20 @@ class Gate:
         if self._is_operator(caller):
             return True
         return self._is_allowed(caller) and _ban_on(caller, await self.bounds(), now) is None
+
+    async def lets_ask(self, caller: Caller, now: float) -> bool:
+        """Ask whether what a caller is just typing may be answered; it counts apart from what they say.
+
+        One word typed is several questions, so that there may be several times as many of them.
+        """
+        if self._is_operator(caller):
+            return True
+        most = _QUESTIONS * (await self.bounds()).most(Thing.COMMANDS, Whose.PERSON)
+        bucket = self._bucket((Whose.PERSON, f"{caller.chat.platform}, typing", caller.person), most)
+        if bucket.ready_at(now) > now or not await self.is_open(caller, now):
+            return False
+        bucket.take(now)
+        return True
 
     def _is_operator(self, caller: Caller) -> bool:
         return (caller.chat.platform, caller.person) in self._operators

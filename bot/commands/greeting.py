@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
+from bot.alerts.handouts import read_out
 from bot.alerts.message import LABEL, Message, sound
 from bot.alerts.people import ChatKind
+from bot.alerts.sentences import instrument_name
 from bot.commands import handing
 from bot.commands.clocks import language_buttons, settings_button
 from bot.commands.offering import arming, outlook
-from bot.commands.reading import Prepared, prepare
+from bot.commands.reading import Prepared, prepare, read_instrument
 from bot.commands.request import Refusal, Request
 from bot.commands.zones import shown
 from bot.metrics import MetricKey
@@ -27,6 +29,7 @@ _METRICS = (
 """Rules on metrics that newcomers understand, each with what must be had here for it."""
 
 _BELOW = Decimal("0.95")
+_ABOVE = Decimal("1.05")
 
 
 async def start(request: Request) -> Replies:
@@ -34,7 +37,7 @@ async def start(request: Request) -> Replies:
     stale: tuple[str, ...] = ()
     if token := request.given("link"):
         try:
-            yield await handing.receive(request, token)
+            yield await _received(request, token)
             return
         except Refusal as refusal:
             stale = refusal.message.lines
@@ -59,24 +62,49 @@ async def start(request: Request) -> Replies:
     )
 
 
+async def _received(request: Request, token: str) -> Message:
+    """Show what a link brought: an alert, or alerts on the instrument that it names. Raises Refusal."""
+    instrument = read_instrument(request, read_out(token))
+    if instrument is None:
+        return await handing.receive(request, token)
+    tr, name = request.tr, str(instrument)
+    lines, rows = [], []
+    async for prepared in _of_instrument(request, name, _MOST):
+        lines.append(f"• {outlook(prepared, request)}")
+        rows.append((await arming(request, prepared.rule, str(prepared.rule)[:LABEL]),))
+    if not rows:
+        raise Refusal(tr("No exchange that I watch lists {name}.", name=instrument_name(instrument, tr)))
+    how = tr("Write what you want to hear of: {line}", line=f"{name} < ...")
+    return Message(lines=(how, tr("Or press one of these to arm it:"), *lines), buttons=sound(tuple(rows)))
+
+
 async def _examples(request: Request) -> AsyncIterator[Prepared]:
     """Give some alerts that this deployment can watch."""
     names = [*_FAVOURITES, *await request.office.market.instruments("", _MOST)]
     left = _MOST
-    async for prepared in _armable(request, [f"{name} moves 5% in 1h" for name in names], 1):
-        yield prepared
-        left -= 1
-        [key] = prepared.keys
-        [name] = instruments(prepared.rule)
-        if price := prepared.price(key):
-            level = _round(Decimal(str(price)) * _BELOW)
-            async for further in _armable(request, [f"{name} < {level}"], 1):
-                yield further
-                left -= 1
+    for name in names:
+        async for prepared in _of_instrument(request, name, 2):
+            yield prepared
+            left -= 1
+        if left < _MOST:
+            break
     offered = [rule for metric, of, rule in _METRICS if _is_offered(metric, of, request)]
     others = [f"{name} moves 10% in 24h" for name in (*names[1:], *names[:1])]
     async for prepared in _armable(request, [*offered, *others], left):
         yield prepared
+
+
+async def _of_instrument(request: Request, name: str, most: int) -> AsyncIterator[Prepared]:
+    """Give alerts on an instrument: that it moves, that it falls below a level, and that it rises."""
+    async for prepared in _armable(request, [f"{name} moves 5% in 1h"], 1):
+        yield prepared
+        [key] = prepared.keys
+        [named] = instruments(prepared.rule)
+        if price := prepared.price(key):
+            exact = Decimal(str(price))
+            rules = [f"{named} < {_round(exact * _BELOW)}", f"{named} > {_round(exact * _ABOVE)}"]
+            async for further in _armable(request, rules, most - 1):
+                yield further
 
 
 async def _armable(request: Request, rules: list[str], most: int) -> AsyncIterator[Prepared]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from bot.alerts.handouts import Handout, read_out
 from bot.alerts.message import Button, Message, sound
 from bot.commands.alerts import named, refuse_if_over
 from bot.commands.offering import arming, handout_of, outlook
-from bot.commands.reading import prepare
+from bot.commands.reading import prepare, read_rule
 from bot.commands.request import Refusal, Request
 from bot.ports import Replies
 from bot.rules import fill, parse
+from bot.rules.tree import Rule
 
 _SECONDS = 30 * 86_400.0
 """How long others may copy an alert."""
@@ -16,19 +18,16 @@ _SECONDS = 30 * 86_400.0
 
 async def share(request: Request) -> Replies:
     """Give what copies an alert to whoever wants it."""
-    tr, register = request.tr, request.office.register
+    tr = request.tr
     alert = (await named(request)).subscription.alert
     if alert.is_shared:
         line = f"/subscribe {alert.name}"
         raise Refusal(tr("{label} is published: who wants it says {line}", label=alert.label, line=line))
     rule = parse(alert.rule)
     refuse_if_over(alert, rule, request)
-    # A chat's own levels are its own: whoever copies the alert gets their numbers.
-    levels = (await register.levels(request.chat)).values()
-    rule = fill(rule, {one.name: one.value for one in levels if one.chat is not None}, is_partial=True)
-    until = request.instant + _SECONDS
-    handout = await register.hand_out(request.caller, str(rule), until, request.instant)
-    line, at = f"/start {handout.token}", tr.instant(until, request.now)
+    rule = await handed(request, rule)
+    handout = await hand(request, rule)
+    line, at = f"/start {handout.token}", tr.instant(handout.expires_at, request.now)
     shown = tr("{label}: {rule}", label=alert.label, rule=str(rule))
     asked = tr("It is shown and asked before anything is armed, and can be copied until {at}.", at=at)
     if link := request.office.invitation(request.chat.platform, handout.token):
@@ -40,13 +39,32 @@ async def share(request: Request) -> Replies:
     yield Message(lines=(shown, how, typed, asked), buttons=((button,),))
 
 
+async def handed(request: Request, rule: Rule) -> Rule:
+    """Give a rule as others get it: with the numbers of the chat's own levels, which are its own."""
+    levels = (await request.office.register.levels(request.chat)).values()
+    return fill(rule, {one.name: one.value for one in levels if one.chat is not None}, is_partial=True)
+
+
+async def hand(request: Request, rule: Rule) -> Handout:
+    """Keep a rule for others, under a token."""
+    now = request.instant
+    return await request.office.register.hand_out(request.caller, str(rule), now + _SECONDS, now)
+
+
 async def receive(request: Request, token: str) -> Message:
-    """Show what somebody handed on, and ask whether to arm it here. Raises Refusal."""
-    tr, handout = request.tr, await handout_of(request, token)
-    rule = parse(handout.rule)
+    """Show what somebody handed on, and ask whether to arm it here. Raises Refusal.
+
+    A token that carries the rule in itself was pressed under what somebody posted.
+    """
+    tr = request.tr
+    if text := read_out(token):
+        rule, said = read_rule(request, text).rule, tr("The alert that you pressed:")
+    else:
+        handout = await handout_of(request, token)
+        rule, said = parse(handout.rule), tr("{name} hands you an alert:", name=handout.by)
     prepared = await prepare(request, rule, await request.levels())
     lines = (
-        tr("{name} hands you an alert:", name=handout.by),
+        said,
         outlook(prepared, request),
         tr("Nothing is armed yet: press the button, or send: {line}", line=f"/alert {rule}"),
     )

@@ -42,6 +42,7 @@ from bot.ports.memory import (
 )
 from bot.ports.metrics import Metrics, Offered
 from bot.ports.people import (
+    Card,
     Chat,
     Choice,
     Desk,
@@ -74,6 +75,7 @@ __all__ = [
     "Armer",
     "Beyond",
     "Bounding",
+    "Card",
     "Changes",
     "Chat",
     "ChatGone",

@@ -23,6 +23,27 @@ class Choice:
     value: str
 
 
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Something that a person may post in any chat, the bot in it or not.
+
+    A list of cards shows the ``title`` and, to that person alone, the ``summary``; what is posted is the
+    message. Below it stands one button, if it has a ``label``: it brings ``/start TOKEN`` to the bot in the
+    private chat of whoever presses it.
+    """
+
+    title: str
+    summary: str
+    message: Message
+    label: str = ""
+    token: str = ""
+
+
+async def no_cards(caller: Caller, words: str) -> list[Card]:
+    """Offer nothing to post."""
+    return []
+
+
 async def at_once(caller: Caller) -> bool:
     """Let an answer go without a turn, unpaid."""
     return False
@@ -32,6 +53,7 @@ async def at_once(caller: Caller) -> bool:
 class Desk:
     """Where chats bring what people say.
 
+    ``inquire`` gives what somebody may post who types these words to the bot in some other chat.
     ``turn`` is waited for before an answer goes to a caller's chat as a new message, where the platform
     counts answers too; it says whether the message is one that is paid for, and raises TimeoutError where the
     platform takes none for long.
@@ -40,6 +62,7 @@ class Desk:
     dispatch: Callable[[Caller, str], Replies]
     complete: Callable[[Caller, str, str, str], Awaitable[list[Choice]]]
     turn: Callable[[Caller], Awaitable[bool]] = at_once
+    inquire: Callable[[Caller, str], Awaitable[list[Card]]] = no_cards
 
 
 class Chat(Protocol):

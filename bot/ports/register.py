@@ -94,6 +94,9 @@ class Register(Archive, Bounding, Chronicle, Hearing, Places, Playbooks, Welcomi
     async def meet(self, caller: Caller, now: float) -> ChatSettings:
         """Know the caller's chat from now on, and resume it if it had gone."""
 
+    async def met(self, chat: ChatRef) -> ChatSettings | None:
+        """Give what is kept of a chat that spoke at some time, or ``None``."""
+
     async def levels(self, chat: ChatRef) -> dict[str, Level]:
         """Give the levels in force for a chat: its own before the deployment's."""
 

@@ -66,8 +66,8 @@ class SqlPeople:
         except for what is too old to be news.
         """
         async with self._database.reading() as connection:
-            row = await _row(connection, caller)
-            settings = await _settings(connection, caller, row)
+            row = await _row(connection, caller.chat)
+            settings = await _settings(connection, caller.chat, caller.group, row)
         is_known = row is not None and row.person == _owner(caller)
         if settings and is_known and settings.kind == caller.kind and not settings.paused_reason:
             return settings
@@ -75,9 +75,16 @@ class SqlPeople:
             chat_id = await know_chat(self._database, connection, caller)
             await connection.execute(update(chats).where(chats.c.id == chat_id).values(paused_reason=""))
             await release(connection, chat_id, now)
-            settings = await _settings(connection, caller, await _row(connection, caller))
+            row = await _row(connection, caller.chat)
+            settings = await _settings(connection, caller.chat, caller.group, row)
         assert settings is not None  # noqa: S101 - it was written in this transaction
         return settings
+
+    @whole
+    async def met(self, chat: ChatRef) -> ChatSettings | None:
+        """Give what is kept of a chat that spoke at some time, or ``None``."""
+        async with self._database.reading() as connection:
+            return await _settings(connection, chat, chat, await _row(connection, chat))
 
 
 def _owner(caller: Caller) -> str:
@@ -91,16 +98,17 @@ async def read_policy(connection: AsyncConnection, group: ChatRef) -> Policy:
     return Policy(said or Policy.MEMBERS)
 
 
-async def _row(connection: AsyncConnection, caller: Caller) -> Row[Any] | None:
-    return (await connection.execute(select(chats).where(same_chat(caller.chat)))).one_or_none()
+async def _row(connection: AsyncConnection, ref: ChatRef) -> Row[Any] | None:
+    return (await connection.execute(select(chats).where(same_chat(ref)))).one_or_none()
 
 
-async def _settings(connection: AsyncConnection, caller: Caller, row: Row[Any] | None) -> ChatSettings | None:
-    ref = caller.chat
+async def _settings(
+    connection: AsyncConnection, ref: ChatRef, group: ChatRef, row: Row[Any] | None
+) -> ChatSettings | None:
     if row is None:
         return None
-    if caller.group == ref:
+    if group == ref:
         policy = Policy(row.policy or Policy.MEMBERS)
     else:
-        policy = await read_policy(connection, caller.group)
+        policy = await read_policy(connection, group)
     return ChatSettings(ref, ChatKind(row.kind), row.language, row.timezone, row.paused_reason, policy)

@@ -28,6 +28,7 @@ from aiohttp import web
 
 from tests.wire.forms import Upload, read_form
 from tests.wire.telegram_delivery import Delivery
+from tests.wire.telegram_inline import Inline, text_of
 from tests.wire.telegram_markup import parse_html, units
 
 Json = dict[str, Any]
@@ -205,6 +206,8 @@ class TelegramServer:
         self.calls: list[Call] = []
         self.chats: dict[int, Place] = {}
         self.commands: dict[tuple[str, str], list[Json]] = {}
+        self.described: dict[tuple[str, str], str] = {}
+        self.inline = Inline()
         self.is_revoked = False
         self.files: dict[str, bytes] = {}
         self.told: list[Told] = []
@@ -351,6 +354,44 @@ class TelegramServer:
             self.push({"message": stored})
         return int(stored["message_id"])
 
+    async def inquire(
+        self, person: int, words: str, *, name: str = "", language: str | None = "en", chat: int | None = None
+    ) -> list[Json]:
+        """Let a person type words behind the bot's name in some chat; gives the results that they are shown.
+
+        In a ``chat`` that is given they choose the first, which is posted there. Nothing comes to a bot whose
+        inline mode is off.
+        """
+        if not self.me["supports_inline_queries"]:
+            return []
+        author: Json = {"id": person, "is_bot": False, "first_name": name or f"Person {person}"}
+        if language is not None:
+            author["language_code"] = language
+        update = self.inline.ask(author, words, "supergroup")
+        self.push({"inline_query": update})
+        await self.until(lambda: update["id"] in self.inline.results)
+        results = self.inline.results[update["id"]]
+        if chat is not None:
+            self._post_result(self.chats[chat], author, results[0])
+        return results
+
+    def _post_result(self, place: Place, author: Json, result: Json) -> None:
+        text, entities = text_of(result)
+        content = result["input_message_content"]
+        post: Json = {"from": author, "via_bot": self.me_as_user, "text": text}
+        if entities:
+            post["entities"] = entities
+        if markup := result.get("reply_markup"):
+            post["reply_markup"] = markup
+        stored = self._store(place, post)
+        shown = Shown(place.id, stored["message_id"], text, str(content["message_text"]), entities)
+        shown.has_preview = not (content.get("link_preview_options") or {}).get("is_disabled", False)
+        shown.texts.append(text)
+        shown.buttons = _shown_buttons(markup or {})
+        place.shown[shown.id] = shown
+        if place.type == "private" or self.me["can_read_all_group_messages"]:
+            self.push({"message": stored})
+
     async def press(
         self,
         chat: int,
@@ -363,7 +404,8 @@ class TelegramServer:
     ) -> str:
         """Let a person press a button by its label, once it is there, under the newest message that has it.
 
-        Gives the id of the query. One that is not ``is_accessible`` tells the bot no more of the message than
+        Gives the id of the query; a link to the bot has none: its private chat opens, and Start is pressed.
+        One that is not ``is_accessible`` tells the bot no more of the message than
         its id, as for one that is too old.
         """
         place = self.chats[chat]
@@ -379,6 +421,9 @@ class TelegramServer:
 
         await self.until(lambda: bool(found()))
         data, pressed = found()[-1]
+        if data.startswith(deep := f"https://t.me/{self.username}?start="):
+            await self.say(person, person, f"/start {data.removeprefix(deep)}", language=language)
+            return ""
         author: Json = place.members.get(person) or {
             "id": person,
             "is_bot": False,
@@ -710,6 +755,20 @@ class TelegramServer:
         self.told.append(Told(person, text, _boolean(params, "show_alert")))
         return True
 
+    def _do_answerinlinequery(self, params: Json) -> bool:
+        results = _decoded(params, "results") or []
+        for one in results:
+            _checked(one.get("reply_markup") or {})
+        wrong = self.inline.answer(
+            str(params.get("inline_query_id")),
+            results,
+            _integer(params, "cache_time"),
+            is_personal=_boolean(params, "is_personal"),
+        )
+        if wrong:
+            raise Refusal(400, f"Bad Request: {wrong}")
+        return True
+
     def _do_getchat(self, params: Json) -> Json:
         name = str(params.get("chat_id", ""))
         named = [place for place in self.chats.values() if name == f"@{place.username}"]
@@ -732,6 +791,9 @@ class TelegramServer:
 
     def _do_setmycommands(self, params: Json) -> bool:
         commands = _decoded(params, "commands") or []
+        scope = _decoded(params, "scope") or {}
+        if scope.get("type") == "chat" and int(scope["chat_id"]) not in self.chats:
+            raise Refusal(400, "Bad Request: chat not found")
         if len(commands) > 100:
             raise Refusal(400, "Bad Request: BOT_COMMANDS_TOO_MUCH")
         for one in commands:
@@ -748,6 +810,28 @@ class TelegramServer:
 
     def _do_getmycommands(self, params: Json) -> list[Json]:
         return self.commands.get(_scope(params), [])
+
+    def _do_setmydescription(self, params: Json) -> bool:
+        return self._describe(params, "description", 512)
+
+    def _do_getmydescription(self, params: Json) -> Json:
+        return {"description": self._described(params, "description")}
+
+    def _do_setmyshortdescription(self, params: Json) -> bool:
+        return self._describe(params, "short_description", 120)
+
+    def _do_getmyshortdescription(self, params: Json) -> Json:
+        return {"short_description": self._described(params, "short_description")}
+
+    def _describe(self, params: Json, what: str, longest: int) -> bool:
+        text = str(params.get(what, ""))
+        if len(text) > longest:
+            raise Refusal(400, "Bad Request: BOT_DESCRIPTION_TOO_LONG")
+        self.described[what, str(params.get("language_code", ""))] = text
+        return True
+
+    def _described(self, params: Json, what: str) -> str:
+        return self.described.get((what, str(params.get("language_code", ""))), "")
 
     # --- chats and messages ---------------------------------------------------------------------------------
 
@@ -912,19 +996,25 @@ def _decoded(params: Json, name: str) -> Any:
 
 def _keyboard(params: Json) -> Json:
     """Read the buttons below a message as the server checks them: what each says is 1 to 64 bytes long."""
-    markup: Json = _decoded(params, "reply_markup") or {}
+    return _checked(_decoded(params, "reply_markup") or {})
+
+
+def _checked(markup: Json) -> Json:
     rows = markup.get("inline_keyboard", [])
     for button in (button for row in rows for button in row):
         if not button.get("text"):
             raise Refusal(400, 'Bad Request: can\'t parse inline keyboard button: field "text" is empty')
-        if not 1 <= len(str(button.get("callback_data", "")).encode()) <= 64:
+        if "url" in button:
+            if not str(button["url"]).startswith("https://"):
+                raise Refusal(400, "Bad Request: BUTTON_URL_INVALID")
+        elif not 1 <= len(str(button.get("callback_data", "")).encode()) <= 64:
             raise Refusal(400, "Bad Request: BUTTON_DATA_INVALID")
     return {"inline_keyboard": rows} if rows else {}
 
 
 def _shown_buttons(markup: Json) -> list[list[tuple[str, str]]]:
     return [
-        [(button["text"], button["callback_data"]) for button in row]
+        [(button["text"], button.get("callback_data") or button["url"]) for button in row]
         for row in markup.get("inline_keyboard", [])
     ]
 

@@ -107,4 +107,5 @@ class Delivery:
 
 def _chat(update: Json) -> int:
     post = update.get("message") or update.get("channel_post") or {}
-    return int(post.get("chat", update.get("callback_query", {}).get("from", {})).get("id", 0))
+    pressed = update.get("callback_query") or update.get("inline_query") or {}
+    return int(post.get("chat", pressed.get("from", {})).get("id", 0))
