@@ -24,6 +24,7 @@ SMALL: dict[str, dict[str, object]] = {
     "backtest of many": {"count": 60, "hours": 240},
     "memory of a backtest": {"count": 6, "hours": 2880},
     "level moved": {"followers": 50},
+    "many ring at once": {"alerts": 50},
     "ring latency by stream": {"rings": 1},
     "typing on Discord": {"people": 1, "rounds": 1},
     "typing on Telegram": {"people": 2, "rounds": 1},

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, literal, select, update
+from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.alerts.models import Arming, Telling
-from bot.engine.state import Correction, Ended, Reminder, Resolution, Ring
+from bot.alerts.models import Arming
 from bot.metrics import Close, MetricKey
-from bot.ports import Armed, Changes, Judgement, Superseded, Told
+from bot.ports import Armed, Changes, Judgement, Superseded
 from bot.store.database import Database, whole
-from bot.store.promise import promise, to_subscribers, to_told
 from bot.store.rows import STATE_COLUMNS, read_seen, read_state, written_state
 from bot.store.sights import promise_notice, write_turns
 from bot.store.tables import (
@@ -24,9 +22,8 @@ from bot.store.tables import (
     is_living,
     is_retired,
     partitions,
-    rings,
-    subscriptions,
 )
+from bot.store.telling import write_told
 
 _PAGE = 5000
 _ROWS_AT_ONCE = 250
@@ -112,9 +109,7 @@ class SqlLedger:
                 raise Superseded(f"partition {partition} was taken over")
             await self._write_states(connection, judgement)
             await self._write_cursors(connection, partition, judgement)
-            written = 0
-            for told in judgement.told:
-                written += await self._tell(connection, told, judgement.at)
+            written = await write_told(self._database, connection, partition, judgement.told, judgement.at)
             await write_turns(self._database, connection, partition, judgement.turns)
             for notice in judgement.notices:
                 written += await promise_notice(self._database, connection, notice, judgement.at)
@@ -160,80 +155,11 @@ class SqlLedger:
         for first in range(0, len(rows), _ROWS_AT_ONCE):  # between them, the loop serves others
             await connection.execute(moved, rows[first : first + _ROWS_AT_ONCE])
 
-    async def _tell(self, connection: AsyncConnection, told: Told, at: float) -> int:
-        arming, facts = told.arming_id, told.facts
-        match told.transition:
-            case Ring(episode=episode, corrections=corrections) as ring:
-                ring_id = await self._write_ring(connection, told, ring, at)
-                if ring_id is None:
-                    return 0
-                dedupe = f"ring/{arming}/episode/{episode}/{corrections}"
-                chosen = to_subscribers(Telling.RING, dedupe, {}, at, ring_id)
-                chosen = chosen.where(subscriptions.c.arming_id == arming)
-            case Correction(episode=episode, corrections=corrections):
-                ring_id = await _mark(connection, arming, episode, corrections, corrected_at=at)
-                if ring_id is None:
-                    return 0
-                dedupe = f"correction/{arming}/episode/{episode}/{corrections}"
-                chosen = to_told(Telling.CORRECTION, dedupe, facts, at, ring_id)
-            case Reminder(episode=episode, at=reminded_at):
-                dedupe = f"reminder/{arming}/episode/{episode}/{reminded_at:.0f}"
-                chosen = to_subscribers(Telling.REMINDER, dedupe, facts, at)
-                chosen = chosen.where(subscriptions.c.arming_id == arming)
-            case Resolution(episode=episode):
-                chosen = to_subscribers(
-                    Telling.RESOLUTION, f"resolution/{arming}/episode/{episode}", facts, at
-                )
-                chosen = chosen.where(subscriptions.c.arming_id == arming)
-            case Ended():
-                chosen = to_subscribers(Telling.ENDED, f"ended/{arming}", facts, at)
-                chosen = chosen.where(subscriptions.c.arming_id == arming)
-        return await promise(self._database, connection, chosen)
-
-    async def _write_ring(self, connection: AsyncConnection, told: Told, ring: Ring, at: float) -> int | None:
-        """Keep a ring; gives its id if it must be told, which one that was told early need not."""
-        if ring.was_told:
-            marked = await _mark(connection, told.arming_id, ring.episode, ring.corrections, confirmed_at=at)
-            if marked is not None:
-                return None
-        row = {
-            "episode": ring.episode,
-            "corrections": ring.corrections,
-            "at": ring.at,
-            "seen_at": at,
-            "value": ring.value,
-            "evidence": [[one.term, one.value, one.currency] for one in ring.evidence],
-            "facts": dict(told.facts),
-            "is_early": ring.is_early,
-            "confirmed_at": None if ring.is_early else at,
-        }
-        values = [literal(value, rings.c[name].type) for name, value in row.items()]
-        living = select(armings.c.id, armings.c.rule, *values).where(
-            armings.c.id == told.arming_id, is_living
-        )
-        writing = self._database.insert(rings).from_select(["arming_id", "rule", *row], living)
-        kept = writing.on_conflict_do_nothing(index_elements=["arming_id", "episode", "corrections"])
-        ring_id: int | None = await connection.scalar(kept.returning(rings.c.id))
-        return ring_id
-
 
 def _close(close: Close | None) -> dict[str, Any]:
     if close is None:
         return {"close": None, "shown_at": None, "source": "", "home": ""}
     return {"close": close.price, "shown_at": close.at, "source": close.source, "home": close.home}
-
-
-async def _mark(
-    connection: AsyncConnection, arming: int, episode: int, corrections: int, **at: float
-) -> int | None:
-    """Write down that a ring was confirmed or corrected; gives its id, or ``None`` if there is none."""
-    is_meant = (
-        (rings.c.arming_id == arming) & (rings.c.episode == episode) & (rings.c.corrections == corrections)
-    )
-    ring_id: int | None = await connection.scalar(
-        update(rings).where(is_meant).values(at).returning(rings.c.id)
-    )
-    return ring_id
 
 
 def _made(partition: int, since: int) -> Select[Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
+    Insert,
     Select,
     Text,
     and_,
@@ -24,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.alerts.message import Facts
 from bot.alerts.models import Telling
 from bot.store.database import Database
-from bot.store.tables import chats, outbox, subscriptions
+from bot.store.tables import chats, outbox, rings, subscriptions
 
 PRIORITY = {
     Telling.RING: 0,
@@ -82,9 +84,13 @@ _SENT_ELSEWHERE = {*_MUTABLE, Telling.ENDED}
 
 
 def to_subscribers(
-    kind: Telling, dedupe: str, facts: Facts, at: float, ring_id: int | None = None
+    kind: Telling,
+    dedupe: str | ColumnElement[str],
+    facts: Facts | ColumnElement[Any],
+    at: float | ColumnElement[float],
+    ring_id: ColumnElement[int] | None = None,
 ) -> Select[Any]:
-    """Address one telling to every subscription that can be written to; the caller says which of them.
+    """Address a telling to every subscription that can be written to; the caller says which of them.
 
     What a chat has muted is written too, as given up at once. What is urgent to it goes first. What rings
     elsewhere goes there, as long as that can be written to.
@@ -103,13 +109,13 @@ def to_subscribers(
         owner,
         subscriptions.c.alert_id,
         literal(None, outbox.c.held_at.type),
-        literal(ring_id, outbox.c.ring_id.type),
-        case((is_muted, literal(at, outbox.c.given_up_at.type)), else_=null()),
+        literal(None, outbox.c.ring_id.type) if ring_id is None else ring_id,
+        case((is_muted, _given(at, outbox.c.given_up_at)), else_=null()),
         case((is_muted, MUTED), else_=""),
         case((subscriptions.c.is_urgent, URGENT), else_=PRIORITY[kind]),
     )
     return (
-        select(*where, *_content(kind, _own(dedupe, owner), facts, at))
+        select(*where, *_content(kind, _own(_given(dedupe, outbox.c.dedupe), owner), facts, at))
         .select_from(
             subscriptions.join(chats, subscriptions.c.chat_id == chats.c.id).outerjoin(place, is_there)
         )
@@ -118,8 +124,13 @@ def to_subscribers(
     )
 
 
-def to_told(kind: Telling, dedupe: str, facts: Facts, at: float, ring_id: int) -> Select[Any]:
-    """Address one telling to whoever was told a ring, or still will be.
+def to_told(
+    kind: Telling,
+    dedupe: ColumnElement[str],
+    facts: ColumnElement[Any],
+    at: ColumnElement[float],
+) -> Select[Any]:
+    """Address a telling to whoever was told a ring, or still will be; the caller says which of ``rings``.
 
     It waits where that one waits, and is as urgent.
     """
@@ -136,9 +147,10 @@ def to_told(kind: Telling, dedupe: str, facts: Facts, at: float, ring_id: int) -
     )
     return (
         select(*where, *_content(kind, _own(dedupe, outbox.c.owner_id), facts, at))
-        .select_from(outbox.join(chats, outbox.c.chat_id == chats.c.id))
+        .select_from(
+            outbox.join(chats, outbox.c.chat_id == chats.c.id).join(rings, outbox.c.ring_id == rings.c.id)
+        )
         .where(
-            outbox.c.ring_id == ring_id,
             outbox.c.kind == Telling.RING.value,
             outbox.c.given_up_at.is_(None),
             (chats.c.paused_reason == "") | outbox.c.held_at.is_not(None),
@@ -146,17 +158,24 @@ def to_told(kind: Telling, dedupe: str, facts: Facts, at: float, ring_id: int) -
     )
 
 
-def _own(dedupe: str, owner: ColumnElement[Any]) -> ColumnElement[str]:
+def _own(dedupe: ColumnElement[str], owner: ColumnElement[Any]) -> ColumnElement[str]:
     """Keep apart what one chat is told for several owners, so that none is lost if it comes back to them."""
-    of_owner = literal(f"{dedupe}/of/").concat(cast(owner, Text))
-    return func.coalesce(of_owner, literal(dedupe)).label("dedupe")
+    return func.coalesce(dedupe.concat("/of/").concat(cast(owner, Text)), dedupe)
 
 
-def _content(kind: Telling, dedupe: ColumnElement[str], facts: Facts, at: float) -> tuple[Any, ...]:
-    row = content(kind, "", facts, at)
+def _content(
+    kind: Telling,
+    dedupe: ColumnElement[str],
+    facts: Facts | ColumnElement[Any],
+    at: float | ColumnElement[float],
+) -> tuple[ColumnElement[Any], ...]:
+    row = content(kind, "", {}, 0.0) | {"dedupe": dedupe, "facts": facts, "made_at": at, "not_before": at}
     del row["priority"], row["error"]
-    values = {name: literal(value, outbox.c[name].type).label(name) for name, value in row.items()}
-    return tuple((values | {"dedupe": dedupe}).values())
+    return tuple(_given(value, outbox.c[name]).label(name) for name, value in row.items())
+
+
+def _given(value: Any, column: Column[Any]) -> ColumnElement[Any]:
+    return value if isinstance(value, ColumnElement) else literal(value, column.type)
 
 
 def content(kind: Telling, dedupe: str, facts: Facts, at: float) -> dict[str, Any]:
@@ -179,6 +198,10 @@ async def promise(database: Database, connection: AsyncConnection, chosen: Selec
 
     One statement, whether it is one chat or 50,000.
     """
+    return (await connection.execute(promising(database, chosen))).rowcount
+
+
+def promising(database: Database, chosen: Select[Any]) -> Insert:
+    """Give the statement that writes one row for each that is chosen, and none twice."""
     writing = database.insert(outbox).from_select(COLUMNS, chosen)
-    written = writing.on_conflict_do_nothing(index_elements=["chat_id", "dedupe"])
-    return (await connection.execute(written)).rowcount
+    return writing.on_conflict_do_nothing(index_elements=["chat_id", "dedupe"])

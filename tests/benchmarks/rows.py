@@ -43,6 +43,7 @@ TABLE = (
     Measure("rules", "backtest of many", rules.many_rules),
     Measure("rules", "memory of a backtest", rules.memory),
     Measure("store", "level moved", store.level_moved),
+    Measure("store", "many ring at once", store.ringing),
     Measure("chats", "ring latency by stream", chats.latency),
     Measure("chats", "typing on Discord", partial(chats.typing_at_once, "Discord", 3.0)),
     Measure("chats", "typing on Telegram", partial(chats.typing_at_once, "Telegram", 6.0)),
