@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -48,7 +48,8 @@ class Composer:
             now = self.clock.now()
             delay = notification.delay(now) if self.tells_delay else None
             longest = self.patience if patience is None else patience
-            return word(notification, translator, now, longest, delay)
+            worded = word(notification, translator, now, longest, delay)
+            return replace(worded, answers=notification.answers)
         except Exception:  # a message that cannot be worded well is told all the same
             log.exception("a message cannot be worded", notification=notification.id)
             return _plain(notification)

@@ -6,6 +6,7 @@ discord`` (else it is played on these and on the console, where everybody is the
 
     12:00:00  olga        > /level floor 98k          somebody writes to the bot in private
     12:00:00  boss@group  > /subscribe btc-floor      or in the group
+    12:00:01  boss@group  ^ mute 1h           replies to the bot's last message there
     12:00:01  ann@group   ? btc               types to the bot there (`@bot btc`), and posts what it gives
     12:00:01  boss@group  ! Confirm                   presses a button under the bot's last message there
     12:00:01  bot@aside   < ...                       what Discord showed in the group to one person alone
@@ -43,7 +44,7 @@ _QUIET = 0.15
 _ANYTHING = re.compile(r"(\.{3}(?!\.)|\{[a-z]+\})")
 _LABEL = re.compile(r"\[([^]]+)\]")
 _ROW = re.compile(rf"{_LABEL.pattern}( +{_LABEL.pattern})*")
-_LINE = re.compile(r"(\d\d):(\d\d):(\d\d)\s+(\w+)(?:@(\w+))?\s*([><~+!=?]) ?(.*)")
+_LINE = re.compile(r"(\d\d):(\d\d):(\d\d)\s+(\w+)(?:@(\w+))?\s*([><~+!=?^]) ?(.*)")
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,8 @@ class Play:
                 number = self.heard[place] - (0 if self._is_console else 1)
                 await self._until(step, lambda: self._has(step, number))
                 self.heard[place] = number + 1
+            case who, "^":
+                await self.stage.reply(step.place, who, step.text)
             case who, "?":
                 await self.stage.post(step.place, who, step.text)
             case who, "!":

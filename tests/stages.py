@@ -41,6 +41,9 @@ class Stage(Protocol):
 
     async def say(self, place: str, who: str, text: str) -> None: ...
 
+    async def reply(self, place: str, who: str, text: str) -> None:
+        """Reply to the bot's last message there."""
+
     async def post(self, place: str, who: str, words: str) -> None:
         """Post there what the bot gives somebody who types these words to it."""
 
@@ -87,6 +90,10 @@ class TelegramStage:
 
     async def press(self, place: str, who: str, label: str) -> None:
         await self.server.press(self._chat(place), self.ids[who], label)
+
+    async def reply(self, place: str, who: str, text: str) -> None:
+        last = self.server.shown(self._chat(place))[-1].id
+        await self.server.say(self._chat(place), self.ids[who], text, name=who, to=last)
 
     async def post(self, place: str, who: str, words: str) -> None:
         await self.server.inquire(self.ids[who], words, name=who, chat=self._chat(place))
@@ -151,6 +158,9 @@ class DiscordStage:
     async def press(self, place: str, who: str, label: str) -> None:
         await self.server.press(self._channel(place), self.ids[who], label)
 
+    async def reply(self, place: str, who: str, text: str) -> None:
+        raise AssertionError("replies mean nothing on Discord")
+
     async def post(self, place: str, who: str, words: str) -> None:
         raise AssertionError("on Discord nothing is posted by typing to a bot")
 
@@ -200,6 +210,9 @@ class ConsoleStage:
 
     async def press(self, place: str, who: str, label: str) -> None:
         raise AssertionError("nothing is pressed at a console")
+
+    async def reply(self, place: str, who: str, text: str) -> None:
+        raise AssertionError("there are no replies at a console")
 
     async def post(self, place: str, who: str, words: str) -> None:
         raise AssertionError("a console is the only chat there is")

@@ -69,6 +69,7 @@ class Message:
     says all it has to say without. ``buttons`` stand in rows; what they do can be typed as well.
     As the answer to a press, one that ``takes_place`` stands instead of the message whose button was
     pressed; any other stands below its text. Either way its buttons are the message's from then on.
+    One that ``answers`` another goes on with that: the platform's id of a message in the same chat.
     ``facts`` is the same for programs: it takes no part in equality, and platforms for people ignore it.
     """
 
@@ -79,6 +80,7 @@ class Message:
     chart: Chart | Sketch | None = None
     buttons: Buttons = ()
     takes_place: bool = False
+    answers: str = ""
     facts: Facts = field(default_factory=dict, compare=False)
 
     def plain(self) -> str:

@@ -151,7 +151,8 @@ class Notification:
 
     ``dedupe`` is unique in its chat, so that the same thing is never told twice; it is also the nonce on
     platforms that take one. ``attempts`` counts the sends so far, ``made_at`` is when it was promised.
-    ``quiet`` are the quiet hours of its chat, as text; what was kept for them is told at ``kept_until``.
+    ``quiet`` are the quiet hours of its chat, as text; what was kept for them is told at ``kept_until``. What
+    goes on with an episode ``answers`` the message that told its ring there, if that was sent.
     """
 
     id: int
@@ -167,6 +168,7 @@ class Notification:
     is_urgent: bool = False
     quiet: str = ""
     kept_until: float | None = None
+    answers: str = ""
 
     @property
     def due(self) -> float:

@@ -52,7 +52,7 @@ class Caller:
     chat, or ``None`` where it must be asked for. In a private chat everybody is their own admin. ``above``
     is the channel that a thread belongs to, ``server`` the Discord server. Who speaks as the group itself,
     as Telegram's anonymous admins do, has the group's id as ``person``.
-    Who ``has_pressed`` said it with a button.
+    Who ``has_pressed`` said it with a button; who ``answers`` replied to that message of the bot.
     """
 
     chat: ChatRef
@@ -64,6 +64,7 @@ class Caller:
     above: ChatRef | None = None
     server: str = ""
     has_pressed: bool = False
+    answers: str = ""
 
     @property
     def group(self) -> ChatRef:

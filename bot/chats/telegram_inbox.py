@@ -1,9 +1,10 @@
 """Read what people say on Telegram. Pure: an update goes in, what the desk needs comes out.
 
 What is brought: in a private chat every text, as typed; in a group every text that begins with a command,
-unless it names another bot; in a channel the same, as said by the channel, since only its administrators
-can post there. The name of this bot is taken off: ``/alert@tocsin_bot btc < 100k`` is brought as
-``/alert btc < 100k``. A forwarded text counts as said by who forwards it.
+unless it names another bot, and every reply to a message of this one; in a channel the same, as said by the
+channel, since only its administrators can post there. The name of this bot is taken off:
+``/alert@tocsin_bot btc < 100k`` is brought as ``/alert btc < 100k``. A forwarded text counts as said by who
+forwards it.
 
 What is ignored by design: captions, pictures and everything else without a text; edits, since a command that
 was carried out is not carried out again; posts of a channel where they are copied into its discussion group;
@@ -13,7 +14,7 @@ what other bots say; what somebody posts that this bot gave them (``@bot btc``);
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from telegram import Message, Update
 from telegram.constants import ChatType
@@ -42,14 +43,30 @@ def read(update: Update, username: str) -> Said | None:
     caller = _caller(post)
     if caller is None:
         return None
+    caller = replace(caller, answers=_answered(post, username))
     words = post.text
     if command := _COMMAND.match(words):
         if (name := command[2]) is not None and name.lower() != username.lower():
             return None
         words = f"/{command[1]}{words[command.end() :]}"
-    elif caller.kind is ChatKind.GROUP:
+    elif caller.kind is ChatKind.GROUP and not caller.answers:
         return None
     return Said(caller, words, post.message_id)
+
+
+def _answered(post: Message, username: str) -> str:
+    """Give the message of this bot that one replies to; nothing where it is another's, or none.
+
+    In a channel the bot posts as the channel. What stands in a topic replies to the topic, which is nobody's.
+    """
+    told = post.reply_to_message
+    if told is None:
+        return ""
+    if told.from_user is not None:
+        is_ours = told.from_user.is_bot and (told.from_user.username or "").lower() == username.lower()
+    else:
+        is_ours = post.chat.type == ChatType.CHANNEL
+    return str(told.message_id) if is_ours else ""
 
 
 def _caller(post: Message) -> Caller | None:

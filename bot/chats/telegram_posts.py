@@ -59,12 +59,12 @@ class Posts:
         It does where Telegram has it already and the message fits below it: then it costs no time. A first
         part whose answer was lost is sent without it. Raises TelegramError.
         """
-        chart = message.chart
+        chart, to = message.chart, _answered(message)
         if isinstance(chart, PriceChart | FlowChart) and not sent and is_caption(parts):
             file = self._files.get(chart)
             if file is not None and file.done() and (known := file.result()):
                 try:
-                    photo = await self._send_photo(chat, known, parts[0], None, is_paid=is_paid)
+                    photo = await self._send_photo(chat, known, parts[0], to, is_paid=is_paid)
                     sent.append(photo.message_id)
                     return True
                 except Forbidden:
@@ -73,7 +73,7 @@ class Posts:
                     log.warning("sent without its chart", chat=str(chat), reason=str(error))
                     self._forget(chart, known)
         for part in parts[len(sent) :]:
-            sent.append(await self.text(chat, part, None, is_paid=is_paid))  # noqa: PERF401 - the next may fail
+            sent.append(await self.text(chat, part, None if sent else to, is_paid=is_paid))
         return False
 
     async def add_chart(self, chat: ChatRef, sent: int, message: Message, parts: Sequence[Part]) -> None:
@@ -174,7 +174,7 @@ class Posts:
                 parse_mode=ParseMode.HTML if has_markup else None,
                 message_thread_id=thread,
                 link_preview_options=NO_PREVIEW,
-                reply_parameters=to,
+                reply_parameters=None if is_aside else to,
                 reply_markup=keyboard(part.buttons),
                 allow_paid_broadcast=is_paid or None,
             )
@@ -277,13 +277,20 @@ class Posts:
                 caption=text,
                 parse_mode=ParseMode.HTML if has_markup and caption else None,
                 message_thread_id=thread,
-                reply_parameters=to,
+                reply_parameters=None if chat.thread and thread is None else to,
                 reply_markup=keyboard(caption.buttons) if caption else None,
                 filename=None if isinstance(photo, str) else "chart.png",
                 allow_paid_broadcast=is_paid or None,
             )
 
         return await _somehow(chat, send)
+
+
+def _answered(message: Message) -> ReplyParameters | None:
+    """Say which message one goes on with; where that is gone, it stands by itself."""
+    if not message.answers.isdecimal():
+        return None
+    return ReplyParameters(int(message.answers), allow_sending_without_reply=True)
 
 
 def _keep(messages: OrderedDict[tuple[str, int], None], message: tuple[str, int]) -> None:

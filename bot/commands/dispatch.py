@@ -23,6 +23,7 @@ from bot.commands.inquiries import inquire
 from bot.commands.manual import page, unknown, who_may
 from bot.commands.offering import put_right_in
 from bot.commands.reading import label_of
+from bot.commands.replying import addressed, is_of_alert, spoken
 from bot.commands.request import Office, Refusal, Request
 from bot.commands.table import Command, Kind
 from bot.commands.verbs import COMMANDS
@@ -52,16 +53,24 @@ def make_desk(office: Office) -> Desk:
 async def dispatch(office: Office, caller: Caller, words: str) -> AsyncIterator[Message]:
     """Answer one line of a person. Never raises.
 
-    Plain text in a group gets no answer, and who was told that they are not heard gets none either.
+    Plain text in a group gets no answer, and who was told that they are not heard gets none either. A reply
+    to a message of the bot is about the alert that was told there.
     """
     name, rest = _split(words)
-    if not name and (caller.kind is ChatKind.GROUP or not rest):
+    about = _about(office, name, rest) if caller.answers else None
+    if not name and about is None and (caller.kind is ChatKind.GROUP or not rest):
         return
     tr = ENGLISH
     try:
         await office.gate.admit(caller, office.clock.now(), tr)
         request = await _request(office, caller)
         tr = request.tr
+        if about is not None:
+            options = await addressed(request, *about)
+            if options is not None:
+                name, rest = about[0], options
+            elif not name and caller.kind is ChatKind.GROUP:
+                return
         replies = _run(request, name, rest) if name else plain.answer(request, rest)
         async for reply in replies:
             yield reply
@@ -117,6 +126,13 @@ def _split(words: str) -> tuple[str, str]:
         return "", text
     head, rest = re.split(r"\s", f"{text[1:]} ", maxsplit=1)
     return head.partition("@")[0].lower() or "help", rest.strip()
+
+
+def _about(office: Office, name: str, rest: str) -> tuple[str, str] | None:
+    """Read what a reply says of the alert that it is about: a command and its options, or nothing."""
+    if name:
+        return (name, rest) if is_of_alert(name) else None
+    return spoken(rest, office.languages)
 
 
 async def _request(office: Office, caller: Caller) -> Request:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 
 from bot.alerts.message import Message
@@ -15,15 +16,15 @@ from bot.commands.request import Refusal, Request
 from bot.commands.sights import lost_lines
 from bot.commands.standing import Row, made
 from bot.ports import Replies
-from bot.rules import parse, read_number
-from bot.rules.threshold import moved, threshold, with_threshold
-from bot.rules.tree import Rule
+from bot.rules import RuleError, parse, read, read_number
+from bot.rules.threshold import moved, subject, threshold, with_threshold
+from bot.rules.tree import Options, Rule
 
 _SHARE = re.compile(r"([+-][0-9]{1,3}(?:\.[0-9]{1,4})?)\s*%")
 
 
 async def edit(request: Request) -> Replies:
-    """Give an alert another rule, or move its level: ``btc < 98k``, ``98k``, ``+1%``.
+    """Give an alert another rule, or move its level: ``btc < 98k``, ``< 98k``, ``98k``, ``+1%``.
 
     It is armed anew, so that what is already true waits to be clear first. The same again changes nothing.
     Without a rule, say how it is edited.
@@ -39,7 +40,7 @@ async def edit(request: Request) -> Replies:
         yield _asked(alert, tr)
         return
     text, is_sure = split_sure(request.given("rule"))
-    rule = _moved(row, text, request) or read_rule(request, text).rule
+    rule = _moved(row, text, request) or _resumed(alert, text) or read_rule(request, text).rule
     if str(rule) == alert.rule and not row.is_at_rest:
         raise Refusal(tr("{label} is that already: {rule}.", label=alert.label, rule=alert.rule))
     refuse_if_over(alert, rule, request)
@@ -98,6 +99,22 @@ def _moved(row: Row, text: str, request: Request) -> Rule | None:
     if number is None or number <= 0:
         raise Refusal(tr("That would leave nothing of {number}.", number=level))
     return with_threshold(rule, number)
+
+
+def _resumed(alert: Alert, text: str) -> Rule | None:
+    """Read what goes on with what the rule is about, ``< 90k``; ``None`` where it is no such thing.
+
+    How the alert lives stays as it is, unless that is said too.
+    """
+    old = parse(alert.rule)
+    about = subject(old)
+    try:
+        rule = read(f"{about} {text}").rule if about else None
+    except RuleError:
+        return None
+    if rule is None or threshold(rule) is None:
+        return None
+    return rule if rule.options != Options() else replace(rule, options=old.options)
 
 
 def _share(text: str) -> Decimal | None:

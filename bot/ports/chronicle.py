@@ -41,5 +41,11 @@ class Chronicle(Protocol):
         ``label`` narrows it to one alert, deleted or not: ``#3``, or a name; empty text gives all.
         """
 
+    async def told_in(self, chat: ChatRef, message: str) -> list[str]:
+        """Name the chat's own alerts of which a message tells there: ``#3``, or a name; none for any other.
+
+        ``message`` is the platform's id of it.
+        """
+
     async def given_up(self, since: float) -> list[GivenUp]:
         """Give what was given up since an instant, though somebody waited for it; the newest first."""

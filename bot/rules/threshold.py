@@ -19,6 +19,22 @@ def threshold(rule: Rule) -> Decimal | None:
     return _found(rule.condition)
 
 
+def subject(rule: Rule) -> str:
+    """Give what a rule holds against its ``threshold``, as it is written; nothing where it has none."""
+    condition = rule.condition
+    while isinstance(condition, Held):
+        condition = condition.condition
+    match condition:
+        case Compare(left=Number(), right=Number()):
+            return ""
+        case Compare(left=value, right=Number()) | Compare(left=Number(), right=value):
+            return str(value)
+        case Crosses(value=value, level=Number()):
+            return str(value)
+        case _:
+            return ""
+
+
 def with_threshold(rule: Rule, number: Decimal) -> Rule:
     """Put another number in the place of a rule's ``threshold``. The rule must have one."""
     return replace(rule, condition=_put(rule.condition, Number(number)))

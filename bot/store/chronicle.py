@@ -16,7 +16,7 @@ from bot.ports.chronicle import GivenUp
 from bot.store.database import Database, chunks, whole
 from bot.store.people import find_chat
 from bot.store.promise import MUTED, STOPPED, URGENT
-from bot.store.rows import key_of, read_levels, read_ref
+from bot.store.rows import key_of, read_levels, read_ref, same_chat
 from bot.store.tables import alerts, armings, chats, cursors, outbox, rings
 
 _LARGEST = 2**31 - 1
@@ -68,6 +68,20 @@ class SqlChronicle:
                 .offset((page - 1) * size)
             )
             return [_rung(row) for row in await connection.execute(chosen)], int(count or 0)
+
+    @whole
+    async def told_in(self, chat: ChatRef, message: str) -> list[str]:
+        """Name the chat's own alerts of which a message tells there; none for any other message."""
+        chosen = (
+            select(alerts.c.name, alerts.c.number)
+            .select_from(outbox.join(alerts, outbox.c.alert_id == alerts.c.id))
+            .join(chats, outbox.c.chat_id == chats.c.id)
+            .where(same_chat(chat), outbox.c.receipt == message, outbox.c.owner_id.is_(None))
+            .order_by(outbox.c.id)
+        )
+        async with self._database.reading() as connection:
+            found = [row.name or f"#{row.number}" for row in await connection.execute(chosen)]
+        return list(dict.fromkeys(found))
 
     @whole
     async def given_up(self, since: float) -> list[GivenUp]:

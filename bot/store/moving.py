@@ -22,6 +22,9 @@ async def follow(change: Change, moved: ChatRef, to: ChatRef) -> None:
     new = await connection.scalar(select(chats.c.id).where(same_chat(to)))
     if old is None or old == new:
         return
+    if moved.chat != to.chat:  # what was sent stayed behind: its number is another message's now
+        was_sent = and_(outbox.c.chat_id == old, outbox.c.sent_at.is_not(None))
+        await connection.execute(update(outbox).where(was_sent).values(receipt=""))
     if new is None:
         address = {"platform": to.platform, "chat": to.chat, "thread": to.thread}
         await connection.execute(update(chats).where(chats.c.id == old).values(address))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, or_, select, update
@@ -25,6 +27,10 @@ GIVE_UP = 24 * 3600.0
 """How long, in seconds, a notification is tried before it is given up; after that it is no news."""
 
 NEVER_LEASED = 0.0
+
+_GOING_ON = frozenset((Telling.CORRECTION, Telling.REMINDER, Telling.RESOLUTION))
+_EPISODE = re.compile(r"[a-z]+/(\d+/episode/\d+)(?:/|$)")
+"""What goes on with an episode names it as its ring does."""
 
 
 _is_announced = outbox.c.broadcast_id.is_not(None)
@@ -97,12 +103,13 @@ class SqlOutbox:
             if not ids:
                 return []
             rows = (await connection.execute(in_full(ids))).all()
+            rung = await _rung(connection, rows)
             await connection.execute(
                 update(outbox)
                 .where(outbox.c.id.in_(ids))
                 .values(leased_until=now + seconds, attempts=outbox.c.attempts + 1)
             )
-            return [read_notification(row) for row in rows]
+            return [replace(read_notification(row), answers=rung.get(row.id, "")) for row in rows]
 
     @whole
     async def settle(
@@ -190,6 +197,33 @@ class SqlOutbox:
                 select(func.min(due_at)).where(outbox.c.platform == platform, *of, _heads())
             )
             return next_at
+
+
+async def _rung(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict[int, str]:
+    """Give, for each row that goes on with an episode, the message that told its ring in the same chat."""
+    going_on = {
+        row.id: (row.chat_id, row.owner_id, episode[1])
+        for row in rows
+        if row.kind in _GOING_ON and (episode := _EPISODE.match(row.dedupe))
+    }
+    if not going_on:
+        return {}
+    episodes = {episode for _, _, episode in going_on.values()}
+    chosen = (
+        select(outbox.c.chat_id, outbox.c.owner_id, outbox.c.dedupe, outbox.c.receipt)
+        .where(
+            outbox.c.chat_id.in_({chat for chat, _, _ in going_on.values()}),
+            or_(*(outbox.c.dedupe.like(f"ring/{episode}/%") for episode in episodes)),
+            outbox.c.sent_at.is_not(None),
+        )
+        .order_by(outbox.c.id)
+    )
+    told = {
+        (row.chat_id, row.owner_id, episode[1]): row.receipt or ""
+        for row in await connection.execute(chosen)
+        if (episode := _EPISODE.match(row.dedupe))
+    }
+    return {row: told[which] for row, which in going_on.items() if which in told}
 
 
 async def _wait_anew(connection: AsyncConnection, told: Sequence[int], now: float) -> None:

@@ -317,13 +317,15 @@ class TelegramServer:
         language: str | None = "en",
         thread: int | None = None,
         speaks_as: int | None = None,
+        to: int | None = None,
         **more: Any,
     ) -> int:
         """Let a person say something in a chat, and give the id of that message.
 
         An unknown chat is made: the person's own, or a group. ``speaks_as`` is the group's own id for an
         anonymous administrator, or a channel's. ``more`` adds or replaces fields of the message; a text of
-        ``""`` is left out. In a group with privacy mode the bot sees commands only, and none of other bots.
+        ``""`` is left out. In a group with privacy mode the bot sees commands, none of other bots, and what
+        replies ``to`` a message of its own.
         """
         place = self.chats.get(chat)
         if place is None:
@@ -344,12 +346,17 @@ class TelegramServer:
             )
         if thread is not None:
             post |= {"message_thread_id": thread, "is_topic_message": True}
+        if to is not None:
+            post["reply_to_message"] = {
+                key: value for key, value in place.posts[to].items() if key != "reply_to_message"
+            }
         command = _COMMAND.match(text)
         if command:
             post["entities"] = [{"type": "bot_command", "offset": 0, "length": units(command[0])}]
         post = {key: value for key, value in (post | more).items() if value not in (None, "")}
         stored = self._store(place, post)
         is_ours = command is not None and (command[2] or self.username).lower() == self.username.lower()
+        is_ours = is_ours or (to in place.shown and command is None)
         if place.type == "private" or is_ours or self.me["can_read_all_group_messages"]:
             self.push({"message": stored})
         return int(stored["message_id"])
