@@ -299,7 +299,8 @@ def build_chats(settings: Settings, clock: Clock, studio: Studio | None = None) 
 
         token = settings.discord_token.get_secret_value()
         api, gateway = settings.discord_api, settings.discord_gateway
-        chats.append(DiscordChat(token, COMMANDS, api=api, gateway=gateway, studio=studio))
+        parts: dict[str, Any] = {"studio": studio, "languages": read_languages()}
+        chats.append(DiscordChat(token, COMMANDS, api=api, gateway=gateway, **parts))
     if not chats:
         from bot.chats.console import ConsoleChat
 

@@ -6,6 +6,7 @@ the language is called, in itself and in English, babel knows. Nothing is compil
 
 from __future__ import annotations
 
+from functools import cache
 from gettext import GNUTranslations
 from io import BytesIO
 from pathlib import Path
@@ -20,8 +21,9 @@ SHIPPED = Path(__file__).parent / "locales"
 """The folder of the catalogues."""
 
 
+@cache
 def read_languages(folder: Path = SHIPPED) -> Languages:
-    """Read all catalogues; a file that is none is an error, for it came with the program."""
+    """Read all catalogues, once; a file that is none is an error, for it came with the program."""
     return Languages(tuple(_read(path) for path in sorted(folder.glob("*.po"))))
 
 

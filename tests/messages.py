@@ -19,6 +19,9 @@ from babel.core import Locale
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
+from bot.alerts.bounds import Thing, Whose
+from bot.alerts.people import Policy
+
 BOT = Path(__file__).parent.parent / "bot"
 LOCALES = BOT / "locales"
 
@@ -33,6 +36,15 @@ MESSAGES = {
     "Option": (1,),
 }
 """What says something to people, and which of its arguments are messages."""
+
+WORDS = ("Command", "Option")
+"""What stands in menus under a name that is typed: its first argument, and what it is ``replace``d with."""
+
+CONTEXT = "word"
+"""The context of such a name in a catalogue, which tells it from a message that says the same."""
+
+KINDS = {"Thing": Thing, "Whose": Whose, "Policy": Policy}
+"""What is listed elsewhere and chosen from."""
 
 PLURALS = ("many",)
 """What says one of two things by a count: its first two arguments."""
@@ -65,6 +77,12 @@ class Message:
     several: str
     file: str
     line: int
+    context: str | None = None
+
+    @property
+    def key(self) -> tuple[str | None, str | tuple[str, str]]:
+        """What catalogues tell the message from others by."""
+        return self.context, self.id
 
     @property
     def id(self) -> str | tuple[str, str]:
@@ -102,7 +120,7 @@ def template() -> Catalog:
     gathered = Catalog()
     for one in messages():
         flags = ["python-brace-format"] if fields(one.one) or fields(one.several) else []
-        gathered.add(one.id, locations=[(one.file, 0)], flags=flags)
+        gathered.add(one.id, locations=[(one.file, 0)], flags=flags, context=one.context)
     return gathered
 
 
@@ -137,12 +155,28 @@ def _messages_of(path: Path) -> Iterator[Message]:
             one, several = (_texts(argument, place) for argument in node.args[:2])
             if one and several:
                 yield Message(one[0], several[0], place, line)
+        if path.parent.name == "commands":  # the command line has options of its own
+            yield from (Message(word, "", place, line, CONTEXT) for word in _words(name, node))
         for at in MESSAGES.get(name, ()):
             if at < len(node.args):
                 yield from (Message(text, "", place, line) for text in _texts(node.args[at], place))
         for keyword in node.keywords:
             if keyword.arg in NAMED and isinstance(keyword.value, ast.Constant):
                 yield from (Message(text, "", place, line) for text in _texts(keyword.value, place))
+
+
+def _words(name: str, node: ast.Call) -> Iterator[str]:
+    """Find the names of commands and options, and the choices of options, in a call."""
+    if name in WORDS and node.args and isinstance(node.args[0], ast.Constant):
+        yield str(node.args[0].value)
+    for keyword in node.keywords:
+        match keyword.arg, keyword.value:
+            case "name", ast.Constant(value=str(text)) if name == "replace":
+                yield text
+            case "choices", ast.Tuple(elts=words):
+                yield from (str(one.value) for one in words if isinstance(one, ast.Constant))
+            case "choices", ast.Call(args=[ast.Name(id=kind)]):
+                yield from (str(one) for one in KINDS[kind])
 
 
 def _texts(node: ast.expr, place: str) -> list[str]:

@@ -143,7 +143,10 @@ class DiscordStage:
         return [tuple(_MARKUP.sub("", text) for text in versions) for versions in texts]
 
     def labels(self, place: str) -> list[list[str]]:
-        return [[label for label, _ in one.buttons] for one in self._shown(place)]
+        """Leave out those that open a window, which no other platform has; they can be pressed."""
+        return [
+            [label for label, name in one.buttons if not name.startswith("ask")] for one in self._shown(place)
+        ]
 
     def _shown(self, place: str) -> list[Received]:
         shown = self.server.shown(self._channel(place))

@@ -34,6 +34,8 @@ class Option:
     kind: str = "text"
     is_required: bool = True
     completes: str = ""
+    is_long: bool = False
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,14 @@ class Command:
     summary: str
     is_for_admins: bool = False
     options: tuple[Option, ...] = ()
+    changes: bool = False
 
 
 COMMANDS = (
     Command("help", "Say what there is"),
-    Command("alert", "Make an alert", options=(Option("rule", completes="rule"),)),
+    Command(
+        "alert", "Make an alert", options=(Option("rule", completes="rule", is_long=True),), changes=True
+    ),
     Command("delete", "Delete an alert", options=(Option("number", kind="whole"),)),
     Command(
         "level",
@@ -126,7 +131,14 @@ async def test_slash_command_is_brought_to_the_desk_as_one_would_type_it(server:
     caller, said = front.heard[0]
     assert said == "/alert btc < 100k"
     assert caller == Caller(
-        ref(server.channel), ChatKind.GROUP, server.ann, "ann", False, "de", server=server.home
+        ref(server.channel),
+        ChatKind.GROUP,
+        server.ann,
+        "ann",
+        False,
+        "de",
+        server=server.home,
+        has_windows=True,
     )
     assert shown.text == "heard /alert btc \\< 100k"
     assert not shown.is_private
@@ -165,7 +177,7 @@ async def test_direct_message_is_brought_to_the_desk_whatever_it_says(server: Di
         (shown,) = await server.received(channel)
     caller, said = front.heard[0]
     assert said == "btc < 100k"
-    assert caller == Caller(ref(channel), ChatKind.PRIVATE, server.ann, "ann", True, "en")
+    assert caller == Caller(ref(channel), ChatKind.PRIVATE, server.ann, "ann", True, "en", has_windows=True)
     assert shown.text == "heard btc \\< 100k"
 
 

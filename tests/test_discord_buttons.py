@@ -68,6 +68,7 @@ async def test_a_pressed_button_is_said_by_who_pressed_it_and_the_answer_stands_
                 "en-US",
                 server=server.home,
                 has_pressed=True,
+                has_windows=True,
             ),
             "/resume 1",
         )

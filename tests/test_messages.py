@@ -8,7 +8,7 @@ from bot.catalogues import read_languages
 from tests.messages import catalogue_of, fields, messages, tags
 
 SAID = messages()
-MESSAGES = {one.id for one in SAID} - {one.one for one in SAID if one.several}
+MESSAGES = {one.key for one in SAID} - {(None, one.one) for one in SAID if one.several}
 """Where one message is said both with a count and without, catalogues have the one with a count."""
 
 
@@ -19,7 +19,8 @@ def texts(message: str | tuple[str, ...] | list[str]) -> list[str]:
 def test_the_sources_say_something() -> None:
     said = {one.one for one in SAID}
     assert {"I speak {language} here.", "{value} below {level}", "Ring here when a rule comes true"} <= said
-    assert ("{count} alert", "{count} alerts") in MESSAGES
+    assert (None, ("{count} alert", "{count} alerts")) in MESSAGES
+    assert {("word", "alert"), ("word", "snooze"), ("word", "admins"), ("word", "off")} <= MESSAGES
 
 
 @pytest.mark.parametrize("tag", tags())
@@ -27,7 +28,9 @@ def test_a_catalogue_has_every_message_and_no_other(tag: str) -> None:
     """``python -m tests.messages`` brings a catalogue up to date; what is new is then to be translated."""
     catalogue = catalogue_of(tag)
     translated = {
-        one.id if isinstance(one.id, str) else tuple(one.id) for one in catalogue if one.id and not one.fuzzy
+        (one.context, one.id if isinstance(one.id, str) else tuple(one.id))
+        for one in catalogue
+        if one.id and not one.fuzzy
     }
     assert not [f"missing: {one}" for one in MESSAGES if one not in translated]
     assert not [f"not said any more: {one}" for one in translated if one not in MESSAGES]

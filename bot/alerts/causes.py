@@ -13,6 +13,10 @@ from bot.rules.phrases import to_say
 CAUSES = (
     to_say("{name} does not answer in time"),
     to_say("{name} cannot be reached"),
+    to_say("{name} cannot be reached ({kind})"),
+    to_say("{name} does not allow it (code {code})"),
+    to_say("{name} refuses the message (code {code})"),
+    to_say("{name} answers HTTP {status}"),
     to_say("{name} answers with an error (HTTP {status})"),
     to_say("{name} answers with an error"),
     to_say("{name} asks to slow down (HTTP {status})"),
@@ -61,7 +65,7 @@ CAUSES = (
     to_say("set {settings}"),
     to_say("{name} {rest}"),
 )
-"""What feeds say, the more exact before the others; the last says of any source that something is wrong."""
+"""What feeds and platforms say, the more exact before the others; the last is of any source."""
 
 
 def cause(reason: str, source: str, tr: Translator) -> str:

@@ -27,11 +27,14 @@ class Button:
     ``is_own`` is said in the private chat of who presses, and answered there, where a platform can do that.
     The platforms keep the line, so a button works after a restart too. One that ``is_sound`` can be shown
     everywhere; the platforms leave out any other, for what a message says is worth more than its buttons.
+    One that ``has_window`` says nothing yet: it gives who presses a window to write its line in. It is made
+    only for who has windows.
     """
 
     label: str
     line: str
     is_own: bool = False
+    has_window: bool = False
 
     @property
     def is_sound(self) -> bool:
@@ -46,13 +49,14 @@ Buttons = tuple[tuple[Button, ...], ...]
 
 def sound(rows: Buttons) -> Buttons:
     """Leave out what cannot be shown everywhere, what says the same as another, and rows without any."""
-    seen: set[str] = set()
+    seen: set[tuple[str, bool]] = set()
     kept: list[tuple[Button, ...]] = []
     for row in rows:
-        fit: dict[str, Button] = {}
+        fit: dict[tuple[str, bool], Button] = {}
         for button in row:
-            if button.is_sound and button.line not in seen:
-                fit.setdefault(button.line, button)
+            does = (button.line, button.has_window)
+            if button.is_sound and does not in seen:
+                fit.setdefault(does, button)
         seen.update(fit)
         if fit:
             kept.append(tuple(fit.values()))

@@ -82,10 +82,11 @@ def of_mute(alert: Alert, tr: Translator) -> Buttons:
     return ((Button(tr("Unmute"), f"/unmute {name}"), _why(name, tr)),)
 
 
-def of_editing(alert: Alert, tr: Translator) -> Buttons:
-    """Offer what may be changed with a tap, and the way back to the list."""
+def of_editing(alert: Alert, tr: Translator, *, has_window: bool = False) -> Buttons:
+    """Offer what may be changed with a tap, a window for the rest, and the way back to the list."""
     own = _of_own(alert.number, rule_of(alert.rule), tr)
-    return sound((*own[:-1], (*own[-1], listed(tr))))
+    writing = Button(tr("Write it in a window"), f"/edit {alert.number}", has_window=True)
+    return sound((*own[:-1], *([(writing,)] if has_window else []), (*own[-1], listed(tr))))
 
 
 def listed(tr: Translator) -> Button:

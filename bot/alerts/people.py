@@ -52,7 +52,8 @@ class Caller:
     chat, or ``None`` where it must be asked for. In a private chat everybody is their own admin. ``above``
     is the channel that a thread belongs to, ``server`` the Discord server. Who speaks as the group itself,
     as Telegram's anonymous admins do, has the group's id as ``person``.
-    Who ``has_pressed`` said it with a button; who ``answers`` replied to that message of the bot.
+    Who ``has_pressed`` said it with a button, who ``answers`` replied to that message of the bot, and who
+    ``has_windows`` can be given one to write a line in.
     """
 
     chat: ChatRef
@@ -65,6 +66,7 @@ class Caller:
     server: str = ""
     has_pressed: bool = False
     answers: str = ""
+    has_windows: bool = False
 
     @property
     def group(self) -> ChatRef:

@@ -60,6 +60,10 @@ class Translator:
         """Translate an English template and fill it in, each argument in the person's form."""
         return self._fill(self.catalogue.gettext(template), arguments)
 
+    def named(self, word: str) -> str:
+        """Give what a word that is typed (a command, an option, a choice) is called in menus."""
+        return self.catalogue.pgettext("word", word)
+
     def many(self, one: str, several: str, count: int, /, **arguments: Argument) -> str:
         """Translate a template that depends on ``{count}``."""
         return self._fill(self.catalogue.ngettext(one, several, count), {**arguments, "count": count})

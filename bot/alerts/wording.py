@@ -10,6 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from bot.alerts import offers
+from bot.alerts.causes import cause
 from bot.alerts.facts import decimal_of, items_of, labels_of, number_of, rule_of, text_of
 from bot.alerts.figures import measured
 from bot.alerts.health import word_health
@@ -372,7 +373,7 @@ def _returned(facts: Facts, tr: Translator) -> Message:
         alerts=tr.listed(labels),
     )
     lines = (
-        tr("Why: {reason}.", reason=text_of(facts, "reason")),
+        tr("Why: {reason}.", reason=cause(text_of(facts, "reason"), "", tr)),
         tr("What was still to be told there is told here. To send it there again: /send"),
     )
     return Message(title=title, lines=lines, facts={"event": "returned", "place": place})

@@ -7,54 +7,33 @@ two class attributes, so one process talks to one Discord.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import discord
 import structlog
-from discord import app_commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 from yarl import URL
 
+from bot.alerts.languages import Languages
 from bot.alerts.message import Message
 from bot.alerts.people import ChatRef
-from bot.chats.discord_answer import InteractionAnswer, MessageAnswer, relay
 from bot.chats.discord_buttons import Press
 from bot.chats.discord_calls import FAILURES, Calls
 from bot.chats.discord_closing import BAD_TOKEN, BARRED, NOT_ALLOWED, REFUSED
-from bot.chats.discord_menu import SlashCommand, clip, is_choice, is_same, menu, words
-from bot.chats.discord_people import (
-    find_author,
-    find_caller,
-    is_only_theirs,
-    manages,
-    may_write,
-    to_them_alone,
-)
+from bot.chats.discord_front import Front
+from bot.chats.discord_menu import SlashCommand, is_same, menu
+from bot.chats.discord_people import manages
 from bot.chats.discord_places import find_place
 from bot.chats.discord_posts import Posts
-from bot.chats.discord_press import PressAnswer
 from bot.chats.lanes import Lanes
-from bot.chats.studio import ANSWER_PATIENCE, Studio
-from bot.ports import Choice, Desk, Outcome, Refused, RetryLater
+from bot.chats.studio import Studio
+from bot.ports import Desk, Outcome, Refused, RetryLater
 from bot.ports.places import Place
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-UNWRITABLE = (
-    "I may not write in this channel, so no alert can arrive here. "
-    "Let me view the channel and send messages in it."
-)
-
-UNREACHED = Message(
-    lines=("I cannot write to you in private: let members of this server do so, or write to me first.",),
-    is_private=True,
-)
-
-_MOST_CHOICES = 25
 _LONGEST_PAUSE = 60.0
 
 
@@ -81,15 +60,21 @@ class DiscordChat:
         complete_within: float = 2.0,
         patience: float = 20.0,
         studio: Studio | None = None,
+        languages: Languages = Languages(),  # noqa: B008 - it is frozen
     ) -> None:
         self._token = token.strip()
-        self._commands = {command.name: command for command in commands}
-        self._answer_within = answer_within
-        self._complete_within = complete_within
         self._patience = patience
         self._calls = Calls(patience)
-        self._studio = studio or Studio()
-        self._posts = Posts(self._calls, self._studio)
+        studio = studio or Studio()
+        self._posts = Posts(self._calls, studio)
+        self._front = Front(
+            commands,
+            languages,
+            studio,
+            self._calls,
+            answer_within=answer_within,
+            complete_within=complete_within,
+        )
         self._client: _Client | None = None
         self._is_synced = False
         self._barred = ""
@@ -116,8 +101,8 @@ class DiscordChat:
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
-            self._calls = self._posts.calls = Calls(self._patience)
-            client = _Client(self, desk, self._calls)
+            self._calls = self._posts.calls = self._front.calls = Calls(self._patience)
+            client = _Client(self, self._front, desk, self._calls)
             try:
                 async with client:
                     try:
@@ -206,9 +191,9 @@ class DiscordChat:
         app = client.application_id
         if self._is_synced or app is None:
             return
-        ours = menu(list(self._commands.values()))
+        ours = menu(list(self._front.commands.values()), self._front.languages)
         try:
-            theirs = await client.http.get_global_commands(app)
+            theirs = await self._calls.within(client.http.request(_menu_of(app)))
             if not is_same(ours, theirs):
                 await client.http.bulk_upsert_global_commands(app, ours)
                 log.info("slash commands registered", commands=len(ours))
@@ -217,87 +202,11 @@ class DiscordChat:
         else:
             self._is_synced = True
 
-    async def answer(self, interaction: discord.Interaction, desk: Desk) -> None:
-        """Answer a slash command.
-
-        One of a person who brought the bot along to where it is no member is of their private chat with it,
-        and shown to them alone.
-        """
-        is_apart = is_only_theirs(interaction)
-        caller = await find_caller(interaction, self._calls)
-        if caller is None:
-            if is_apart and interaction.channel_id is not None:
-                await InteractionAnswer(interaction, interaction.channel_id, self._calls).show(UNREACHED)
-            return
-        data: Any = interaction.data
-        filled = {option["name"]: option.get("value", "") for option in data.get("options", ())}
-        command = self._commands.get(data["name"])
-        # Discord may offer for a while what was taken out of the menu; the desk says that it is unknown.
-        said = words(command, filled) if command else f"/{data['name']}"
-        answer = InteractionAnswer(interaction, int(caller.chat.chat), self._calls)
-        replies = desk.dispatch(caller, said)
-        if is_apart:
-            replies = to_them_alone(replies)
-        await relay(replies, answer, self._answer_within, self._picture)
-        if not is_apart and not may_write(interaction):
-            await answer.add(UNWRITABLE)
-
-    async def press(self, interaction: discord.Interaction, line: str, desk: Desk, is_own: bool) -> None:
-        """Answer the press of a button: its line is said by who pressed it.
-
-        One that is their own is said in their direct messages, and answered to them alone.
-        """
-        caller = await find_caller(interaction, self._calls, is_own=is_own)
-        if caller is None:
-            if is_own and interaction.channel_id is not None:
-                await PressAnswer(interaction, interaction.channel_id, self._calls).show(UNREACHED)
-            return
-        answer = PressAnswer(interaction, int(caller.chat.chat), self._calls)
-        replies = desk.dispatch(replace(caller, has_pressed=True), line)
-        if is_own and interaction.guild_id is not None:
-            replies = to_them_alone(replies)
-        await relay(replies, answer, self._answer_within, self._picture)
-
-    async def _picture(self, message: Message) -> bytes | None:
-        return await self._studio.picture(message.chart, ANSWER_PATIENCE)
-
-    async def complete(self, interaction: discord.Interaction, desk: Desk) -> None:
-        """Answer an autocomplete in time, with nothing if there is nothing."""
-        data: Any = interaction.data
-        caller = await find_caller(interaction, self._calls)
-        focused = next((option for option in data.get("options", ()) if option.get("focused")), None)
-        choices: list[Choice] = []
-        if caller and focused:
-            asked = desk.complete(caller, data["name"], focused["name"], str(focused.get("value", "")))
-            choices = await _in_time(asked, self._complete_within)
-        fitting = [
-            app_commands.Choice(name=clip(one.shown), value=one.value)
-            for one in choices
-            if is_choice(one.value) and one.shown
-        ]
-        try:
-            await self._calls.within(interaction.response.autocomplete(fitting[:_MOST_CHOICES]))
-        except FAILURES as problem:
-            log.info("suggestions came too late", reason=type(problem).__name__)
-
-    async def hear(self, message: discord.Message, desk: Desk, bot: int) -> None:
-        """Answer a direct message, or a message in a server that begins with a mention of the bot."""
-        said = message.content.strip()
-        if message.guild is not None:
-            mention = re.match(rf"<@!?{bot}>\s*", said)
-            if mention is None:
-                return
-            said = said[mention.end() :] or "/help"
-        if said:
-            answer = MessageAnswer(message.channel, self._calls)
-            replies = desk.dispatch(await find_author(message, self._client, self._calls), said)
-            await relay(replies, answer, self._answer_within, self._picture, silence=None)
-
 
 class _Client(discord.Client):
     """What discord.py calls back; every handler runs in a task of its own, which ``finish`` ends."""
 
-    def __init__(self, chat: DiscordChat, desk: Desk, calls: Calls) -> None:
+    def __init__(self, chat: DiscordChat, front: Front, desk: Desk, calls: Calls) -> None:
         intents = discord.Intents.none()
         intents.guilds = True  # channels and roles, to tell who administers
         intents.guild_messages = True  # mentions; without the privileged content of other messages
@@ -315,6 +224,7 @@ class _Client(discord.Client):
             http_trace=calls.trace,
         )
         self._chat = chat
+        self._front = front
         self._desk = desk
         self._calls = calls
         self._lanes = Lanes()
@@ -333,19 +243,26 @@ class _Client(discord.Client):
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         match interaction.type:
             case discord.InteractionType.application_command:
-                await self._do(self._chat.answer(interaction, self._desk))
+                await self._do(self._front.answer(interaction, self._desk))
             case discord.InteractionType.autocomplete:
-                await self._do(self._chat.complete(interaction, self._desk))
+                await self._do(self._front.complete(interaction, self._desk))
+            case discord.InteractionType.modal_submit:
+                await self._do(self._front.fill(interaction, self._desk))
+
+    async def on_ask(self, interaction: discord.Interaction, line: str, is_own: bool) -> None:
+        await self._do(self._front.ask(interaction, line, self._desk, is_own))
 
     async def on_press(self, interaction: discord.Interaction, line: str, is_own: bool) -> None:
-        await self._do(self._chat.press(interaction, line, self._desk, is_own))
+        await self._do(self._front.press(interaction, line, self._desk, is_own))
 
     async def on_message(self, message: discord.Message) -> None:
         is_speech = message.type in (discord.MessageType.default, discord.MessageType.reply)
         if message.author.bot or message.webhook_id or not is_speech or self.user is None:
             return
         bot = self.user.id
-        await self._lanes.put(str(message.channel.id), lambda: self._chat.hear(message, self._desk, bot))
+        await self._lanes.put(
+            str(message.channel.id), lambda: self._front.hear(message, self._desk, self, bot)
+        )
 
     async def on_error(self, event_method: str, /, *_args: Any, **_kwargs: Any) -> None:
         log.exception("discord event failed", handler=event_method)
@@ -377,20 +294,15 @@ class _Client(discord.Client):
             self._busy.discard(task)
 
 
+def _menu_of(application: int) -> Route:
+    """Ask for all slash commands, with their words in every language."""
+    path = "/applications/{application_id}/commands?with_localizations=true"
+    return Route("GET", path, application_id=application)
+
+
 def api_address(text: str) -> str:
     """Complete the address of an API: ``http://host``, ``http://host/api`` and the whole are the same."""
     address = text.rstrip("/")
     if URL(address).path in ("", "/"):
         return f"{address}/api/v10"
     return f"{address}/v10" if address.endswith("/api") else address
-
-
-async def _in_time(asked: Awaitable[list[Choice]], seconds: float) -> list[Choice]:
-    try:
-        async with asyncio.timeout(seconds):
-            return await asked
-    except TimeoutError:
-        return []
-    except Exception:
-        log.exception("suggestions failed", platform="discord")
-        return []

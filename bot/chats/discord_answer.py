@@ -14,16 +14,13 @@ import structlog
 from discord.utils import MISSING
 
 from bot.alerts.message import Buttons, Message, say
+from bot.alerts.translator import Translator
 from bot.chats.discord_buttons import view_of
 from bot.chats.discord_calls import FAILURES, Calls
 from bot.chats.discord_text import render
 from bot.ports import Replies
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-TROUBLE = say("Something went wrong here, and the operator's log says what. Please try again.")
-SILENCE = replace(say("There is no answer to that."), is_private=True)
-"""What an interaction is answered that gets no reply: Discord wants one."""
 
 TOKEN_LIFE = 14 * 60.0
 """How long, in seconds, an interaction is used; Discord forgets it after fifteen minutes."""
@@ -122,14 +119,18 @@ async def relay(
     answer: Answer,
     hold_after: float,
     draw: Picture,
+    tr: Translator,
     *,
-    silence: Message | None = SILENCE,
+    is_silence_told: bool = True,
 ) -> None:
-    """Bring all replies of a command to its answer, with their pictures; where there is none, ``silence``.
+    """Bring all replies of a command to its answer, with their pictures.
 
-    After ``hold_after`` seconds without the first reply the person is told to wait.
+    After ``hold_after`` seconds without the first reply the person is told to wait. Where there is none, an
+    interaction is answered that there is none: Discord wants an answer.
     """
-    pending = asyncio.create_task(_next(replies, draw))
+    silence = replace(say(tr("There is no answer to that.")), is_private=True) if is_silence_told else None
+    trouble = say(tr("Something went wrong here, and the operator's log says what. Please try again."))
+    pending = asyncio.create_task(_next(replies, draw, trouble))
     try:
         await asyncio.wait({pending}, timeout=hold_after)
         if not pending.done():
@@ -139,9 +140,9 @@ async def relay(
             message = silence
         while message is not None:
             await answer.show(message, picture)
-            if message is TROUBLE or message is silence:
+            if message is trouble or message is silence:
                 return
-            pending = asyncio.create_task(_next(replies, draw))
+            pending = asyncio.create_task(_next(replies, draw, trouble))
             message, picture = await pending
     finally:
         pending.cancel()
@@ -150,12 +151,12 @@ async def relay(
             await replies.aclose()
 
 
-async def _next(replies: Replies, draw: Picture) -> tuple[Message | None, bytes | None]:
+async def _next(replies: Replies, draw: Picture, trouble: Message) -> tuple[Message | None, bytes | None]:
     try:
         message = await anext(replies, None)
     except Exception:
         log.exception("a command failed", platform="discord")
-        return TROUBLE, None
+        return trouble, None
     return message, await draw(message) if message is not None else None
 
 
@@ -190,14 +191,18 @@ class _Stage(Enum):
 
 
 class InteractionAnswer:
-    """The answer to a slash command: the response of its interaction, and what follows up on it.
+    """The answer to a slash command or a window: the response of its interaction, and what follows up on it.
 
     An interaction that Discord knows no more (answered too late, older than a quarter of an hour) is left,
     and the reply becomes an ordinary message of the channel; a private one goes to the person directly.
+    One that ``is_aside`` is for the asker alone from the first.
     """
 
-    def __init__(self, interaction: discord.Interaction, channel: int, calls: Calls) -> None:
+    def __init__(
+        self, interaction: discord.Interaction, channel: int, calls: Calls, *, is_aside: bool = False
+    ) -> None:
         self._interaction = interaction
+        self._is_aside = is_aside
         self._calls = calls
         self._channel = interaction.client.get_partial_messageable(channel)
         self._stage = _Stage.FRESH
@@ -208,11 +213,13 @@ class InteractionAnswer:
     async def hold(self) -> None:
         """Defer the response, which Discord shows as thinking.
 
-        Whether a deferred response is private is settled here, before the reply is known. It is open, since
-        what takes long looks at the market for all to see; a reply that is private after all replaces it.
+        Whether a deferred response is private is settled here, before the reply is known. It is open unless
+        all is aside, since what takes long looks at the market for all to see; a reply that is private after
+        all replaces it.
         """
         try:
-            await self._calls.within(self._interaction.response.defer())
+            deferred = self._interaction.response.defer(ephemeral=self._is_aside, thinking=True)
+            await self._calls.within(deferred)
         except FAILURES as problem:
             if not is_answered(problem):
                 self.leave(problem)
@@ -273,7 +280,7 @@ class InteractionAnswer:
                     raise
                 await original.edit(content=piece.text, view=view, attachments=files_of(piece.picture))
             return original
-        if self._stage is _Stage.HELD and not piece.is_private:
+        if self._stage is _Stage.HELD and (self._is_aside or not piece.is_private):
             await original.edit(content=piece.text, view=view, attachments=files)
             return original
         if self._stage is _Stage.HELD:
@@ -296,7 +303,7 @@ class InteractionAnswer:
         )
 
     async def _post_aside(self, piece: Piece) -> Shown:
-        is_aside = piece.is_private and self._interaction.guild_id
+        is_aside = piece.is_private and (self._is_aside or self._interaction.guild_id)
         return await send(self._interaction.user if is_aside else self._channel, piece)
 
 

@@ -17,18 +17,32 @@ from bot.chats.discord_text import LIMIT, escape, lines_of, render, width
 PRESS: Final = "press"
 """The event that the client is told of a press: ``on_press(interaction, line, is_own)``."""
 
+ASK: Final = "ask"
+"""The event of a press that asks for a window: ``on_ask(interaction, line, is_own)``."""
+
+_HOWS = {(False, False): "say", (False, True): "own", (True, False): "ask", (True, True): "ask-own"}
+"""How a ``custom_id`` begins, by whether the button has a window and whether it is said in private."""
+
 _QUOTE = "> "
 _ROWS = 5  # and as many buttons in each
 
 
-class Press(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"(?P<how>say|own):(?P<line>/.+)"):
-    """A button that says a line, in private if it ``is_own``; made anew from its ``custom_id`` at a press."""
+class Press(
+    discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"(?P<how>say|own|ask|ask-own):(?P<line>/.+)"
+):
+    """A button that says a line, in private if it ``is_own``; made anew from its ``custom_id`` at a press.
 
-    def __init__(self, label: str, line: str, row: int | None = None, *, is_own: bool = False) -> None:
-        how = "own" if is_own else "say"
+    One that ``has_window`` asks for a window to write the line in instead.
+    """
+
+    def __init__(
+        self, label: str, line: str, row: int | None = None, *, is_own: bool = False, has_window: bool = False
+    ) -> None:
+        how = _HOWS[has_window, is_own]
         super().__init__(discord.ui.Button(label=label, custom_id=f"{how}:{line}"), row=row)
         self._line = line
         self._is_own = is_own
+        self._has_window = has_window
 
     @classmethod
     async def from_custom_id(
@@ -36,11 +50,13 @@ class Press(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"(?P<how>s
     ) -> Self:
         """Make the button again that was pressed."""
         label = item.label if isinstance(item, discord.ui.Button) else None
-        return cls(label or "?", match["line"], is_own=match["how"] == "own")
+        how = match["how"]
+        return cls(label or "?", match["line"], is_own=how.endswith("own"), has_window=how.startswith("ask"))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Bring the press to the client."""
-        interaction.client.dispatch(PRESS, interaction, self._line, self._is_own)
+        event = ASK if self._has_window else PRESS
+        interaction.client.dispatch(event, interaction, self._line, self._is_own)
 
 
 def view_of(rows: Buttons) -> discord.ui.View | None:
@@ -55,7 +71,10 @@ def view_of(rows: Buttons) -> discord.ui.View | None:
     view = discord.ui.View(timeout=None)
     for number, row in enumerate(rows):
         for button in row:
-            view.add_item(Press(button.label, button.line, number, is_own=button.is_own))
+            made = Press(
+                button.label, button.line, number, is_own=button.is_own, has_window=button.has_window
+            )
+            view.add_item(made)
     return view
 
 

@@ -12,21 +12,22 @@ import aiohttp
 import discord
 
 from bot.ports import ChatGone, Outcome, Rejected, RetryLater
+from bot.rules.phrases import to_say
 
 FAILURES = (discord.DiscordException, aiohttp.ClientError, OSError)
 """What a request may end with for reasons of Discord or of the network; a timeout is an OSError."""
 
 GONE = {
-    10003: "the channel does not exist any more",
-    10004: "the bot is no longer in that server",
-    50001: "the bot may not see the channel",
-    50007: "the person takes no direct messages from the bot",
-    50008: "the channel takes no messages",
-    50013: "the bot may not write in the channel",
-    50024: "the channel takes no messages",
-    50083: "the thread is archived",
-    50278: "the person shares no server with the bot any more",
-    160005: "the thread is locked",
+    10003: to_say("the channel does not exist any more"),
+    10004: to_say("the bot is no longer in that server"),
+    50001: to_say("the bot may not see the channel"),
+    50007: to_say("the person takes no direct messages from the bot"),
+    50008: to_say("the channel takes no messages"),
+    50013: to_say("the bot may not write in the channel"),
+    50024: to_say("the channel takes no messages"),
+    50083: to_say("the thread is archived"),
+    50278: to_say("the person shares no server with the bot any more"),
+    160005: to_say("the thread is locked"),
 }
 """Discord's codes for a channel that takes no message until somebody changes something."""
 
@@ -34,6 +35,12 @@ OVER = {10003, 160005}
 """Those after which a thread takes nothing for good."""
 
 ARCHIVED = 50083
+
+_LIMIT_OF_BOT = to_say("Discord's limit for the whole bot")
+_LIMIT_OF_CHANNEL = to_say("Discord's limit for the channel")
+_LATE = to_say("Discord did not answer in time")
+_BARS = to_say("Discord bars the address for a while")
+_BAD_TOKEN = to_say("Discord refuses the bot token")
 
 _SHORT = 1.0
 """A limit that ends within so many seconds is left to discord.py, which waits and sends again."""
@@ -94,7 +101,7 @@ class Calls:
     def held(self) -> RetryLater | None:
         """Say how long the whole bot has to wait now, if it has."""
         rest = self._held_until - asyncio.get_running_loop().time()
-        return RetryLater(rest, "Discord's limit for the whole bot", is_global=True) if rest > 0 else None
+        return RetryLater(rest, _LIMIT_OF_BOT, is_global=True) if rest > 0 else None
 
     async def close(self) -> None:
         """End the requests that nobody waits for any more; the client must not be used afterwards."""
@@ -134,7 +141,7 @@ class Calls:
             self._held_until = max(self._held_until, asyncio.get_running_loop().time() + after)
         waiting = _limit.get()
         if waiting is not None and not waiting.done() and after > _SHORT:
-            reason = "Discord's limit for the whole bot" if is_global else "Discord's limit for the channel"
+            reason = _LIMIT_OF_BOT if is_global else _LIMIT_OF_CHANNEL
             waiting.set_result(RetryLater(after, reason, is_global))
 
 
@@ -144,11 +151,11 @@ def outcome_of(problem: Exception) -> Outcome:
         case Limited():
             return problem.outcome
         case discord.RateLimited():
-            return RetryLater(problem.retry_after, "Discord's limit for the channel")
+            return RetryLater(problem.retry_after, _LIMIT_OF_CHANNEL)
         case discord.HTTPException():
             return _outcome_of_status(problem)
         case TimeoutError():
-            return RetryLater(_AGAIN, "Discord did not answer in time")
+            return RetryLater(_AGAIN, _LATE)
         case _:
             return RetryLater(_AGAIN, f"Discord cannot be reached ({type(problem).__name__})")
 
@@ -159,12 +166,12 @@ def _outcome_of_status(problem: discord.HTTPException) -> Outcome:
     match problem.status:
         case 429:
             # discord.py waits out Discord's own limits; this one comes from the network in front of Discord.
-            return RetryLater(_BARRED, "Discord bars the address for a while", is_global=True)
+            return RetryLater(_BARRED, _BARS, is_global=True)
         case 401:
-            return RetryLater(_BARRED, "Discord refuses the bot token", is_global=True)
+            return RetryLater(_BARRED, _BAD_TOKEN, is_global=True)
         case 403 if problem.code:
             return ChatGone(f"Discord does not allow it (code {problem.code})")
         case 400 | 413:
             return Rejected(f"Discord refuses the message (code {problem.code})")
         case status:
-            return RetryLater(_AGAIN, f"Discord answers {status}")
+            return RetryLater(_AGAIN, f"Discord answers HTTP {status}")

@@ -71,6 +71,7 @@ def caller_of(interaction: discord.Interaction, direct: int | None = None) -> Ca
         language=str(interaction.locale),
         above=None if is_private else above(interaction.channel),
         server="" if is_private else str(interaction.guild_id),
+        has_windows=True,
     )
 
 
@@ -114,6 +115,7 @@ def author_of(message: discord.Message, channel: object) -> Caller:
         language="en" if guild is None else str(guild.preferred_locale),
         above=above(channel),
         server="" if guild is None else str(guild.id),
+        has_windows=True,
     )
 
 

@@ -20,9 +20,9 @@ _UNKNOWN_MESSAGE = 10008
 class PressAnswer:
     """The answer to a press.
 
-    A reply for the asker alone is shown to him and changes nothing. Any other goes into the message that was
-    pressed; one that does not fit, has a picture, or comes when that message is gone, is a message of its
-    own.
+    A reply for the asker alone is shown to him and changes nothing that others see. Any other goes into the
+    message that was pressed; one that does not fit, has a picture, or comes when that message is gone, is a
+    message of its own.
     """
 
     def __init__(self, interaction: discord.Interaction, channel: int, calls: Calls) -> None:
@@ -44,10 +44,16 @@ class PressAnswer:
 
     async def show(self, message: Message, picture: bytes | None = None) -> None:
         """Show a reply in place of the one before."""
-        is_aside = self._is_aside or message.is_private or message.chart is not None
+        is_open = not self._is_shown_alone()
+        is_aside = self._is_aside or (message.is_private and is_open) or message.chart is not None
         if is_aside or not await self._change(message):
             self._is_aside = True
             await self._aside.show(message, picture)
+
+    def _is_shown_alone(self) -> bool:
+        """Ask whether nobody but who pressed sees the message that was pressed."""
+        pressed = self._interaction.message
+        return pressed is not None and pressed.flags.ephemeral
 
     async def _change(self, message: Message) -> bool:
         """Show a reply in the message that was pressed; ``False`` where it must be another."""

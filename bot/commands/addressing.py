@@ -24,7 +24,7 @@ ADDRESSING: tuple[Command, ...] = (
         "announcements",
         "Hear what the operators of this bot say to all chats, or not",
         Role.ADMIN,
-        (Option("how", "on or off", is_required=False),),
+        (Option("how", "on or off", is_required=False, choices=("on", "off")),),
         broadcasts.announcements,
         changes=True,
         reads_without="how",

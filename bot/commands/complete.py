@@ -6,6 +6,7 @@ import structlog
 
 from bot.alerts.people import Caller
 from bot.commands.books import shelf_of
+from bot.commands.going_on import go_on
 from bot.commands.request import Office
 from bot.commands.table import Completes
 from bot.commands.zones import zones_from
@@ -16,6 +17,8 @@ log = structlog.get_logger(__name__)
 _MOST = 25
 _LONGEST = 100
 """What Discord takes: so many choices, each so long."""
+
+_TIMES = ("30m", "1h", "4h", "8h", "12h", "1d", "3d", "7d")
 
 
 async def complete(office: Office, caller: Caller, command: str, option: str, prefix: str) -> list[Choice]:
@@ -45,7 +48,7 @@ async def _suggest(office: Office, caller: Caller, kind: Completes, prefix: str)
     text = prefix.lstrip().lower()
     match kind:
         case "rule":
-            return await _words_of_rule(office, caller, text)
+            return await go_on(office, caller, prefix, _MOST)
         case "instrument":
             return await _instruments(office, text)
         case "alert":
@@ -81,20 +84,22 @@ async def _suggest(office: Office, caller: Caller, kind: Completes, prefix: str)
 
             names = [one.name for one in COMMANDS]
             return [Choice(f"/{name}", name) for name in names if name.startswith(text.lstrip("/"))]
+        case "language":
+            return [
+                Choice(one.name, one.tag)
+                for one in office.languages
+                if any(name.casefold().startswith(text) for name in (one.tag, one.name, *one.others))
+            ]
+        case "coin":
+            offers = [one for one in office.metrics.offers() if one.metric == "etf_flow" and not one.lacks]
+            coins = dict.fromkeys(coin for one in offers for coin in one.instruments)
+            return [Choice(coin.upper(), coin) for coin in coins if coin.startswith(text)]
+        case "time":
+            return [Choice(one, one) for one in _TIMES if one.startswith(text)]
         case "zone":
             return [Choice(zone, zone) for zone in zones_from(text, _MOST)]
         case "":
             return []
-
-
-async def _words_of_rule(office: Office, caller: Caller, text: str) -> list[Choice]:
-    """Suggest the instrument that begins a rule, or the level at its end."""
-    head, last = _last_word(text)
-    if last.startswith("@"):
-        levels = await office.register.levels(caller.chat)
-        names = [name for name in sorted(levels) if name.startswith(last[1:])]
-        return [Choice(f"{head}@{name}", f"{head}@{name}") for name in names]
-    return [] if head else await _instruments(office, text)
 
 
 async def _instruments(office: Office, text: str) -> list[Choice]:

@@ -15,7 +15,7 @@ import structlog
 from bot.alerts.message import Message, say
 from bot.alerts.people import Caller, ChatKind, Policy, Role
 from bot.alerts.refusals import beyond
-from bot.alerts.translator import ENGLISH
+from bot.alerts.translator import Translator
 from bot.commands import plain
 from bot.commands.complete import complete
 from bot.commands.gate import Shut
@@ -27,7 +27,8 @@ from bot.commands.replying import addressed, is_of_alert, spoken
 from bot.commands.request import Office, Refusal, Request
 from bot.commands.table import Command, Kind
 from bot.commands.verbs import COMMANDS
-from bot.ports import Already, Beyond, Card, Choice, Desk, Replies, StoreTrouble
+from bot.commands.windows import draft, with_window
+from bot.ports import Already, Beyond, Card, Choice, Desk, Draft, Replies, StoreTrouble
 from bot.rules import read_number
 
 log = structlog.get_logger(__name__)
@@ -47,7 +48,10 @@ def make_desk(office: Office) -> Desk:
     async def offer(caller: Caller, words: str) -> list[Card]:
         return await inquire(office, caller, words)
 
-    return Desk(answer, suggest, inquire=offer)
+    async def begin(caller: Caller, line: str) -> Draft | None:
+        return await draft(office, caller, line)
+
+    return Desk(answer, suggest, inquire=offer, draft=begin)
 
 
 async def dispatch(office: Office, caller: Caller, words: str) -> AsyncIterator[Message]:
@@ -60,7 +64,7 @@ async def dispatch(office: Office, caller: Caller, words: str) -> AsyncIterator[
     about = _about(office, name, rest) if caller.answers else None
     if not name and about is None and (caller.kind is ChatKind.GROUP or not rest):
         return
-    tr = ENGLISH
+    tr = office.languages.translator(caller.language, "UTC")
     try:
         await office.gate.admit(caller, office.clock.now(), tr)
         request = await _request(office, caller)
@@ -98,9 +102,10 @@ async def dispatch(office: Office, caller: Caller, words: str) -> AsyncIterator[
 
 
 async def _run(request: Request, name: str, rest: str) -> AsyncIterator[Message]:
-    command = _BY_NAME.get(name)
+    command = _BY_NAME.get(name) or _called(name, request.tr)
     if command is None:
         raise put_right_in(unknown(name, request.tr), f"/{name} {rest}".rstrip(), request)
+    typed = rest
     if not command.keeps_lines:
         rest = rest.replace("\n", " ")
     values = _values(command, rest)
@@ -110,13 +115,19 @@ async def _run(request: Request, name: str, rest: str) -> AsyncIterator[Message]
     if role < needed:
         raise Refusal(*who_may(command, request))
     if values is None:
-        raise Refusal(*page(command, request.tr))
+        raise await with_window(Refusal(*page(command, request.tr)), request, command, typed)
     asked = Request(request.office, request.caller, request.settings, role, request.tr, request.now, values)
     try:
         async for reply in command.run(asked):
             yield replace(reply, takes_place=command.takes_place)
     except Refusal as refusal:
-        raise put_right_in(refusal, f"/{name} {rest}".rstrip(), request) from refusal
+        better = put_right_in(refusal, f"/{name} {rest}".rstrip(), request)
+        raise await with_window(better, request, command, typed) from refusal
+
+
+def _called(name: str, tr: Translator) -> Command | None:
+    """Find a command by what menus call it in the language that is spoken."""
+    return next((one for one in COMMANDS if tr.named(one.name) == name), None)
 
 
 def _split(words: str) -> tuple[str, str]:

@@ -9,7 +9,6 @@ from decimal import Decimal
 from bot.alerts.message import Message
 from bot.alerts.models import Alert
 from bot.alerts.offers import of_alert, of_editing
-from bot.alerts.translator import Translator
 from bot.commands.alerts import named, refuse_if_over
 from bot.commands.reading import SURE, Prepared, arm, ask_if_far, read_rule, split_sure
 from bot.commands.request import Refusal, Request
@@ -37,7 +36,7 @@ async def edit(request: Request) -> Replies:
             tr("Make one of your own: {line}", line=f"/alert {alert.rule}"),
         )
     if not request.given("rule"):
-        yield _asked(alert, tr)
+        yield _asked(alert, request)
         return
     text, is_sure = split_sure(request.given("rule"))
     rule = _moved(row, text, request) or _resumed(alert, text) or read_rule(request, text).rule
@@ -63,8 +62,9 @@ async def edit(request: Request) -> Replies:
     yield Message(lines=tuple(lines), buttons=of_alert(edited, tr, is_waiting=told.is_waiting))
 
 
-def _asked(alert: Alert, tr: Translator) -> Message:
-    """Show what an alert is, and how to change it: with a tap, or with a line."""
+def _asked(alert: Alert, request: Request) -> Message:
+    """Show what an alert is, and how to change it: with a tap, with a line, or in a window."""
+    tr = request.tr
     level, line = threshold(parse(alert.rule)), f"/edit {alert.number}"
     if level is None:
         how = tr("Send it another rule: {line}", line=f"{line} {alert.rule}")
@@ -76,7 +76,7 @@ def _asked(alert: Alert, tr: Translator) -> Message:
             rule=f"{line} {with_threshold(parse(alert.rule), example)}",
         )
     lines = (tr("{label} is: {rule}", label=alert.label, rule=alert.rule), how)
-    return Message(lines=lines, buttons=of_editing(alert, tr))
+    return Message(lines=lines, buttons=of_editing(alert, tr, has_window=request.caller.has_windows))
 
 
 def _moved(row: Row, text: str, request: Request) -> Rule | None:

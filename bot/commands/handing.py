@@ -5,11 +5,11 @@ from __future__ import annotations
 from bot.alerts.handouts import Handout, read_out
 from bot.alerts.message import Button, Message, sound
 from bot.commands.alerts import named, refuse_if_over
-from bot.commands.offering import arming, handout_of, outlook
+from bot.commands.offering import arming, handout_of, outlook, too_old
 from bot.commands.reading import prepare, read_rule
 from bot.commands.request import Refusal, Request
 from bot.ports import Replies
-from bot.rules import fill, parse
+from bot.rules import RuleError, fill, parse
 from bot.rules.tree import Rule
 
 _SECONDS = 30 * 86_400.0
@@ -61,7 +61,10 @@ async def receive(request: Request, token: str) -> Message:
         rule, said = read_rule(request, text).rule, tr("The alert that you pressed:")
     else:
         handout = await handout_of(request, token)
-        rule, said = parse(handout.rule), tr("{name} hands you an alert:", name=handout.by)
+        try:
+            rule, said = parse(handout.rule), tr("{name} hands you an alert:", name=handout.by)
+        except RuleError:  # what was kept for who wrote it, to be put right
+            raise too_old(tr) from None
     prepared = await prepare(request, rule, await request.levels())
     lines = (
         said,

@@ -16,7 +16,7 @@ _MUTE = Command(
     Role.ADMIN,
     (
         replace(_ALERT, summary="The alert's number or name; left out: all of them"),
-        Option("time", "For how long, such as: 8h", is_required=False),
+        Option("time", "For how long, such as: 8h", is_required=False, completes="time"),
     ),
     telling.mute,
     changes=True,
@@ -41,7 +41,7 @@ HEARING: tuple[Command, ...] = (
         "urgent",
         "Tell an alert before all else and in quiet hours too, or not any more",
         Role.ADMIN,
-        (_ALERT, Option("how", "on or off", is_required=False)),
+        (_ALERT, Option("how", "on or off", is_required=False, choices=("on", "off"))),
         hours.urgent,
         changes=True,
         by_policy=True,

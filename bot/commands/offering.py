@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.alerts.handouts import MARK, Handout, is_token
 from bot.alerts.message import LABEL, Button, Message
 from bot.alerts.sentences import thresholds
+from bot.alerts.translator import Translator
 from bot.commands.reading import SURE, Prepared, ask_if_far, prepare
 from bot.commands.request import Refusal, Request
 from bot.commands.standing import distance
@@ -35,6 +38,12 @@ async def arming(request: Request, rule: Rule, label: str) -> Button:
     return Button(label, f"/alert {MARK}{kept.token}")
 
 
+async def changing(request: Request, rule: Rule) -> Button:
+    """Give the button of a window in which a rule is changed before it is armed."""
+    button = await arming(request, rule, request.tr("Change it"))
+    return replace(button, has_window=True)
+
+
 async def offer(request: Request, heard: Heard) -> Message:
     """Show what was heard, with a button for each reading. Raises Refusal for what cannot be armed."""
     tr, levels = request.tr, await request.levels()
@@ -46,7 +55,10 @@ async def offer(request: Request, heard: Heard) -> Message:
     if len(prepared) == 1:
         said = tr("I read that as: {meaning}", meaning=outlook(prepared[0], request))
         how = tr("Nothing is armed yet: press the button, or send: {line}", line=f"/alert {rules[0]}")
-        return Message(lines=(said, how), buttons=((await arming(request, rules[0], tr("Arm it")),),))
+        row = [await arming(request, rules[0], tr("Arm it"))]
+        if request.caller.has_windows:
+            row.append(await changing(request, rules[0]))
+        return Message(lines=(said, how), buttons=(tuple(row),))
     lines = [tr("That can mean two things:")]
     for place, one in enumerate(prepared, 1):
         told = outlook(one, request)
@@ -75,12 +87,16 @@ async def handout_of(request: Request, token: str) -> Handout:
     """Find what a token stands for. Raises Refusal."""
     found = await request.office.register.handout(token, request.instant) if is_token(token) else None
     if found is None:
-        tr = request.tr
-        raise Refusal(
-            tr("That link or button is too old, or was not copied whole."),
-            tr("Ask for another one, or write the alert: {line}", line="/alert btc < 100k"),
-        )
+        raise too_old(request.tr)
     return found
+
+
+def too_old(tr: Translator) -> Refusal:
+    """Refuse a token that stands for nothing that can be armed."""
+    return Refusal(
+        tr("That link or button is too old, or was not copied whole."),
+        tr("Ask for another one, or write the alert: {line}", line="/alert btc < 100k"),
+    )
 
 
 def put_right_in(refusal: Refusal, said: str, request: Request) -> Refusal:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bot.alerts.people import Role
+from bot.alerts.bounds import Thing, Whose
+from bot.alerts.people import Policy, Role
 from bot.commands import auditing, bans, policy, quotas
 from bot.commands.table import Command, Option
 
@@ -13,7 +14,7 @@ RULING: tuple[Command, ...] = (
         "policy",
         "Show who may make alerts in a group, or choose it",
         Role.ADMIN,
-        (Option("who", "members, or admins alone", is_required=False),),
+        (Option("who", "members, or admins alone", is_required=False, choices=tuple(Policy)),),
         policy.policy,
         changes=True,
         reads_without="who",
@@ -24,8 +25,8 @@ RULING: tuple[Command, ...] = (
         "List how much one person and one chat may have, or set it",
         Role.OPERATOR,
         (
-            Option("thing", "alerts, subscriptions or commands", is_required=False),
-            Option("whose", "person or chat", is_required=False),
+            Option("thing", "alerts, subscriptions or commands", is_required=False, choices=tuple(Thing)),
+            Option("whose", "person or chat", is_required=False, choices=tuple(Whose)),
             Option("value", "Its new number, or default", is_required=False),
         ),
         quotas.quota,

@@ -11,7 +11,20 @@ from bot.commands.request import Request
 from bot.ports import Replies
 
 Kind = Literal["text", "number", "whole"]
-Completes = Literal["", "rule", "instrument", "alert", "shared", "level", "playbook", "command", "zone"]
+Completes = Literal[
+    "",
+    "rule",
+    "instrument",
+    "alert",
+    "shared",
+    "level",
+    "playbook",
+    "command",
+    "zone",
+    "language",
+    "coin",
+    "time",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +32,9 @@ class Option:
     """One word, or the rest of the line, that a command takes.
 
     ``kind`` is ``text``, ``number`` (any) or ``whole`` (an integer from 1 on); the last option of a command
-    takes the rest of the line if it is text. ``completes`` says what is suggested while it is typed.
+    takes the rest of the line if it is text. ``completes`` says what is suggested while it is typed;
+    ``choices`` are all the words that it may be. What ``is_long`` may want many lines, and a window to write
+    them in.
     """
 
     name: str
@@ -27,6 +42,8 @@ class Option:
     kind: Kind = "text"
     is_required: bool = True
     completes: Completes = ""
+    choices: tuple[str, ...] = ()
+    is_long: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,11 @@ class Command:
     def named_alert(self) -> str:
         """The option that names the alert to be changed, or nothing."""
         return next((option.name for option in self.options if option.completes == "alert"), "")
+
+    @property
+    def long_option(self) -> Option | None:
+        """The option that may want a window, if it has one."""
+        return next((option for option in self.options if option.is_long), None)
 
     @property
     def is_for_admins(self) -> bool:

@@ -30,7 +30,7 @@ from bot.commands.playbook_table import PLAYBOOKS
 from bot.commands.ruling import RULING
 from bot.commands.table import Command, Option
 
-_RULE = Option("rule", "The rule, such as: btc < 100k for 5m", completes="rule")
+_RULE = Option("rule", "The rule, such as: btc < 100k for 5m", completes="rule", is_long=True)
 _NUMBER = Option("number", "The alert's number, as /alerts shows it", kind="whole", completes="alert")
 _ALERT = Option("alert", "The alert's number, or the name of a shared one", completes="alert")
 _PROPOSAL = Option("number", "The number of the proposal", kind="whole")
@@ -117,6 +117,7 @@ COMMANDS: tuple[Command, ...] = (
                 "The rule, or the new level: btc < 98k, 98k or +1%",
                 is_required=False,
                 completes="rule",
+                is_long=True,
             ),
         ),
         editing.edit,
@@ -200,7 +201,7 @@ COMMANDS: tuple[Command, ...] = (
         "etf",
         "Show the flows of a coin's funds in the last sessions",
         Role.MEMBER,
-        (Option("coin", "The coin, such as: btc", is_required=False),),
+        (Option("coin", "The coin, such as: btc", is_required=False, completes="coin"),),
         metrics.etf,
         examples=("btc",),
     ),
@@ -312,7 +313,7 @@ COMMANDS: tuple[Command, ...] = (
         "language",
         "Show the language that I speak here, or set it",
         Role.ADMIN,
-        (Option("language", "The language, such as: English", is_required=False),),
+        (Option("language", "The language, such as: English", is_required=False, completes="language"),),
         clocks.language,
         changes=True,
         reads_without="language",

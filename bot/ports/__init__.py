@@ -46,6 +46,7 @@ from bot.ports.people import (
     Chat,
     Choice,
     Desk,
+    Draft,
     Replies,
 )
 from bot.ports.playbooks import Armer, KeptPlaybook, Parts, PlaybookChange
@@ -87,6 +88,7 @@ __all__ = [
     "Conflict",
     "Damaged",
     "Desk",
+    "Draft",
     "Feed",
     "Finding",
     "Following",

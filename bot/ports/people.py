@@ -44,6 +44,22 @@ async def no_cards(caller: Caller, words: str) -> list[Card]:
     return []
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a window begins with: the ``line`` that is finished in it, and the ``text`` that is there already.
+
+    What is said in the end is the line, a space, and the text as it was made.
+    """
+
+    line: str
+    text: str
+
+
+async def no_draft(caller: Caller, line: str) -> Draft | None:
+    """Give no window."""
+    return None
+
+
 async def at_once(caller: Caller) -> bool:
     """Let an answer go without a turn, unpaid."""
     return False
@@ -56,13 +72,15 @@ class Desk:
     ``inquire`` gives what somebody may post who types these words to the bot in some other chat.
     ``turn`` is waited for before an answer goes to a caller's chat as a new message, where the platform
     counts answers too; it says whether the message is one that is paid for, and raises TimeoutError where the
-    platform takes none for long.
+    platform takes none for long. ``draft`` gives what a window for a line begins with, or ``None`` where the
+    line is to be said as it is.
     """
 
     dispatch: Callable[[Caller, str], Replies]
     complete: Callable[[Caller, str, str, str], Awaitable[list[Choice]]]
     turn: Callable[[Caller], Awaitable[bool]] = at_once
     inquire: Callable[[Caller, str], Awaitable[list[Card]]] = no_cards
+    draft: Callable[[Caller, str], Awaitable[Draft | None]] = no_draft
 
 
 class Chat(Protocol):

@@ -220,7 +220,14 @@ class DiscordServer:
         )
 
     async def press(
-        self, channel: str, person: str, label: str, *, message: str = "", permissions: int | None = None
+        self,
+        channel: str,
+        person: str,
+        label: str,
+        *,
+        message: str = "",
+        permissions: int | None = None,
+        is_brought: bool = False,
     ) -> Interaction:
         """Press a button by its label, once it is there, under the newest or a given message that has it."""
         await self.connected()
@@ -247,11 +254,48 @@ class DiscordServer:
         )
         record.source_message_id = stored.id
         payload["message"] = dict(serializers.message_payload(self.backend, stored))
-        payload["authorizing_integration_owners"] = {"0": str(guild or 0)}
+        payload["authorizing_integration_owners"] = {"1": person} if is_brought else {"0": str(guild or 0)}
         if permissions is not None:
             payload["member"]["permissions"] = str(permissions)
         self.backend.emit("INTERACTION_CREATE", payload)
         return record
+
+    async def window(self, record: Interaction, within: float = 5.0) -> tuple[str, str]:
+        """Wait for the window that an interaction opens; gives its title and the text that stands in it."""
+        await self._until(lambda: record.modal is not None, within, "window")
+        assert record.modal is not None
+        [field] = _fields(record.modal)
+        return record.modal["title"], field.get("value") or ""
+
+    async def write(
+        self, record: Interaction, text: str, *, locale: str = "en-US", is_brought: bool = False
+    ) -> Interaction:
+        """Write into the window that an interaction opened, and send it in."""
+        await self.window(record)
+        assert record.modal is not None
+        [field] = _fields(record.modal)
+        assert len(text) <= field["max_length"]
+        filled = [
+            {"type": 18, "component": {"type": 4, "custom_id": field["custom_id"], "value": text}, "id": 1}
+        ]
+        data = {"custom_id": record.modal["custom_id"], "components": filled}
+        sent, payload = wire.base_payload(
+            self.backend,
+            type=5,
+            channel_id=record.channel_id,
+            guild_id=record.guild_id,
+            user_id=record.user_id,
+            data=data,
+        )
+        if record.source_message_id is not None:
+            sent.source_message_id = record.source_message_id
+            source = self.backend.get_message(record.channel_id, record.source_message_id)
+            payload["message"] = dict(serializers.message_payload(self.backend, source))
+        payload["locale"] = locale
+        owner = {"1": str(record.user_id)} if is_brought else {"0": str(record.guild_id or 0)}
+        payload["authorizing_integration_owners"] = owner
+        self.backend.emit("INTERACTION_CREATE", payload)
+        return sent
 
     async def autocomplete(
         self,
@@ -493,6 +537,10 @@ class DiscordServer:
             return self._json(gap.to_json(), 501)
         except BackendError as error:
             return self._json(error.to_json(), error.status)
+        is_menu = request.method == "GET" and fnmatch.fnmatch(path, "/applications/*/commands")
+        if is_menu and request.query.get("with_localizations") != "true":
+            # As documented; the library gives the words in all languages whether they are asked for or not.
+            result = [_in_one_language(one) for one in result]
         if (request.method, path) == ("GET", "/users/@me/guilds"):
             for server in result:  # documented, and left out by the library
                 rights = self.backend.compute_permissions(int(server["id"]), self.backend.bot_user.id)
@@ -588,8 +636,19 @@ class DiscordServer:
         return record
 
 
+def _fields(modal: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one["component"] for one in modal["components"]]
+
+
 def _buttons(components: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [button for row in components for button in row["components"]]
+
+
+def _in_one_language(one: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in one.items() if not key.endswith("_localizations")}
+    if "options" in kept:
+        kept["options"] = [_in_one_language(option) for option in kept["options"]]
+    return kept
 
 
 async def _parts(request: web.Request) -> tuple[Any, list[discord.File]]:
