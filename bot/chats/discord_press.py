@@ -20,9 +20,9 @@ _UNKNOWN_MESSAGE = 10008
 class PressAnswer:
     """The answer to a press.
 
-    A reply for the asker alone is shown to him and changes nothing that others see. Any other goes into the
-    message that was pressed; one that does not fit, has a picture, or comes when that message is gone, is a
-    message of its own.
+    A reply for the asker alone is shown to him and changes nothing, unless it takes the place of what only
+    he sees. Any other goes into the message that was pressed; one that does not fit, has a picture, or comes
+    when that message is gone, is a message of its own.
     """
 
     def __init__(self, interaction: discord.Interaction, channel: int, calls: Calls) -> None:
@@ -44,8 +44,8 @@ class PressAnswer:
 
     async def show(self, message: Message, picture: bytes | None = None) -> None:
         """Show a reply in place of the one before."""
-        is_open = not self._is_shown_alone()
-        is_aside = self._is_aside or (message.is_private and is_open) or message.chart is not None
+        is_turned = message.takes_place and self._is_shown_alone()
+        is_aside = self._is_aside or (message.is_private and not is_turned) or message.chart is not None
         if is_aside or not await self._change(message):
             self._is_aside = True
             await self._aside.show(message, picture)
