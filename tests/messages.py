@@ -32,6 +32,7 @@ MESSAGES = {
     "to_say": (0,),
     "Phrase": (0,),
     "PlaybookError": (0,),
+    "NoBelongings": (0,),
     "Command": (1,),
     "Option": (1,),
 }

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from bot.app import build_chats
@@ -48,6 +50,9 @@ class Stage(Protocol):
         """Post there what the bot gives somebody who types these words to it."""
 
     async def press(self, place: str, who: str, label: str) -> None: ...
+
+    async def bring(self, place: str, who: str, text: str) -> None:
+        """Send the last file that the bot gave there back to it, with a text."""
 
     def appoint(self, who: str, is_admin: bool) -> None: ...
 
@@ -97,6 +102,11 @@ class TelegramStage:
 
     async def post(self, place: str, who: str, words: str) -> None:
         await self.server.inquire(self.ids[who], words, name=who, chat=self._chat(place))
+
+    async def bring(self, place: str, who: str, text: str) -> None:
+        given = next(one.document for one in reversed(self.server.shown(self._chat(place))) if one.document)
+        document = self.server.upload("mine.toml", given)
+        await self.server.say(self._chat(place), self.ids[who], "", name=who, caption=text, document=document)
 
     def appoint(self, who: str, is_admin: bool) -> None:
         if is_admin:
@@ -167,6 +177,11 @@ class DiscordStage:
     async def post(self, place: str, who: str, words: str) -> None:
         raise AssertionError("on Discord nothing is posted by typing to a bot")
 
+    async def bring(self, place: str, who: str, text: str) -> None:
+        assert place == who, "files are brought in private"
+        given = next(one.pictures[-1] for one in reversed(self._shown(place)) if one.pictures)
+        await self.server.dm(self.ids[who], text, ("mine.toml", given))
+
     def appoint(self, who: str, is_admin: bool) -> None:
         self.server.appoint(self.ids[who], self.role, is_admin)
 
@@ -177,6 +192,7 @@ class DiscordStage:
 @dataclass
 class ConsoleStage:
     people: dict[str, str]
+    files: Path
     out: StringIO = field(default_factory=StringIO)
     chat: ConsoleChat | None = None
 
@@ -184,7 +200,7 @@ class ConsoleStage:
         return {}
 
     def chats(self, settings: Settings, clock: FastClock) -> list[Chat]:
-        self.chat = ConsoleChat(clock, StringIO(), self.out)
+        self.chat = ConsoleChat(clock, StringIO(), self.out, files=self.files)
         return [self.chat]
 
     def operators(self) -> Operators:
@@ -220,6 +236,10 @@ class ConsoleStage:
     async def post(self, place: str, who: str, words: str) -> None:
         raise AssertionError("a console is the only chat there is")
 
+    async def bring(self, place: str, who: str, text: str) -> None:
+        given = max(self.files.iterdir(), key=lambda one: one.stat().st_mtime_ns)
+        await self.say(place, who, f"{text} {given.name}")
+
     def appoint(self, who: str, is_admin: bool) -> None:
         raise AssertionError("nobody is appointed at a console")
 
@@ -235,4 +255,5 @@ async def staged(platform: str, people: dict[str, str]) -> AsyncIterator[Stage]:
             async with DiscordServer() as discord:
                 yield DiscordStage(discord, people)
         case _:
-            yield ConsoleStage(people)
+            with TemporaryDirectory() as folder:
+                yield ConsoleStage(people, Path(folder))

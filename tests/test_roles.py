@@ -59,6 +59,8 @@ GOLDEN: dict[str, tuple[Role | str, str, Role]] = {
     "chart": (MEMBER, "/chart nowhere", MEMBER),
     "metrics": (MEMBER, "/metrics", MEMBER),
     "etf": (MEMBER, "/etf btc", MEMBER),
+    "export": (ADMIN, "/export", MEMBER),
+    "forgetme": (MEMBER, "/forgetme", MEMBER),
     "status": (MEMBER, "/status", MEMBER),
     "feeds": (MEMBER, "/feeds", MEMBER),
     "mute": (OWNS, "/mute 1 8h", MEMBER),

@@ -64,6 +64,14 @@ def sound(rows: Buttons) -> Buttons:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A text that goes with a message as a file of that name, in UTF-8."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message: a title that stands out, lines of plain text, and a block in a fixed-width face.
 
@@ -71,6 +79,7 @@ class Message:
     ``is_private`` asks a platform that can (Discord) to show it to the asker alone.
     ``chart`` is a picture to go with it, or a sketch whose candles whoever sends it has to ask for; a message
     says all it has to say without. ``buttons`` stand in rows; what they do can be typed as well.
+    ``file`` is a document to go with it, where it answers somebody; a message is never pushed with one.
     As the answer to a press, one that ``takes_place`` stands instead of the message whose button was
     pressed; any other stands below its text. Either way its buttons are the message's from then on.
     One that ``answers`` another goes on with that: the platform's id of a message in the same chat.
@@ -83,6 +92,7 @@ class Message:
     is_private: bool = False
     chart: Chart | Sketch | None = None
     buttons: Buttons = ()
+    file: File | None = None
     takes_place: bool = False
     answers: str = ""
     facts: Facts = field(default_factory=dict, compare=False)

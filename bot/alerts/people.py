@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
+
+NOBODY = "—"
+"""Who made or set something, where it was forgotten."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,6 +49,19 @@ class Policy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Brought:
+    """A file that came with what somebody said, not fetched yet: its name, and its size in bytes.
+
+    ``fetch`` gets what is in it, or as much as so many bytes. It raises OSError for whatever the platform or
+    the network does.
+    """
+
+    name: str
+    size: int
+    fetch: Callable[[int], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who says a command, and where.
 
@@ -53,7 +70,8 @@ class Caller:
     is the channel that a thread belongs to, ``server`` the Discord server. Who speaks as the group itself,
     as Telegram's anonymous admins do, has the group's id as ``person``.
     Who ``has_pressed`` said it with a button, who ``answers`` replied to that message of the bot, and who
-    ``has_windows`` can be given one to write a line in.
+    ``has_windows`` can be given one to write a line in. ``brought`` is the file that came with it, if one
+    did.
     """
 
     chat: ChatRef
@@ -67,6 +85,7 @@ class Caller:
     has_pressed: bool = False
     answers: str = ""
     has_windows: bool = False
+    brought: Brought | None = field(default=None, compare=False)
 
     @property
     def group(self) -> ChatRef:

@@ -13,15 +13,14 @@ A level has the value that stands there until somebody sets it with /level: from
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any
 
+from bot.alerts.toml import NoToml, quoted, read_toml
 from bot.rules import RuleError, english, fill, is_level_name, levels, parse, read, read_number
 from bot.rules.phrases import Phrase
 
@@ -58,11 +57,11 @@ class Playbook:
 
     def written(self) -> str:
         """Write it as TOML; ``read_playbook`` gives the same again."""
-        parts = [f"title = {_quoted(self.title)}\n"] if self.title else []
+        parts = [f"title = {quoted(self.title)}\n"] if self.title else []
         parts.append(
             "".join(("[levels]\n", *(f"{name} = {value:f}\n" for name, value in self.levels.items())))
         )
-        parts.append("".join(("[rules]\n", *(f"{name} = {_quoted(r)}\n" for name, r in self.rules.items()))))
+        parts.append("".join(("[rules]\n", *(f"{name} = {quoted(r)}\n" for name, r in self.rules.items()))))
         return "\n".join(parts)
 
 
@@ -119,20 +118,16 @@ def read_playbook(name: str, text: str) -> Playbook:
 
 def _document(text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text, parse_float=_decimal)
-    except tomllib.TOMLDecodeError as error:
-        if "overwrite" in str(error):
+        return read_toml(text)
+    except NoToml as error:
+        if error.is_double:
             raise PlaybookError(
                 "Two of its rules or levels have one name: give each a name of its own. ({error})",
                 error=str(error),
             ) from error
+        if not str(error):
+            raise PlaybookError("It is no TOML that can be read.") from error
         raise PlaybookError("It is no TOML: {error}.", error=str(error)) from error
-    except (RecursionError, InvalidOperation, ValueError) as error:  # nested too deep, or digits without end
-        raise PlaybookError("It is no TOML that can be read.") from error
-
-
-def _decimal(text: str) -> Decimal:
-    return Decimal(text.replace("_", ""))
 
 
 def _table(document: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -205,8 +200,3 @@ def _unsound(name: str, error: RuleError) -> PlaybookError:
     return PlaybookError(
         "The rule {name} cannot be read. {reason} {hint}", name=name, reason=error.reason, hint=error.hint
     )
-
-
-def _quoted(text: str) -> str:
-    """Write a basic string of TOML, which knows the escapes of JSON, and one more sign that must be."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -13,6 +13,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -20,8 +21,8 @@ from typing import TextIO
 from zoneinfo import ZoneInfo
 
 from bot.alerts.chart import Chart, Sketch
-from bot.alerts.message import Button, Facts, Message
-from bot.alerts.people import Caller, ChatKind, ChatRef
+from bot.alerts.message import Button, Facts, File, Message
+from bot.alerts.people import Brought, Caller, ChatKind, ChatRef
 from bot.alerts.steering import unsteered
 from bot.chats.sparkline import sparkline
 from bot.chats.studio import Studio
@@ -36,6 +37,8 @@ _INDENT = " " * (len("12:00:00  ") + _NAME + len("< "))
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _CHUNK = 65536
 _MOST_PICTURES = 50
+_IMPORT = "/import "
+_MOST_NAMES = 1000
 
 
 class ConsoleChat:
@@ -45,8 +48,9 @@ class ConsoleChat:
     programs of itself, such as ``ring``. ``timezone`` is an IANA name; the date is written wherever it
     changes. ``ends_at_eof`` lets ``run`` return when the input ends; else it goes on telling what rings.
     Colour is used on a terminal alone, and not where NO_COLOR is set. A chart is a line of blocks; where
-    there is a folder for ``pictures``, ``studio`` draws it too, and its file is named. ``told`` names the
-    events that were pushed, in order.
+    there is a folder for ``pictures``, ``studio`` draws it too, and its file is named. A file is written into
+    the folder for ``files`` under a name that is new there, and ``/import NAME`` brings it back. ``told``
+    names the events that were pushed, in order.
     """
 
     platform = "console"
@@ -65,9 +69,11 @@ class ConsoleChat:
         timezone: str = "UTC",
         ends_at_eof: bool = False,
         pictures: Path | None = None,
+        files: Path = Path(),
         studio: Studio | None = None,
     ) -> None:
         self._clock = clock
+        self._files = files
         self._source = source if source is not None else sys.stdin
         self._out = out if out is not None else sys.stdout
         self._as_json = as_json
@@ -126,7 +132,8 @@ class ConsoleChat:
         return chat == ME
 
     async def _answer(self, desk: Desk, text: str, is_echoed: bool) -> None:
-        caller = Caller(ME, ChatKind.PRIVATE, ME.chat, "you", is_admin=True)
+        brought = await asyncio.to_thread(self._brought, text) if text.startswith(_IMPORT) else None
+        caller = Caller(ME, ChatKind.PRIVATE, ME.chat, "you", is_admin=True, brought=brought)
         try:
             if self._as_json:
                 self._write_json({"event": "said", "text": text})
@@ -142,10 +149,13 @@ class ConsoleChat:
     async def _show(self, message: Message) -> None:
         if self._as_json:
             self._write_json(message.facts or {"event": "answer", "text": message.plain()})
+            if message.file is not None:
+                self._write_json({"event": "file", "name": message.file.name, "text": message.file.text})
             return
+        kept = [str(await asyncio.to_thread(self._put, message.file))] if message.file else []
         chart = await self._charted(message.chart)
         buttons = [_typed(row) for row in message.buttons]
-        parts = (message.title, *message.lines, *message.code.splitlines(), *chart, *buttons)
+        parts = (message.title, *message.lines, *message.code.splitlines(), *chart, *kept, *buttons)
         lines = [line for line in parts if line]
         self._write("bot", "<", lines, has_title=bool(message.title))
 
@@ -169,6 +179,32 @@ class ConsoleChat:
         for old in kept[:-_MOST_PICTURES]:
             old.unlink(missing_ok=True)
         return path
+
+    def _put(self, file: File) -> Path:
+        """Write a file under the first name that no other has there. Raises OSError."""
+        stem, dot, ending = file.name.rpartition(".")
+        names = (file.name, *(f"{stem}-{number}{dot}{ending}" for number in range(2, _MOST_NAMES)))
+        for name in names:
+            with suppress(FileExistsError), (self._files / name).open("x", encoding="utf-8") as out:
+                out.write(file.text)
+                return self._files / name
+        raise FileExistsError(f"too many files are called {file.name}")
+
+    def _brought(self, text: str) -> Brought | None:
+        """Find the file that a line names to be taken in, if it names one."""
+        path = self._files / text.removeprefix(_IMPORT).strip()
+
+        async def fetch(most: int) -> bytes:
+            def look() -> bytes:
+                with path.open("rb") as file:
+                    return file.read(most)
+
+            return await asyncio.to_thread(look)
+
+        try:
+            return Brought(path.name, path.stat().st_size, fetch) if path.is_file() else None
+        except (OSError, ValueError):  # no name of a file
+            return None
 
     def _write(self, name: str, sign: str, lines: list[str], has_title: bool = False) -> None:
         moment = datetime.fromtimestamp(self._clock.now(), self._zone)

@@ -13,7 +13,7 @@ import discord
 import structlog
 from discord.utils import MISSING
 
-from bot.alerts.message import Buttons, Message, say
+from bot.alerts.message import Buttons, File, Message, say
 from bot.alerts.translator import Translator
 from bot.chats.discord_buttons import view_of
 from bot.chats.discord_calls import FAILURES, Calls
@@ -27,6 +27,8 @@ TOKEN_LIFE = 14 * 60.0
 
 _ALREADY_ANSWERED = 40060
 
+
+NO_FILE = "I may not attach files here: let me, or ask for this in our private chat."
 
 _NOT_WITH_A_FILE = (400, 403, 413)
 """How a message is refused that might be taken without its picture."""
@@ -51,6 +53,20 @@ class Piece:
     is_private: bool = False
     picture: bytes | None = None
     buttons: Buttons = ()
+    file: File | None = None
+
+    @property
+    def files(self) -> list[discord.File]:
+        """What it carries: a picture or a file is read once, so each sending has one of its own."""
+        carried = files_of(self.picture)
+        if self.file is not None:
+            carried.append(discord.File(io.BytesIO(self.file.text.encode()), self.file.name))
+        return carried
+
+    def bare(self) -> Piece:
+        """Give it without what it carries; a file that is missed is told of."""
+        text = self.text if self.file is None else f"{self.text}\n{NO_FILE}"
+        return replace(self, text=text, picture=None, file=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +87,7 @@ class Sheet:
         self._post = post
         self._shown: list[Shown] = []
         self._is_private = False
-        self._has_picture = False
+        self._has_files = False
 
     async def show(self, message: Message, picture: bytes | None = None) -> None:
         """Show a reply in place of the one before. What becomes private is taken out of sight first."""
@@ -80,17 +96,20 @@ class Sheet:
                 await self._shown.pop().delete()
         # A private sheet stays private: a part of it must not stand where all can read it.
         is_private = message.is_private or self._is_private
-        pieces = pieces_of(render(message), picture, message.buttons, is_private=is_private)
+        pieces = pieces_of(
+            render(message), picture, message.buttons, file=message.file, is_private=is_private
+        )
         for shown, piece in zip(self._shown, pieces, strict=False):
             view = view_of(piece.buttons)
-            if piece.picture is None and not self._has_picture:
+            files = piece.files
+            if not files and not self._has_files:
                 await shown.edit(content=piece.text, view=view)
             else:
-                await shown.edit(content=piece.text, view=view, attachments=files_of(piece.picture))
+                await shown.edit(content=piece.text, view=view, attachments=files)
         for piece in pieces[len(self._shown) :]:
             self._is_private = is_private
             self._shown.append(await self._place(piece))
-        self._has_picture = picture is not None
+        self._has_files = picture is not None or message.file is not None
         while len(self._shown) > len(pieces):
             await self._shown.pop().delete()
 
@@ -98,10 +117,10 @@ class Sheet:
         try:
             return await self._post(piece)
         except discord.HTTPException as problem:
-            if piece.picture is None or problem.status not in _NOT_WITH_A_FILE:
+            if (piece.picture is None and piece.file is None) or problem.status not in _NOT_WITH_A_FILE:
                 raise
-            log.info("a reply goes without its chart", platform="discord", code=problem.code)
-            return await self._post(replace(piece, picture=None))
+            log.info("a reply goes without its file", platform="discord", code=problem.code)
+            return await self._post(piece.bare())
 
 
 class Answer(Protocol):
@@ -267,9 +286,9 @@ class InteractionAnswer:
     async def _answered(self, piece: Piece) -> Shown:
         interaction = self._interaction
         if not interaction.app_permissions.attach_files and interaction.guild_id is not None:
-            piece = replace(piece, picture=None)
+            piece = piece.bare()
         original = Shown(edit=interaction.edit_original_response, delete=interaction.delete_original_response)
-        files, view = files_of(piece.picture), view_of(piece.buttons)
+        files, view = piece.files, view_of(piece.buttons)
         if self._stage is _Stage.FRESH:
             try:
                 await interaction.response.send_message(
@@ -278,7 +297,7 @@ class InteractionAnswer:
             except discord.HTTPException as problem:
                 if not is_answered(problem):
                     raise
-                await original.edit(content=piece.text, view=view, attachments=files_of(piece.picture))
+                await original.edit(content=piece.text, view=view, attachments=piece.files)
             return original
         if self._stage is _Stage.HELD and (self._is_aside or not piece.is_private):
             await original.edit(content=piece.text, view=view, attachments=files)
@@ -297,7 +316,7 @@ class InteractionAnswer:
                 piece.text,
                 ephemeral=piece.is_private,
                 wait=True,
-                files=files_of(piece.picture),
+                files=piece.files,
                 view=view_of(piece.buttons) or MISSING,
             )
         )
@@ -308,18 +327,23 @@ class InteractionAnswer:
 
 
 def pieces_of(
-    parts: Sequence[str], picture: bytes | None, buttons: Buttons, *, is_private: bool = False
+    parts: Sequence[str],
+    picture: bytes | None,
+    buttons: Buttons,
+    *,
+    file: File | None = None,
+    is_private: bool = False,
 ) -> list[Piece]:
-    """Say what each part shows: a picture and the buttons go with the last."""
+    """Say what each part shows: a picture, a file and the buttons go with the last."""
     pieces = [Piece(text, is_private) for text in parts]
-    pieces[-1] = replace(pieces[-1], picture=picture, buttons=buttons)
+    pieces[-1] = replace(pieces[-1], picture=picture, buttons=buttons, file=file)
     return pieces
 
 
 async def send(place: discord.abc.Messageable, piece: Piece) -> Shown:
     """Send an ordinary message."""
     view = view_of(piece.buttons) or MISSING
-    return _shown(await place.send(piece.text, files=files_of(piece.picture), view=view))
+    return _shown(await place.send(piece.text, files=piece.files, view=view))
 
 
 def files_of(picture: bytes | None) -> list[discord.File]:

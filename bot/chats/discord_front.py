@@ -18,6 +18,7 @@ from bot.alerts.translator import Translator
 from bot.chats.discord_answer import InteractionAnswer, MessageAnswer, relay
 from bot.chats.discord_apart import of_the_way, unreached
 from bot.chats.discord_calls import FAILURES, Calls
+from bot.chats.discord_files import bring, filled_in, written_with
 from bot.chats.discord_menu import SlashCommand, is_choice, line_to_finish, words
 from bot.chats.discord_names import clip
 from bot.chats.discord_people import (
@@ -141,7 +142,7 @@ class Front:
             answer = MessageAnswer(message.channel, self.calls)
             caller = await find_author(message, client, self.calls)
             tr = self.languages.translator(caller.language, "UTC")
-            replies = desk.dispatch(caller, said)
+            replies = desk.dispatch(bring(caller, written_with(message), self.calls), said)
             await relay(replies, answer, self._answer_within, self._picture, tr, is_silence_told=False)
 
     async def _say(
@@ -182,6 +183,7 @@ class Front:
         if caller is None:
             yield unreached(self._tr(interaction))
             return
+        caller = bring(caller, filled_in(interaction), self.calls)
         replies: Replies = desk.dispatch(replace(caller, has_pressed=has_pressed), line)
         try:
             if is_only_theirs(interaction) or (is_own and interaction.guild_id is not None):

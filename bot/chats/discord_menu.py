@@ -11,8 +11,8 @@ from bot.chats.discord_names import ENGLISH_ALONE, Wording, clip
 
 MANAGE_GUILD = 1 << 5
 
-_KINDS = {"text": 3, "whole": 4, "number": 10}
-"""Discord's option types: a string, an integer, a double."""
+_KINDS = {"text": 3, "whole": 4, "number": 10, "file": 11}
+"""Discord's option types: a string, an integer, a double, an attachment."""
 
 _LONGEST = 100
 """The longest choice of an autocomplete."""
@@ -21,8 +21,9 @@ _LONGEST = 100
 class SlashOption(Protocol):
     """One option of a slash command, as plain data.
 
-    ``kind`` is ``text``, ``number`` or ``whole`` (from 1 on); ``completes`` is true where it is suggested;
-    ``choices`` are all that it may be, if these are few. One that ``is_long`` has a window of its own.
+    ``kind`` is ``text``, ``number``, ``whole`` (from 1 on) or ``file``; ``completes`` is true where it is
+    suggested; ``choices`` are all that it may be, if these are few. One that ``is_long`` has a window of its
+    own.
     """
 
     @property
@@ -88,7 +89,8 @@ def is_same(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any
 
 def words(command: SlashCommand, filled: Mapping[str, Any]) -> str:
     """Join a command and what was filled in to what a person would have typed: ``/alert btc < 100k``."""
-    values = [_word(filled[option.name]) for option in command.options if option.name in filled]
+    typed = [option.name for option in command.options if option.kind != "file"]
+    values = [_word(filled[name]) for name in typed if name in filled]
     return " ".join([f"/{command.name}", *(value for value in values if value)])
 
 

@@ -21,8 +21,8 @@ class PressAnswer:
     """The answer to a press.
 
     A reply for the asker alone is shown to him and changes nothing, unless it takes the place of what only
-    he sees. Any other goes into the message that was pressed; one that does not fit, has a picture, or comes
-    when that message is gone, is a message of its own.
+    he sees. Any other goes into the message that was pressed; one that does not fit, has a picture or a file,
+    or comes when that message is gone, is a message of its own.
     """
 
     def __init__(self, interaction: discord.Interaction, channel: int, calls: Calls) -> None:
@@ -45,7 +45,8 @@ class PressAnswer:
     async def show(self, message: Message, picture: bytes | None = None) -> None:
         """Show a reply in place of the one before."""
         is_turned = message.takes_place and self._is_shown_alone()
-        is_aside = self._is_aside or (message.is_private and not is_turned) or message.chart is not None
+        is_whole = message.chart is None and message.file is None
+        is_aside = self._is_aside or (message.is_private and not is_turned) or not is_whole
         if is_aside or not await self._change(message):
             self._is_aside = True
             await self._aside.show(message, picture)

@@ -30,6 +30,7 @@ from bot.chats.studio import Studio
 from bot.chats.telegram_answers import LONGEST_PAUSE, Answer, Answers
 from bot.chats.telegram_buttons import read_press
 from bot.chats.telegram_errors import outcome_of
+from bot.chats.telegram_files import Files
 from bot.chats.telegram_http import AiohttpRequest
 from bot.chats.telegram_inbox import Said, read
 from bot.chats.telegram_inquiries import Inquiries
@@ -95,13 +96,14 @@ class TelegramChat:
         self._admins: dict[tuple[str, str], tuple[float, bool]] = {}
         base = f"{root.rstrip('/')}/bot"
         updates: asyncio.Queue[object] = asyncio.Queue(maxsize=256)
+        self._files = Files(requests := AiohttpRequest(token, patience=patience, connections=64), root)
         polls = AiohttpRequest(token, patience=patience, connections=2, is_polling=True)
         self._application = (
             ApplicationBuilder()
             .token(IN_PLACE_OF_TOKEN)
             .base_url(lambda _: base)
             .base_file_url(lambda _: base)
-            .request(AiohttpRequest(token, patience=patience, connections=64))
+            .request(requests)
             .get_updates_request(polls)
             .update_queue(updates)
             .job_queue(None)
@@ -210,7 +212,8 @@ class TelegramChat:
         Once the first reply is shown, nobody waits for the later ones that take its place.
         """
         assert self._desk is not None  # noqa: S101 - updates come while run has a desk
-        answer, replies = Answer(said), self._desk.dispatch(said.caller, said.words)
+        caller = self._files.bring(said, self._application.bot)
+        answer, replies = Answer(said), self._desk.dispatch(caller, said.words)
         first = await anext(replies, None)
         if first is None:
             return None

@@ -56,7 +56,7 @@ class Answers:
             return
         parts = render(message)
         try:
-            if message.chart is not None or answer.has_photo:
+            if message.chart is not None or message.file is not None or answer.has_photo:
                 await self._show_anew(answer, message, parts)
                 return
             for index, part in enumerate(parts):
@@ -108,7 +108,7 @@ class Answers:
             )
         )
         answer.shown.extend(zip(sent, (*parts, Part("", "")), strict=False))
-        answer.has_photo = message.chart is not None
+        answer.has_photo = message.chart is not None or message.file is not None
 
     async def _reply(self, said: Said, part: Part) -> int:
         is_paid, to = await self._take_turn(said), _replying(said)

@@ -113,6 +113,23 @@ class AiohttpRequest(BaseRequest):
         self.is_failing = True
         raise failure
 
+    async def download(self, root: str, path: str, most: int) -> bytes:
+        """Give at most so many bytes of a file of the Bot API. Raises OSError, without the address."""
+        if self._session is None:
+            raise OSError("not connected")
+        target = URL(f"{root.rstrip('/')}/file/bot{self._quoted}/{quote(path)}", encoded=True)
+        timeout = _timeout(read=self._patience, write=WRITE, connect=CONNECT, queue=QUEUE)
+        try:
+            async with self._session.get(target, timeout=timeout, allow_redirects=False) as response:
+                if response.status != 200:
+                    raise OSError(f"HTTP {response.status}")
+                found = bytearray()
+                while len(found) < most and (piece := await response.content.read(most - len(found))):
+                    found += piece
+                return bytes(found)
+        except aiohttp.ClientError as error:
+            raise OSError(type(error).__name__) from None
+
     def _checked(self, status: int, payload: bytes) -> tuple[int, bytes]:
         """Let only answers of the Bot API through; a page of a proxy is not one, whatever its status."""
         self.is_failing = True  # until it shows that it is well

@@ -4,11 +4,12 @@ What is brought: in a private chat every text, as typed; in a group every text t
 unless it names another bot, and every reply to a message of this one; in a channel the same, as said by the
 channel, since only its administrators can post there. The name of this bot is taken off:
 ``/alert@tocsin_bot btc < 100k`` is brought as ``/alert btc < 100k``. A forwarded text counts as said by who
-forwards it.
+forwards it. A command may stand below a file, or answer a message with one: then the file comes with it.
 
-What is ignored by design: captions, pictures and everything else without a text; edits, since a command that
-was carried out is not carried out again; posts of a channel where they are copied into its discussion group;
-what other bots say; what somebody posts that this bot gave them (``@bot btc``); other talk in groups.
+What is ignored by design: captions of all else, pictures and everything else without a text; edits, since a
+command that was carried out is not carried out again; posts of a channel where they are copied into its
+discussion group; what other bots say; what somebody posts that this bot gave them (``@bot btc``); other talk
+in groups.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from telegram import Message, Update
+from telegram import Document, Message, Update
 from telegram.constants import ChatType
 
 from bot.alerts.people import Caller, ChatKind, ChatRef
@@ -31,12 +32,16 @@ class Said:
     caller: Caller
     words: str
     message: int
+    document: Document | None = None
 
 
 def read(update: Update, username: str) -> Said | None:
     """Read what a person says to the bot called ``username``; ``None`` for what is ignored by design."""
     post = update.message or update.channel_post
-    if post is None or not post.text or post.is_automatic_forward:
+    if post is None or post.is_automatic_forward:
+        return None
+    words = post.text or (post.caption if post.document else None)
+    if not words or not (post.text or _COMMAND.match(words)):
         return None
     if post.via_bot is not None and (post.via_bot.username or "").lower() == username.lower():
         return None
@@ -44,14 +49,14 @@ def read(update: Update, username: str) -> Said | None:
     if caller is None:
         return None
     caller = replace(caller, answers=_answered(post, username))
-    words = post.text
     if command := _COMMAND.match(words):
         if (name := command[2]) is not None and name.lower() != username.lower():
             return None
         words = f"/{command[1]}{words[command.end() :]}"
     elif caller.kind is ChatKind.GROUP and not caller.answers:
         return None
-    return Said(caller, words, post.message_id)
+    answered = post.reply_to_message
+    return Said(caller, words, post.message_id, post.document or (answered.document if answered else None))
 
 
 def _answered(post: Message, username: str) -> str:

@@ -18,7 +18,7 @@ from telegram.constants import ParseMode
 from telegram.error import BadRequest, Forbidden, TelegramError, TimedOut
 
 from bot.alerts.chart import Chart, FlowChart, PriceChart, Sketch
-from bot.alerts.message import Message
+from bot.alerts.message import File, Message
 from bot.alerts.people import ChatRef
 from bot.chats.studio import Studio
 from bot.chats.telegram_buttons import keyboard
@@ -146,8 +146,11 @@ class Posts:
 
         A message that fits below its chart is one message. A longer one goes before its chart. A chart that
         cannot be sent, or is not drawn within ``patience`` seconds, is left out; raises TelegramError for the
-        rest.
+        rest. A file has the message below it where that fits, too.
         """
+        if message.file is not None and is_caption(parts) and not sent:
+            sent.append(await self._document(chat, message.file, parts[0], to, is_paid=is_paid))
+            return
         if is_caption(parts) and not sent:
             photo = await self._photo(chat, message.chart, parts[0], to, patience, is_paid=is_paid)
             if photo is not None:
@@ -159,6 +162,26 @@ class Posts:
                 photo = await self._photo(chat, message.chart, None, None, patience, is_paid=is_paid)
                 if photo is not None:
                     sent.append(photo)
+        if message.file is not None and len(sent) == len(parts):
+            sent.append(await self._document(chat, message.file, None, None, is_paid=is_paid))
+
+    async def _document(
+        self, chat: ChatRef, file: File, caption: Part | None, to: ReplyParameters | None, *, is_paid: bool
+    ) -> int:
+        async def send(thread: int | None, has_markup: bool) -> Sent:
+            return await self._bot.send_document(
+                number(chat.chat),
+                file.text.encode(),
+                caption=(caption.html if has_markup else caption.plain) if caption else None,
+                parse_mode=ParseMode.HTML if has_markup and caption else None,
+                message_thread_id=thread,
+                reply_parameters=to,
+                reply_markup=keyboard(caption.buttons) if caption else None,
+                filename=file.name,
+                allow_paid_broadcast=is_paid or None,
+            )
+
+        return (await _somehow(chat, send)).message_id
 
     async def text(
         self, chat: ChatRef, part: Part, to: ReplyParameters | None, *, is_paid: bool = False

@@ -64,8 +64,8 @@ class Presses:
         """Bring the line to the desk, and show the replies.
 
         A reply that is for the asker alone is told to him and changes nothing. Any other goes into the
-        message that was pressed; where it does not fit, has a picture, or the message cannot be changed, it
-        is a message of its own.
+        message that was pressed; where it does not fit, has a picture or a file, or the message cannot be
+        changed, it is a message of its own.
         """
         said = press.pressed.said
         try:
@@ -120,7 +120,7 @@ class Presses:
     async def _show(self, press: Press, message: Message) -> bool:
         """Show a reply in the message that was pressed; ``False`` where it must be another."""
         pressed = press.pressed
-        if message.chart is not None or not pressed.text:
+        if message.chart is not None or message.file is not None or not pressed.text:
             return False
         try:
             if message.takes_place:

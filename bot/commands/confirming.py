@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from bot.alerts.changes import Proposal
 from bot.alerts.message import say
 from bot.alerts.people import Role
-from bot.commands import broadcasts, levels, playbooks, revising, shared
+from bot.commands import broadcasts, erasing, levels, playbooks, revising, shared
+from bot.commands.gate import Shut
 from bot.commands.request import Refusal, Request
 from bot.ports import Replies, Settled
 
@@ -17,6 +18,7 @@ KINDS: Mapping[str, Callable[[Request, Proposal], Replies]] = {
     broadcasts.KIND: broadcasts.carry_out,
     playbooks.KIND: playbooks.carry_out,
     revising.KIND: revising.carry_out,
+    erasing.KIND: erasing.carry_out,
 }
 """Who carries out which kind of proposal. Each settles it in the transaction that does what it says."""
 
@@ -49,6 +51,8 @@ async def _named(request: Request) -> Proposal:
     proposal = await request.office.register.proposal(number)
     if proposal is None or proposal.chat != request.chat:
         raise Refusal(tr("There is no proposal {number} in this chat.", number=str(number)))
+    if proposal.kind != erasing.KIND and not await request.office.gate.is_open(request.caller, request.now):
+        raise Shut
     # Who is anonymous proposes as the group, and presses as a person: any admin speaks for the group.
     is_of_group = proposal.person == request.chat.chat and request.role >= Role.ADMIN
     if proposal.person != request.caller.person and not is_of_group:

@@ -66,7 +66,8 @@ async def dispatch(office: Office, caller: Caller, words: str) -> AsyncIterator[
         return
     tr = office.languages.translator(caller.language, "UTC")
     try:
-        await office.gate.admit(caller, office.clock.now(), tr)
+        is_leaving = name in _BY_NAME and _BY_NAME[name].is_leaving
+        await office.gate.admit(caller, office.clock.now(), tr, is_leaving=is_leaving)
         request = await _request(office, caller)
         tr = request.tr
         if about is not None:
@@ -186,6 +187,8 @@ def _values(command: Command, rest: str) -> dict[str, str] | None:
         return {}  # what follows is no option: Telegram's links begin with "/start PAYLOAD"
     values: dict[str, str] = {}
     for option in command.options:
+        if option.kind == "file":
+            continue
         is_last = option is command.options[-1]
         if is_last and option.kind == "text":
             word, rest = rest, ""
@@ -210,5 +213,5 @@ def _fits(word: str, kind: Kind) -> bool:
             return re.fullmatch(r"[1-9][0-9]{0,8}", word) is not None
         case "number":
             return read_number(word) is not None
-        case "text":
+        case "text" | "file":
             return True

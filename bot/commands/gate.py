@@ -86,15 +86,25 @@ class Gate:
         """Give those who lately asked too much, the last one first."""
         return list(reversed(self._hurried.values()))[:_MOST_NAMED]
 
-    async def admit(self, caller: Caller, now: float, tr: Translator) -> None:
-        """Let a caller's command pass. Raises Shut, with a text the first time."""
+    def forget(self, caller: Caller) -> None:
+        """Forget who somebody is and what they were told; how much they asked of late is no name."""
+        platform = caller.chat.platform
+        self._hurried.pop(f"{platform}:{caller.person}", None)
+        for key in [one for one in self._told if one == (f"{platform}:{Whose.PERSON}", caller.person)]:
+            del self._told[key]
+
+    async def admit(self, caller: Caller, now: float, tr: Translator, *, is_leaving: bool = False) -> None:
+        """Let a caller's command pass. Raises Shut, with a text the first time.
+
+        One that ``is_leaving`` is about their own data: a ban does not keep that from them.
+        """
         if self._is_operator(caller):
             return
         bounds = await self.bounds()
         self._slow_down(caller, bounds, now, tr)
         if not self._is_allowed(caller):
             raise Shut(self._once(caller, now, not_allowed(self._address(caller), tr)))
-        if (ban := _ban_on(caller, bounds, now)) is not None:
+        if not is_leaving and (ban := _ban_on(caller, bounds, now)) is not None:
             raise Shut(await self._tell_ban(caller, ban, now, tr))
 
     async def is_open(self, caller: Caller, now: float) -> bool:

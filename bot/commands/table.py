@@ -10,7 +10,7 @@ from bot.alerts.people import Role
 from bot.commands.request import Request
 from bot.ports import Replies
 
-Kind = Literal["text", "number", "whole"]
+Kind = Literal["text", "number", "whole", "file"]
 Completes = Literal[
     "",
     "rule",
@@ -31,10 +31,10 @@ Completes = Literal[
 class Option:
     """One word, or the rest of the line, that a command takes.
 
-    ``kind`` is ``text``, ``number`` (any) or ``whole`` (an integer from 1 on); the last option of a command
-    takes the rest of the line if it is text. ``completes`` says what is suggested while it is typed;
-    ``choices`` are all the words that it may be. What ``is_long`` may want many lines, and a window to write
-    them in.
+    ``kind`` is ``text``, ``number`` (any), ``whole`` (an integer from 1 on) or ``file`` (which comes along
+    and is not typed); the last option of a command takes the rest of the line if it is text. ``completes``
+    says what is suggested while it is typed; ``choices`` are all the words that it may be. What ``is_long``
+    may want many lines, and a window to write them in.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Command:
     * ``is_fresh``: whether the platform is asked for the role now, whatever it said a moment ago.
     * ``changes``: whether it changes anything (platforms may hide such commands from members of a group).
     * ``takes_place``: whether its answer, where a button says it, stands instead of the message pressed.
+    * ``is_leaving``: whether who is shut out may use it too, since it is about their own data.
     * ``keeps_lines``: whether its text may be of several lines.
     * ``examples``: lines that work as they stand, without the slash and the name.
     """
@@ -73,6 +74,7 @@ class Command:
     takes_place: bool = False
     is_fresh: bool = False
     by_policy: bool = False
+    is_leaving: bool = False
     keeps_lines: bool = False
     examples: tuple[str, ...] = ()
 
@@ -94,9 +96,9 @@ class Command:
     @property
     def usage(self) -> str:
         """The command with its options, as it is typed: ``/publish NAME RULE``."""
-        words = [option.name.upper() for option in self.options]
         shown = [
-            word if option.is_required else f"[{word}]"
-            for word, option in zip(words, self.options, strict=True)
+            option.name.upper() if option.is_required else f"[{option.name.upper()}]"
+            for option in self.options
+            if option.kind != "file"
         ]
         return " ".join((f"/{self.name}", *shown))

@@ -26,6 +26,7 @@ from bot.commands import (
 )
 from bot.commands.addressing import ADDRESSING
 from bot.commands.hearing import HEARING
+from bot.commands.owning import OWNING
 from bot.commands.playbook_table import PLAYBOOKS
 from bot.commands.ruling import RULING
 from bot.commands.table import Command, Option
@@ -287,6 +288,7 @@ COMMANDS: tuple[Command, ...] = (
         changes=True,
         tells_more_to=Role.ADMIN,
         is_fresh=True,
+        is_leaving=True,
         takes_place=True,
     ),
     Command(
@@ -296,6 +298,7 @@ COMMANDS: tuple[Command, ...] = (
         (_PROPOSAL,),
         confirming.discard,
         changes=True,
+        is_leaving=True,
         takes_place=True,
     ),
     Command(
@@ -320,6 +323,7 @@ COMMANDS: tuple[Command, ...] = (
         takes_place=True,
         examples=("", "English"),
     ),
+    *OWNING,
     *ADDRESSING,
     *RULING,
 )

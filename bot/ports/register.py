@@ -16,6 +16,7 @@ from bot.metrics import MetricKey, Seen
 from bot.ports.agenda import Agenda, Hearing
 from bot.ports.bounds import Bounding
 from bot.ports.chronicle import Chronicle
+from bot.ports.erasing import Erasing
 from bot.ports.memory import Archive, Ledger, Notebook, Outbox
 from bot.ports.places import Places
 from bot.ports.playbooks import Playbooks
@@ -85,7 +86,7 @@ Refill = Callable[[str, Mapping[str, Decimal]], str]
 """Fill a canonical rule with levels and qualify it: what an arming of it reads."""
 
 
-class Register(Archive, Bounding, Chronicle, Hearing, Places, Playbooks, Welcoming, Protocol):
+class Register(Archive, Bounding, Chronicle, Erasing, Hearing, Places, Playbooks, Welcoming, Protocol):
     """What commands need of the store. Each call is one transaction.
 
     Names are unique without regard to case.

@@ -12,6 +12,7 @@ from bot.store.chronicle import SqlChronicle
 from bot.store.clearing import SqlClearing
 from bot.store.database import Database, connect, refuse_missing
 from bot.store.editing import SqlEditing
+from bot.store.erasing import SqlErasing
 from bot.store.forgetting import SqlForgetting
 from bot.store.health import SqlHealth
 from bot.store.hearing import SqlHearing
@@ -52,6 +53,7 @@ class SqlStore(
     SqlNotebook,
     SqlWelcome,
     SqlForgetting,
+    SqlErasing,
     SqlClearing,
     SqlHealth,
 ):

@@ -100,6 +100,7 @@ class DiscordServer:
         self._texts: dict[int, list[str]] = {}
         self._recent: deque[float] = deque()
         self._held_until = 0.0
+        self._blobs: dict[str, bytes] = {}
         self._changed = asyncio.Event()
         self.olga = str(self.backend.make_user("olga").id)
         self._guild = self.backend.create_guild("Home", owner_id=int(self.olga))
@@ -120,10 +121,12 @@ class DiscordServer:
         app = web.Application()
         app.router.add_get("/gateway", self._gate)
         app.router.add_route("*", "/api/v10/{path:.*}", self._rest)
+        app.router.add_get("/attachments/{path:.*}", self._attachment)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         port = self._runner.addresses[0][1]
+        self._cdn = f"http://127.0.0.1:{port}"
         self.api = f"http://127.0.0.1:{port}/api/v10"
         self.gateway = self.hub.address = f"ws://127.0.0.1:{port}/gateway"
         return self
@@ -213,10 +216,24 @@ class DiscordServer:
         spec = await self._spec(channel, person, command)
         filled = wire.check_options(command, spec, dict(options or {}))
         kinds = {option["name"]: int(option["type"]) for option in spec["options"]}
+        carried = [
+            self._carried(int(channel), *filled[name]) if kind == 11 and name in filled else None
+            for name, kind in kinds.items()
+        ]
+        files = {name: one for name, one in zip(kinds, carried, strict=True) if one is not None}
+        filled |= {name: one["id"] for name, one in files.items()}
         given = [{"name": name, "type": kinds[name], "value": value} for name, value in filled.items()]
         asker = (channel, person)
+        attachments = {one["id"]: one for one in files.values()}
         return self._interact(
-            2, asker, spec, given, permissions=permissions, locale=locale, is_brought=is_brought
+            2,
+            asker,
+            spec,
+            given,
+            permissions=permissions,
+            locale=locale,
+            is_brought=is_brought,
+            attachments=attachments,
         )
 
     async def press(
@@ -316,12 +333,24 @@ class DiscordServer:
         await self._until(lambda: record.autocomplete_choices is not None, within, "suggestions")
         return [(choice["name"], choice["value"]) for choice in record.autocomplete_choices or ()]
 
-    async def dm(self, person: str, text: str) -> str:
-        """Write to the bot directly; gives the channel."""
+    async def dm(self, person: str, text: str, file: tuple[str, bytes] | None = None) -> str:
+        """Write to the bot directly, with a file where there is one; gives the channel."""
         await self.connected()
         channel = self.backend.get_dm_channel(int(person))
-        self.backend.create_message(channel.id, int(person), text)
+        carried = [self._carried(channel.id, *file)] if file else None
+        self.backend.create_message(channel.id, int(person), text, attachments=carried)
         return str(channel.id)
+
+    def _carried(self, channel: int, name: str, content: bytes) -> dict[str, Any]:
+        """Upload a file; gives it as Discord tells of it, to be fetched from here."""
+        number = self.backend.snowflake()
+        known = self.backend.cdn.store_attachment(number, channel, name, content, None)
+        self._blobs[f"/attachments/{number}"] = content
+        return known | {"url": f"{self._cdn}/attachments/{number}"}
+
+    async def _attachment(self, request: web.Request) -> web.Response:
+        content = self._blobs.get(request.path)
+        return web.Response(status=404) if content is None else web.Response(body=content)
 
     async def say(self, channel: str, person: str, text: str) -> None:
         """Write into a channel of the server; ``{bot}`` in the text mentions the bot."""
@@ -620,10 +649,13 @@ class DiscordServer:
         permissions: int | None = None,
         locale: str = "en-US",
         is_brought: bool = False,
+        attachments: Mapping[str, Any] | None = None,
     ) -> Interaction:
         channel, person = map(int, asker)
         guild = self.backend.get_channel(channel).guild_id
         data = {"id": spec["id"], "name": spec["name"], "type": 1, "options": given}
+        if attachments:
+            data["resolved"] = {"attachments": attachments}
         record, payload = wire.base_payload(
             self.backend, type=kind, channel_id=channel, guild_id=guild, user_id=person, data=data
         )

@@ -121,6 +121,7 @@ class Shown:
     is_deleted: bool = False
     has_preview: bool = True
     photo: str = ""
+    document: bytes = b""
     buttons: list[list[tuple[str, str]]] = field(default_factory=list)
 
 
@@ -249,6 +250,7 @@ class TelegramServer:
         """Listen; after a ``stop`` on the same port again, with everything still known."""
         app = web.Application(client_max_size=64 << 20)
         app.router.add_route("*", "/bot{token}/{method}", self._handle)
+        app.router.add_get("/file/bot{token}/{path:.*}", self._download)
         self._runner = web.AppRunner(
             app, handler_cancellation=True, access_log=None, shutdown_timeout=0.05, keepalive_timeout=75
         )
@@ -399,6 +401,12 @@ class TelegramServer:
         if place.type == "private" or self.me["can_read_all_group_messages"]:
             self.push({"message": stored})
 
+    def upload(self, name: str, content: bytes) -> Json:
+        """Give a file as a message carries it, uploaded by a person."""
+        known = f"BQACAgIAAxkB{len(self.files):04d}"
+        self.files[known] = content
+        return {"file_id": known, "file_unique_id": f"u{known}", "file_name": name, "file_size": len(content)}
+
     async def press(
         self,
         chat: int,
@@ -528,7 +536,7 @@ class TelegramServer:
 
     def _trouble(self, method: str, params: Json) -> Trouble | None:
         places: list[int | str] = [method]
-        if method in ("sendmessage", "editmessagetext", "editmessagecaption", "sendphoto"):
+        if method in ("sendmessage", "editmessagetext", "editmessagecaption", "sendphoto", "senddocument"):
             places.append(_integer(params, "chat_id") or 0)
         for where, orders in self._orders.items():
             if orders and (where.lower() if isinstance(where, str) else where) in places:
@@ -637,6 +645,44 @@ class TelegramServer:
         place = self._writable(params)
         text, entities = self._text(params, "text", "message text is empty", "message is too long")
         return self._show(place, params, text, entities, content={"text": text})
+
+    def _do_getfile(self, params: Json) -> Json:
+        known = str(params.get("file_id"))
+        if known not in self.files:
+            raise Refusal(400, "Bad Request: invalid file_id")
+        size = len(self.files[known])
+        if size > 20 << 20:
+            raise Refusal(400, "Bad Request: file is too big")
+        return {
+            "file_id": known,
+            "file_unique_id": f"u{known}",
+            "file_size": size,
+            "file_path": f"documents/{known}",
+        }
+
+    async def _download(self, request: web.Request) -> web.Response:
+        known = request.match_info["path"].removeprefix("documents/")
+        if request.match_info["token"] != self.token or known not in self.files:
+            return web.Response(status=404)
+        return web.Response(body=self.files[known])
+
+    def _do_senddocument(self, params: Json) -> Json:
+        place = self._writable(params)
+        document = params.get("document")
+        if not isinstance(document, bytes):
+            raise Refusal(400, "Bad Request: wrong file identifier/HTTP URL specified")
+        text, entities = "", []
+        if params.get("caption"):
+            text, entities = self._text(params, "caption", "", "message caption is too long", limit=1024)
+        more: Json = {
+            "document": self.upload("document", document),
+            "caption": text,
+            "caption_entities": entities,
+        }
+        content = {key: value for key, value in more.items() if value}
+        stored = self._show(place, params, text, entities, content=content)
+        place.shown[stored["message_id"]].document = document
+        return stored
 
     def _do_sendphoto(self, params: Json) -> Json:
         place = self._writable(params)
