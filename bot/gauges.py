@@ -139,9 +139,9 @@ def count_verdicts(count: int) -> None:
     _verdicts.inc(count)
 
 
-def count_transition(kind: str) -> None:
+def count_transitions(kind: str, count: int) -> None:
     """Count what was promised to be told: ``ring``, ``correction``, ``ended``."""
-    _transitions.labels(kind).inc()
+    _transitions.labels(kind).inc(count)
 
 
 def count_delivery(platform: str, outcome: str) -> None:

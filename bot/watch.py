@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import starmap
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,6 @@ import structlog
 
 from bot import gauges
 from bot.alerts.notices import of_doubt, of_lapse, of_turns
-from bot.alerts.sessions import SHOWN
 from bot.engine.compiler import compile_rule
 from bot.engine.course import start_of
 from bot.engine.life import Life
@@ -28,17 +28,15 @@ from bot.engine.plan import Plan
 from bot.engine.resuming import is_fitting
 from bot.engine.retention import KEPT
 from bot.engine.sight import HOLD, Sight, Turns, metric_reach, price_reach
-from bot.engine.state import AlertState, Correction, Ended, Reminder, Resolution, Ring, Transition
-from bot.engine.values import currency_of
-from bot.metrics import MINUTE, Batch, Close, MetricKey, Observation, Want, minute_of
+from bot.engine.state import AlertState
+from bot.metrics import MINUTE, Batch, Close, MetricKey, Observation, Want
 from bot.pacing import backoff
 from bot.ports import Armed, Judgement, Noted, StoreTrouble, Told, Unseeable
 from bot.rules import RuleError, parse
-from bot.rules.functions import FUNCTIONS
 from bot.spell import Spell
+from bot.witness import Witness
 
 if TYPE_CHECKING:
-    from bot.alerts.message import Fact
     from bot.alerts.models import Arming
     from bot.ports import Clock, Ledger, Market, Tape
 
@@ -50,9 +48,9 @@ _UNTIL_FINAL = 30.0
 
 _UNTIL_ASKED_AGAIN = 3.0
 
-_OF_FUNDS = frozenset(name for name, function in FUNCTIONS.items() if function.has_sessions)
 _SERIES_AT_ONCE = 250
-"""Whoever says something in a chat meanwhile waits for so many series at most."""
+_TOLD_AT_ONCE = 1000
+"""Whoever says something in a chat meanwhile waits for so many series, or messages, at most."""
 
 log = structlog.get_logger(__name__)
 
@@ -144,9 +142,8 @@ class Watch:
                     noted, batch = await self._note(batch)
                 await self._hand_over(noted)
                 self._armings.observe(batch)
-                await asyncio.sleep(0)  # here and below, whoever waits in a chat has a turn
-                plan = self._armings.plan()
                 await asyncio.sleep(0)
+                plan = await self._plan()
                 turns = self._turns(plan, batch)
                 await asyncio.sleep(0)
                 await self._commit(plan, turns, batch)
@@ -164,6 +161,11 @@ class Watch:
                 for arming_id, reason in plan.broken.items():
                     log.error("an arming cannot be judged, and is left out", arming=arming_id, reason=reason)
                 return
+
+    async def _plan(self) -> Plan:
+        for plan in self._armings.planning():  # noqa: B007 - the last is whole
+            await asyncio.sleep(0)  # here and elsewhere, whoever waits in a chat has a turn
+        return plan
 
     async def _note(self, batch: Batch) -> tuple[Noted, Batch]:
         """Keep what a batch says of metrics; gives it with its news alone, as of when they become known.
@@ -279,7 +281,7 @@ class Watch:
 
     async def _commit(self, plan: Plan, turns: Turns, batch: Batch) -> None:
         states = {**self._begun, **{arming: plan.states[arming] for arming in plan.changed}}
-        told = [self._tell(arming, transition, batch) for arming, transition in plan.told]
+        told = await self._tell(plan, batch)
         notices = [
             *map(of_lapse, plan.lapses),
             *starmap(of_doubt, plan.doubted),
@@ -295,10 +297,19 @@ class Watch:
         promised = await self.ledger.commit(self.partition, self._epoch, judgement)
         self._begun.clear()
         self._quiet_since = batch.at
-        for _, transition in plan.told:
-            gauges.count_transition(type(transition).__name__.lower())
+        kinds = Counter(type(transition).__name__.lower() for _, transition in plan.told)
+        for kind, count in kinds.items():
+            gauges.count_transitions(kind, count)
         if promised:
             self.wake()
+
+    async def _tell(self, plan: Plan, batch: Batch) -> list[Told]:
+        witness = Witness(self._armings, self._rules, self._venues, self.market, self.late_after, batch)
+        told: list[Told] = []
+        for first in range(0, len(plan.told), _TOLD_AT_ONCE):
+            told.extend(starmap(witness.tell, plan.told[first : first + _TOLD_AT_ONCE]))
+            await asyncio.sleep(0)
+        return told
 
     def _judged_to(self, plan: Plan) -> dict[MetricKey, int]:
         """Give what a restart may go on from: no further than who still waits for history has come."""
@@ -315,75 +326,6 @@ class Watch:
         serving = None if key.venue or close.home else self.market.serving(key)
         return close if serving is None else replace(close, home=serving.home)
 
-    def _tell(self, arming_id: int, transition: Transition, batch: Batch) -> Told:
-        arming = self._rules[arming_id]
-        key = self._armings.life(arming_id).keys[0]
-        facts: dict[str, Fact] = {
-            "armed_rule": arming.rule,
-            "key": key.instrument,
-            "currency": currency_of(key),
-            **self._shown(key, transition.at, batch),
-            "now": self._armings.latest(key),
-            "at": transition.at,
-            "seen_at": batch.at,
-            "episode": transition.episode,
-        }
-        match transition:
-            case Ring(revised=revised):
-                facts |= {
-                    "value": transition.value,
-                    "revised": [asdict(revised)] if revised else [],
-                    "sessions": self._sessions(arming_id, transition.at),
-                    "is_early": transition.is_early,
-                    "way": _way(transition, batch),
-                    "is_late": batch.at - transition.at > self.late_after,
-                    "evidence": [
-                        {"term": one.term, "value": one.value, "currency": one.currency}
-                        for one in transition.evidence
-                    ],
-                }
-            case Correction(revised=revised):
-                facts |= {
-                    "value": transition.value,
-                    "revised": [asdict(revised)] if revised else [],
-                    "is_gone": transition.is_gone,
-                    "finals": [
-                        {"venue": venue}
-                        for venue in self._armings.closes.shown_by(key, minute_of(transition.at), batch.bars)
-                    ],
-                }
-            case Reminder() | Resolution():
-                facts |= {"value": transition.value}
-            case Ended():
-                pass
-        return Told(arming_id, transition, facts)
-
-    def _sessions(self, arming_id: int, at: float) -> list[dict[str, str | float]]:
-        """Say what was known of the sessions of funds' flows that a rule reads, when it rang."""
-        return [
-            {
-                "metric": key.metric,
-                "instrument": key.instrument,
-                "source": self._venues.get(key, ""),
-                "as_of": word.as_of,
-                "value": word.value,
-                "is_final": word.is_final,
-            }
-            for key in self._armings.life(arming_id).calendars
-            if key.metric in _OF_FUNDS
-            for word in self._armings.sessions(arming_id, key, at, SHOWN)
-        ]
-
-    def _shown(self, key: MetricKey, at: float, batch: Batch) -> dict[str, Fact]:
-        """Say who showed a series at an instant, and for whom it stood in."""
-        runs = (run for run in batch.bars if run.key == key and run.bars)
-        venue = next((run.source for run in runs if run.bars[0].at <= at <= run.bars[-1].end), "")
-        venue = venue or self._venues.get(key, batch.source)
-        serving = self.market.serving(key)
-        if serving is None or not serving.is_stand_in or serving.venue != venue:
-            return {"venue": venue}
-        return {"venue": venue, "home": serving.home, "home_reason": serving.reason}
-
 
 def _count(plan: Plan, batch: Batch) -> None:
     minutes = sum(len(run.bars) for run in batch.bars)
@@ -391,10 +333,3 @@ def _count(plan: Plan, batch: Batch) -> None:
         batch.source, minutes=minutes, prices=len(batch.prints), values=len(batch.observations)
     )
     gauges.count_verdicts(len(plan.states))
-
-
-def _way(ring: Ring, batch: Batch) -> str:
-    """Name the way on which the price that rang came: streamed, asked for, or in a final minute."""
-    if not ring.is_early:
-        return "minute"
-    return "stream" if batch.is_streamed else "poll"

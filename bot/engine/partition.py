@@ -49,6 +49,9 @@ from bot.metrics import (
 
 _KEEP = 120 * MINUTE
 
+_AT_ONCE = 100
+"""How many armings are judged in one piece of planning: some milliseconds."""
+
 
 class Partition:
     """The armings of one partition, with the series they read and the index that finds them."""
@@ -251,23 +254,35 @@ class Partition:
 
     def plan(self) -> Plan:
         """Judge every minute that is known and not judged, and glance at the newest prints."""
+        *_, plan = self.planning()
+        return plan
+
+    def planning(self) -> Iterator[Plan]:
+        """Judge as ``plan`` does, piece by piece: gives the plan while it grows, and last when it is whole.
+
+        Between the pieces nothing may be observed, added, removed or applied.
+        """
         plan = Plan(ends={key: self._end(key) for key in self._ends})
-        for arming in sorted(self._concerned(plan.ends)):
+        for count, arming in enumerate(sorted(self._concerned(plan.ends)), 1):
+            if count % _AT_ONCE == 0:
+                yield plan
             try:
                 self._judge(arming, plan)
             except Exception as error:  # one arming must not silence the others
                 plan.broken[arming] = f"{type(error).__name__}: {error}"
                 plan.told = [one for one in plan.told if one[0] != arming]
                 plan.rests.pop(arming, None)
-        self._glance(plan)
+        yield from self._glance(plan)
         reach = Reach(self._index, self._lives, self._states, self._world, plan)
         plan.lapses.extend(reach.lapses(self._unread, self._ends))
         plan.doubted.extend(reach.doubted(self._doubts, self._prints))
-        for arming, state in plan.states.items():
-            if replace(state, cursor=0) != replace(self._states[arming], cursor=0):
+        for count, (arming, state) in enumerate(plan.states.items(), 1):
+            if state.differs(self._states[arming]):
                 plan.changed.add(arming)
+            if count % (_AT_ONCE * 10) == 0:
+                yield plan
         plan.judged_to = self._judged_to(plan)
-        return plan
+        yield plan
 
     def apply(self, plan: Plan) -> None:
         """Take a committed plan over, and let go of what could not be judged."""
@@ -345,11 +360,13 @@ class Partition:
         is_behind = any(stop < plan.ends[key] for key in life.keys)
         plan.behind[arming] = stop if is_behind else None
 
-    def _glance(self, plan: Plan) -> None:
+    def _glance(self, plan: Plan) -> Iterator[Plan]:
         for key, one in ((key, one) for key, prints in self._prints.items() for one in prints):
             if one.at < plan.ends[key]:
                 continue
-            for arming in set(self._index[key].concerned(one.value, one.value)):
+            for count, arming in enumerate(set(self._index[key].concerned(one.value, one.value)), 1):
+                if count % _AT_ONCE == 0:
+                    yield plan
                 life = self._lives[arming]
                 state = plan.states.get(arming, self._states[arming])
                 minute, newest, since = running(self._world, self._prints, life, one)

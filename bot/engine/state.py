@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 from bot.metrics import Bar
 
@@ -70,6 +71,13 @@ class AlertState:
     is_ended: bool = False
     told_at: float | None = None
     grounds: Grounds | None = None
+
+    def differs(self, other: AlertState) -> bool:
+        """Whether it is another state but for the cursor, which moves with every minute."""
+        return _but_for_cursor(self) != _but_for_cursor(other)
+
+
+_but_for_cursor = attrgetter(*(field.name for field in fields(AlertState) if field.name != "cursor"))
 
 
 @dataclass(frozen=True, slots=True)

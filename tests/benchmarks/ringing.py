@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 import time
 from contextlib import closing
@@ -12,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import insert, select
 
+from bot.app import settle_memory
 from bot.metrics import MINUTE, Bar, Bars, Batch, MetricKey, Print
 from bot.store import SqlStore, open_store, upgrade
 from bot.store.rows import STATE_COLUMNS
@@ -58,7 +60,10 @@ def ring_many(count: int, *, is_shared: bool = False, is_equal: bool = False, is
 
     Their levels differ, unless they are equal. What rings is a single price, or a final minute.
     """
-    return asyncio.run(_ring_many(count, is_shared, is_equal, is_final))
+    try:
+        return asyncio.run(_ring_many(count, is_shared, is_equal, is_final))
+    finally:
+        gc.unfreeze()
 
 
 async def _ring_many(count: int, is_shared: bool, is_equal: bool, is_final: bool) -> Rung:
@@ -77,6 +82,7 @@ async def _ring_many(count: int, is_shared: bool, is_equal: bool, is_final: bool
             clock.time += MINUTE
             price = Print(BTC, _AFTER, clock.now())
             tick = _minute(clock, _AFTER) if is_final else Batch("binance", clock.now(), prints=(price,))
+            settle_memory()  # as the bot does once it has started
             pulse = Pulse()
             beating = asyncio.create_task(pulse.beat())
             await asyncio.sleep(0.3)
