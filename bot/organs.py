@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bot.deliver import Courier
 from bot.metrics import Health
 from bot.ports import Chat
+from bot.rules.phrases import to_say
 from bot.spell import Stall
 from bot.vigil import Kind, Organ
 
@@ -45,7 +46,7 @@ class Organs:
             **{
                 Organ(Kind.CHAT, chat.platform): ""
                 if chat.is_connected
-                else (chat.trouble or "it is not connected")
+                else (chat.trouble or to_say("it is not connected"))
                 for chat in self.chats
             },
             **{

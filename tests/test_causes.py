@@ -6,10 +6,22 @@ import ast
 from pathlib import Path
 
 import pytest
+from telegram.error import (
+    BadRequest,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    TelegramError,
+    TimedOut,
+)
 
 from bot.alerts.causes import CAUSES, cause
+from bot.alerts.people import ChatRef
 from bot.alerts.translator import ENGLISH
 from bot.catalogues import read_languages
+from bot.chats.telegram_errors import outcome_of
+from bot.chats.telegram_http import Unreachable
+from bot.ports import ChatGone, Rejected, RetryLater
 
 FEEDS = Path(__file__).parent.parent / "bot" / "feeds"
 CHINESE = read_languages().translator("zh-Hans", "UTC")
@@ -54,3 +66,31 @@ def test_what_to_set_is_translated_with_its_hint_and_what_nobody_knows_stays() -
     lacks = "set TOCSIN_COINGLASS_KEY, the key of a paid plan at coinglass.com"
     assert cause(lacks, "", CHINESE) == "设置 TOCSIN_COINGLASS_KEY：coinglass.com 付费套餐的密钥"
     assert cause("what an operator wrote", "", CHINESE) == "what an operator wrote"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Forbidden("Forbidden: bot was blocked by the user"),
+        Forbidden("Forbidden: bot was kicked from the supergroup chat"),
+        Forbidden("Forbidden: something new"),
+        BadRequest("Chat not found"),
+        BadRequest("User is deactivated"),
+        BadRequest("TOPIC_CLOSED"),
+        BadRequest("message thread not found"),
+        BadRequest("not enough rights to send text messages to the chat"),
+        BadRequest("BUTTON_DATA_INVALID"),
+        InvalidToken("no"),
+        Unreachable("ClientConnectorError"),
+        TimedOut(),
+        NetworkError("HTTP 502 without an answer of the Bot API"),
+    ],
+    ids=repr,
+)
+def test_why_telegram_takes_no_message_is_said_in_the_readers_language(error: TelegramError) -> None:
+    outcome = outcome_of(error, ChatRef("telegram", "7"))
+    assert isinstance(outcome, RetryLater | ChatGone | Rejected)
+    assert outcome.reason
+    assert cause(outcome.reason, "", ENGLISH) == outcome.reason
+    told = cause(outcome.reason, "", CHINESE)
+    assert any(sign > "\u2e80" for sign in told), told

@@ -179,7 +179,7 @@ async def test_what_concerns_the_chat_is_said_of_a_photo_as_of_a_text(
     async with listening(chat, telegram):
         await ring(chat, private(BEN), RING, "a")
         telegram.order("sendphoto", flood(7), forbidden("bot was blocked by the user"))
-        assert await chat.send(private(), RING, "a") == RetryLater(7.0, "Telegram asks to wait")
+        assert await chat.send(private(), RING, "a") == RetryLater(7.0, "Telegram asks to slow down")
         assert isinstance(await chat.send(private(), RING, "b"), ChatGone)
         moved = await chat.send(ChatRef("telegram", "-77"), RING, "a")
         assert moved == ChatMoved(ChatRef("telegram", str(GROUP)))

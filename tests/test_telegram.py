@@ -27,6 +27,8 @@ from telegram.error import NetworkError
 
 from bot.alerts.message import Message, say
 from bot.alerts.people import Caller, ChatKind, ChatRef
+from bot.alerts.translator import Translator
+from bot.catalogues import read_languages
 from bot.chats.lanes import Lanes
 from bot.chats.telegram import TelegramChat
 from bot.chats.telegram_http import AiohttpRequest
@@ -537,7 +539,12 @@ async def test_a_chat_that_floods_is_told_that_not_all_was_read(
         await gate.wait()
         yield say(words)
 
-    async with listening(chat_of(server, clock, busy=say("slow down")), server, Person(answer).desk):
+    async def words(chat: ChatRef, language: str) -> Translator:
+        assert (chat, language) == (private(), "en")
+        return read_languages().translator("zh-Hans", "UTC")
+
+    desk = replace(Person(answer).desk, words=words)
+    async with listening(chat_of(server, clock), server, desk):
         for number in range(30):
             await server.say(ANN, ANN, f"{number}")
         await server.until(lambda: server.unconfirmed == 0)
@@ -548,7 +555,11 @@ async def test_a_chat_that_floods_is_told_that_not_all_was_read(
         await server.received(ANN, 17)
         await server.say(ANN, ANN, "again")
         await server.received(ANN, 18)
-    assert server.texts(ANN) == [*map(str, range(16)), "slow down", "again"]
+    assert server.texts(ANN) == [
+        *map(str, range(16)),
+        "一次发的命令太多：最后几条没有读。请再发一次。",
+        "again",
+    ]
 
 
 async def test_nobody_waits_for_what_is_left_of_an_answer(server: TelegramServer, clock: SetClock) -> None:
@@ -691,19 +702,19 @@ async def test_a_message_is_pushed_with_its_markup_and_its_id_is_the_receipt(
 @pytest.mark.parametrize(
     ("trouble", "outcome"),
     [
-        (flood(31), RetryLater(31.0, "Telegram asks to wait")),
-        (forbidden("bot was blocked by the user"), ChatGone("Forbidden: bot was blocked by the user")),
-        (forbidden("user is deactivated"), ChatGone("Forbidden: user is deactivated")),
+        (flood(31), RetryLater(31.0, "Telegram asks to slow down")),
+        (forbidden("bot was blocked by the user"), ChatGone("this person blocked the bot")),
+        (forbidden("user is deactivated"), ChatGone("this account is no more")),
         (forbidden("bot was kicked from the supergroup chat"), ChatGone),
-        (bad("chat not found"), ChatGone("Chat not found")),
+        (bad("chat not found"), ChatGone("there is no such chat, or it never wrote to the bot")),
         (bad("not enough rights to send text messages to the chat"), ChatGone),
         (bad("CHAT_WRITE_FORBIDDEN"), ChatGone),
-        (bad("BUTTON_DATA_INVALID"), Rejected("Button_data_invalid")),
-        (RESTART, RetryLater(2.0, "Internal Server Error: restart")),
-        (BAD_GATEWAY, RetryLater(2.0, "HTTP 502 without an answer of the Bot API")),
-        (Trouble("page", 200), RetryLater(2.0, "HTTP 200 without an answer of the Bot API")),
-        (Trouble("page", 404), RetryLater(2.0, "HTTP 404 without an answer of the Bot API")),
-        (HANG, RetryLater(2.0, "Timed out")),
+        (bad("BUTTON_DATA_INVALID"), Rejected("Telegram refuses the message: Button_data_invalid")),
+        (RESTART, RetryLater(2.0, "Telegram says: Internal Server Error: restart")),
+        (BAD_GATEWAY, RetryLater(2.0, "Telegram says: HTTP 502 without an answer of the Bot API")),
+        (Trouble("page", 200), RetryLater(2.0, "Telegram says: HTTP 200 without an answer of the Bot API")),
+        (Trouble("page", 404), RetryLater(2.0, "Telegram says: HTTP 404 without an answer of the Bot API")),
+        (HANG, RetryLater(2.0, "Telegram does not answer in time")),
         (RESET, RetryLater),
         (LOSE, RetryLater),
     ],
@@ -745,7 +756,9 @@ async def test_refused_markup_is_sent_again_as_plain_text(server: TelegramServer
         outcome = await chat.send(private(), Message("a < b", ("c & d",)), "ring/1")
         assert isinstance(outcome, Receipt)
         server.order("sendMessage", bad("message is too long"), bad("message is too long"))
-        assert await chat.send(private(), say("x"), "ring/2") == Rejected("Message is too long")
+        assert await chat.send(private(), say("x"), "ring/2") == Rejected(
+            "Telegram refuses the message: Message is too long"
+        )
     [shown] = server.shown(ANN)
     assert (shown.text, shown.entities) == ("a < b\nc & d", [])
 
@@ -771,7 +784,7 @@ async def test_a_message_for_a_topic_goes_there_and_to_the_general_one_while_it_
         gone = await chat.send(ChatRef("telegram", str(GROUP), "18"), say("rang"), "ring/5")
     closed = "This topic is closed, so what rings in it comes here.\n18"
     assert [(one.text, one.thread) for one in server.shown(GROUP)] == [("17", 17), (closed, None)]
-    assert gone == ChatGone("Topic_closed")
+    assert gone == ChatGone("the topic is closed")
 
 
 async def test_a_long_message_goes_on_where_it_was_interrupted(
@@ -782,7 +795,9 @@ async def test_a_long_message_goes_on_where_it_was_interrupted(
     chat = chat_of(server, clock)
     async with listening(chat, server):
         server.order(ANN, Trouble("none"), flood(5))
-        assert await chat.send(private(), message, "digest/1") == RetryLater(5.0, "Telegram asks to wait")
+        assert await chat.send(private(), message, "digest/1") == RetryLater(
+            5.0, "Telegram asks to slow down"
+        )
         outcome = await chat.send(private(), message, "digest/1")
     assert "\n".join(server.texts(ANN)) == message.plain()
     assert outcome == Receipt(str(server.shown(ANN)[0].id))
@@ -1037,7 +1052,7 @@ async def test_an_answer_that_repeats_the_token_does_not_bring_it_in(
     async with listening(chat, server):
         server.order("sendMessage", bad(f"no such path /bot{server.token}/sendMessage"))
         outcome = await chat.send(private(), say("rang"), "ring/1")
-    assert outcome == Rejected("No such path /bot[token]/sendmessage")
+    assert outcome == Rejected("Telegram refuses the message: No such path /bot[token]/sendmessage")
 
 
 async def test_no_log_line_at_debug_and_no_error_holds_the_token(

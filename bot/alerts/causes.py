@@ -1,4 +1,4 @@
-"""Why something cannot be seen, in a person's language: feeds say it in English, and it is kept so."""
+"""Why something cannot be seen or sent, in a person's language: it is said in English, and kept so."""
 
 from __future__ import annotations
 
@@ -63,6 +63,11 @@ CAUSES = (
     to_say("with {exchanges} among them"),
     to_say("set {settings}, {hint}"),
     to_say("set {settings}"),
+    to_say("{name} cannot deliver to the webhook: {what}"),
+    to_say("{name} refuses the webhook: {what}"),
+    to_say("{name} refuses the message: {what}"),
+    to_say("{name} refuses the token"),
+    to_say("{name} says: {what}"),
     to_say("{name} {rest}"),
 )
 """What feeds and platforms say, the more exact before the others; the last is of any source."""

@@ -44,11 +44,16 @@ from bot.chats.telegram_text import render
 from bot.chats.telegram_webhook import Webhook
 from bot.ports import Clock, Desk, Outcome, Receipt, Refused, Rejected, Replies, RetryLater
 from bot.ports.places import Place
+from bot.rules.phrases import to_say
 
 ADMIN_SECONDS: Final = 60.0
 MOST_AT_ONCE: Final = 16
 """How many commands of one chat may be unanswered; the chat is told once that what follows is not read."""
-BUSY = say("Too many commands at once: some of the last ones were not read. Please send them again.")
+BUSY: Final = to_say(
+    "Too many commands at once: some of the last ones were not read. Please send them again."
+)
+
+DEFECT: Final = to_say("a mistake of this program")
 
 SECRET_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105
 """In which Telegram shows the secret of a webhook."""
@@ -79,7 +84,6 @@ class TelegramChat:
         *,
         root: str = "https://api.telegram.org",
         menu: Menu = Menu(),  # noqa: B008 - it is a value that nobody can change
-        busy: Message = BUSY,
         patience: float = 15.0,
         answer_within: float = 4.0,
         studio: Studio | None = None,
@@ -89,7 +93,6 @@ class TelegramChat:
         # The library warns on every 429 unless it may say "retry after" as a timedelta; this is its switch.
         os.environ.setdefault("PTB_TIMEDELTA", "true")
         self._clock = clock
-        self._busy = busy
         self._desk: Desk | None = None
         self._lanes = Lanes()
         self._begun: OrderedDict[tuple[ChatRef, str], list[int]] = OrderedDict()
@@ -150,6 +153,7 @@ class TelegramChat:
         """
         self._desk = desk
         self._answers.turn = desk.turn
+        self._posts.words = desk.words
         self._lanes = Lanes()
         try:
             await reach(self._clock, self._application.initialize)
@@ -191,7 +195,7 @@ class TelegramChat:
             await self._lanes.put(lane, partial(self._answer, said))
         elif load == MOST_AT_ONCE:
             log.warning("too many commands at once", chat=str(said.caller.chat))
-            await self._lanes.put(lane, partial(self._answers.show, Answer(said), self._busy))
+            await self._lanes.put(lane, partial(self._refuse, said))
 
     async def _take_press(self, query: CallbackQuery) -> None:
         pressed = read_press(query)
@@ -204,7 +208,14 @@ class TelegramChat:
         if self._lanes.load(lane) < MOST_AT_ONCE:
             await self._lanes.put(lane, partial(self._presses.answer, press, self._desk))
         else:
-            await self._presses.tell(press, self._busy)
+            tr = await self._desk.words(pressed.said.caller.chat, pressed.said.caller.language)
+            await self._presses.tell(press, say(tr(BUSY)))
+
+    async def _refuse(self, said: Said) -> None:
+        """Say that what is said from now on is not read."""
+        assert self._desk is not None  # noqa: S101 - updates come while run has a desk
+        tr = await self._desk.words(said.caller.chat, said.caller.language)
+        await self._answers.show(Answer(said), say(tr(BUSY)))
 
     async def _answer(self, said: Said) -> Rest | None:
         """Bring one saying to the desk. A reply that cannot be shown does not stop what was asked for.
@@ -238,9 +249,9 @@ class TelegramChat:
         """
         parts = render(message)
         if not parts:
-            return Rejected("the message is empty")
+            return Rejected(to_say("the message is empty"))
         if not self._is_alone:
-            return RetryLater(2.0, "it does not listen yet", is_global=True)
+            return RetryLater(2.0, to_say("it does not listen yet"), is_global=True)
         is_again = (chat, nonce) in self._begun
         sent = self._begun.setdefault((chat, nonce), [])
         while len(self._begun) > 1024:
@@ -253,7 +264,7 @@ class TelegramChat:
             return outcome_of(error, chat)
         except Exception:
             log.exception("sending met a defect", chat=str(chat))
-            return RetryLater(LONGEST_PAUSE, "an error in the Telegram adapter")
+            return RetryLater(LONGEST_PAUSE, DEFECT)
         self._begun.pop((chat, nonce), None)
         return Receipt(str(sent[0]), has_chart)
 
@@ -265,10 +276,10 @@ class TelegramChat:
         except TelegramError as error:
             return outcome_of(error, chat)
         except TimeoutError:
-            return Rejected("the upload took too long")
+            return Rejected(to_say("the upload took too long"))
         except Exception:
             log.exception("a chart met a defect", chat=str(chat))
-            return Rejected("an error in the Telegram adapter")
+            return Rejected(DEFECT)
         return Receipt(sent, has_chart=True)
 
     def link(self, chat: ChatRef, message: str, is_private: bool) -> str:

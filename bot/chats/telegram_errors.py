@@ -14,32 +14,41 @@ from telegram.error import (
     InvalidToken,
     RetryAfter,
     TelegramError,
+    TimedOut,
 )
 
 from bot.alerts.people import ChatRef
 from bot.chats.telegram_http import Unreachable
 from bot.ports import ChatGone, ChatMoved, Outcome, Rejected, RetryLater
+from bot.rules.phrases import to_say
 
 _GONE = (
-    "chat not found",
-    "user not found",
-    "user is deactivated",
-    "chat was deleted",
-    "chat was deactivated",
-    "not enough rights",
-    "no rights",
-    "need administrator rights",
-    "chat_write_forbidden",
-    "chat_send_plain_forbidden",
-    "chat_restricted",
-    "chat_admin_required",
-    "peer_id_invalid",
-    "user_is_blocked",
-    "topic_closed",
-    "topic_deleted",
-    "message thread not found",
+    (("blocked by the user", "user_is_blocked"), to_say("this person blocked the bot")),
+    (("user not found", "user is deactivated"), to_say("this account is no more")),
+    (("kicked from", "not a member"), to_say("the bot was taken out of this chat")),
+    (
+        ("chat not found", "chat was deleted", "chat was deactivated", "peer_id_invalid"),
+        to_say("there is no such chat, or it never wrote to the bot"),
+    ),
+    (("topic_closed",), to_say("the topic is closed")),
+    (("topic_deleted", "message thread not found"), to_say("the topic was deleted")),
+    (
+        (
+            "not enough rights",
+            "no rights",
+            "need administrator rights",
+            "chat_write_forbidden",
+            "chat_send_plain_forbidden",
+            "chat_restricted",
+            "chat_admin_required",
+        ),
+        to_say("the bot may not write there"),
+    ),
 )
-"""Nothing can be written here until somebody changes something: whoever speaks here again resumes it."""
+"""Nothing can be written here until somebody changes something: whoever speaks here again resumes it.
+
+The words by which Telegram says so, and how it is told.
+"""
 
 NO_TOPIC = ("message thread not found", "topic_deleted")
 SHUT_TOPIC = ("topic_closed",)
@@ -54,20 +63,29 @@ def outcome_of(error: TelegramError, chat: ChatRef) -> Outcome:
     reason = str(error)
     match error:
         case RetryAfter():
-            return RetryLater(seconds(error), "Telegram asks to wait")
+            return RetryLater(seconds(error), "Telegram asks to slow down")
         case ChatMigrated():
             return ChatMoved(ChatRef("telegram", str(error.new_chat_id), chat.thread))
         case Forbidden():
-            return ChatGone(reason)
+            return ChatGone(_why_gone(error) or f"Telegram says: {reason.removeprefix('Forbidden: ')}")
         case InvalidToken():
             return RetryLater(60.0, "Telegram refuses the token", is_global=True)
         case BadRequest():
             is_over = bool(chat.thread) and says(error, NO_TOPIC)
-            return ChatGone(reason, is_over) if says(error, _GONE) else Rejected(reason)
+            if why := _why_gone(error):
+                return ChatGone(why, is_over)
+            return Rejected(f"Telegram refuses the message: {reason}")
         case Unreachable():
-            return RetryLater(2.0, reason, is_global=True)
+            return RetryLater(2.0, "Telegram cannot be reached", is_global=True)
+        case TimedOut():
+            return RetryLater(2.0, "Telegram does not answer in time")
         case _:
-            return RetryLater(2.0, reason)
+            return RetryLater(2.0, f"Telegram says: {reason}")
+
+
+def _why_gone(error: TelegramError) -> str:
+    """Say why nothing can be written to a chat; nothing where that is not so."""
+    return next((why for phrases, why in _GONE if says(error, phrases)), "")
 
 
 def says(error: TelegramError, phrases: tuple[str, ...]) -> bool:

@@ -20,13 +20,16 @@ from telegram.error import BadRequest, Forbidden, TelegramError, TimedOut
 from bot.alerts.chart import Chart, FlowChart, PriceChart, Sketch
 from bot.alerts.message import File, Message
 from bot.alerts.people import ChatRef
+from bot.alerts.translator import Translator
 from bot.chats.studio import Studio
 from bot.chats.telegram_buttons import keyboard
 from bot.chats.telegram_errors import MARKUP, NO_MEDIA, SHUT_TOPIC, UNCHANGED, says
 from bot.chats.telegram_text import CAPTION, LIMIT, Part, width
+from bot.ports.people import in_english
+from bot.rules.phrases import to_say
 
 NO_PREVIEW: Final = LinkPreviewOptions(is_disabled=True)
-SHUT: Final = "This topic is closed, so what rings in it comes here."
+SHUT: Final = to_say("This topic is closed, so what rings in it comes here.")
 UPLOAD_WITHIN: Final = 12.0
 _OTHERS_UPLOAD_WITHIN: Final = 2.0
 _KEPT: Final = 512
@@ -38,11 +41,15 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Posts:
-    """What is sent through one bot, and under which ``file_id`` Telegram keeps the charts."""
+    """What is sent through one bot, and under which ``file_id`` Telegram keeps the charts.
+
+    ``words`` gives those of a chat.
+    """
 
     def __init__(self, bot: Bot, studio: Studio) -> None:
         self._bot = bot
         self._studio = studio
+        self.words: Callable[[ChatRef, str], Awaitable[Translator]] = in_english
         self._files: OrderedDict[Chart, asyncio.Future[str]] = OrderedDict()
         self._left: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._aside: OrderedDict[tuple[str, int], None] = OrderedDict()
@@ -191,13 +198,14 @@ class Posts:
         async def send(thread: int | None, has_markup: bool) -> Sent:
             text = part.html if has_markup else part.plain
             is_aside = bool(chat.thread) and thread is None
+            shut = (await self.words(chat, "en"))(SHUT) if is_aside else ""
             return await self._bot.send_message(
                 number(chat.chat),
-                f"{SHUT}\n{text}" if is_aside and width(part.plain) + width(SHUT) < LIMIT else text,
+                f"{shut}\n{text}" if is_aside and width(part.plain) + width(shut) < LIMIT else text,
                 parse_mode=ParseMode.HTML if has_markup else None,
                 message_thread_id=thread,
                 link_preview_options=NO_PREVIEW,
-                reply_parameters=None if is_aside else to,
+                reply_parameters=self._beside(chat, thread, to),
                 reply_markup=keyboard(part.buttons),
                 allow_paid_broadcast=is_paid or None,
             )
@@ -206,6 +214,13 @@ class Posts:
         if chat.thread and str(sent.message_thread_id or "") != chat.thread:
             _keep(self._aside, (chat.chat, sent.message_id))
         return sent.message_id
+
+    def _beside(
+        self, chat: ChatRef, thread: int | None, to: ReplyParameters | None
+    ) -> ReplyParameters | None:
+        """Leave a message out that is to be replied to where it stayed behind in a topic that is closed."""
+        is_aside = bool(chat.thread) and thread is None
+        return None if is_aside and to and (chat.chat, to.message_id) not in self._aside else to
 
     async def _photo(
         self,
@@ -300,7 +315,7 @@ class Posts:
                 caption=text,
                 parse_mode=ParseMode.HTML if has_markup and caption else None,
                 message_thread_id=thread,
-                reply_parameters=None if chat.thread and thread is None else to,
+                reply_parameters=self._beside(chat, thread, to),
                 reply_markup=keyboard(caption.buttons) if caption else None,
                 filename=None if isinstance(photo, str) else "chart.png",
                 allow_paid_broadcast=is_paid or None,

@@ -19,8 +19,9 @@ from bot.chats.telegram_errors import MARKUP, UNCHANGED, says
 from bot.chats.telegram_posts import NO_PREVIEW, number
 from bot.chats.telegram_text import CAPTION, LIMIT, render
 from bot.ports import Desk
+from bot.rules.phrases import to_say
 
-LOST: Final = say("This message is too old for its buttons. Please send the command yourself.")
+LOST: Final = to_say("This message is too old for its buttons. Please send the command yourself.")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -70,7 +71,8 @@ class Presses:
         said = press.pressed.said
         try:
             if not press.pressed.has_chat:
-                await self.tell(press, LOST)
+                tr = await desk.words(said.caller.chat, said.caller.language)
+                await self.tell(press, say(tr(LOST)))
                 return
             async for message in desk.dispatch(said.caller, said.words):
                 if message.is_private and not press.is_apart:

@@ -11,11 +11,12 @@ from telegram.error import Conflict, InvalidToken, TelegramError
 
 from bot.chats.telegram_errors import pause_before
 from bot.ports import Clock
+from bot.rules.phrases import to_say
 
 HEARD: Final = (Update.MESSAGE, Update.CHANNEL_POST, Update.CALLBACK_QUERY, Update.INLINE_QUERY)
 """The kinds of updates that are asked for."""
 
-RIVAL: Final = "another program listens with the same token"
+RIVAL: Final = to_say("another program listens with the same token")
 
 SECOND: Final = (
     "Another program listens on Telegram with the token in TOCSIN_TELEGRAM_TOKEN, so this bot ends before it "

@@ -13,7 +13,7 @@ from dataclasses import replace
 import structlog
 
 from bot.alerts.message import Message, say
-from bot.alerts.people import Caller, ChatKind, Policy, Role
+from bot.alerts.people import Caller, ChatKind, ChatRef, Policy, Role
 from bot.alerts.refusals import beyond
 from bot.alerts.translator import Translator
 from bot.commands import plain
@@ -51,7 +51,14 @@ def make_desk(office: Office) -> Desk:
     async def begin(caller: Caller, line: str) -> Draft | None:
         return await draft(office, caller, line)
 
-    return Desk(answer, suggest, inquire=offer, draft=begin)
+    async def words(chat: ChatRef, language: str) -> Translator:
+        try:
+            known = await office.register.met(chat)
+        except StoreTrouble:
+            known = None
+        return office.languages.translator(known.language if known else language, "UTC")
+
+    return Desk(answer, suggest, inquire=offer, draft=begin, words=words)
 
 
 async def dispatch(office: Office, caller: Caller, words: str) -> AsyncIterator[Message]:

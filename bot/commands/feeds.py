@@ -111,7 +111,7 @@ def _given_up(one: GivenUp, request: Request) -> str:
         count=tr.many("{count} message was", "{count} messages were", one.count),
         platform=venue_name(one.platform),
         at=tr.instant(one.at, request.now),
-        reason=one.reason or tr("no reason was given"),
+        reason=cause(one.reason, "", tr) or tr("no reason was given"),
     )
 
 

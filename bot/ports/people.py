@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bot.alerts.message import Message
 from bot.alerts.people import Caller, ChatRef
+from bot.alerts.translator import ENGLISH, Translator
 from bot.ports.memory import Outcome
 from bot.ports.places import Place
 
@@ -60,6 +61,11 @@ async def no_draft(caller: Caller, line: str) -> Draft | None:
     return None
 
 
+async def in_english(chat: ChatRef, language: str) -> Translator:
+    """Give the words of English."""
+    return ENGLISH
+
+
 async def at_once(caller: Caller) -> bool:
     """Let an answer go without a turn, unpaid."""
     return False
@@ -69,6 +75,7 @@ async def at_once(caller: Caller) -> bool:
 class Desk:
     """Where chats bring what people say.
 
+    ``words`` gives the words of a chat; where it never spoke, those of the ``language`` that comes with it.
     ``inquire`` gives what somebody may post who types these words to the bot in some other chat.
     ``turn`` is waited for before an answer goes to a caller's chat as a new message, where the platform
     counts answers too; it says whether the message is one that is paid for, and raises TimeoutError where the
@@ -81,6 +88,7 @@ class Desk:
     turn: Callable[[Caller], Awaitable[bool]] = at_once
     inquire: Callable[[Caller, str], Awaitable[list[Card]]] = no_cards
     draft: Callable[[Caller, str], Awaitable[Draft | None]] = no_draft
+    words: Callable[[ChatRef, str], Awaitable[Translator]] = in_english
 
 
 class Chat(Protocol):
