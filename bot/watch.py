@@ -59,6 +59,7 @@ log = structlog.get_logger(__name__)
 class _Waiting:
     """An arming that cannot be judged before its history is there."""
 
+    arming: Arming
     life: Life
     state: AlertState | None
 
@@ -81,7 +82,6 @@ class Watch:
     holder: str = ""
     spell: Spell = field(default_factory=Spell)
     _armings: Partition = field(default_factory=Partition)
-    _rules: dict[int, Arming] = field(default_factory=dict)
     _waiting: dict[int, _Waiting] = field(default_factory=dict)
     _begun: dict[int, AlertState] = field(default_factory=dict)
     _sight: Sight = field(default_factory=Sight)
@@ -195,11 +195,11 @@ class Watch:
         changes = await self.ledger.changes(self.partition, self._revision)
         for arming_id in changes.retired:
             self._armings.remove(arming_id)
-            self._rules.pop(arming_id, None)
             self._waiting.pop(arming_id, None)
             self._begun.pop(arming_id, None)
         self._recalled &= self._armings.metrics()
-        made = [armed for armed in changes.made if armed.arming.id not in self._rules]
+        known = self._armings, self._waiting
+        made = [armed for armed in changes.made if not any(armed.arming.id in some for some in known)]
         if made:
             judged_to = await self.ledger.judged_to(self.partition)
             for armed in made:
@@ -208,7 +208,8 @@ class Watch:
             if self.clock.now() < self._history_at:
                 break
             if await self._load(waiting.life, waiting.state):
-                begun = self._armings.add(arming_id, waiting.life, waiting.state)
+                text = waiting.arming.rule, waiting.arming.is_shared
+                begun = self._armings.add(arming_id, waiting.life, waiting.state, *text)
                 if waiting.state is None:
                     self._begun[arming_id] = begun
                 del self._waiting[arming_id]
@@ -220,7 +221,6 @@ class Watch:
         That is settled here, once: while it waits, others may judge the same series further.
         """
         arming, state = armed.arming, armed.state
-        self._rules[arming.id] = arming
         try:
             rule = parse(arming.rule)
             life = compile_rule(rule, arming.is_shared, arming.made_at, arming.seen, arming.is_eager)
@@ -231,7 +231,7 @@ class Watch:
             state = self._armings.resume_from(life, state, judged_to)
             if not is_fitting(state, life):
                 log.warning("a state of another version goes on with a new memory", arming=arming.id)
-        self._waiting[arming.id] = _Waiting(life, state)
+        self._waiting[arming.id] = _Waiting(arming, life, state)
 
     async def _load(self, life: Life, state: AlertState | None) -> bool:
         found = []
@@ -304,7 +304,7 @@ class Watch:
             self.wake()
 
     async def _tell(self, plan: Plan, batch: Batch) -> list[Told]:
-        witness = Witness(self._armings, self._rules, self._venues, self.market, self.late_after, batch)
+        witness = Witness(self._armings, self._venues, self.market, self.late_after, batch)
         told: list[Told] = []
         for first in range(0, len(plan.told), _TOLD_AT_ONCE):
             told.extend(starmap(witness.tell, plan.told[first : first + _TOLD_AT_ONCE]))

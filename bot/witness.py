@@ -15,7 +15,6 @@ from bot.rules.functions import FUNCTIONS
 
 if TYPE_CHECKING:
     from bot.alerts.message import Fact
-    from bot.alerts.models import Arming
     from bot.engine.partition import Partition
     from bot.ports import Market
 
@@ -26,12 +25,11 @@ _OF_FUNDS = frozenset(name for name, function in FUNCTIONS.items() if function.h
 class Witness:
     """Who tells what one batch brought.
 
-    ``rules`` are the armings by their number, ``venues`` who showed each series last. ``late_after`` is how
-    many seconds after it happened a ring is late. What all say that one price rings is looked up once.
+    ``venues`` are who showed each series last. ``late_after`` is how many seconds after it happened a ring is
+    late. What all say that one price rings is looked up once.
     """
 
     armings: Partition
-    rules: Mapping[int, Arming]
     venues: Mapping[MetricKey, str]
     market: Market
     late_after: float
@@ -42,7 +40,7 @@ class Witness:
         """Give a transition with the facts that its message needs."""
         life, batch = self.armings.life(arming_id), self.batch
         facts: dict[str, Fact] = {
-            "armed_rule": self.rules[arming_id].rule,
+            "armed_rule": self.armings.rule(arming_id),
             **self._of_series(life.keys[0], transition.at),
             "at": transition.at,
             "seen_at": batch.at,

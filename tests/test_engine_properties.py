@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.engine.candles import Candles
-from bot.engine.index import EVERYWHERE, NOWHERE, Gap, ThresholdIndex, gap_around
+from bot.engine.index import EVERYWHERE, NOWHERE, Gap, Move, ThresholdIndex, gap_around
 from bot.engine.life import Life
 from bot.engine.partition import Partition
 from bot.engine.plan import Plan
@@ -263,16 +263,18 @@ def test_a_loop_over_every_minute_agrees_on_every_ring(
 def test_the_index_names_everybody_whom_a_range_of_prices_may_concern(data: st.DataObject) -> None:
     price = st.integers(0, 20).map(float)
     index, gaps = ThresholdIndex(), {}
-    for _ in range(data.draw(st.integers(1, 40))):
-        arming = data.draw(st.integers(0, 10))
-        if data.draw(st.integers(0, 3)) == 0:
-            index.remove(arming)
-            gaps.pop(arming, None)
-            continue
-        ends = sorted([data.draw(price), data.draw(price)])
-        gap = data.draw(st.sampled_from([Gap(*ends), EVERYWHERE, NOWHERE, Gap(ends[0], EVERYWHERE.ceiling)]))
-        index.place(arming, gap)
-        gaps[arming] = gap
+    for many in data.draw(st.lists(st.sampled_from([1, 1, 1, 40]), min_size=1, max_size=20)):
+        first, moves = data.draw(st.integers(0, 10)), []
+        for arming in range(first, first + many):
+            ends = sorted([data.draw(price), data.draw(price)])
+            choices = [Gap(*ends), EVERYWHERE, NOWHERE, Gap(ends[0], EVERYWHERE.ceiling), None]
+            gap = data.draw(st.sampled_from(choices))
+            moves.append(Move(arming, gaps.pop(arming, None), gap))
+            if gap is not None:
+                gaps[arming] = gap
+        index.move(moves)
+    assert len(index) == len(gaps)
+    assert set(index.armings) == gaps.keys()
     low, high = sorted([data.draw(price), data.draw(price)])
     expected = {arming for arming, gap in gaps.items() if low <= gap.floor or high >= gap.ceiling}
     assert set(index.concerned(low, high)) == expected
@@ -299,7 +301,7 @@ def test_episodes_count_without_a_gap(bars: list[Bar], rule: str) -> None:
 def test_a_quiet_price_touches_nobody() -> None:
     index = ThresholdIndex()
     for arming in range(1000):
-        index.place(arming, Gap(100 - arming / 100 - 1, 101 + arming / 100))
+        index.move([Move(arming, None, Gap(100 - arming / 100 - 1, 101 + arming / 100))])
     assert index.band == Gap(99, 101)
     assert list(index.concerned(99.5, 100.5)) == []
     assert len(list(index.concerned(98.5, 100.5))) == 51

@@ -2,9 +2,12 @@
 
 Each arming that is at rest stands with, for each series it reads, the gap between two breaks in which the
 price is: while the price stays strictly inside, no verdict of it changes. Per series the lower ends and the
-upper ends of all gaps are two sorted arrays, and in front of them stands a band: the nearest ends on either
-side. A price inside the band concerns nobody and costs two comparisons; else the armings concerned are one
-slice of each array, O(log n + k). Placing and removing is one binary search and one memory move.
+upper ends of all gaps are two sorted arrays, 16 bytes an end, and in front of them stands a band: the nearest
+ends on either side. A price inside the band concerns nobody and costs two comparisons; else the armings
+concerned are one slice of each array, O(log n + k). Placing and removing is one binary search and one memory
+move; whoever moves many at once merges them in one pass.
+
+An index does not know where an arming stands: whoever moves it says so.
 """
 
 from __future__ import annotations
@@ -12,8 +15,10 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 
 class Gap(NamedTuple):
@@ -26,6 +31,19 @@ class Gap(NamedTuple):
 EVERYWHERE = Gap(-math.inf, math.inf)
 NOWHERE = Gap(math.inf, -math.inf)
 """The gap of an arming that is concerned by every price."""
+
+_SEVERAL = 32
+"""From so many moves on, one pass over all ends is quicker than a memory move for each."""
+
+_NOBODY: array[int] = array("q")
+
+
+class Move(NamedTuple):
+    """An arming comes from one gap into another; ``None`` is outside the index."""
+
+    arming: int
+    before: Gap | None
+    after: Gap | None
 
 
 def gap_around(price: float, breaks: tuple[float, ...]) -> Gap:
@@ -41,48 +59,47 @@ def gap_around(price: float, breaks: tuple[float, ...]) -> Gap:
 class ThresholdIndex:
     """The armings of one series, by the gaps in which they rest."""
 
-    __slots__ = ("_ceilings", "_floors", "_gaps", "_restless")
+    __slots__ = ("_ceilings", "_count", "_floors", "_idle", "_restless")
 
     def __init__(self) -> None:
         self._floors = _Ends()
         self._ceilings = _Ends()
-        self._gaps: dict[int, Gap] = {}
+        self._idle: set[int] = set()
         self._restless: set[int] = set()
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._gaps)
+        return self._count
 
-    def place(self, arming: int, gap: Gap) -> None:
-        """Put an arming to rest in a gap, wherever it stood before."""
-        if self._gaps.get(arming) == gap:
-            return
-        self.remove(arming)
-        self._gaps[arming] = gap
-        if gap == NOWHERE:
-            self._restless.add(arming)
-            return
-        if gap.floor > -math.inf:
-            self._floors.add(gap.floor, arming)
-        if gap.ceiling < math.inf:
-            self._ceilings.add(gap.ceiling, arming)
+    def move(self, moves: Sequence[Move]) -> None:
+        """Move armings, each at most once, from the gaps in which they stand into others."""
+        moves = [move for move in moves if move.before != move.after]
+        for arming, before, after in moves:
+            self._count += (after is not None) - (before is not None)
+            for gap, change in ((before, set.discard), (after, set.add)):
+                if gap == NOWHERE:
+                    change(self._restless, arming)
+                elif gap == EVERYWHERE:
+                    change(self._idle, arming)
+        floors = [(arming, _floor(before), _floor(after)) for arming, before, after in moves]
+        ceilings = [(arming, _ceiling(before), _ceiling(after)) for arming, before, after in moves]
+        self._floors.move([one for one in floors if one[1] != one[2]])
+        self._ceilings.move([one for one in ceilings if one[1] != one[2]])
 
-    def remove(self, arming: int) -> None:
-        """Forget an arming, if it is known."""
-        gap = self._gaps.pop(arming, None)
-        if gap is None:
-            return
-        if gap == NOWHERE:
-            self._restless.discard(arming)
-            return
-        if gap.floor > -math.inf:
-            self._floors.remove(gap.floor, arming)
-        if gap.ceiling < math.inf:
-            self._ceilings.remove(gap.ceiling, arming)
+    def fill(self, armings: Iterable[int], floors: Iterable[float], ceilings: Iterable[float]) -> None:
+        """Put many armings, none of which stands here, to rest in gaps with one finite end at least."""
+        known, low, high = (
+            np.fromiter(some, kind) for some, kind in ((armings, "q"), (floors, "d"), (ceilings, "d"))
+        )
+        self._count += len(known)
+        self._floors.merge(low[low > -math.inf], known[low > -math.inf])
+        self._ceilings.merge(high[high < math.inf], known[high < math.inf])
 
     @property
-    def armings(self) -> Iterable[int]:
-        """All armings that stand here, wherever."""
-        return self._gaps.keys()
+    def armings(self) -> Iterator[int]:
+        """All armings that stand here, wherever; who has two ends comes twice."""
+        for some in (self._restless, self._idle, self._floors.armings, self._ceilings.armings):
+            yield from some
 
     @property
     def is_restless(self) -> bool:
@@ -98,17 +115,26 @@ class ThresholdIndex:
         """The nearest ends of all gaps: a price strictly inside concerns no arming at rest."""
         return Gap(self._floors.highest, self._ceilings.lowest)
 
-    def concerned(self, low: float, high: float) -> Iterator[int]:
+    def concerned(self, low: float, high: float) -> array[int]:
         """Name the armings that prices from ``low`` to ``high`` may concern; one may come twice."""
-        yield from self._restless
+        found = array("q", self._restless) if self._restless else _NOBODY
         if low <= self._floors.highest:
-            yield from self._floors.at_least(low)
+            found = found + self._floors.at_least(low)
         if high >= self._ceilings.lowest:
-            yield from self._ceilings.at_most(high)
+            found = found + self._ceilings.at_most(high)
+        return found
+
+
+def _floor(gap: Gap | None) -> float | None:
+    return gap.floor if gap is not None and gap != NOWHERE and gap.floor > -math.inf else None
+
+
+def _ceiling(gap: Gap | None) -> float | None:
+    return gap.ceiling if gap is not None and gap != NOWHERE and gap.ceiling < math.inf else None
 
 
 class _Ends:
-    """Ends of gaps in ascending order, and beside them, the armings that own them."""
+    """Ends of gaps in ascending order, and beside them, the armings that own them, ascending at one price."""
 
     __slots__ = ("armings", "prices")
 
@@ -124,19 +150,42 @@ class _Ends:
     def highest(self) -> float:
         return self.prices[-1] if self.prices else -math.inf
 
-    def add(self, price: float, arming: int) -> None:
-        place = bisect_right(self.prices, price)
-        self.prices.insert(place, price)
-        self.armings.insert(place, arming)
+    def move(self, moves: Sequence[tuple[int, float | None, float | None]]) -> None:
+        if len(moves) < _SEVERAL:
+            for arming, before, after in moves:
+                if before is not None:
+                    place = self._place(before, arming)
+                    del self.prices[place], self.armings[place]
+                if after is not None:
+                    place = self._place(after, arming)
+                    self.prices.insert(place, after)
+                    self.armings.insert(place, arming)
+            return
+        gone = [arming for arming, before, _ in moves if before is not None]
+        if gone:
+            stays = ~np.isin(np.frombuffer(self.armings, "q"), gone)
+            self.prices = array("d", np.frombuffer(self.prices, "d")[stays].tobytes())
+            self.armings = array("q", np.frombuffer(self.armings, "q")[stays].tobytes())
+        come = [(after, arming) for arming, _, after in moves if after is not None]
+        self.merge(np.array([price for price, _ in come], "d"), np.array([one for _, one in come], "q"))
 
-    def remove(self, price: float, arming: int) -> None:
-        first, last = bisect_left(self.prices, price), bisect_right(self.prices, price)
-        place = self.armings.index(arming, first, last)
-        del self.prices[place]
-        del self.armings[place]
+    def merge(self, prices: np.ndarray, armings: np.ndarray) -> None:
+        """Take in many ends at once."""
+        if not len(prices):
+            return
+        prices = np.concatenate((np.frombuffer(self.prices, "d"), prices)) if self.prices else prices
+        armings = np.concatenate((np.frombuffer(self.armings, "q"), armings)) if self.armings else armings
+        order = np.lexsort((armings, prices))
+        self.prices = array("d", prices[order].tobytes())
+        self.armings = array("q", armings[order].tobytes())
 
     def at_least(self, price: float) -> array[int]:
         return self.armings[bisect_left(self.prices, price) :]
 
     def at_most(self, price: float) -> array[int]:
         return self.armings[: bisect_right(self.prices, price)]
+
+    def _place(self, price: float, arming: int) -> int:
+        """Find where an arming stands, or would, among those at one price."""
+        first, last = bisect_left(self.prices, price), bisect_right(self.prices, price)
+        return bisect_left(self.armings, arming, first, last)

@@ -19,33 +19,25 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from bot.engine.board import Board
 from bot.engine.closes import Closes
 from bot.engine.course import due_at, follow, history, last, running, start_of
 from bot.engine.history import Point, Points
-from bot.engine.index import EVERYWHERE, NOWHERE, ThresholdIndex
+from bot.engine.index import EVERYWHERE, NOWHERE, Move
 from bot.engine.life import Life
 from bot.engine.plan import Plan
 from bot.engine.reach import Reach
 from bot.engine.reasons import Reason, reasons
 from bot.engine.resuming import is_fitting, refilled
 from bot.engine.retention import oldest_read
+from bot.engine.roll import Roll
 from bot.engine.state import AlertState
 from bot.engine.step import begin, glance, is_finished, may_ring
 from bot.engine.stretches import missing
 from bot.engine.unread import end_behind, merge, without
 from bot.engine.waiting import Waiting
 from bot.engine.world import CandleKey, Stretch, World
-from bot.metrics import (
-    MINUTE,
-    Bar,
-    Batch,
-    Bounds,
-    Doubt,
-    MetricKey,
-    Observation,
-    Print,
-    Want,
-)
+from bot.metrics import MINUTE, Bar, Batch, Bounds, Doubt, MetricKey, Observation, Print, Want
 
 _KEEP = 120 * MINUTE
 
@@ -57,10 +49,9 @@ class Partition:
     """The armings of one partition, with the series they read and the index that finds them."""
 
     def __init__(self) -> None:
-        self._lives: dict[int, Life] = {}
-        self._states: dict[int, AlertState] = {}
+        self._roll = Roll()
         self._world = World()
-        self._index: dict[MetricKey, ThresholdIndex] = {}
+        self._board = Board()
         self._ends: dict[MetricKey, int] = {}
         self._prints: dict[MetricKey, tuple[Print, ...]] = {}
         self._dues: dict[int, float] = {}
@@ -75,25 +66,32 @@ class Partition:
         self._seen_to = 0
 
     def __len__(self) -> int:
-        return len(self._lives)
+        return len(self._roll)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._lives)
+        return iter(self._roll)
+
+    def __contains__(self, arming: object) -> bool:
+        return arming in self._roll
 
     def state(self, arming: int) -> AlertState:
         """Give the present state of an arming."""
-        return self._states[arming]
+        return self._roll.state(arming)
 
     def life(self, arming: int) -> Life:
         """Give what is fixed about an arming."""
-        return self._lives[arming]
+        return self._roll.life(arming)
+
+    def rule(self, arming: int) -> str:
+        """Give the text of an arming, with which it was added."""
+        return self._roll.rule(arming)
 
     def wants(self) -> list[Want]:
         """Name the series of prices that are read here, with what is needed of each."""
         return [self._wanted.get(key) or self._want(key) for key in self._ends if self.points(key) is None]
 
     def _want(self, key: MetricKey) -> Want:
-        since, index = self._ends[key], self._index[key]
+        since, index = self._ends[key], self._board[key]
         band = NOWHERE if self._whole[key] or index.is_restless else index.band
         close = self.closes.at(key, since)
         self._wanted[key] = Want(
@@ -117,12 +115,12 @@ class Partition:
     def sessions(self, arming: int, key: MetricKey, at: float, count: int) -> list[Point]:
         """Give the words about the last sessions of a metric as an arming knew them at an instant, rising."""
         points = self._world.points.get(key)
-        return points.asof(at, self._lives[arming].provisional)[-count:] if points else []
+        return points.asof(at, self.life(arming).provisional)[-count:] if points else []
 
     def readers(self, key: MetricKey) -> list[int]:
         """Name the armings that read a key and may still ring, in order."""
-        armings = self._index[key].armings if key in self._index else ()
-        return sorted(arming for arming in armings if may_ring(self._states[arming], self._lives[arming]))
+        armings = set(self._board[key].armings) if key in self._board else ()
+        return sorted(arming for arming in armings if may_ring(self.state(arming), self.life(arming)))
 
     def latest(self, key: MetricKey) -> float | None:
         """Give the newest price that is known of a key, or the newest final value of a metric."""
@@ -137,8 +135,8 @@ class Partition:
 
     def reasons(self, arming: int) -> tuple[Reason, ...]:
         """Say why it is unknown whether an arming is true in the last minute that was judged, if it is."""
-        life = self._lives[arming]
-        return reasons(life, last(self._world, life, self.horizon), self._states[arming].memory)
+        life = self.life(arming)
+        return reasons(life, last(self._world, life, self.horizon), self.state(arming).memory)
 
     # --- who is here ----------------------------------------------------------------------------------------
 
@@ -168,8 +166,13 @@ class Partition:
         if key in self._world.points:
             self._world.retell(key, words)
 
-    def add(self, arming: int, life: Life, state: AlertState | None) -> AlertState:
-        """Take an arming in, and begin its life if it has no state; gives the state it has."""
+    def add(
+        self, arming: int, life: Life, state: AlertState | None, rule: str = "", is_shared: bool = False
+    ) -> AlertState:
+        """Take an arming in, and begin its life if it has no state; gives the state it has.
+
+        ``rule`` is its text: of one that comes without, objects are kept even while it rests.
+        """
         life.follow_in(self._world)
         if state is None:
             cursor = start_of(life, None)
@@ -178,14 +181,12 @@ class Partition:
                 self.closes.note_seen(key, seen)
         elif not is_fitting(state, life):
             state = refilled(state, life, self._world)
-        self._lives[arming], self._states[arming] = life, state
+        gap = EVERYWHERE if life.is_still else NOWHERE
+        self._roll.add(arming, life, state, gap, rule=rule, is_shared=is_shared)
         if (due := due_at(life, state.cursor, state.memory)) < math.inf:
             self._dues[arming] = due
         for key in life.keys:
-            self._index.setdefault(key, ThresholdIndex()).place(
-                arming, EVERYWHERE if life.is_still else NOWHERE
-            )
-            self._wanted.pop(key, None)
+            self._move(key, [Move(arming, None, gap)])
             whole = self._whole.setdefault(key, set())
             if life.needs_whole_minutes and not is_finished(state, life):
                 whole.add(arming)
@@ -208,20 +209,19 @@ class Partition:
 
     def remove(self, arming: int) -> None:
         """Let an arming go; a series that nobody reads any more is forgotten."""
-        life = self._lives.pop(arming, None)
-        if life is None:
+        if arming not in self._roll:
             return
-        del self._states[arming]
+        life, gaps = self.life(arming), self._roll.gaps(arming)
+        self._roll.remove(arming)
         self._waiting.remove(arming)
         self._dues.pop(arming, None)
         for key in life.keys:
-            self._index[key].remove(arming)
+            self._move(key, [Move(arming, gaps[key], None)])
             self._whole[key].discard(arming)
-            self._wanted.pop(key, None)
-            if not len(self._index[key]):
+            if key not in self._board:
                 self._world.leave(key)
                 self.closes.forget(key)
-                known = (self._index, self._ends, self._prints, self._lookback, self._unread, self._whole)
+                known = (self._wanted, self._ends, self._prints, self._lookback, self._unread, self._whole)
                 for kept in known:
                     kept.pop(key, None)
 
@@ -273,11 +273,11 @@ class Partition:
                 plan.told = [one for one in plan.told if one[0] != arming]
                 plan.rests.pop(arming, None)
         yield from self._glance(plan)
-        reach = Reach(self._index, self._lives, self._states, self._world, plan)
+        reach = Reach(self._board, self._roll, self._world, plan)
         plan.lapses.extend(reach.lapses(self._unread, self._ends))
         plan.doubted.extend(reach.doubted(self._doubts, self._prints))
         for count, (arming, state) in enumerate(plan.states.items(), 1):
-            if state.differs(self._states[arming]):
+            if state.differs(self.state(arming)):
                 plan.changed.add(arming)
             if count % (_AT_ONCE * 10) == 0:
                 yield plan
@@ -288,18 +288,11 @@ class Partition:
         """Take a committed plan over, and let go of what could not be judged."""
         for arming in plan.broken:
             self.remove(arming)
-        self._states.update(plan.states)
         for key, end in plan.ends.items():
             if end > self._ends.get(key, end):
                 self._ends[key] = end
                 self._wanted.pop(key, None)
-        for arming, rests in plan.rests.items():
-            is_over = is_finished(self._states[arming], self._lives[arming])
-            for key, gap in rests.items():
-                self._index[key].place(arming, gap)
-                self._wanted.pop(key, None)
-                if is_over:
-                    self._whole[key].discard(arming)
+        self._settle(plan)
         self._waiting.apply(plan.behind, self._seen_to)
         for arming, due in plan.dues.items():
             if due < math.inf:
@@ -316,6 +309,29 @@ class Partition:
         for (key, span), candles in self._world.candles.items():
             candles.forget(self._ends[key] - 2 * (self._kept.get((key, span), 0) + 2) * span)
 
+    def _settle(self, plan: Plan) -> None:
+        """Take over where armings came, and where they rest now."""
+        moves: dict[MetricKey, list[Move]] = {}
+        for arming, state in plan.states.items():
+            if arming not in self._roll:
+                continue
+            rests = plan.rests.get(arming)
+            if rests is not None:
+                before = self._roll.gaps(arming)
+                is_over = is_finished(state, self.life(arming))
+                for key, gap in rests.items():
+                    moves.setdefault(key, []).append(Move(arming, before[key], gap))
+                    if is_over:
+                        self._whole[key].discard(arming)
+            self._roll.put(arming, state, rests)
+        for key, several in moves.items():
+            self._move(key, several)
+
+    def _move(self, key: MetricKey, moves: Sequence[Move]) -> None:
+        """Move armings in the index of a series."""
+        self._board.move(key, moves)
+        self._wanted.pop(key, None)
+
     # --- how it is judged -----------------------------------------------------------------------------------
 
     def _keep(self, key: MetricKey) -> int:
@@ -327,7 +343,7 @@ class Partition:
         end = max(self._world.series[key].end or 0, self._ends[key])
         if not (pending := self._unread.get(key)):
             return end
-        index, whole = self._index[key], self._whole[key]
+        index, whole = self._board[key], self._whole[key]
         fresh = self._world.series[key].extremes(self._ends[key], end)
         if fresh and index.is_concerning(fresh.low, fresh.high):
             return end  # where those are at rest that are judged now, the next plan knows
@@ -335,21 +351,21 @@ class Partition:
 
     def _concerned(self, ends: Mapping[MetricKey, int]) -> set[int]:
         concerned = set(self._waiting)
+        reached: dict[MetricKey, tuple[float, float]] = {}
         for key, end in ends.items():
             if key in self._world.points:
                 if self._world.points[key].arrivals(self._ends[key], end + 1):
-                    concerned.update(arming for arming, life in self._lives.items() if key in life.calendars)
+                    concerned.update(arming for arming, life in self._roll.lively if key in life.calendars)
                 continue
-            if end == self._ends[key]:
-                continue
-            if reached := self._world.series[key].extremes(self._ends[key], end):
-                concerned.update(self._index[key].concerned(reached.low, reached.high))
+            if end != self._ends[key] and (found := self._world.series[key].extremes(self._ends[key], end)):
+                reached[key] = found.low, found.high
+        concerned.update(self._board.concerned(reached))
         newest = max(ends.values(), default=0)
         concerned.update(arming for arming, due in self._dues.items() if due <= newest)
         return concerned
 
     def _judge(self, arming: int, plan: Plan) -> None:
-        life, state = self._lives[arming], self._states[arming]
+        life, state = self.life(arming), self.state(arming)
         start = self._waiting.cursor(arming, min(self._ends[key] for key in life.keys))
         stop = self._waiting.ready(arming, [plan.ends[key] for key in life.keys], self._seen_to)
         course = follow(self._world, life, replace(state, cursor=max(state.cursor, start)), stop)
@@ -361,14 +377,13 @@ class Partition:
         plan.behind[arming] = stop if is_behind else None
 
     def _glance(self, plan: Plan) -> Iterator[Plan]:
-        for key, one in ((key, one) for key, prints in self._prints.items() for one in prints):
-            if one.at < plan.ends[key]:
-                continue
-            for count, arming in enumerate(set(self._index[key].concerned(one.value, one.value)), 1):
+        prints = [one for several in self._prints.values() for one in several]
+        for one, armings in self._board.touched([one for one in prints if one.at >= plan.ends[one.key]]):
+            for count, arming in enumerate(armings, 1):
                 if count % _AT_ONCE == 0:
                     yield plan
-                life = self._lives[arming]
-                state = plan.states.get(arming, self._states[arming])
+                life = self.life(arming)
+                state = plan.states.get(arming) or self.state(arming)
                 minute, newest, since = running(self._world, self._prints, life, one)
                 after, transitions = glance(state, minute, newest, since, life)
                 if transitions:
@@ -379,6 +394,6 @@ class Partition:
     def _judged_to(self, plan: Plan) -> dict[MetricKey, int]:
         judged_to = dict(plan.ends)
         for arming, cursor in self._waiting.after(plan.behind).items():
-            for key in self._lives[arming].keys:
+            for key in self.life(arming).keys:
                 judged_to[key] = min(judged_to[key], cursor)
         return judged_to

@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from bot.engine.board import Board
 from bot.engine.course import running, start_of
 from bot.engine.doubts import would_ring
-from bot.engine.index import ThresholdIndex
-from bot.engine.life import Life
 from bot.engine.minute import Minute
 from bot.engine.plan import Plan
-from bot.engine.state import AlertState
+from bot.engine.roll import Roll
 from bot.engine.step import may_ring
 from bot.engine.unread import Lapse, gone, lapse
 from bot.engine.world import World
@@ -27,9 +26,8 @@ from bot.metrics import Bar, Bounds, Doubt, MetricKey, Print
 class Reach:
     """Whom prices may concern in one plan: the armings as they were before it, and the plan."""
 
-    index: Mapping[MetricKey, ThresholdIndex]
-    lives: Mapping[int, Life]
-    states: Mapping[int, AlertState]
+    board: Board
+    roll: Roll
     world: World
     plan: Plan
 
@@ -50,12 +48,12 @@ class Reach:
         self, doubts: Iterable[Doubt], prints: Mapping[MetricKey, Sequence[Print]]
     ) -> Iterator[tuple[Doubt, tuple[int, ...]]]:
         """Name the armings that a doubted price would ring, were it to be trusted."""
-        for doubt in (doubt for doubt in doubts if doubt.key in self.index):
+        for doubt in (doubt for doubt in doubts if doubt.key in self.board):
             one = Print(doubt.key, doubt.value, doubt.at, doubt.source)
-            near = {*self.index[doubt.key].concerned(doubt.value, doubt.value), *self._judged(doubt.key)}
+            near = {*self.board[doubt.key].concerned(doubt.value, doubt.value), *self._judged(doubt.key)}
             found: list[int] = []
             for arming in sorted(near):
-                life, state = self.lives[arming], self.states[arming]
+                life, state = self.roll.life(arming), self.roll.state(arming)
                 minute, *_ = running(self.world, prints, life, one)
                 if would_ring(state, self.plan.states.get(arming, state), minute, life):
                     found.append(arming)
@@ -65,23 +63,23 @@ class Reach:
     def _blind(self, key: MetricKey, until: int, prices: tuple[float, float] | None) -> set[int]:
         """Pick whom prices (``None``: any) up to an instant may concern: who may ring, made before it."""
         if prices is None:
-            near = set(self.index[key].armings)
+            near = set(self.board[key].armings)
         else:
             judged = (one for one in self._judged(key) if self._may_hold(one, key, until, *prices))
-            near = {*self.index[key].concerned(*prices), *judged}
+            near = {*self.board[key].concerned(*prices), *judged}
         return {
             arming
             for arming in near
-            if may_ring(self.states[arming], self.lives[arming])
-            and start_of(self.lives[arming], None) < until
+            if may_ring(self.roll.state(arming), self.roll.life(arming))
+            and start_of(self.roll.life(arming), None) < until
         }
 
     def _judged(self, key: MetricKey) -> Iterator[int]:
-        return (arming for arming in self.plan.states if key in self.lives[arming].keys)
+        return (arming for arming in self.plan.states if key in self.roll.life(arming).keys)
 
     def _may_hold(self, arming: int, key: MetricKey, at: int, low: float, high: float) -> bool:
         """Whether a condition may be true as a price rises or falls between two, whatever the others are."""
-        node, memory = self.lives[arming].node, self.states[arming].memory
+        node, memory = self.roll.life(arming).node, self.roll.state(arming).memory
         bars = Bar(at, low, high, low, high), Bar(at, high, high, low, low)
         minutes = (Minute(at, {key: bar}, self.world) for bar in bars)
         return any(node.judge(minute, memory, []).may is not False for minute in minutes)

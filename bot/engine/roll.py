@@ -1,0 +1,248 @@
+"""The roll of the armings that are here: of each its life, its state and where it rests.
+
+Most armings are plain and at rest most of the time. Such a one is a row: a few numbers in columns, some 70
+bytes, of which life and state are made again when somebody asks. All others are objects. Which of the two an
+arming is nobody outside can tell: what it gives is equal.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from bot.engine.index import NOWHERE, Gap
+from bot.engine.life import Life
+from bot.engine.plain import Numbered, Patterns
+from bot.engine.state import AlertState
+from bot.metrics import MINUTE, MetricKey, minute_of
+
+Gaps = Mapping[MetricKey, Gap]
+
+
+@dataclass(slots=True)
+class _Whole:
+    """An arming as objects; ``rule`` is empty where it must stay one."""
+
+    life: Life
+    state: AlertState
+    gaps: dict[MetricKey, Gap]
+    rule: str = ""
+    is_shared: bool = False
+
+
+class Roll:
+    """Who is here."""
+
+    __slots__ = ("_rows", "_whole", "patterns")
+
+    def __init__(self) -> None:
+        self.patterns = Patterns()
+        self._whole: dict[int, _Whole] = {}
+        self._rows = _Rows()
+
+    def __len__(self) -> int:
+        return len(self._whole) + len(self._rows)
+
+    def __iter__(self) -> Iterator[int]:
+        yield from self._whole
+        yield from self._rows
+
+    def __contains__(self, arming: object) -> bool:
+        return arming in self._whole or (isinstance(arming, int) and self._rows.find(arming) is not None)
+
+    @property
+    def lively(self) -> Iterator[tuple[int, Life]]:
+        """Those that are no rows, with their lives: whoever reads more than one price is among them."""
+        return ((arming, whole.life) for arming, whole in self._whole.items())
+
+    def life(self, arming: int) -> Life:
+        """Give what is fixed about an arming."""
+        if (whole := self._whole.get(arming)) is not None:
+            return whole.life
+        place = self._rows.place(arming)
+        return self.patterns[self._rows.patterns[place]].live(
+            self._rows.number(place), self._rows.begins_at[place], {}
+        )
+
+    def state(self, arming: int) -> AlertState:
+        """Give the present state of an arming."""
+        if (whole := self._whole.get(arming)) is not None:
+            return whole.state
+        return self._rows.state(self._rows.place(arming))
+
+    def gaps(self, arming: int) -> Gaps:
+        """Say where an arming rests, for each series that it reads."""
+        if (whole := self._whole.get(arming)) is not None:
+            return whole.gaps
+        place = self._rows.place(arming)
+        gap = Gap(self._rows.floors[place], self._rows.ceilings[place])
+        return {self.patterns[self._rows.patterns[place]].key: gap}
+
+    def rule(self, arming: int) -> str:
+        """Give the text of an arming, if it was told."""
+        if (whole := self._whole.get(arming)) is not None:
+            return whole.rule
+        place = self._rows.place(arming)
+        return self.patterns[self._rows.patterns[place]].rule(self._rows.number(place))
+
+    def add(
+        self, arming: int, life: Life, state: AlertState, gap: Gap, *, rule: str, is_shared: bool
+    ) -> None:
+        """Take in an arming that rests in one gap of all its series."""
+        self._whole[arming] = _Whole(life, state, dict.fromkeys(life.keys, gap), rule, is_shared)
+
+    def put(self, arming: int, state: AlertState, gaps: Gaps | None) -> None:
+        """Take over where an arming came, and where it rests now; ``None`` is where it did before."""
+        whole = self._whole.get(arming)
+        if whole is None:
+            place = self._rows.place(arming)
+            (gap,) = (gaps or self.gaps(arming)).values()
+            if gap != NOWHERE and self._rows.is_fitting(state):
+                self._rows.floors[place], self._rows.ceilings[place] = gap
+                self._rows.set_state(place, state)
+                return
+            pattern = self.patterns[self._rows.patterns[place]]
+            rule, before = self.rule(arming), dict(self.gaps(arming))
+            whole = _Whole(self.life(arming), state, before, rule, pattern.is_shared)
+            self._rows.leave(arming)
+            self._whole[arming] = whole
+        whole.state = state
+        if gaps is not None:
+            whole.gaps = dict(gaps)
+        self._fold(arming, whole)
+
+    def remove(self, arming: int) -> None:
+        """Let an arming go."""
+        if self._whole.pop(arming, None) is None:
+            self._rows.leave(arming)
+
+    def _fold(self, arming: int, whole: _Whole) -> None:
+        """Make a row of an arming, if nothing of it is lost by that."""
+        life, state = whole.life, whole.state
+        if not whole.rule or len(life.keys) != 1 or life.is_eager or not self._rows.is_fitting(state):
+            return
+        (gap,) = whole.gaps.values()
+        if gap == NOWHERE or state.cursor < minute_of(life.begins_at) + 2 * MINUTE:
+            return
+        if (plain := self.patterns.numbered(whole.rule, whole.is_shared)) is not None:
+            self._rows.enter(arming, plain, life.begins_at, gap, state)
+            del self._whole[arming]
+
+
+_HERE, _ARMED, _FIRING, _ENDED = 1, 2, 4, 8
+
+
+class _Rows:
+    """The columns, rising by the id of the arming; who left keeps a place until a quarter has left."""
+
+    def __init__(self) -> None:
+        self.armings = array("q")
+        self.patterns = array("i")
+        self.digits = array("q")
+        self.scales = array("b")
+        self.floors = array("d")
+        self.ceilings = array("d")
+        self.begins_at = array("d")
+        self.rang_at = array("d")
+        self.cursors = array("i")
+        self.episodes = array("i")
+        self.corrections = array("i")
+        self.flags = array("B")
+        self._gone = 0
+
+    def __len__(self) -> int:
+        return len(self.armings) - self._gone
+
+    def __iter__(self) -> Iterator[int]:
+        return (arming for arming, flags in zip(self.armings, self.flags, strict=True) if flags & _HERE)
+
+    def find(self, arming: int) -> int | None:
+        place = bisect_left(self.armings, arming)
+        is_known = place < len(self.armings) and self.armings[place] == arming
+        return place if is_known and self.flags[place] & _HERE else None
+
+    def place(self, arming: int) -> int:
+        place = self.find(arming)
+        if place is None:
+            raise KeyError(arming)
+        return place
+
+    def number(self, place: int) -> Decimal:
+        return Decimal(self.digits[place]).scaleb(-self.scales[place])
+
+    @staticmethod
+    def is_fitting(state: AlertState) -> bool:
+        """Whether a state is no more than its columns hold."""
+        is_at_rest = state.early is None and state.grounds is None and not state.memory
+        return is_at_rest and state.told_at == state.rang_at and state.cursor % MINUTE == 0
+
+    def state(self, place: int) -> AlertState:
+        flags, rang_at = self.flags[place], self.rang_at[place]
+        told_at = None if math.isnan(rang_at) else rang_at
+        return AlertState(
+            cursor=self.cursors[place] * MINUTE,
+            is_armed=bool(flags & _ARMED),
+            is_firing=bool(flags & _FIRING),
+            episode=self.episodes[place],
+            rang_at=told_at,
+            corrections=self.corrections[place],
+            is_ended=bool(flags & _ENDED),
+            told_at=told_at,
+        )
+
+    def set_state(self, place: int, state: AlertState) -> None:
+        self.cursors[place] = state.cursor // MINUTE
+        self.episodes[place], self.corrections[place] = state.episode, state.corrections
+        self.rang_at[place] = math.nan if state.rang_at is None else state.rang_at
+        self.flags[place] = (
+            _HERE | _ARMED * state.is_armed | _FIRING * state.is_firing | _ENDED * state.is_ended
+        )
+
+    def enter(self, arming: int, plain: Numbered, begins_at: float, gap: Gap, state: AlertState) -> None:
+        """Make a row, or take the place again that the arming had."""
+        place = bisect_left(self.armings, arming)
+        if place == len(self.armings) or self.armings[place] != arming:
+            for column in self._columns:
+                column.insert(place, 0)
+            self.armings[place] = arming
+        else:
+            self._gone -= 1
+        _, digits, exponent = plain.number.as_tuple()
+        self.patterns[place] = plain.pattern
+        self.digits[place], self.scales[place] = int("".join(map(str, digits))), -int(exponent)
+        self.floors[place], self.ceilings[place] = gap
+        self.begins_at[place] = begins_at
+        self.set_state(place, state)
+
+    def leave(self, arming: int) -> None:
+        if (place := self.find(arming)) is None:
+            return
+        self.flags[place] = 0
+        self._gone += 1
+        if self._gone > len(self.armings) // 4:
+            kept = [place for place, flags in enumerate(self.flags) if flags & _HERE]
+            for column in self._columns:
+                column[:] = array(column.typecode, [column[place] for place in kept])
+            self._gone = 0
+
+    @property
+    def _columns(self) -> tuple[array[Any], ...]:
+        return (
+            self.armings,
+            self.patterns,
+            self.digits,
+            self.scales,
+            self.floors,
+            self.ceilings,
+            self.begins_at,
+            self.rang_at,
+            self.cursors,
+            self.episodes,
+            self.corrections,
+            self.flags,
+        )
