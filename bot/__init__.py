@@ -15,6 +15,7 @@ The house, from the ground up; a name imports only from storeys below its own:
     composing, turns, hanging   what a message says; the line in which it waits; the chart that it gets later
     witness                     the facts of what a batch brought
     watch, deliver, agenda, commands   the ways of the data: judge, send, by the clock, what people may say
+    afterwards                  what the price did after each ring, written down when it is over
     feeds, store, chats, web, settings, logs, tape, shelf   the world outside, one folder or file a kind
     organs, heartbeat           how each organ is now; the sign of life to whoever watches from outside
     house                       the running parts, and when each of them works

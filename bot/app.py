@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from bot import web
+from bot.afterwards import Afterwards
 from bot.agenda import Agenda
 from bot.alerts.people import Caller, ChatRef
 from bot.alerts.rings import Rung
@@ -192,6 +193,7 @@ async def open_house(
             tape=tape,
             watch=watch,
             agenda=agenda,
+            afterwards=Afterwards(store, exchanges.market, clock),
             poll_seconds=settings.poll_seconds,
             outbox=store,
             infirmary=store,

@@ -17,6 +17,7 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from bot import gauges
+from bot.afterwards import Afterwards
 from bot.agenda import Agenda
 from bot.deliver import Courier
 from bot.feeds.exchanges import Exchanges, Stream
@@ -91,6 +92,7 @@ class House:
     tape: MemoryTape
     watch: Watch
     agenda: Agenda
+    afterwards: Afterwards
     poll_seconds: float
     outbox: Outbox
     infirmary: Infirmary
@@ -126,6 +128,7 @@ class House:
             others.append(tasks.create_task(self._watch_the_clock()))
             others.append(tasks.create_task(self._heed_damage()))
             others.append(tasks.create_task(self.agenda.run()))
+            others.append(tasks.create_task(self.afterwards.run()))
             self._schedule()
             try:
                 await _first(until, self._is_set)

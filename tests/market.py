@@ -63,8 +63,9 @@ class HandMarket:
         self._refuse_while_down()
         self.asked.append((key, since, until, span))
         first = opening_of(since, span)
-        fed = [bar for bar in self._bars.get(key.instrument, ()) if bar.span <= span]
-        found = runs([bar for bar in join(fed, span) if first <= bar.at and bar.end <= until])
+        known = self._bars.get(key.instrument, ())
+        fed = [bar for bar in known if bar.span <= span and first <= bar.at and bar.end <= until]
+        found = runs(list(join(fed, span)))
         return found[-1] if found else ()
 
     async def instruments(self, prefix: str, limit: int = 25) -> list[str]:

@@ -69,7 +69,8 @@ async def test_a_new_alert_says_how_often_it_would_have_rung_in_the_last_30_days
     assert first == ["#1 armed: BTC/USDT above 70,000. Now 69,400 (0.9% away)."]
     assert second == [
         *first,
-        "It would have rung 3 times in the last 30 days, last 12:00 UTC, Nov 9.",
+        "It would have rung 3 times in the last 30 days, last 12:00 UTC, Nov 9. "
+        "A day later the price was higher in 0 of 3, median -1.6%.",
     ]
 
 
@@ -77,9 +78,19 @@ async def test_a_new_alert_says_how_often_it_would_have_rung_in_the_last_30_days
     ("days", "touched", "line"),
     [
         (31, (), "It would not have rung in the last 30 days."),
-        (31, (5,), "It would have rung once in the last 30 days: 12:00 UTC, Nov 7."),
+        (
+            31,
+            (5,),
+            "It would have rung once in the last 30 days: 12:00 UTC, Nov 7. "
+            "A day later the price had changed by -1.6%.",
+        ),
         (9, (), "It would not have rung in the 9 days known."),
-        (9, (5, 2), "It would have rung 2 times in the 9 days known, last 12:00 UTC, Nov 10."),
+        (
+            9,
+            (5, 2),
+            "It would have rung 2 times in the 9 days known, last 12:00 UTC, Nov 10. "
+            "A day later the price was higher in 0 of 2, median -1.6%.",
+        ),
         (1, (), "It would not have rung in the 1 day known."),
     ],
 )
@@ -126,7 +137,8 @@ async def test_test_says_the_same_without_arming_anything(shop: Shop) -> None:
     ]
     assert second == [
         first[0],
-        "It would have rung 3 times in the last 30 days, last 12:00 UTC, Nov 9.",
+        "It would have rung 3 times in the last 30 days, last 12:00 UTC, Nov 9. "
+        "A day later the price was higher in 0 of 3, median -1.6%.",
         first[1],
     ]
     assert await shop.office.register.subscriptions(ANN.chat) == []

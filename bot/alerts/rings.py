@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from bot.alerts.aftermath import SPANS, Aftermath, changes_told, counted_from, course_line, span_name, subject
 from bot.alerts.causes import cause
 from bot.alerts.facts import rule_of
 from bot.alerts.people import ChatRef
@@ -25,7 +26,7 @@ class Rung:
     it came true, ``seen_at`` when that was seen, ``made_at`` when the message was promised, ``sent_at`` when
     the platform took it as its ``message``. One that was not sent may be muted, given up, held until the
     ``chat`` can be written to again, kept for its quiet hours, or due at ``not_before``; ``error`` says why
-    the last attempt failed.
+    the last attempt failed. ``aftermaths`` are what the price did afterwards, as far as that is over.
     """
 
     label: str
@@ -50,10 +51,14 @@ class Rung:
     not_before: float = 0.0
     error: str = ""
     kept_until: float | None = None
+    aftermaths: tuple[Aftermath, ...] = ()
 
 
 def rung_line(rung: Rung, link: str, tr: Translator, now: float) -> str:
-    """Say in one line what rang, when and at which value, whether it stands, and where it was told."""
+    """Say in one line what rang, when and at which value, whether it stands, and where it was told.
+
+    And how far the price was from there a day and a week later, where that is known.
+    """
     parts = [
         tr(
             "{at} {label} {happened}",
@@ -64,11 +69,27 @@ def rung_line(rung: Rung, link: str, tr: Translator, now: float) -> str:
     ]
     parts.append(tr.price(rung.value))
     parts.extend(_timing(rung, tr))
+    if later := changes_told(rung.aftermaths, tr):
+        parts.append(later)
     if rung.sent_at is None:
         parts.append(_untold(rung, tr, now))
     elif link:
         parts.append(link)
     return " · ".join(parts)
+
+
+def after_lines(rung: Rung, tr: Translator, now: float) -> list[str]:
+    """Say what the price did after a ring that stands, a line for each span that is over."""
+    rule = rule_of(rung.armed)
+    if rule is None or rung.corrected_at is not None or subject(rule) is None:
+        return []
+    known, lines = {one.span: one for one in rung.aftermaths}, []
+    for span in SPANS:
+        if span in known:
+            lines += course_line(known[span], rule, tr)
+        elif now >= counted_from(rung.at) + span:
+            lines.append(tr("after {time}: not known yet", time=span_name(span, tr)))
+    return lines
 
 
 def delivery(rung: Rung, tr: Translator, now: float) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from bot.alerts.aftermath import changes, past_told, subject
 from bot.alerts.message import say
 from bot.alerts.translator import Translator
 from bot.backtest import Needs, Replay, needs_of
@@ -17,13 +18,14 @@ from bot.commands.request import Request
 from bot.commands.standing import figures
 from bot.engine.past import Past, Unfit
 from bot.engine.state import Ring
+from bot.engine.terms import key_of
 from bot.metrics import MINUTE, Bar, MetricKey, Observation, minute_of, opening_of
-from bot.ports import Market, Replies
+from bot.ports import Market, Replies, UnknownInstrument, Unseeable
 from bot.rules.tree import Mode, Rule
 
 log = structlog.get_logger(__name__)
 
-_DAY = 86_400
+_HOUR, _DAY = 3600, 86_400
 _DAYS = 30
 _SPANS = (60, 300, 900, 3600, 14_400, 86_400)
 _MOST_BARS = 10_000
@@ -55,12 +57,14 @@ async def test(request: Request) -> Replies:
 class Count:
     """When an alert would have rung, rising, and over how many days that was looked through.
 
-    ``why`` says what was missing where nothing could be judged.
+    ``why`` says what was missing where nothing could be judged. ``changes`` are by which share the price had
+    changed a day after those rings of which that is known.
     """
 
     rings: Sequence[float]
     days: int
     why: str = ""
+    changes: Sequence[float] = ()
 
     def period(self, tr: Translator) -> str:
         """Say over which time it was counted."""
@@ -89,13 +93,14 @@ async def count(prepared: Prepared, request: Request) -> Count | None:
             past, since = await fetch(request.office.market, rule, since, until, prepared.said)
             replay = Replay((rule,), past, since)
             rings = await asyncio.to_thread(_rings, replay)
+            later = await _changes(request.office.market, prepared.armed, past, rings, until)
     except Unfit:
         return None
     except Exception as error:  # whatever it is: the alert was made, and its answer given
         log.info("no_preview", error=type(error).__name__)
         return None
     days = round((replay.until - replay.since) / _DAY)
-    return Count(rings, days, replay.why(request.tr)) if days else None
+    return Count(rings, days, replay.why(request.tr), later) if days else None
 
 
 async def fetch(
@@ -152,6 +157,23 @@ def _reach(bars: dict[MetricKey, tuple[Bar, ...]]) -> int:
     return max(run[0].at for run in bars.values())
 
 
+async def _changes(
+    market: Market, rule: Rule, past: Past, rings: Sequence[float], until: int
+) -> Sequence[float]:
+    """Give what the price did in the day after each ring, from the bars that were judged, or from hours."""
+    about = subject(rule)
+    if about is None or not rings:
+        return ()
+    try:
+        key = key_of(about) if about.quote else await market.resolve(about)
+        bars: Sequence[Bar] = tuple(past.bars.get(key, ()))
+        if not bars:
+            bars = await market.bars(key, opening_of(rings[0], _HOUR), until, _HOUR)
+    except (Unseeable, UnknownInstrument):
+        return ()
+    return changes(bars, rings)
+
+
 def _rings(replay: Replay) -> list[float]:
     return [transition.at for _, transition in replay if isinstance(transition, Ring)]
 
@@ -164,10 +186,13 @@ def _sentence(counted: Count, tr: Translator, now: float) -> str:
         return tr("It would not have rung in {period}.", period=period)
     last = tr.instant(rings[-1], now)
     if len(rings) == 1:
-        return tr("It would have rung once in {period}: {last}.", period=period, last=last)
-    return tr(
-        "It would have rung {count} times in {period}, last {last}.",
-        count=len(rings),
-        period=period,
-        last=last,
-    )
+        told = tr("It would have rung once in {period}: {last}.", period=period, last=last)
+    else:
+        told = tr(
+            "It would have rung {count} times in {period}, last {last}.",
+            count=len(rings),
+            period=period,
+            last=last,
+        )
+    later = past_told(counted.changes, tr)
+    return tr("{one} {other}", one=told, other=later) if later else told

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from bot.alerts.aftermath import tally
 from bot.alerts.message import Message, say
 from bot.alerts.offers import of_pages
-from bot.alerts.rings import rung_line
+from bot.alerts.rings import Rung, after_lines, rung_line
 from bot.commands.alerts import no_alert, rows
 from bot.commands.listing import clipped, width
 from bot.commands.reading import label_of
@@ -15,21 +18,24 @@ ALL = "all"
 """The word for every alert, where a page is to be named."""
 
 _PAGE = 8
+_PAGE_OF_ONE = 4
 _WIDTH = 200
-"""Eight lines of this width, escaped, are one message of 2,000 signs."""
+_WIDTH_OF_AFTER = 120
+"""Eight lines, or four with two more below each, of these widths, escaped, are one message of 2,000 signs."""
 
 
 async def history(request: Request) -> Replies:
-    """Say what rang in this chat, newest first; of one alert where it is named."""
+    """Say what rang in this chat, newest first; of one alert, where it is named, with what came after."""
     tr, name = request.tr, request.given("alert") or ALL
     label = "" if name.lower() == ALL else label_of(name)
     asked = int(request.given("page") or 1)
     register = request.office.register
-    rung, count = await register.rung(request.chat, label, asked, _PAGE)
-    pages = max(-(-count // _PAGE), 1)
+    size = _PAGE_OF_ONE if label else _PAGE
+    rung, count = await register.rung(request.chat, label, asked, size)
+    pages = max(-(-count // size), 1)
     page = min(asked, pages)
     if page != asked:
-        rung, count = await register.rung(request.chat, label, page, _PAGE)
+        rung, count = await register.rung(request.chat, label, page, size)
     if not count:
         listed = await rows(request) if label else []
         if label and label not in (row.subscription.alert.label.lower() for row in listed):
@@ -39,12 +45,21 @@ async def history(request: Request) -> Replies:
         )
         return
     lines = []
+    if label:
+        changed = await register.outcomes(request.chat, label)
+        lines += [tally(span, shares, tr) for span, shares in changed.items() if len(shares) > 1]
     for one in rung:
-        link = request.office.link(one)
-        told = rung_line(one, "", tr, request.now)
-        lines.append(f"{clipped(told, _WIDTH - width(link) - 3)} · {link}" if link else clipped(told, _WIDTH))
+        lines += _told(one, request, is_whole=bool(label))
     said = f"/history {label.removeprefix('#') or ALL}"
     if pages > 1:
         following = f"{said} {page % pages + 1}"
         lines.append(tr("Page {page} of {pages}. Next: {line}", page=page, pages=pages, line=following))
     yield Message(lines=tuple(lines), buttons=of_pages(said, page, pages, tr))
+
+
+def _told(rung: Rung, request: Request, *, is_whole: bool) -> list[str]:
+    """Tell a ring in a line, and where the whole is asked for what came after it in lines of their own."""
+    tr, now, link = request.tr, request.now, request.office.link(rung)
+    after = [f"→ {clipped(line, _WIDTH_OF_AFTER)}" for line in after_lines(rung, tr, now)] if is_whole else []
+    told = rung_line(replace(rung, aftermaths=()) if is_whole else rung, "", tr, now)
+    return [f"{clipped(told, _WIDTH - width(link) - 3)} · {link}" if link else clipped(told, _WIDTH), *after]

@@ -47,5 +47,11 @@ class Chronicle(Protocol):
         ``message`` is the platform's id of it.
         """
 
+    async def outcomes(self, chat: ChatRef, label: str) -> dict[int, list[float]]:
+        """Give by which share the price had changed after each ring of an alert that stands, by span.
+
+        Those of which that is not known, or not yet, are left out; so are spans of which none is.
+        """
+
     async def given_up(self, since: float) -> list[GivenUp]:
         """Give what was given up since an instant, though somebody waited for it; the newest first."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.alerts.aftermath import Aftermath, Course, instrument_of
 from bot.alerts.models import Telling
 from bot.alerts.people import ChatKind, ChatRef
 from bot.alerts.rings import Rung
 from bot.metrics import Close, MetricKey
 from bot.ports import Judged
 from bot.ports.chronicle import GivenUp
+from bot.store.aftermath_table import aftermaths
 from bot.store.database import Database, chunks, whole
 from bot.store.people import find_chat
 from bot.store.promise import MUTED, STOPPED, URGENT
@@ -49,11 +52,7 @@ class SqlChronicle:
                 return [], 0
             told = outbox.join(alerts, outbox.c.alert_id == alerts.c.id)
             told = told.join(rings, outbox.c.ring_id == rings.c.id)
-            of = [
-                outbox.c.kind == Telling.RING.value,
-                or_(outbox.c.chat_id == chat_id, outbox.c.owner_id == chat_id),
-                *_labelled(label, chat_id),
-            ]
+            of = _rang(chat_id, label)
             count = await connection.scalar(select(func.count()).select_from(told).where(*of))
             chosen = (
                 select(*_COLUMNS)
@@ -67,7 +66,31 @@ class SqlChronicle:
                 .limit(size)
                 .offset((page - 1) * size)
             )
-            return [_rung(row) for row in await connection.execute(chosen)], int(count or 0)
+            rows = (await connection.execute(chosen)).all()
+            known = await _aftermaths(connection, [row.ring_id for row in rows])
+            return [_rung(row, known.get(row.ring_id, ())) for row in rows], int(count or 0)
+
+    @whole
+    async def outcomes(self, chat: ChatRef, label: str) -> dict[int, list[float]]:
+        """Give by which share the price had changed after each ring of an alert that stands, by span."""
+        found: dict[int, list[float]] = {}
+        async with self._database.reading() as connection:
+            chat_id = await find_chat(connection, chat)
+            if chat_id is None:
+                return {}
+            told = outbox.join(alerts, outbox.c.alert_id == alerts.c.id)
+            told = told.join(rings, outbox.c.ring_id == rings.c.id)
+            chosen = (
+                select(aftermaths.c.span, aftermaths.c.price, aftermaths.c.close)
+                .select_from(told.join(aftermaths, aftermaths.c.ring_id == rings.c.id))
+                .where(
+                    *_rang(chat_id, label), rings.c.corrected_at.is_(None), aftermaths.c.price.is_not(None)
+                )
+                .order_by(aftermaths.c.span)
+            )
+            for row in await connection.execute(chosen):
+                found.setdefault(row.span, []).append(row.close / row.price - 1)
+        return found
 
     @whole
     async def told_in(self, chat: ChatRef, message: str) -> list[str]:
@@ -115,6 +138,7 @@ _kept = (
 """Until when what waits for the chat of a row is kept: what stands behind what is kept, is so too."""
 
 _COLUMNS: tuple[Any, ...] = (
+    rings.c.id.label("ring_id"),
     func.coalesce(outbox.c.kept_until, _kept).label("kept_until"),
     outbox.c.made_at,
     outbox.c.attempts,
@@ -142,6 +166,14 @@ _COLUMNS: tuple[Any, ...] = (
 )
 
 
+def _rang(chat_id: int, label: str) -> list[ColumnElement[bool]]:
+    return [
+        outbox.c.kind == Telling.RING.value,
+        or_(outbox.c.chat_id == chat_id, outbox.c.owner_id == chat_id),
+        *_labelled(label, chat_id),
+    ]
+
+
 def _labelled(label: str, chat_id: int) -> list[ColumnElement[bool]]:
     if not label:
         return []
@@ -152,7 +184,22 @@ def _labelled(label: str, chat_id: int) -> list[ColumnElement[bool]]:
     return [alerts.c.key == key_of(label)]
 
 
-def _rung(row: Row[Any]) -> Rung:
+async def _aftermaths(
+    connection: AsyncConnection, ring_ids: Sequence[int]
+) -> dict[int, tuple[Aftermath, ...]]:
+    """Read what came after some rings, the shorter span first."""
+    found: dict[int, tuple[Aftermath, ...]] = {}
+    for piece in chunks(ring_ids):
+        chosen = select(aftermaths).where(aftermaths.c.ring_id.in_(piece))
+        for row in await connection.execute(chosen.order_by(aftermaths.c.span)):
+            course = None if row.price is None else Course(row.price, row.low, row.high, row.close)
+            about = instrument_of(row.instrument, row.venue) if row.instrument else None
+            after = Aftermath(row.span, about, course)
+            found[row.ring_id] = (*found.get(row.ring_id, ()), after)
+    return found
+
+
+def _rung(row: Row[Any], aftermaths: tuple[Aftermath, ...]) -> Rung:
     return Rung(
         label=row.name or f"#{row.number}",
         armed=row.armed,
@@ -176,6 +223,7 @@ def _rung(row: Row[Any]) -> Rung:
         not_before=row.not_before,
         error=row.error,
         kept_until=row.kept_until,
+        aftermaths=aftermaths if row.corrected_at is None else (),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.ports import StoreTrouble
 from bot.store.agenda import SqlAgenda
+from bot.store.annals import SqlAnnals
 from bot.store.archive import SqlArchive
 from bot.store.audit import SqlAudit
 from bot.store.bounds import SqlBounds
@@ -48,6 +49,7 @@ class SqlStore(
     SqlProposals,
     SqlAudit,
     SqlChronicle,
+    SqlAnnals,
     SqlSights,
     SqlArchive,
     SqlNotebook,
