@@ -61,6 +61,7 @@ class Afterwards:
     annals: Annals
     market: Market
     clock: Clock
+    _done: dict[int, int] = field(default_factory=dict)
     _seen_since: dict[int, float] = field(default_factory=dict)
     _tries: dict[_Look, tuple[int, float]] = field(default_factory=dict)
     _found: dict[_Look, tuple[MetricKey, list[Bar]]] = field(default_factory=dict)
@@ -70,8 +71,7 @@ class Afterwards:
         failures, spell = 0, Spell()
         while True:
             try:
-                with self.clock.still():
-                    has_more = await self.turn()
+                has_more = await self.turn()
             except StoreTrouble as trouble:
                 if spell.begins(str(trouble), self.clock.now()):
                     log.error("what came after rings cannot be kept", reason=str(trouble))
@@ -99,6 +99,8 @@ class Afterwards:
         """Account for one span; gives how many looks are left of the room."""
         after, left = 0, math.inf
         before = opening_of(self.clock.now() - span - _SETTLED, _HOUR)
+        if self._done.get(span) == before:
+            return room
         while True:
             since = self._seen_since.get(span, 0.0)
             rings = await self.annals.unaccounted(span, before, since, after, _RINGS_AT_ONCE)
@@ -125,6 +127,8 @@ class Afterwards:
             if len(rings) < _RINGS_AT_ONCE:
                 # What is not due yet came true later than that, and so it was seen later.
                 self._seen_since[span] = min(left, before - DAY)
+                if left == math.inf:
+                    self._done[span] = before
                 return room
             after = rings[-1].id
 

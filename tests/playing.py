@@ -16,6 +16,7 @@ discord`` (else it is played on these and on the console, where everybody is the
     12:00:10  olga        ^ /import                   sends the last file that the bot gave there, with words
     12:01:00  market      = btc/usdt 97000            a trade
     12:02:00  world       = restart                   or: boss is no admin, boss is an admin
+    37:30:00  world       = looks back                what came after rings that are a day old is kept
 
 Last lines like ``[Why]  [Delete]`` are of the buttons below a message. ``...`` stands for any text, and
 ``{token}`` in what the bot says for a word that is the same wherever it is written again, in what is said to
@@ -45,7 +46,7 @@ _QUIET = 0.15
 _ANYTHING = re.compile(r"(\.{3}(?!\.)|\{[a-z]+\})")
 _LABEL = re.compile(r"\[([^]]+)\]")
 _ROW = re.compile(rf"{_LABEL.pattern}( +{_LABEL.pattern})*")
-_LINE = re.compile(r"(\d\d):(\d\d):(\d\d)\s+(\w+)(?:@(\w+))?\s*([><~+!=?^]) ?(.*)")
+_LINE = re.compile(r"(\d\d+):(\d\d):(\d\d)\s+(\w+)(?:@(\w+))?\s*([><~+!=?^]) ?(.*)")
 
 
 @dataclass(frozen=True)
@@ -146,11 +147,14 @@ class Play:
     async def _act(self, steps: Iterator[Step], database: str) -> bool:
         """Play until the bot restarts, and say whether it did."""
         more: dict[str, Any] = {"admins": self.stage.operators()}
-        async with running(self.stage, self.market, database, self.clock, **more):  # type: ignore[arg-type]
+        async with running(self.stage, self.market, database, self.clock, **more) as house:  # type: ignore[arg-type]
             for step in steps:
                 self.clock.jump_to(step.at)
                 if (step.who, step.text) == ("world", "restart"):
                     return True
+                if (step.who, step.text) == ("world", "looks back"):
+                    await house.afterwards.turn()
+                    continue
                 await self._play(step)
             await asyncio.sleep(_QUIET)
         return False

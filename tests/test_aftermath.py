@@ -302,6 +302,7 @@ async def test_a_ring_that_was_told_days_late_is_not_passed_over(
     clock.time = NOON + 5 * DAY
     await afterwards.turn()
     await tell(store, ring(arming, 2, at=NOON + 600), at=clock.time)
+    clock.time += HOUR
     await afterwards.turn()
     assert [len(one.aftermaths) for one in await records(store)] == [1, 1]
 

@@ -23,7 +23,7 @@ from bot.chats.console import ConsoleChat
 from bot.chats.studio import Studio
 from bot.demo.clock import FastClock
 from bot.demo.exchange import BinanceExchange
-from bot.house import OnClock
+from bot.house import House, OnClock
 from bot.illustrate import Illustrator
 from bot.ports import Chat
 from bot.settings import Settings
@@ -155,8 +155,8 @@ async def market(fast: FastClock) -> AsyncIterator[Market]:
 @asynccontextmanager
 async def running(
     platform: Platform, market: Market, database: str, clock: FastClock, **more: object
-) -> AsyncIterator[None]:
-    """Run the bot while inside, and stop it as a signal would."""
+) -> AsyncIterator[House]:
+    """Run the bot while inside, and stop it as a signal would; gives its running parts."""
     settings = Settings(
         database_url=database,
         exchanges=("binance",),
@@ -173,7 +173,7 @@ async def running(
         house = await stack.enter_async_context(opening)
         task = asyncio.create_task(house.run(done))
         try:
-            yield
+            yield house
         finally:
             done.set()
             await task

@@ -72,6 +72,7 @@ _LINES = (
     Line(timedelta(days=12), "/alert btc crosses above 90k"),
     Line(timedelta(days=19, hours=11, minutes=59), "/etf btc"),
     Line(timedelta(days=19, hours=12), "/alerts"),
+    Line(timedelta(days=19, hours=12, minutes=1), "/history 4"),
 )
 
 NOVEMBER = Story(timedelta(0), timedelta(days=len(DAYS)), _LINES)
