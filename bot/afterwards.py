@@ -56,11 +56,12 @@ _Look = tuple[Instrument, int, int]
 
 @dataclass(slots=True)
 class Afterwards:
-    """Who writes down what came after the rings, at five minutes past each hour."""
+    """Who writes down what came after the rings, at five minutes past each hour; ``every`` so many seconds."""
 
     annals: Annals
     market: Market
     clock: Clock
+    every: int = _HOUR
     _done: dict[int, int] = field(default_factory=dict)
     _seen_since: dict[int, float] = field(default_factory=dict)
     _tries: dict[_Look, tuple[int, float]] = field(default_factory=dict)
@@ -82,7 +83,7 @@ class Afterwards:
             if spell.ends():
                 log.warning("what came after rings is kept again")
             now = self.clock.now()
-            following = opening_of(now - _SETTLED, _HOUR) + _HOUR + _SETTLED
+            following = opening_of(now - _SETTLED, self.every) + self.every + _SETTLED
             await self.clock.sleep(_BETWEEN_TURNS if has_more else max(following - now, 1.0))
 
     async def turn(self) -> bool:

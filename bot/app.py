@@ -193,7 +193,7 @@ async def open_house(
             tape=tape,
             watch=watch,
             agenda=agenda,
-            afterwards=Afterwards(store, exchanges.market, clock),
+            afterwards=Afterwards(store, exchanges.market, clock, max(3600, int(longest_rest))),
             poll_seconds=settings.poll_seconds,
             outbox=store,
             infirmary=store,
