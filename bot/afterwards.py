@@ -56,7 +56,7 @@ _Look = tuple[Instrument, int, int]
 
 @dataclass(slots=True)
 class Afterwards:
-    """Who writes down what came after the rings, at five minutes past each hour; ``every`` so many seconds."""
+    """Who writes down what came after the rings, five minutes after each hour: every so many seconds."""
 
     annals: Annals
     market: Market
