@@ -85,6 +85,8 @@ GOLDEN: dict[str, tuple[Role | str, str, Role]] = {
     "timezone": (ADMIN, "/timezone UTC", MEMBER),
     "language": (ADMIN, "/language English", MEMBER),
     "send": (ADMIN, "/send 1 here", MEMBER),
+    "link": (MEMBER, "/link AAAAA-AAAAA", MEMBER),
+    "unlink": (MEMBER, "/unlink", MEMBER),
     "announcements": (ADMIN, "/announcements on", MEMBER),
     "broadcast": (OPERATOR, "/broadcast hello", OPERATOR),
     "confirm": (MEMBER, "/confirm 9", MEMBER),

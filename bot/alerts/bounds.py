@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -52,10 +52,21 @@ class Ban:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The quotas that were set otherwise, and the bans by (platform, person)."""
+    """The quotas that were set otherwise, and the bans by (platform, person).
+
+    ``linked`` gives who else a (platform, person) is: a ban on either holds for both.
+    """
 
     quotas: Mapping[tuple[Thing, Whose], int] = field(default_factory=dict)
     bans: Mapping[tuple[str, str], Ban] = field(default_factory=dict)
+    linked: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+
+    def ban_on(self, platform: str, ids: Iterable[str], now: float) -> Ban | None:
+        """Give the ban that holds for one of some ids on a platform, or for whom that is elsewhere."""
+        named = [(platform, one) for one in ids]
+        both = (*named, *(self.linked[one] for one in named if one in self.linked))
+        found = (self.bans.get(one) for one in both)
+        return next((ban for ban in found if ban is not None and ban.holds(now)), None)
 
     def most(self, thing: Thing, whose: Whose) -> int:
         """Give how many there may be."""

@@ -23,6 +23,7 @@ class Subject(StrEnum):
     PLAYBOOK = "playbook"
     BROADCAST = "broadcast"
     PLACE = "place"
+    LINK = "link"
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,7 @@ class Telling(StrEnum):
     BANNED = "banned"
     REPORT = "report"
     HEALTH = "health"
+    LINK = "link"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from bot.alerts.causes import cause
 from bot.alerts.facts import decimal_of, items_of, labels_of, number_of, rule_of, text_of
 from bot.alerts.figures import measured
 from bot.alerts.health import word_health
+from bot.alerts.links import word_link
 from bot.alerts.message import Facts, Message, say
 from bot.alerts.missed import word_missed
 from bot.alerts.models import Notification, Telling
@@ -84,6 +85,8 @@ def word(
             message = word_report(facts, tr, now)
         case Telling.HEALTH:
             message = word_health(facts, tr, now)
+        case Telling.LINK:
+            message = word_link(facts, tr)
         case Telling.BANNED:
             until, is_group = number_of(facts, "until"), notification.is_group
             message = say(banned(until, tr, now, is_group=is_group))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.alerts.people import Role
-from bot.commands import broadcasts, sending
+from bot.commands import broadcasts, linking, sending
 from bot.commands.table import Command, Option
 
 ADDRESSING: tuple[Command, ...] = (
@@ -13,12 +13,29 @@ ADDRESSING: tuple[Command, ...] = (
         Role.ADMIN,
         (
             Option("alert", "The alert's number, or the name of a shared one", completes="alert"),
-            Option("place", "Where: to @mychannel, to #alerts, or: here"),
+            Option("place", "Where: to @mychannel, to #alerts, discord or telegram if linked, or: here"),
         ),
         sending.send,
         changes=True,
         is_fresh=True,
         examples=("3 here",),
+    ),
+    Command(
+        "link",
+        "Share alerts and settings with your private chat on another platform",
+        Role.MEMBER,
+        (Option("code", "The code that I gave you there; left out: one to type there", is_required=False),),
+        linking.link,
+        changes=True,
+        examples=("",),
+    ),
+    Command(
+        "unlink",
+        "Share with your private chat on the other platform no longer",
+        Role.MEMBER,
+        (),
+        linking.unlink,
+        changes=True,
     ),
     Command(
         "announcements",

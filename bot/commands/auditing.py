@@ -10,7 +10,7 @@ from bot.alerts.message import Message, say
 from bot.alerts.offers import of_pages
 from bot.alerts.people import Role
 from bot.alerts.translator import Translator
-from bot.commands import bans, broadcasts, levels, policy, quotas, revising, sending, shared
+from bot.commands import bans, broadcasts, levels, linking, policy, quotas, revising, sending, shared
 from bot.commands.proposals import overtaken
 from bot.commands.request import Refusal, Request
 from bot.commands.shared import split_page
@@ -36,6 +36,7 @@ TRADES: Mapping[Subject, Trade] = {
     Subject.BAN: Trade(bans.described, bans.undo),
     Subject.BROADCAST: Trade(broadcasts.described, broadcasts.undo),
     Subject.PLACE: Trade(sending.described, sending.undo),
+    Subject.LINK: Trade(linking.described, linking.undo),
 }
 """Every subject of the audit."""
 

@@ -129,7 +129,7 @@ def _read(text: str, request: Request) -> tuple[str, str]:
     if mention := _MENTION.fullmatch(text):
         return "discord", mention[1]
     if match := _PERSON.fullmatch(text.lower()):
-        return match[1] or request.chat.platform, match[2]
+        return match[1] or request.caller.chat.platform, match[2]
     tr = request.tr
     raise Refusal(
         tr('"{text}" names nobody: I know persons and groups by their numbers.', text=text[:64]),

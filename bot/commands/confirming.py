@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from bot.alerts.changes import Proposal
 from bot.alerts.message import say
 from bot.alerts.people import Role
-from bot.commands import broadcasts, erasing, levels, playbooks, revising, shared
+from bot.commands import broadcasts, erasing, levels, linking, playbooks, revising, shared
 from bot.commands.gate import Shut
 from bot.commands.request import Refusal, Request
 from bot.ports import Replies, Settled
@@ -19,6 +19,8 @@ KINDS: Mapping[str, Callable[[Request, Proposal], Replies]] = {
     playbooks.KIND: playbooks.carry_out,
     revising.KIND: revising.carry_out,
     erasing.KIND: erasing.carry_out,
+    linking.LINK: linking.carry_out_link,
+    linking.UNLINK: linking.carry_out_unlink,
 }
 """Who carries out which kind of proposal. Each settles it in the transaction that does what it says."""
 
@@ -49,12 +51,12 @@ async def _named(request: Request) -> Proposal:
     """Find the proposal that is meant; only in its own chat, by its own proposer, while it waits."""
     tr, number = request.tr, int(request.given("number"))
     proposal = await request.office.register.proposal(number)
-    if proposal is None or proposal.chat != request.chat:
+    if proposal is None or proposal.chat != request.caller.chat:
         raise Refusal(tr("There is no proposal {number} in this chat.", number=str(number)))
     if proposal.kind != erasing.KIND and not await request.office.gate.is_open(request.caller, request.now):
         raise Shut
     # Who is anonymous proposes as the group, and presses as a person: any admin speaks for the group.
-    is_of_group = proposal.person == request.chat.chat and request.role >= Role.ADMIN
+    is_of_group = proposal.person == request.caller.chat.chat and request.role >= Role.ADMIN
     if proposal.person != request.caller.person and not is_of_group:
         raise Refusal(
             tr("Proposal {number} is for {name} to confirm.", number=str(number), name=proposal.name),

@@ -52,6 +52,7 @@ async def carry_out(request: Request, proposal: Proposal) -> Replies:
     tr, office = request.tr, request.office
     await office.register.erase(request.caller, request.instant, basis=Basis(proposal.id))
     office.gate.forget(request.caller)
+    await office.gate.refresh()
     lines = [tr("It is deleted: I know nothing of you any more.")]
     if not await office.register.wipe():
         lines.append(tr("Traces of it are overwritten in the database within minutes."))

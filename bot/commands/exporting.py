@@ -68,7 +68,7 @@ async def gather(request: Request) -> tuple[Belongings, int]:
     named = frozenset[str]().union(*(levels(parse(one.rule)) for one in alerts))
     named = frozenset(name.lower() for name in named)
     quiet, _ = await register.quiet(caller)
-    report = await register.report(request.chat)
+    report = await register.report(request.caller.chat)
     rung, count = await register.rung(request.chat, "", 1, MOST_RINGS)
     belongings = Belongings(
         language=request.settings.language,

@@ -199,6 +199,4 @@ class Gate:
 
 
 def _ban_on(caller: Caller, bounds: Bounds, now: float) -> Ban | None:
-    ids = (caller.person, *caller.places)
-    found = (bounds.bans.get((caller.chat.platform, one)) for one in ids)
-    return next((ban for ban in found if ban is not None and ban.holds(now)), None)
+    return bounds.ban_on(caller.chat.platform, (caller.person, *caller.places), now)

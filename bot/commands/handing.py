@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
+from types import MappingProxyType
+
 from bot.alerts.handouts import Handout, read_out
 from bot.alerts.message import Button, Message, sound
 from bot.commands.alerts import named, refuse_if_over
@@ -19,18 +23,19 @@ _SECONDS = 30 * 86_400.0
 async def share(request: Request) -> Replies:
     """Give what copies an alert to whoever wants it."""
     tr = request.tr
-    alert = (await named(request)).subscription.alert
+    subscription = (await named(request)).subscription
+    alert = subscription.alert
     if alert.is_shared:
         line = f"/subscribe {alert.name}"
         raise Refusal(tr("{label} is published: who wants it says {line}", label=alert.label, line=line))
     rule = parse(alert.rule)
     refuse_if_over(alert, rule, request)
-    rule = await handed(request, rule)
+    rule = await handed(request, rule, subscription.own)
     handout = await hand(request, rule)
     line, at = f"/start {handout.token}", tr.instant(handout.expires_at, request.now)
     shown = tr("{label}: {rule}", label=alert.label, rule=str(rule))
     asked = tr("It is shown and asked before anything is armed, and can be copied until {at}.", at=at)
-    if link := request.office.invitation(request.chat.platform, handout.token):
+    if link := request.office.invitation(request.caller.chat.platform, handout.token):
         yield Message(lines=(shown, tr("Whoever opens this link may copy it: {link}", link=link), asked))
         return
     how = tr("Whoever sends me this in private may copy it: {line}", line=line)
@@ -39,10 +44,11 @@ async def share(request: Request) -> Replies:
     yield Message(lines=(shown, how, typed, asked), buttons=((button,),))
 
 
-async def handed(request: Request, rule: Rule) -> Rule:
-    """Give a rule as others get it: with the numbers of the chat's own levels, which are its own."""
+async def handed(request: Request, rule: Rule, own: Mapping[str, Decimal] = MappingProxyType({})) -> Rule:
+    """Give a rule as others get it: with the numbers of the chat's own levels, and of the alert's ``own``."""
     levels = (await request.office.register.levels(request.chat)).values()
-    return fill(rule, {one.name: one.value for one in levels if one.chat is not None}, is_partial=True)
+    chats_own = {one.name: one.value for one in levels if one.chat is not None}
+    return fill(rule, {**chats_own, **own}, is_partial=True)
 
 
 async def hand(request: Request, rule: Rule) -> Handout:

@@ -89,7 +89,7 @@ async def report(request: Request) -> Replies:
     """Tell a report now, show when the next is due, or say when they are told and what of."""
     tr, wanted = request.tr, request.given("when").strip()
     register, zone = request.office.register, request.settings.timezone
-    known = await register.report(request.chat)
+    known = await register.report(request.caller.chat)
     now, _, rest = wanted.partition(" ")
     if now.lower() == _NOW:
         span = known.plan.span if known else DAY

@@ -182,7 +182,7 @@ async def _followed(request: Request) -> list[str]:
 
 def _help(request: Request) -> Card:
     """Say what can be typed; posted, it says what the bot is."""
-    tr, link = request.tr, request.office.invitation(request.chat.platform, "")
+    tr, link = request.tr, request.office.invitation(request.caller.chat.platform, "")
     lines = [tr("I watch the market and ring here when what you wrote comes true.")]
     lines.append(tr("Write what you want to hear of: {line}", line=tr("tell me when btc is below 100k")))
     summary = tr("For instance: {rule}", rule="btc · btc < 90k")

@@ -76,7 +76,7 @@ async def addressed(request: Request, name: str, rest: str) -> str | None:
     head = label_of(rest.partition(" ")[0])
     if rest and any(one.alert.label.lower() == head for one in await register.subscriptions(request.chat)):
         return rest
-    labels = await register.told_in(request.chat, request.caller.answers)
+    labels = await register.told_in(request.caller.chat, request.caller.answers)
     if len(labels) > 1:
         example = f"/{name} {labels[0].removeprefix('#')} {rest}".rstrip()
         raise Refusal(

@@ -15,6 +15,7 @@ from bot.alerts.playbooks import Shelf
 from bot.alerts.rings import Rung
 from bot.alerts.translator import Translator
 from bot.commands.gate import Gate
+from bot.commands.guesses import Guesses
 from bot.delays import Delay
 from bot.illustrate import Illustrator
 from bot.ports import ChatSettings, Clock, Market, Metrics, Register
@@ -70,6 +71,7 @@ class Office:
     find_place: Callable[[ChatRef, str, str], Awaitable[Place | None]] = find_nothing
     illustrator: Illustrator = field(init=False, compare=False)
     gate: Gate = field(init=False, compare=False)
+    guesses: Guesses = field(default_factory=Guesses, init=False, compare=False)
 
     def __post_init__(self) -> None:
         illustrator = Illustrator(self.market, _SECONDS_FOR_A_CHART, _CHARTS_AT_ONCE)
@@ -91,8 +93,8 @@ class Request:
 
     @property
     def chat(self) -> ChatRef:
-        """The chat that asks."""
-        return self.caller.chat
+        """The chat whose things are spoken of: the home of the one that asks, where it is linked to one."""
+        return self.settings.home
 
     @property
     def instant(self) -> float:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bot.alerts.changes import PLAIN, Basis, Document, Entry
+from bot.alerts.links import platform_name
 from bot.alerts.message import say
+from bot.alerts.people import ChatRef
 from bot.alerts.translator import Translator
 from bot.commands.alerts import no_alert, rows
 from bot.commands.reading import label_of
@@ -19,8 +21,7 @@ async def send(request: Request) -> Replies:
     label = label_of(request.given("alert"))
     where = request.given("place").strip()
     name = where[3:].strip() if where.lower().startswith("to ") else where
-    place = None if name.lower() == _HERE else await _look(request, name)
-    yield say(*await _send(request, label, place, PLAIN))
+    yield say(*await _send(request, label, await _look(request, name), PLAIN))
 
 
 def described(entry: Entry, tr: Translator) -> str:
@@ -37,9 +38,11 @@ async def undo(request: Request, entry: Entry) -> Replies:
 
 
 async def _look(request: Request, name: str) -> Place | None:
-    """Ask the platform for a place that may be rung in. ``None`` is this chat; raises Refusal."""
-    tr = request.tr
-    place = await request.office.find_place(request.chat, name, request.caller.person)
+    """Find a place that may be rung in. ``None`` is the chat that has the alert; raises Refusal."""
+    tr, here = request.tr, request.caller.chat
+    if (one := _of_pair(request, name)) is not None:
+        return None if one == request.chat else Place(one, platform_name(one.platform), True, True)
+    place = await request.office.find_place(here, name, request.caller.person)
     if place is None:
         raise Refusal(
             tr("I find no {name} that I could write in.", name=name[:64]),
@@ -66,6 +69,10 @@ async def _send(request: Request, label: str, place: Place | None, basis: Basis)
     if sent is None:
         raise no_alert(request, label, await rows(request))
     alert, before = sent
+    link = request.settings.link
+    if link is not None and (place is None or place.chat in (link.chat, request.caller.chat)):
+        there = platform_name(request.chat.platform) if place is None else place.name
+        return [tr("{label} rings on {place} from now on.", label=alert.label, place=there)]
     if place is None:
         if not before:
             return [tr("{label} rings here, as it did.", label=alert.label)]
@@ -75,6 +82,22 @@ async def _send(request: Request, label: str, place: Place | None, basis: Basis)
         tr("{label} rings in {place} from now on.", label=alert.label, place=place.name),
         tr("To have it here again: {line}. If I may not post there one day, it comes back here.", line=back),
     ]
+
+
+def _of_pair(request: Request, name: str) -> ChatRef | None:
+    """Find which of two linked chats is meant, by its platform, its id, or as this one. Raises Refusal."""
+    here, link, word = request.caller.chat, request.settings.link, name.lower()
+    if word in (_HERE, *((here.platform, here.chat) if link else ())):
+        return here
+    if link is None or word not in (link.chat.platform, link.chat.chat):
+        return None
+    if link.paused_reason:
+        there = platform_name(link.chat.platform)
+        raise Refusal(
+            request.tr("I cannot write to you on {place}: {reason}.", place=there, reason=link.paused_reason),
+            request.tr("Write to me there, and say this again."),
+        )
+    return link.chat
 
 
 def _address(document: Document) -> str:

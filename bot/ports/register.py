@@ -17,6 +17,7 @@ from bot.ports.agenda import Agenda, Hearing
 from bot.ports.bounds import Bounding
 from bot.ports.chronicle import Chronicle
 from bot.ports.erasing import Erasing
+from bot.ports.linking import Link, Linking
 from bot.ports.memory import Archive, Ledger, Notebook, Outbox
 from bot.ports.places import Places
 from bot.ports.playbooks import Playbooks
@@ -25,7 +26,7 @@ from bot.ports.welcome import Welcoming
 
 @dataclass(frozen=True, slots=True)
 class ChatSettings:
-    """What is kept of a chat, and who may make alerts in the group that it belongs to."""
+    """What is kept of a chat: who may make alerts in the group that it is of, and what it is linked with."""
 
     ref: ChatRef
     kind: ChatKind
@@ -33,6 +34,12 @@ class ChatSettings:
     timezone: str = "UTC"
     paused_reason: str = ""
     policy: Policy = Policy.MEMBERS
+    link: Link | None = None
+
+    @property
+    def home(self) -> ChatRef:
+        """The chat that keeps its things: that which it is linked to, or itself."""
+        return self.link.chat if self.link is not None and self.link.is_home else self.ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,9 @@ Refill = Callable[[str, Mapping[str, Decimal]], str]
 """Fill a canonical rule with levels and qualify it: what an arming of it reads."""
 
 
-class Register(Archive, Bounding, Chronicle, Erasing, Hearing, Places, Playbooks, Welcoming, Protocol):
+class Register(
+    Archive, Bounding, Chronicle, Erasing, Hearing, Linking, Places, Playbooks, Welcoming, Protocol
+):
     """What commands need of the store. Each call is one transaction.
 
     Names are unique without regard to case.

@@ -15,7 +15,8 @@ from bot.alerts.people import Caller, ChatRef
 from bot.ports.agenda import Due
 from bot.store.agenda_table import agenda
 from bot.store.database import Database, whole
-from bot.store.people import find_chat, know_chat
+from bot.store.homes import find_place
+from bot.store.people import know_place
 from bot.store.promise import content
 from bot.store.rows import read_ref
 from bot.store.tables import chats, outbox
@@ -32,7 +33,7 @@ class SqlAgenda:
     async def set_report(self, caller: Caller, plan: Plan | None, now: float) -> float | None:
         """Let the caller's chat have reports, or none; gives when the next is due."""
         async with self._database.writing() as connection:
-            chat_id = await know_chat(self._database, connection, caller)
+            chat_id = await know_place(self._database, connection, caller)
             zone = await connection.scalar(select(chats.c.timezone).where(chats.c.id == chat_id))
             is_report = (agenda.c.chat_id == chat_id, agenda.c.kind == _REPORT)
             since = await connection.scalar(select(agenda.c.since).where(*is_report))
@@ -48,7 +49,7 @@ class SqlAgenda:
     async def report(self, chat: ChatRef) -> Due | None:
         """Give the reports of a chat, or ``None``."""
         async with self._database.reading() as connection:
-            chat_id = await find_chat(connection, chat)
+            chat_id = await find_place(connection, chat)
             chosen = _chosen().where(agenda.c.chat_id == chat_id, agenda.c.kind == _REPORT)
             row = (await connection.execute(chosen)).one_or_none()
             return _due(row) if row else None

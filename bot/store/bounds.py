@@ -15,6 +15,7 @@ from bot.alerts.people import Caller, ChatKind, ChatRef, Policy
 from bot.store.arming import Change, begin_change, move, retire_unused
 from bot.store.audit import record, rest_on
 from bot.store.database import Database, chunks, whole
+from bot.store.homes import homes_of, linked_persons
 from bot.store.people import know_chat, read_policy
 from bot.store.promise import promise, to_subscribers
 from bot.store.quotas import set_quotas
@@ -33,7 +34,7 @@ class SqlBounds:
         async with self._database.reading() as connection:
             rows = await connection.execute(select(bans))
             found = {(row.platform, row.person): _read(row) for row in rows}
-            return Bounds(await set_quotas(connection), found)
+            return Bounds(await set_quotas(connection), found, await linked_persons(connection))
 
     @whole
     async def maker(self, chat: ChatRef, label: str) -> str | None:
@@ -181,11 +182,12 @@ def _is_of(platform: str, person: str) -> Any:
 
 
 def _are_theirs(platform: str, person: str) -> Any:
-    """Tell what a person has in private chats, or what a group of that id has."""
+    """Tell what a person has in private chats, linked ones too, or what a group of that id has."""
     is_private = chats.c.kind == ChatKind.PRIVATE.value
     return or_(
         and_(chats.c.platform == platform, chats.c.chat == person),
         and_(is_private, subscriptions.c.person == f"{platform}:{person}"),
+        subscriptions.c.chat_id.in_(homes_of(platform, person)),
     )
 
 

@@ -17,6 +17,7 @@ from bot.ports import Judged
 from bot.ports.chronicle import GivenUp
 from bot.store.aftermath_table import aftermaths
 from bot.store.database import Database, chunks, whole
+from bot.store.link_table import links
 from bot.store.people import find_chat
 from bot.store.promise import MUTED, STOPPED, URGENT
 from bot.store.rows import key_of, read_levels, read_ref, same_chat
@@ -95,11 +96,13 @@ class SqlChronicle:
     @whole
     async def told_in(self, chat: ChatRef, message: str) -> list[str]:
         """Name the chat's own alerts of which a message tells there; none for any other message."""
+        is_own = or_(outbox.c.owner_id.is_(None), outbox.c.owner_id == links.c.home_id)
         chosen = (
             select(alerts.c.name, alerts.c.number)
             .select_from(outbox.join(alerts, outbox.c.alert_id == alerts.c.id))
             .join(chats, outbox.c.chat_id == chats.c.id)
-            .where(same_chat(chat), outbox.c.receipt == message, outbox.c.owner_id.is_(None))
+            .outerjoin(links, links.c.chat_id == chats.c.id)
+            .where(same_chat(chat), outbox.c.receipt == message, is_own)
             .order_by(outbox.c.id)
         )
         async with self._database.reading() as connection:

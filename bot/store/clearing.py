@@ -74,7 +74,7 @@ def _is_told(cut: float) -> ColumnElement[bool]:
     )
     is_counted = exists().where(
         outbox.c.error == MUTED,
-        subscriptions.c.chat_id == outbox.c.chat_id,
+        subscriptions.c.chat_id == told_for,
         subscriptions.c.alert_id == outbox.c.alert_id,
         subscriptions.c.muted_at <= outbox.c.made_at,
     )

@@ -8,6 +8,7 @@ from bot.alerts.models import Alert
 from bot.alerts.people import Caller, ChatRef
 from bot.store.bundles import is_ordinary, look_anew
 from bot.store.database import Database, whole
+from bot.store.homes import chats_of
 from bot.store.people import find_chat, know_chat
 from bot.store.rows import read_alert
 from bot.store.subscribing import find
@@ -25,16 +26,18 @@ class SqlHearing:
         async with self._database.reading() as connection:
             chat_id = await find_chat(connection, caller.chat)
             text: str | None = await connection.scalar(select(chats.c.quiet).where(chats.c.id == chat_id))
-            waiting = select(func.count()).where(outbox.c.chat_id == chat_id, is_ordinary())
+            both = await chats_of(connection, caller.chat)
+            waiting = select(func.count()).where(outbox.c.chat_id.in_(both), is_ordinary())
             return text or "", int(await connection.scalar(waiting) or 0)
 
     @whole
     async def set_quiet(self, caller: Caller, quiet: str, now: float) -> None:
         """Set the quiet hours of the caller's chat, or none; what is kept is looked at anew."""
         async with self._database.writing() as connection:
-            chat_id = await know_chat(self._database, connection, caller)
-            await connection.execute(update(chats).where(chats.c.id == chat_id).values(quiet=quiet))
-            await look_anew(connection, chats.c.id == chat_id, now)
+            await know_chat(self._database, connection, caller)
+            are_meant = chats.c.id.in_(await chats_of(connection, caller.chat))
+            await connection.execute(update(chats).where(are_meant).values(quiet=quiet))
+            await look_anew(connection, are_meant, now)
 
     @whole
     async def set_urgent(self, chat: ChatRef, label: str, now: float, *, is_urgent: bool) -> Alert | None:

@@ -13,7 +13,7 @@ links = Table(
     Column("chat_id", ForeignKey("chats.id"), primary_key=True, autoincrement=False),
     Column("home_id", ForeignKey("chats.id"), nullable=False),
     Column("made_at", Float, nullable=False),
-    Column("doubles", Document, nullable=False),  # ids of shared alerts that both followed
+    Column("before", Document, nullable=False),  # what was otherwise, as store.linking writes it
 )
 Index(None, links.c.home_id)
 

@@ -31,8 +31,8 @@ async def follow(change: Change, moved: ChatRef, to: ChatRef) -> None:
         await connection.execute(update(outbox).where(outbox.c.chat_id == old).values(platform=to.platform))
         return
     await _keep_policy(change, old, new)
-    dropped = await _drop_parts(change, old, new)
-    await _renumber(change, old, new)
+    dropped = await drop_parts(change, old, new)
+    await renumber(change, old, new)
     dropped += await _drop_doubles(change, old, new)
     for table in (subscriptions, levels, outbox, agenda, proposals, audit):
         values = {"chat_id": new} | ({"platform": to.platform} if table is outbox else {})
@@ -54,11 +54,14 @@ async def _keep_policy(change: Change, old: int, new: int) -> None:
     await change.connection.execute(update(chats).where(is_unsaid).values(policy=said))
 
 
-async def _renumber(change: Change, old: int, new: int) -> None:
+async def renumber(change: Change, old: int, new: int) -> None:
+    """Give a chat the alerts of another, with fresh numbers: the living first, in their order."""
     connection = change.connection
     last = (await connection.execute(select(chats.c.last_number).where(chats.c.id == new))).scalar_one()
     owned = await connection.scalars(
-        select(alerts.c.id).where(alerts.c.chat_id == old).order_by(alerts.c.number)
+        select(alerts.c.id)
+        .where(alerts.c.chat_id == old)
+        .order_by(alerts.c.deleted_at.is_not(None), alerts.c.number)
     )
     for last, alert in enumerate(owned.all(), start=last + 1):  # noqa: B020 - the last one given is kept
         values = {"chat_id": new, "number": last, "revision": change.revision}
@@ -66,13 +69,19 @@ async def _renumber(change: Change, old: int, new: int) -> None:
     await connection.execute(update(chats).where(chats.c.id == new).values(last_number=last))
 
 
-async def _drop_parts(change: Change, old: int, new: int) -> list[int | None]:
-    """Drop the alerts of a playbook that the new chat follows too; gives the armings that lost one."""
-    connection, there = change.connection, alerts.alias()
+def parts_of_both(old: int, new: int) -> tuple[ColumnElement[bool], ...]:
+    """Tell the alerts of a chat that belong to a playbook which another chat follows too."""
+    there = alerts.alias()
     follows_too = exists().where(
         there.c.chat_id == new, there.c.playbook == alerts.c.playbook, there.c.deleted_at.is_(None)
     )
-    chosen = select(alerts.c.id).where(alerts.c.chat_id == old, is_of_playbook, follows_too)
+    return (alerts.c.chat_id == old, is_of_playbook, follows_too)
+
+
+async def drop_parts(change: Change, old: int, new: int) -> list[int | None]:
+    """Drop the alerts of a playbook that the new chat follows too; gives the armings that lost one."""
+    connection = change.connection
+    chosen = select(alerts.c.id).where(*parts_of_both(old, new))
     doubles = (await connection.scalars(chosen)).all()
     is_dropped = subscriptions.c.alert_id.in_(doubles)
     dropped = list(await connection.scalars(select(subscriptions.c.arming_id).where(is_dropped)))

@@ -16,10 +16,11 @@ from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLate
 from bot.store.arming import begin_change
 from bot.store.broadcast_table import broadcasts
 from bot.store.database import Database, whole
+from bot.store.link_table import links
 from bot.store.missed import tell_missed
 from bot.store.moving import follow
 from bot.store.promise import URGENT
-from bot.store.returning import close_topic, give_back
+from bot.store.returning import close_topic, give_back, move_house
 from bot.store.rows import read_ref, same_chat
 from bot.store.tables import alerts, chats, is_waiting, outbox, rings
 
@@ -279,6 +280,7 @@ async def _hold(connection: AsyncConnection, notification: Notification, reason:
     is_ours = and_(row, outbox.c.attempts == notification.attempts + 1)
     await connection.execute(update(outbox).where(is_ours, is_waiting).values(leased_until=NEVER_LEASED))
     await give_back(connection, chat, reason, now)
+    await move_house(connection, chat, reason, now)
     await connection.execute(
         update(outbox).where(outbox.c.chat_id == chat, is_waiting).values(held_at=now, error=reason)
     )
@@ -308,6 +310,7 @@ def in_full(ids: Sequence[int]) -> Select[Any]:
             chats.c.language,
             chats.c.timezone,
             chats.c.quiet,
+            links.c.home_id,
             alerts.c.number,
             alerts.c.name,
             alerts.c.playbook,
@@ -319,6 +322,7 @@ def in_full(ids: Sequence[int]) -> Select[Any]:
             broadcasts.c.text,
         )
         .join(chats, outbox.c.chat_id == chats.c.id)
+        .outerjoin(links, links.c.chat_id == chats.c.id)
         .outerjoin(alerts, outbox.c.alert_id == alerts.c.id)
         .outerjoin(rings, outbox.c.ring_id == rings.c.id)
         .outerjoin(broadcasts, outbox.c.broadcast_id == broadcasts.c.id)
@@ -336,7 +340,7 @@ def read_notification(row: Row[Any]) -> Notification:
         facts = {"armed_rule": row.armed_rule, **told, **facts}
     if row.broadcast_id is not None:
         facts["text"] = row.text
-    if row.owner_id is not None:
+    if row.owner_id not in (None, row.home_id):
         facts["is_elsewhere"] = True
     if row.alert_id is not None:
         facts |= {"alert": row.name or f"#{row.number}", "rule": row.rule, "author": row.author}

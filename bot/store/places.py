@@ -16,8 +16,10 @@ from bot.store.arming import Change, begin_change
 from bot.store.audit import author, record, rest_on
 from bot.store.broadcast_table import broadcasts
 from bot.store.database import Database, whole
+from bot.store.homes import find_place, partners_of
+from bot.store.link_table import links
 from bot.store.outbox import release
-from bot.store.people import find_chat, know_chat
+from bot.store.people import know_chat, know_place
 from bot.store.promise import COLUMNS, STOPPED, content
 from bot.store.rows import read_alert, same_chat
 from bot.store.subscribing import find
@@ -183,10 +185,10 @@ class SqlPlaces:
     async def _known(self, change: Change, caller: Caller, place: Place) -> int:
         """Give the id of a place; one that was gone is back, since the platform says so."""
         connection = change.connection
-        to = await find_chat(connection, place.chat)
+        to = await find_place(connection, place.chat)
         if to is None:
             there = Caller(place.chat, ChatKind.GROUP, caller.person, caller.name, language=caller.language)
-            to = await know_chat(self._database, connection, there)
+            to = await know_place(self._database, connection, there)
             is_there = chats.c.id == to
             await connection.execute(update(chats).where(is_there).values(hears_broadcasts=False))
         await connection.execute(update(chats).where(chats.c.id == to).values(paused_reason=""))
@@ -213,11 +215,14 @@ def _hears() -> ColumnElement[bool]:
 
 def _of_group(group: ChatRef) -> ColumnElement[bool]:
     is_topic = and_(chats.c.platform == group.platform, chats.c.above == group.chat)
-    return or_(same_chat(group), is_topic)
+    return or_(same_chat(group), is_topic, chats.c.id.in_(partners_of(group)))
 
 
 def _is_first() -> ColumnElement[bool]:
-    """Tell the one chat of a group that is written to: the group itself, else its oldest topic."""
+    """Tell the one chat of a group that is written to: the group itself, else its oldest topic.
+
+    Of two that are linked it is the home.
+    """
     group, topic = chats.alias("group"), chats.alias("topic")
     has_group = exists().where(
         group.c.platform == chats.c.platform, group.c.chat == chats.c.above, group.c.thread == ""
@@ -225,4 +230,5 @@ def _is_first() -> ColumnElement[bool]:
     has_older = exists().where(
         topic.c.platform == chats.c.platform, topic.c.above == chats.c.above, topic.c.id < chats.c.id
     )
-    return or_(chats.c.above == "", and_(~has_group, ~has_older))
+    is_linked = exists().where(links.c.chat_id == chats.c.id)
+    return and_(~is_linked, or_(chats.c.above == "", and_(~has_group, ~has_older)))

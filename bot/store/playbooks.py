@@ -22,6 +22,8 @@ from bot.store.arming import Change, begin_change, bury, in_force, retire_unused
 from bot.store.audit import author, record, rest_on
 from bot.store.database import Database, chunks, whole
 from bot.store.editing import rewrite
+from bot.store.homes import find_place
+from bot.store.link_table import links
 from bot.store.people import find_chat, know_chat, person_of
 from bot.store.promise import content
 from bot.store.quotas import refuse_beyond
@@ -80,6 +82,7 @@ class SqlPlaybooks:
             values = await _values(connection, here, armer, own)
             if any(values.get(key_of(one)) != value for one, value in filled.items()):
                 raise Conflict("a level was moved meanwhile")
+            place = await find_place(connection, caller.chat)
             has = {row.part: row for row in await _rows(connection, name, here)}
             for part, rule in parts.changes.items():
                 arming = NewArming(armer.refill(rule, values), armer.seen)
@@ -93,7 +96,9 @@ class SqlPlaybooks:
                     raise Conflict(f"{part} was armed meanwhile")
                 arming = NewArming(armer.refill(rule, values), armer.seen)
                 alert = Alert(0, rule, author(caller), now, chat=caller.chat, playbook=name, part=part)
-                made.append(await _add(change, here, alert, arming, by=person_of(caller), own=own))
+                made.append(
+                    await _add(change, here, alert, arming, by=person_of(caller), place=place, own=own)
+                )
             return made
 
     @whole
@@ -205,7 +210,14 @@ async def _rows(connection: AsyncConnection, name: str, chat_id: int | None = No
 
 
 async def _add(
-    change: Change, chat_id: int, alert: Alert, arming: NewArming, *, by: str, own: Mapping[str, Decimal]
+    change: Change,
+    chat_id: int,
+    alert: Alert,
+    arming: NewArming,
+    *,
+    by: str,
+    place: int | None,
+    own: Mapping[str, Decimal],
 ) -> Alert:
     """Make one alert of a playbook. Raises Beyond before anything is written, where there may be no more."""
     await refuse_beyond(change.connection, chat_id, by, is_shared=False)
@@ -213,7 +225,8 @@ async def _add(
     number = (await change.connection.execute(numbered.returning(chats.c.last_number))).scalar_one()
     alert = replace(alert, number=number)
     alert_id = await insert_alert(change, alert, chat_id)
-    await follow(change, chat_id, alert_id, alert.rule, arming, by=by, own=_used(alert.rule, own))
+    own = _used(alert.rule, own)
+    await follow(change, chat_id, alert_id, alert.rule, arming, by=by, place=place, own=own)
     return replace(alert, id=alert_id)
 
 
@@ -236,7 +249,7 @@ async def _carry(
 ) -> list[dict[str, str]]:
     """Let one chat follow a change; gives what was done to which of its alerts, as facts.
 
-    What is added is made in the name of who followed the playbook.
+    What is added is made in the name of who followed the playbook, and rings in the chat where they did.
     """
     connection, has, chat_id = change.connection, {row.part: row for row in rows}, rows[0].chat_id
     own: dict[str, Decimal] = {}
@@ -254,12 +267,14 @@ async def _carry(
     done += [{"alert": f"#{row.number}", "what": "dropped", "rule": row.armed_rule or ""} for row in dropped]
     is_first = subscriptions.c.id == rows[0].subscription_id
     by = await connection.scalar(select(subscriptions.c.person).where(is_first)) or ""
+    linked = select(links.c.chat_id).join(subscriptions, subscriptions.c.place_id == links.c.chat_id)
+    place = await connection.scalar(linked.where(is_first))
     for part, rule in parts.adds.items():
         if part not in has:
             arming = NewArming(armer.refill(rule, values), armer.seen)
             alert = Alert(0, rule, rows[0].author, change.now, playbook=name, part=part)
             try:
-                alert = await _add(change, chat_id, alert, arming, by=by, own=own)
+                alert = await _add(change, chat_id, alert, arming, by=by, place=place, own=own)
             except Beyond:
                 done.append({"alert": "", "what": "beyond", "rule": arming.rule})
             else:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    exists,
     false,
     func,
     literal,
@@ -26,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.alerts.message import Facts
 from bot.alerts.models import Telling
 from bot.store.database import Database
+from bot.store.link_table import links
 from bot.store.tables import chats, outbox, rings, subscriptions
 
 PRIORITY = {
@@ -45,6 +47,7 @@ PRIORITY = {
     Telling.RETURNED: 2,
     Telling.MISSED: 2,
     Telling.HEALTH: 1,
+    Telling.LINK: 2,
     Telling.REPORT: 3,
     Telling.BROADCAST: 4,
 }
@@ -93,12 +96,13 @@ def to_subscribers(
     """Address a telling to every subscription that can be written to; the caller says which of them.
 
     What a chat has muted is written too, as given up at once. What is urgent to it goes first. What rings
-    elsewhere goes there, as long as that can be written to.
+    elsewhere goes there, as long as that can be written to; in a chat that is linked to this one all of it.
     """
     is_muted = and_(true() if kind in _MUTABLE else false(), subscriptions.c.muted_until > at)
     place = chats.alias("place")
+    is_one = exists().where(links.c.chat_id == place.c.id, links.c.home_id == subscriptions.c.chat_id)
     is_there = and_(
-        true() if kind in _SENT_ELSEWHERE else false(),
+        true() if kind in _SENT_ELSEWHERE else is_one,
         subscriptions.c.place_id == place.c.id,
         place.c.paused_reason == "",
     )

@@ -11,7 +11,7 @@ from bot.alerts.people import Caller, Role
 from bot.ports import Settled
 from bot.store.arming import Change
 from bot.store.database import Database, whole
-from bot.store.people import know_chat
+from bot.store.people import know_place
 from bot.store.rows import read_ref
 from bot.store.tables import chats, proposals
 
@@ -63,7 +63,7 @@ class SqlProposals:
             "is_confirmed": False,
         }
         async with self._database.writing() as connection:
-            here = await know_chat(self._database, connection, caller)
+            here = await know_place(self._database, connection, caller)
             made = insert(proposals).values(chat_id=here, **values).returning(proposals.c.id)
             number = (await connection.execute(made)).scalar_one()
         return Proposal(

@@ -17,6 +17,7 @@ from bot.ports import Already, NewArming
 from bot.store.arming import begin_change, is_spent, move, retire_unused
 from bot.store.audit import author
 from bot.store.database import Database, whole
+from bot.store.homes import find_place, name_at_home
 from bot.store.people import find_chat, know_chat, person_of
 from bot.store.promise import MUTED
 from bot.store.rows import followed, read_alert, read_arming, read_levels, read_state
@@ -45,12 +46,16 @@ class SqlRegister:
             number = (await connection.execute(numbered.returning(chats.c.last_number))).scalar_one()
             alert = Alert(0, rule, author(caller), now, chat=caller.chat, number=number)
             alert_id = await insert_alert(change, alert, chat_id)
-            await follow(change, chat_id, alert_id, rule, arming, by=person_of(caller))
+            by, place = person_of(caller), await find_place(connection, caller.chat)
+            await follow(change, chat_id, alert_id, rule, arming, by=by, place=place)
         return replace(alert, id=alert_id)
 
     @whole
     async def subscriptions(self, chat: ChatRef) -> list[Subscription]:
-        """List what a chat is told: its own by number, those of playbooks together, then shared ones."""
+        """List what a chat is told: its own by number, those of playbooks together, then shared ones.
+
+        Where it is linked with another each says where it rings.
+        """
         async with self._database.reading() as connection:
             chat_id = await find_chat(connection, chat)
             is_of_playbook = alerts.c.playbook.is_not(None)
@@ -65,9 +70,11 @@ class SqlRegister:
             rows = (await connection.execute(chosen)).all()
             own = await _own(connection, chat_id)
             hidden = await _hidden(connection, rows)
-        return [
+            at_home = await name_at_home(connection, chat_id)
+        found = (
             _read(row, chat, own.get(row.subscription_id, {}), hidden.get(row.alert_id, 0)) for row in rows
-        ]
+        )
+        return [replace(one, place=one.place or at_home) for one in found]
 
     @whole
     async def delete_alert(self, chat: ChatRef, number: int, now: float) -> Alert | None:
@@ -183,15 +190,16 @@ async def _hidden(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict
     if not muted:
         return {}
     [chat_id] = {row.chat_id for row in rows}
+    told_for = func.coalesce(outbox.c.owner_id, outbox.c.chat_id)
     under = and_(
-        subscriptions.c.chat_id == outbox.c.chat_id,
+        subscriptions.c.chat_id == told_for,
         subscriptions.c.alert_id == outbox.c.alert_id,
         outbox.c.made_at >= subscriptions.c.muted_at,
     )
     counted = (
         select(outbox.c.alert_id, func.count().label("hidden"))
         .join(subscriptions, under)
-        .where(outbox.c.chat_id == chat_id, outbox.c.kind == Telling.RING.value, outbox.c.error == MUTED)
+        .where(told_for == chat_id, outbox.c.kind == Telling.RING.value, outbox.c.error == MUTED)
         .group_by(outbox.c.alert_id)
     )
     return {row.alert_id: row.hidden for row in await connection.execute(counted)}

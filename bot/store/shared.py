@@ -17,6 +17,7 @@ from bot.ports import Conflict, NewArming
 from bot.store.arming import begin_change, bury, retire_unused
 from bot.store.audit import author, record, rest_on
 from bot.store.database import Database, whole
+from bot.store.homes import find_place
 from bot.store.people import know_chat, person_of
 from bot.store.promise import promise, to_subscribers
 from bot.store.rows import key_of, read_alert
@@ -120,10 +121,11 @@ class SqlShared:
             row = await find(connection, caller.chat, name)
             if row is None:
                 rule = shared.alert_rule
-                by = person_of(caller)
+                by, place = person_of(caller), await find_place(connection, caller.chat)
                 await follow(
-                    change, chat_id, shared.alert_id, rule, arming, by=by, own=own, is_urgent=is_urgent
-                )
+                    change, chat_id, shared.alert_id, rule, arming,
+                    by=by, place=place, own=own, is_urgent=is_urgent,
+                )  # fmt: skip
                 return read_alert(shared, None)
             had = await own_of(connection, row.subscription_id)
             wanted = {key_of(one): value for one, value in own.items()}

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import and_, delete, select
+from sqlalchemy import and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.models import Notice
 from bot.engine.sight import Loss, Turns
 from bot.metrics import MetricKey
 from bot.store.database import Database, chunks, whole
+from bot.store.link_table import links
 from bot.store.metric_tables import losses
 from bot.store.promise import URGENT, content
 from bot.store.tables import alerts, armings, chats, is_living, outbox, subscriptions
@@ -67,10 +68,13 @@ async def promise_notice(database: Database, connection: AsyncConnection, notice
 async def _concerned(connection: AsyncConnection, notice: Notice, at: float) -> list[dict[str, Any]]:
     """Address each chat that follows one of the armings, with those of its alerts and their series.
 
+    What rings in a chat that is linked to the one that has it concerns that chat.
+
     What concerns an alert that is urgent to it is as urgent: it may have to look for itself.
     """
     found: dict[tuple[str, int], tuple[dict[tuple[str, str], None], dict[str, None]]] = {}
     urgent: set[int] = set()
+    is_one = and_(links.c.chat_id == subscriptions.c.place_id, links.c.home_id == subscriptions.c.chat_id)
     for piece in chunks(notice.armings):
         chosen = (
             select(
@@ -83,7 +87,8 @@ async def _concerned(connection: AsyncConnection, notice: Notice, at: float) -> 
                 subscriptions.c.is_urgent,
             )
             .select_from(
-                subscriptions.join(chats, subscriptions.c.chat_id == chats.c.id)
+                subscriptions.outerjoin(links, is_one)
+                .join(chats, chats.c.id == func.coalesce(links.c.chat_id, subscriptions.c.chat_id))
                 .join(alerts, subscriptions.c.alert_id == alerts.c.id)
                 .join(armings, subscriptions.c.arming_id == armings.c.id)
             )

@@ -19,6 +19,7 @@ from bot.store.health import SqlHealth
 from bot.store.hearing import SqlHearing
 from bot.store.ledger import SqlLedger
 from bot.store.levels import SqlLevels
+from bot.store.linking import SqlLinking
 from bot.store.notebook import SqlNotebook
 from bot.store.outbox import SqlOutbox
 from bot.store.people import SqlPeople
@@ -46,6 +47,7 @@ class SqlStore(
     SqlShared,
     SqlPlaybooks,
     SqlPlaces,
+    SqlLinking,
     SqlProposals,
     SqlAudit,
     SqlChronicle,

@@ -19,6 +19,7 @@ from bot.rules import parse
 from bot.rules.tree import Mode, Rule
 from bot.store.arming import Change, arm, arm_eagerly, begin_change, bury, in_force, move, retire_unused
 from bot.store.database import Database
+from bot.store.homes import rings_in
 from bot.store.people import find_chat
 from bot.store.quotas import refuse_beyond
 from bot.store.rows import followed, key_of, read_alert
@@ -71,11 +72,12 @@ async def follow(
     by: str,
     own: Mapping[str, Decimal] = NONE_OWN,
     is_urgent: bool = False,
+    place: int | None = None,
 ) -> None:
     """Let a chat follow an alert, with levels of its own where it has some.
 
-    ``by`` is who wants it, as ``person_of`` names them. Raises as ``arm_one`` does, and Beyond where the
-    chat or the person has as many as they may.
+    ``by`` is who wants it, as ``person_of`` names them; ``place`` the chat where it was said, and rings.
+    Raises as ``arm_one`` does, and Beyond where the chat or the person has as many as they may.
     """
     is_shared = select(alerts.c.name.is_not(None)).where(alerts.c.id == alert_id)
     shared = bool(await change.connection.scalar(is_shared))
@@ -89,6 +91,7 @@ async def follow(
         revision=change.revision,
         is_urgent=is_urgent,
         person=by,
+        **await rings_in(change.connection, place, chat_id),
     )
     subscription_id = (await change.connection.execute(made.returning(subscriptions.c.id))).scalar_one()
     await fill_own(change, subscription_id, own)

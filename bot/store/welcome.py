@@ -13,6 +13,7 @@ from bot.store.agenda import plan_anew
 from bot.store.bundles import look_anew
 from bot.store.database import Database, whole
 from bot.store.handout_table import handouts
+from bot.store.homes import partners_of
 from bot.store.people import know_chat, person_of
 from bot.store.tables import chats
 
@@ -75,6 +76,7 @@ class SqlWelcome:
 
 def _is_of_group(caller: Caller) -> ColumnElement[bool]:
     group = caller.group
-    return and_(
+    is_of_it = and_(
         chats.c.platform == group.platform, or_(chats.c.chat == group.chat, chats.c.above == group.chat)
     )
+    return or_(is_of_it, chats.c.id.in_(partners_of(group)))

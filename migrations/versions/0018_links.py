@@ -21,7 +21,7 @@ def upgrade() -> None:
         ),
         sa.Column("home_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("made_at", sa.Float(), nullable=False),
-        sa.Column("doubles", sa.JSON(), nullable=False),
+        sa.Column("before", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["chat_id"], ["chats.id"], name=op.f("fk_links_chat_id")),
         sa.ForeignKeyConstraint(["home_id"], ["chats.id"], name=op.f("fk_links_home_id")),
         sa.PrimaryKeyConstraint("chat_id", name=op.f("pk_links")),
