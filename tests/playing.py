@@ -9,6 +9,7 @@ discord`` (else it is played on these and on the console, where everybody is the
     12:00:01  boss@group  ^ mute 1h           replies to the bot's last message there
     12:00:01  ann@group   ? btc               types to the bot there (`@bot btc`), and posts what it gives
     12:00:01  boss@group  ! Confirm                   presses a button under the bot's last message there
+    12:00:02  boss@group  & btc < 98k                 writes into the window that the button opened
     12:00:01  bot@aside   < ...                       what Discord showed in the group to one person alone
     12:00:00  bot@olga    < @floor is 98,000. ...     the next message there, with its lines below each other
     12:00:05  bot@olga    ~ ...2 rings at 98,000...   that message was edited to this; elsewhere it goes on so
@@ -46,7 +47,7 @@ _QUIET = 0.15
 _ANYTHING = re.compile(r"(\.{3}(?!\.)|\{[a-z]+\})")
 _LABEL = re.compile(r"\[([^]]+)\]")
 _ROW = re.compile(rf"{_LABEL.pattern}( +{_LABEL.pattern})*")
-_LINE = re.compile(r"(\d\d+):(\d\d):(\d\d)\s+(\w+)(?:@(\w+))?\s*([><~+!=?^]) ?(.*)")
+_LINE = re.compile(r"(\d\d+):(\d\d):(\d\d)\s+(\w+)(?:@(\w+))?\s*([><~+!=?^&]) ?(.*)")
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,8 @@ class Play:
                 await self.stage.reply(step.place, who, step.text)
             case who, "?":
                 await self.stage.post(step.place, who, step.text)
+            case who, "&":
+                await self.stage.write(step.place, who, self._said(step.text))
             case who, "!":
                 await self.stage.press(step.place, who, step.text)
             case who, "^":

@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
+from simcord.backend.models import Interaction
+
 from bot.app import build_chats
 from bot.chats.console import ConsoleChat
 from bot.demo.clock import FastClock
@@ -54,6 +56,9 @@ class Stage(Protocol):
     async def bring(self, place: str, who: str, text: str) -> None:
         """Send the last file that the bot gave there back to it, with a text."""
 
+    async def write(self, place: str, who: str, text: str) -> None:
+        """Write into the window that somebody opened last, and send it in."""
+
     def appoint(self, who: str, is_admin: bool) -> None: ...
 
 
@@ -96,6 +101,9 @@ class TelegramStage:
     async def press(self, place: str, who: str, label: str) -> None:
         await self.server.press(self._chat(place), self.ids[who], label)
 
+    async def write(self, place: str, who: str, text: str) -> None:
+        raise AssertionError("Telegram has no windows")
+
     async def reply(self, place: str, who: str, text: str) -> None:
         last = self.server.shown(self._chat(place))[-1].id
         await self.server.say(self._chat(place), self.ids[who], text, name=who, to=last)
@@ -122,6 +130,7 @@ class TelegramStage:
 class DiscordStage:
     server: DiscordServer
     people: dict[str, str]
+    pressed: Interaction | None = None
 
     def __post_init__(self) -> None:
         self.ids = {name: self.server.person(name) for name in self.people}
@@ -169,7 +178,11 @@ class DiscordStage:
             await self.server.dm(self.ids[who], text)
 
     async def press(self, place: str, who: str, label: str) -> None:
-        await self.server.press(self._channel(place), self.ids[who], label)
+        self.pressed = await self.server.press(self._channel(place), self.ids[who], label)
+
+    async def write(self, place: str, who: str, text: str) -> None:
+        assert self.pressed is not None, "no window was opened"
+        await self.server.write(self.pressed, text)
 
     async def reply(self, place: str, who: str, text: str) -> None:
         raise AssertionError("replies mean nothing on Discord")
@@ -229,6 +242,9 @@ class ConsoleStage:
 
     async def press(self, place: str, who: str, label: str) -> None:
         raise AssertionError("nothing is pressed at a console")
+
+    async def write(self, place: str, who: str, text: str) -> None:
+        raise AssertionError("a console has no windows")
 
     async def reply(self, place: str, who: str, text: str) -> None:
         raise AssertionError("there are no replies at a console")

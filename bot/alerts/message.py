@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from bot.alerts.chart import Chart, Sketch
 
@@ -42,6 +43,9 @@ class Button:
         is_short = len(self.line.encode("utf-8", "replace")) <= LINE and 0 < len(self.label) <= LABEL
         return is_short and self.line.startswith("/") and bool(self.label.strip())
 
+
+Tone = Literal["", "ring", "over", "trouble", "news"]
+"""What rang, what is over or well again, what casts doubt, and what was changed; nothing for all else."""
 
 Buttons = tuple[tuple[Button, ...], ...]
 """Buttons in rows."""
@@ -83,6 +87,7 @@ class Message:
     As the answer to a press, one that ``takes_place`` stands instead of the message whose button was
     pressed; any other stands below its text. Either way its buttons are the message's from then on.
     One that ``answers`` another goes on with that: the platform's id of a message in the same chat.
+    ``tone`` says of a push what kind of news it is; a platform may show that by a colour, never by it alone.
     ``facts`` is the same for programs: it takes no part in equality, and platforms for people ignore it.
     """
 
@@ -95,6 +100,7 @@ class Message:
     file: File | None = None
     takes_place: bool = False
     answers: str = ""
+    tone: Tone = field(default="", compare=False)
     facts: Facts = field(default_factory=dict, compare=False)
 
     def plain(self) -> str:

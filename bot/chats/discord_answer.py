@@ -17,6 +17,7 @@ from bot.alerts.message import Buttons, File, Message, say
 from bot.alerts.translator import Translator
 from bot.chats.discord_buttons import view_of
 from bot.chats.discord_calls import FAILURES, Calls
+from bot.chats.discord_cards import Card
 from bot.chats.discord_text import render
 from bot.ports import Replies
 
@@ -54,6 +55,7 @@ class Piece:
     picture: bytes | None = None
     buttons: Buttons = ()
     file: File | None = None
+    card: Card | None = None
 
     @property
     def files(self) -> list[discord.File]:

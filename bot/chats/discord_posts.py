@@ -18,6 +18,7 @@ from bot.alerts.people import ChatRef
 from bot.chats.discord_answer import Piece, files_of, pieces_of
 from bot.chats.discord_buttons import view_of
 from bot.chats.discord_calls import ARCHIVED, FAILURES, Calls, outcome_of
+from bot.chats.discord_cards import Card, card_of
 from bot.chats.discord_text import render, render_plain
 from bot.chats.studio import Studio
 from bot.ports import ChatGone, Outcome, Receipt, Rejected, RetryLater
@@ -26,6 +27,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _UPLOAD_WITHIN = 8.0
 _WITHOUT_FILES = 3600.0
+_WITHOUT_CARDS = 3600.0
 _KEPT = 1024
 
 
@@ -36,6 +38,7 @@ class Posts:
         self.calls = calls
         self._studio = studio
         self._without_files: dict[str, float] = {}
+        self._without_cards: dict[int, float] = {}
         self._lost: OrderedDict[tuple[ChatRef, str], None] = OrderedDict()
 
     async def send(self, client: discord.Client, chat: ChatRef, message: Message, nonce: str) -> Outcome:
@@ -56,7 +59,7 @@ class Posts:
                     self._lost.popitem(last=False)
             if outcome is not None:
                 return outcome
-        outcome = await self._push(client, channel, pieces_of(parts, None, message.buttons), nonce)
+        outcome = await self._push(client, channel, self._pieces(channel, message, parts), nonce)
         if isinstance(outcome, Rejected):
             outcome = await self._push(client, channel, pieces_of(render_plain(message), None, ()), nonce)
         return outcome
@@ -105,7 +108,7 @@ class Posts:
             return None
         try:
             async with asyncio.timeout(_UPLOAD_WITHIN):
-                pieces = pieces_of(parts, picture, message.buttons)
+                pieces = self._pieces(channel, message, parts, picture)
                 outcome = await self._push(client, channel, pieces, nonce)
         except TimeoutError as problem:
             return outcome_of(problem)
@@ -113,6 +116,35 @@ class Posts:
             self._bar_files(place, outcome)
             return None
         return replace(outcome, has_chart=True) if isinstance(outcome, Receipt) else outcome
+
+    def _pieces(
+        self,
+        channel: discord.PartialMessageable,
+        message: Message,
+        parts: Sequence[str],
+        picture: bytes | None = None,
+    ) -> list[Piece]:
+        """Say what each part shows; a card is one of them, with its text where cards are not allowed."""
+        card = card_of(message)
+        if card is None:
+            return pieces_of(parts, picture, message.buttons)
+        is_barred = self._without_cards.get(channel.id, 0.0) > asyncio.get_running_loop().time()
+        text = card.whole if is_barred else card.headline
+        return [Piece(text, picture=picture, buttons=message.buttons, card=card)]
+
+    async def _complete(self, sent: discord.Message, card: Card) -> None:
+        """Put the whole text into a message whose card is not there.
+
+        Where the bot may not embed, Discord takes the message and leaves the card out without a word. Then
+        no card is tried in that channel for an hour.
+        """
+        if sent.embeds or sent.content != card.headline:
+            return
+        now = asyncio.get_running_loop().time()
+        log.info("sent without its card", platform="discord", channel=sent.channel.id)
+        self._without_cards = {one: end for one, end in self._without_cards.items() if end > now}
+        self._without_cards[sent.channel.id] = now + _WITHOUT_CARDS
+        await self.calls.within(sent.edit(content=card.whole), heeds_limits=True)
 
     async def _wake(self, client: discord.Client, thread: int) -> None:
         """Take a thread out of the archive; a failure shows when it is written to."""
@@ -135,9 +167,12 @@ class Posts:
                 nonce=token_of(channel.id, nonce, number),
                 files=files_of(piece.picture),
                 view=view_of(piece.buttons) or MISSING,
+                embed=piece.card.embed if piece.card and piece.text == piece.card.headline else MISSING,
             )
             try:
                 sent = await self.calls.within(sending, heeds_limits=True)
+                if piece.card is not None:
+                    await self._complete(sent, piece.card)
             except Exception as problem:
                 if number == 0 and getattr(problem, "code", 0) == ARCHIVED and not is_woken:
                     await self._wake(client, channel.id)

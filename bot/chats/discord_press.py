@@ -66,7 +66,7 @@ class PressAnswer:
             return False
         shown: dict[str, Any] = {"content": content, "view": view_of(message.buttons)}
         if message.takes_place:
-            shown["attachments"] = []
+            shown["attachments"] = shown["embeds"] = []
         try:
             if not self._aside.is_left:
                 await self._respond(shown)

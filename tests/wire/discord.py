@@ -23,7 +23,7 @@ import io
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -60,6 +60,7 @@ class WallClock(Clock):
 class Received:
     """One message of the bot as it stands now, with its files and buttons, and the texts it had before.
 
+    ``text`` is all that is read in it, ``headline`` what a notification shows: the text without its cards.
     ``buttons`` are (label, custom id), in all rows.
     """
 
@@ -69,6 +70,7 @@ class Received:
     before: tuple[str, ...] = ()
     pictures: tuple[bytes, ...] = ()
     buttons: tuple[tuple[str, str], ...] = ()
+    headline: str = ""
 
 
 @dataclass(slots=True)
@@ -382,11 +384,12 @@ class DiscordServer:
         return [
             Received(
                 str(message.id),
-                message.content,
+                _text_of(message.content, message.embeds),
                 message.is_ephemeral,
                 tuple(self._texts.get(message.id, ())[:-1]),
                 tuple(self.backend.cdn.get(one["url"]) or b"" for one in message.attachments),
                 tuple((one["label"], one["custom_id"]) for one in _buttons(message.components)),
+                message.content,
             )
             for message in self.backend.messages.get(int(channel), {}).values()
             if message.author_id == self.backend.bot_user.id and message.content
@@ -589,6 +592,11 @@ class DiscordServer:
         if files and place.guild_id is not None:
             bot = self.backend.bot_user.id
             self.backend.require_permissions(place.guild_id, bot, place.id, "attach_files")
+        if body.get("embeds") and place.guild_id is not None:
+            rights = self.backend.compute_permissions(place.guild_id, self.backend.bot_user.id, place.id)
+            if not discord.Permissions(rights).embed_links:
+                assert body.get("content"), "an embed alone is refused, which this server does not do"
+                body = {**body, "embeds": []}  # it is left out without a word
         now = self.backend.clock.now().timestamp()
         if nonce is not None and body.get("enforce_nonce") and nonce in self._nonces:
             at, channel, message = self._nonces[nonce]
@@ -609,8 +617,9 @@ class DiscordServer:
             message = result.get("resource", {}).get("message")
         if isinstance(message, dict) and message.get("content") and "author" in message:
             texts = self._texts.setdefault(int(message["id"]), [])
-            if not texts or texts[-1] != message["content"]:
-                texts.append(message["content"])
+            text = _text_of(message["content"], message.get("embeds", ()))
+            if not texts or texts[-1] != text:
+                texts.append(text)
 
     def _json(self, body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
         # No charset: discord.py takes for JSON only what says exactly so.
@@ -666,6 +675,10 @@ class DiscordServer:
             payload["member"]["permissions"] = str(permissions)
         self.backend.emit("INTERACTION_CREATE", payload)
         return record
+
+
+def _text_of(content: str, embeds: Iterable[Mapping[str, Any]]) -> str:
+    return "\n".join([content, *(one["description"] for one in embeds if one.get("description"))])
 
 
 def _fields(modal: dict[str, Any]) -> list[dict[str, Any]]:
