@@ -12,7 +12,7 @@ from hypothesis import given
 
 from bot.alerts.message import Button, Message, Tone, say
 from bot.alerts.models import Telling
-from bot.alerts.wording import _TONES
+from bot.alerts.tones import TONES
 from bot.chats.discord_cards import COLOURS, card_of
 from bot.chats.discord_text import render, width
 from bot.ports import Receipt, RetryLater
@@ -117,4 +117,4 @@ def test_a_card_says_what_the_text_says_within_the_limits_of_discord(message: Me
 
 def test_every_tone_has_a_colour_and_what_is_pushed_a_tone_unless_it_is_a_list_or_speech() -> None:
     assert {*COLOURS} == {*get_args(Tone)} - {""}
-    assert {*Telling} - {*_TONES} == {Telling.MISSED, Telling.BROADCAST, Telling.REPORT, Telling.BANNED}
+    assert {*Telling} - {*TONES} == {Telling.MISSED, Telling.BROADCAST, Telling.REPORT, Telling.BANNED}

@@ -94,7 +94,7 @@ async def test_a_window_that_is_slow_to_begin_is_given_up_in_time(server: Discor
     message = Message(lines=("pick",), buttons=((Button("Write", "/edit 3", has_window=True),),))
     desk = replace(front.desk(), draft=never)
     front.desk = lambda: desk  # type: ignore[method-assign]
-    async with running(server, front, answer_within=0.05) as chat:
+    async with running(server, front, answer_within=0.05, complete_within=0.05) as chat:
         await chat.send(ref(server.channel), message, "n")
         pressed = await server.press(server.channel, server.boss, "Write")
         await server.answered(pressed, within=2.0)

@@ -6,7 +6,6 @@ when and where it was seen; what is late says so, and what is missing is left ou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -16,7 +15,7 @@ from bot.alerts.facts import decimal_of, items_of, labels_of, number_of, rule_of
 from bot.alerts.figures import measured
 from bot.alerts.health import word_health
 from bot.alerts.links import word_link
-from bot.alerts.message import Facts, Message, Tone, say
+from bot.alerts.message import Facts, Message, say
 from bot.alerts.missed import word_missed
 from bot.alerts.models import Notification, Telling
 from bot.alerts.provenance import source, taken
@@ -27,6 +26,7 @@ from bot.alerts.sentences import Event, event, filled_levels, meaning, metric_na
 from bot.alerts.sessions import flows_told, sessions_told
 from bot.alerts.sighting import word_doubt, word_lapse, word_loss, word_return
 from bot.alerts.sketches import of_ring
+from bot.alerts.tones import TONES
 from bot.alerts.translator import Translator, exact_utc
 from bot.rules.tree import Rule
 
@@ -35,24 +35,6 @@ PATIENCE = 300.0
 
 _TITLE = 200
 """A title longer than this is split: the platforms bound titles, and long ones stand out no more."""
-
-
-_TONES: Mapping[Telling, Tone] = {
-    Telling.RING: "ring",
-    Telling.REMINDER: "ring",
-    Telling.RESOLUTION: "over",
-    Telling.ENDED: "over",
-    Telling.BACK: "over",
-    Telling.CORRECTION: "trouble",
-    Telling.LOST: "trouble",
-    Telling.LAPSE: "trouble",
-    Telling.DOUBT: "trouble",
-    Telling.HEALTH: "trouble",
-    Telling.LEVEL: "news",
-    Telling.PLAYBOOK: "news",
-    Telling.WITHDRAWN: "news",
-    Telling.RETURNED: "news",
-}
 
 
 def word(
@@ -109,7 +91,7 @@ def word(
         case Telling.BANNED:
             until, is_group = number_of(facts, "until"), notification.is_group
             message = say(banned(until, tr, now, is_group=is_group))
-    message = replace(message, tone=_TONES.get(notification.kind, ""))
+    message = replace(message, tone=TONES.get(notification.kind, ""))
     if now - notification.due > patience:
         due = tr.instant(notification.due, now)
         delayed = tr("Delayed: this was to be told at {at}.", at=due)

@@ -43,8 +43,9 @@ class Front:
     """What stands between the people on Discord and the desk.
 
     Seconds: after ``answer_within`` without a reply an interaction is deferred (Discord allows three), after
-    ``complete_within`` an autocomplete is answered with nothing. ``languages`` give the words of what is said
-    here and not at the desk. ``calls`` are replaced with every new client.
+    ``complete_within`` an autocomplete is answered with nothing, and no window is opened any more.
+    ``languages`` give the words of what is said here and not at the desk. ``calls`` are replaced with every
+    new client.
     """
 
     def __init__(
@@ -86,8 +87,11 @@ class Front:
     async def ask(self, interaction: discord.Interaction, line: str, desk: Desk, is_own: bool) -> None:
         """Open a window for who pressed a button to write its line in; what cannot be is said by the desk."""
         draft: Draft | None = None
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
-            async with asyncio.timeout(self._answer_within):
+            # A window cannot be deferred, so nearly all the time that Discord gives is taken for it.
+            async with asyncio.timeout(self._complete_within):
                 caller = await find_caller(interaction, self.calls, is_own=is_own)
                 draft = await desk.draft(caller, line) if caller else None
         except TimeoutError:
@@ -95,11 +99,20 @@ class Front:
         except Exception:
             log.exception("a window failed", platform="discord")
         if draft is None:
-            await self.press(interaction, line, desk, is_own)
+            left = self._answer_within - (loop.time() - began)
+            await self.press(interaction, line, desk, is_own, hold_after=max(0.0, left))
         else:
             await self._open(interaction, draft, is_own=is_own)
 
-    async def press(self, interaction: discord.Interaction, line: str, desk: Desk, is_own: bool) -> None:
+    async def press(
+        self,
+        interaction: discord.Interaction,
+        line: str,
+        desk: Desk,
+        is_own: bool,
+        *,
+        hold_after: float | None = None,
+    ) -> None:
         """Answer the press of a button: its line is said by who pressed it.
 
         One that is their own is said in their direct messages, and answered to them alone.
@@ -108,7 +121,8 @@ class Front:
             return
         answer = PressAnswer(interaction, interaction.channel_id, self.calls)
         replies = self._replies(interaction, line, desk, is_own=is_own, has_pressed=True)
-        await relay(replies, answer, self._answer_within, self._picture, self._tr(interaction))
+        patience = self._answer_within if hold_after is None else hold_after
+        await relay(replies, answer, patience, self._picture, self._tr(interaction))
 
     async def complete(self, interaction: discord.Interaction, desk: Desk) -> None:
         """Answer an autocomplete in time, with nothing if there is nothing."""
