@@ -19,6 +19,7 @@ TONES: Mapping[Telling, Tone] = {
     Telling.DOUBT: "trouble",
     Telling.HEALTH: "trouble",
     Telling.LEVEL: "news",
+    Telling.LINK: "news",
     Telling.PLAYBOOK: "news",
     Telling.WITHDRAWN: "news",
     Telling.RETURNED: "news",
