@@ -2,7 +2,8 @@
 
 A scenario is a text file. Lines that begin with ``#`` are remarks; the first lines may say ``on: telegram,
 discord`` (else it is played on these and on the console, where everybody is the one person at it) and
-``people: olga operator, boss admin``. Then each line is a time, somebody, a sign, and what happens:
+``people: olga operator, boss admin``. On a ``pair`` of platforms the people are ``telegram`` and ``discord``,
+one person in private on each. Then each line is a time, somebody, a sign, and what happens:
 
     12:00:00  olga        > /level floor 98k          somebody writes to the bot in private
     12:00:00  boss@group  > /subscribe btc-floor      or in the group

@@ -203,6 +203,49 @@ class DiscordStage:
 
 
 @dataclass
+class PairStage:
+    """Two platforms at once: ``telegram`` and ``discord`` are one person, in private on each."""
+
+    sides: dict[str, Stage]
+
+    def settings(self) -> dict[str, str]:
+        return {name: one for stage in self.sides.values() for name, one in stage.settings().items()}
+
+    def chats(self, settings: Settings, clock: FastClock) -> list[Chat]:
+        return build_chats(settings, clock)
+
+    def operators(self) -> Operators:
+        return frozenset[tuple[str, str]]().union(*(stage.operators() for stage in self.sides.values()))
+
+    def texts(self) -> list[str]:
+        return [text for place, stage in self.sides.items() for text, *_ in stage.messages(place)]
+
+    def messages(self, place: str) -> list[tuple[str, ...]]:
+        return self.sides[place].messages(place) if place in self.sides else []
+
+    def labels(self, place: str) -> list[list[str]]:
+        return self.sides[place].labels(place)
+
+    async def say(self, place: str, who: str, text: str) -> None:
+        await self.sides[place].say(place, who, text)
+
+    async def reply(self, place: str, who: str, text: str) -> None:
+        await self.sides[place].reply(place, who, text)
+
+    async def post(self, place: str, who: str, words: str) -> None:
+        await self.sides[place].post(place, who, words)
+
+    async def bring(self, place: str, who: str, text: str) -> None:
+        await self.sides[place].bring(place, who, text)
+
+    async def press(self, place: str, who: str, label: str) -> None:
+        await self.sides[place].press(place, who, label)
+
+    def appoint(self, who: str, is_admin: bool) -> None:
+        raise AssertionError("a pair has no group")
+
+
+@dataclass
 class ConsoleStage:
     people: dict[str, str]
     files: Path
@@ -270,6 +313,11 @@ async def staged(platform: str, people: dict[str, str]) -> AsyncIterator[Stage]:
         case "discord":
             async with DiscordServer() as discord:
                 yield DiscordStage(discord, people)
+        case "pair":
+            async with TelegramServer() as telegram, DiscordServer() as discord:
+                phone = TelegramStage(telegram, {"telegram": people["telegram"]})
+                desk = DiscordStage(discord, {"discord": people["discord"]})
+                yield PairStage({"telegram": phone, "discord": desk})
         case _:
             with TemporaryDirectory() as folder:
                 yield ConsoleStage(people, Path(folder))
