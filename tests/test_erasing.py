@@ -73,7 +73,7 @@ async def live(store: SqlStore) -> None:
             "chat_id": ids[OTHER_ME.chat.chat],
             "home_id": ids[ZEB.chat.chat],
             "made_at": NOON,
-            "doubles": [],
+            "before": {},
         }
         await connection.execute(insert(links), row)
 

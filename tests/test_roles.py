@@ -60,6 +60,7 @@ GOLDEN: dict[str, tuple[Role | str, str, Role]] = {
     "metrics": (MEMBER, "/metrics", MEMBER),
     "etf": (MEMBER, "/etf btc", MEMBER),
     "export": (ADMIN, "/export", MEMBER),
+    "import": (ADMIN, "/import", MEMBER),
     "forgetme": (MEMBER, "/forgetme", MEMBER),
     "status": (MEMBER, "/status", MEMBER),
     "feeds": (MEMBER, "/feeds", MEMBER),

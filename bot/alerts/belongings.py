@@ -38,7 +38,7 @@ SETTINGS = ("language", "timezone", "quiet", "report", "announcements")
 class Belonging:
     """An alert of a chat: its own, or one that it follows by ``name``. ``own`` are levels of it alone.
 
-    ``number`` is for reading alone. ``line`` is where it stands in its file.
+    ``number`` is for reading alone. ``line`` is where its rule stands in its file.
     """
 
     rule: str

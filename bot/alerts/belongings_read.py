@@ -93,7 +93,7 @@ def read_belongings(text: str) -> tuple[Belongings, list[Fault]]:
         for index, entry in enumerate(_entries_of(document, table)):
             place = places.entry(table, index)
             try:
-                alerts.append(_belonging(entry, table, known, place.line))
+                alerts.append(_belonging(entry, table, known, place.of("rule")))
             except _Wrong as wrong:
                 faults.append(Fault(place.of(wrong.key), wrong.reason))
     count = len(_entries_of(document, "rang"))

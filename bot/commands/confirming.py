@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from bot.alerts.changes import Proposal
 from bot.alerts.message import say
 from bot.alerts.people import Role
-from bot.commands import broadcasts, erasing, levels, linking, playbooks, revising, shared
+from bot.commands import broadcasts, erasing, importing, levels, linking, playbooks, revising, shared
 from bot.commands.gate import Shut
 from bot.commands.request import Refusal, Request
 from bot.ports import Replies, Settled
@@ -19,6 +19,7 @@ KINDS: Mapping[str, Callable[[Request, Proposal], Replies]] = {
     playbooks.KIND: playbooks.carry_out,
     revising.KIND: revising.carry_out,
     erasing.KIND: erasing.carry_out,
+    importing.KIND: importing.carry_out,
     linking.LINK: linking.carry_out_link,
     linking.UNLINK: linking.carry_out_unlink,
 }

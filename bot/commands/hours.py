@@ -93,9 +93,9 @@ async def report(request: Request) -> Replies:
     now, _, rest = wanted.partition(" ")
     if now.lower() == _NOW:
         span = known.plan.span if known else DAY
-        chosen = (
-            await _chosen(read_series(rest.lower()), request) if rest else known.plan.series if known else ()
-        )
+        chosen = known.plan.series if known else ()
+        if rest:
+            chosen = await chosen_series(read_series(rest.lower()), request)
         facts = await gather(
             register,
             request.office.market,
@@ -127,14 +127,14 @@ async def report(request: Request) -> Replies:
             tr('"{text}" is no time for reports.', text=wanted[:64]),
             tr("Send {daily}, {weekly}, now or off.", daily="daily 09:00", weekly="weekly mon 09:00"),
         )
-    plan = replace(plan, series=await _chosen(plan.series, request))
+    plan = replace(plan, series=await chosen_series(plan.series, request))
     due = await register.set_report(request.caller, plan, request.instant)
     at = tr.instant(due if due is not None else plan.next_after(zone, request.now), request.now)
     lines = (*_planned(plan, request), tr("The next is due {at}.", at=at))
     yield Message(lines=lines, buttons=_now(request))
 
 
-async def _chosen(names: tuple[str, ...], request: Request) -> tuple[str, ...]:
+async def chosen_series(names: tuple[str, ...], request: Request) -> tuple[str, ...]:
     """Find the series that somebody names for a report, as rules write them in full. Raises Refusal."""
     tr, found = request.tr, dict[str, None]()
     if len(names) > _MOST:

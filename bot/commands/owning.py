@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot.alerts.people import Role
-from bot.commands import erasing, exporting
-from bot.commands.table import Command
+from bot.commands import erasing, exporting, importing
+from bot.commands.table import Command, Option
 
 OWNING: tuple[Command, ...] = (
     Command(
@@ -14,6 +14,18 @@ OWNING: tuple[Command, ...] = (
         (),
         exporting.export,
         is_leaving=True,
+    ),
+    Command(
+        "import",
+        "Take back what /export gave, here or elsewhere; it is shown before anything is made",
+        Role.ADMIN,
+        (
+            Option("file", "The file that /export gave", kind="file", is_required=False),
+            Option("text", "Or its text", is_required=False),
+        ),
+        importing.take_back,
+        changes=True,
+        keeps_lines=True,
     ),
     Command(
         "forgetme",

@@ -17,6 +17,7 @@ from bot.ports.agenda import Agenda, Hearing
 from bot.ports.bounds import Bounding
 from bot.ports.chronicle import Chronicle
 from bot.ports.erasing import Erasing
+from bot.ports.importing import Importing
 from bot.ports.linking import Link, Linking
 from bot.ports.memory import Archive, Ledger, Notebook, Outbox
 from bot.ports.places import Places
@@ -94,7 +95,7 @@ Refill = Callable[[str, Mapping[str, Decimal]], str]
 
 
 class Register(
-    Archive, Bounding, Chronicle, Erasing, Hearing, Linking, Places, Playbooks, Welcoming, Protocol
+    Archive, Bounding, Chronicle, Erasing, Importing, Hearing, Linking, Places, Playbooks, Welcoming, Protocol
 ):
     """What commands need of the store. Each call is one transaction.
 

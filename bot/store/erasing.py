@@ -194,7 +194,7 @@ async def _forget_in_audit(change: Change, who: Whole, names: Sequence[str]) -> 
     connection = change.connection
     done = (await connection.execute(select(audit).where(audit.c.person.in_(who.ids)))).all()
     await _unsign(change, done, names)
-    is_scope = audit.c.scope_id.in_(who.chats)
+    is_scope = or_(audit.c.scope_id.in_(who.chats), audit.c.id.in_(await _their_links(connection, who)))
     gone = select(audit.c.id).where(is_scope).scalar_subquery()
     await connection.execute(update(audit).where(audit.c.undoes.in_(gone)).values(undoes=None))
     await connection.execute(delete(audit).where(is_scope))
@@ -208,6 +208,18 @@ async def _forget_in_audit(change: Change, who: Whole, names: Sequence[str]) -> 
         if await connection.scalar(select(bans.c.person).where(is_of)) is None:
             is_ban = and_(audit.c.kind == Subject.BAN.value, audit.c.name == f"{platform}:{person}")
             await connection.execute(update(audit).where(is_ban).values(name=NOBODY, key=NOBODY))
+
+
+async def _their_links(connection: AsyncConnection, who: Whole) -> list[int]:
+    """Give the rows on links with chats of theirs, those that are over too: they name no other person."""
+    there = await connection.execute(select(chats.c.chat).where(chats.c.id.in_(who.chats)))
+    ids = {row.chat for row in there} | {person for _, person in who.persons}
+    rows = await connection.execute(select(audit).where(audit.c.kind == Subject.LINK.value))
+    return [
+        row.id
+        for row in rows
+        if any(one in f"{row.person} {row.name} {row.before} {row.after}" for one in ids)
+    ]
 
 
 async def _unsign(change: Change, done: Iterable[Row[Any]], names: Sequence[str]) -> None:
@@ -225,6 +237,8 @@ async def _unsign(change: Change, done: Iterable[Row[Any]], names: Sequence[str]
             case Subject.PLAYBOOK.value:
                 await _sign(connection, playbooks, "set_by", playbooks.c.key == row.key, names)
                 told.append(f"{Telling.PLAYBOOK.value}/{row.name}/{row.revision}")
+            case Subject.LINK.value:
+                told.append(f"{Telling.LINK.value}/{row.revision}")
             case Subject.BROADCAST.value:
                 await _sign(connection, broadcasts, "by", cast(broadcasts.c.id, Text) == row.key, names)
     for piece in chunks(told):

@@ -260,6 +260,12 @@ def _follows(key: str, scope: int | None) -> ColumnElement[bool]:
     return and_(names_it, is_in_scope, ~has_own, not_(is_over))
 
 
+async def is_followed_in(connection: AsyncConnection, key: str, chat_id: int) -> bool:
+    """Ask whether a level of a chat's own would move anything there."""
+    follows = _followed(select(subscriptions.c.id)).where(_follows(key, chat_id))
+    return await connection.scalar(follows.limit(1)) is not None
+
+
 def _followed(selection: Any) -> Any:
     return selection.select_from(
         subscriptions.join(alerts, subscriptions.c.alert_id == alerts.c.id)

@@ -23,6 +23,17 @@ async def refuse_beyond(connection: AsyncConnection, chat_id: int, person: str, 
     ``person`` is ``platform:id``. What is paused counts too.
     """
     thing = Thing.SUBSCRIPTIONS if is_shared else Thing.ALERTS
+    for whose, room in (await room_of(connection, chat_id, person, thing)).items():
+        if room <= 0:
+            known = await set_quotas(connection)
+            raise Beyond(thing, whose, known.get((thing, whose), QUOTAS[thing, whose]))
+
+
+async def room_of(
+    connection: AsyncConnection, chat_id: int | None, person: str, thing: Thing
+) -> dict[Whose, int]:
+    """Say how many more alerts a person, and a chat with its topics, may have."""
+    is_shared = thing is Thing.SUBSCRIPTIONS
     known = await set_quotas(connection)
     here = select(chats.c.platform, chats.c.chat).where(chats.c.id == chat_id).subquery()
     together = select(chats.c.id).join(
@@ -32,6 +43,7 @@ async def refuse_beyond(connection: AsyncConnection, chat_id: int, person: str, 
         Whose.PERSON: subscriptions.c.person == person,
         Whose.CHAT: subscriptions.c.chat_id.in_(together),
     }
+    rooms: dict[Whose, int] = {}
     for whose, is_owned in owners.items():
         counted = (
             select(func.count())
@@ -39,5 +51,5 @@ async def refuse_beyond(connection: AsyncConnection, chat_id: int, person: str, 
             .where(is_owned, alerts.c.name.is_not(None) if is_shared else alerts.c.name.is_(None))
         )
         most = known.get((thing, whose), QUOTAS[thing, whose])
-        if int(await connection.scalar(counted) or 0) >= most:
-            raise Beyond(thing, whose, most)
+        rooms[whose] = most - int(await connection.scalar(counted) or 0)
+    return rooms

@@ -17,20 +17,19 @@ from bot.store.erasing import SqlErasing
 from bot.store.forgetting import SqlForgetting
 from bot.store.health import SqlHealth
 from bot.store.hearing import SqlHearing
+from bot.store.importing import SqlImporting
 from bot.store.ledger import SqlLedger
 from bot.store.levels import SqlLevels
 from bot.store.linking import SqlLinking
 from bot.store.notebook import SqlNotebook
 from bot.store.outbox import SqlOutbox
 from bot.store.people import SqlPeople
-from bot.store.places import SqlPlaces
 from bot.store.playbooks import SqlPlaybooks
 from bot.store.proposals import SqlProposals
 from bot.store.register import SqlRegister
 from bot.store.schema import revisions
 from bot.store.shared import SqlShared
 from bot.store.sights import SqlSights
-from bot.store.welcome import SqlWelcome
 
 
 class SqlStore(
@@ -46,7 +45,6 @@ class SqlStore(
     SqlEditing,
     SqlShared,
     SqlPlaybooks,
-    SqlPlaces,
     SqlLinking,
     SqlProposals,
     SqlAudit,
@@ -55,7 +53,7 @@ class SqlStore(
     SqlSights,
     SqlArchive,
     SqlNotebook,
-    SqlWelcome,
+    SqlImporting,
     SqlForgetting,
     SqlErasing,
     SqlClearing,
