@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -14,10 +14,10 @@ from bot.metrics import MetricKey, Print
 class Board:
     """The index of each series that is read, behind the bands of all of them."""
 
-    __slots__ = ("_bands", "_indexes")
+    __slots__ = ("_indexes", "bands")
 
     def __init__(self) -> None:
-        self._bands = Bands()
+        self.bands = Bands()
         self._indexes: dict[MetricKey, ThresholdIndex] = {}
 
     def __contains__(self, key: object) -> bool:
@@ -31,22 +31,32 @@ class Board:
         index = self._indexes.setdefault(key, ThresholdIndex())
         index.move(moves)
         if len(index):
-            self._bands.set(key, index)
+            self.bands.set(key, index)
         else:
             del self._indexes[key]
-            self._bands.leave(key)
+            self.bands.leave(key)
+
+    def fill(
+        self, key: MetricKey, armings: Iterable[int], floors: Iterable[float], ceilings: Iterable[float]
+    ) -> None:
+        """Put many armings, none of which stands here, to rest in a series."""
+        index = self._indexes.setdefault(key, ThresholdIndex())
+        index.fill(armings, floors, ceilings)
+        self.bands.set(key, index)
 
     def concerned(self, reached: Mapping[MetricKey, tuple[float, float]]) -> Iterator[int]:
         """Name the armings that series may concern which went from a low to a high."""
-        for key in self._bands.concerned([(key, *prices) for key, prices in reached.items()]):
-            yield from self._indexes[key].concerned(*reached[key])
+        if not reached:
+            return
+        prices = np.array(list(reached.values()))
+        for _, armings in self.bands.concerned(self.bands.places(reached), prices[:, 0], prices[:, 1]):
+            yield from armings
 
     def touched(self, prints: Sequence[Print]) -> Iterator[tuple[Print, set[int]]]:
         """Name the prints that may concern somebody, in their order, with whom."""
         if not prints:
             return
         values = np.array([one.value for one in prints])
-        for place in self._bands.outside(self._bands.places(one.key for one in prints), values, values):
-            one = prints[place]
-            if found := set(self._indexes[one.key].concerned(one.value, one.value)):
-                yield one, found
+        places = self.bands.places(one.key for one in prints)
+        for which, armings in self.bands.concerned(places, values, values):
+            yield prints[which], set(armings)

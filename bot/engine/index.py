@@ -4,8 +4,8 @@ Each arming that is at rest stands with, for each series it reads, the gap betwe
 price is: while the price stays strictly inside, no verdict of it changes. Per series the lower ends and the
 upper ends of all gaps are two sorted arrays, 16 bytes an end, and in front of them stands a band: the nearest
 ends on either side. A price inside the band concerns nobody and costs two comparisons; else the armings
-concerned are one slice of each array, O(log n + k). Placing and removing is one binary search and one memory
-move; whoever moves many at once merges them in one pass.
+concerned are one run of each array: found in O(log n), however many they are. Placing and removing is one
+binary search and one memory move; whoever moves many at once merges them in one pass.
 
 An index does not know where an arming stands: whoever moves it says so.
 """
@@ -35,8 +35,6 @@ NOWHERE = Gap(math.inf, -math.inf)
 _SEVERAL = 32
 """From so many moves on, one pass over all ends is quicker than a memory move for each."""
 
-_NOBODY: array[int] = array("q")
-
 
 class Move(NamedTuple):
     """An arming comes from one gap into another; ``None`` is outside the index."""
@@ -44,6 +42,21 @@ class Move(NamedTuple):
     arming: int
     before: Gap | None
     after: Gap | None
+
+
+class Run:
+    """Armings that stand side by side: they are read off where they stand, while nobody moves."""
+
+    __slots__ = ("_armings", "_first", "_last")
+
+    def __init__(self, armings: array[int], first: int, last: int) -> None:
+        self._armings, self._first, self._last = armings, first, last
+
+    def __len__(self) -> int:
+        return self._last - self._first
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._armings[self._first : self._last])
 
 
 def gap_around(price: float, breaks: tuple[float, ...]) -> Gap:
@@ -115,14 +128,21 @@ class ThresholdIndex:
         """The nearest ends of all gaps: a price strictly inside concerns no arming at rest."""
         return Gap(self._floors.highest, self._ceilings.lowest)
 
-    def concerned(self, low: float, high: float) -> array[int]:
+    def concerned(self, low: float, high: float) -> Iterator[int]:
         """Name the armings that prices from ``low`` to ``high`` may concern; one may come twice."""
-        found = array("q", self._restless) if self._restless else _NOBODY
-        if low <= self._floors.highest:
-            found = found + self._floors.at_least(low)
-        if high >= self._ceilings.lowest:
-            found = found + self._ceilings.at_most(high)
-        return found
+        for run in (*self.below(low), self.above(high)):
+            yield from run
+
+    def below(self, low: float) -> tuple[Iterable[int], ...]:
+        """Name the armings that a price down to ``low`` may concern, and all that every price does."""
+        ends = self._floors
+        run = Run(ends.armings, bisect_left(ends.prices, low), len(ends.armings))
+        return (run, self._restless) if self._restless else (run,)
+
+    def above(self, high: float) -> Run:
+        """Name the armings that a price up to ``high`` may concern, without those that every price does."""
+        ends = self._ceilings
+        return Run(ends.armings, 0, bisect_right(ends.prices, high))
 
 
 def _floor(gap: Gap | None) -> float | None:
@@ -178,12 +198,6 @@ class _Ends:
         order = np.lexsort((armings, prices))
         self.prices = array("d", prices[order].tobytes())
         self.armings = array("q", armings[order].tobytes())
-
-    def at_least(self, price: float) -> array[int]:
-        return self.armings[bisect_left(self.prices, price) :]
-
-    def at_most(self, price: float) -> array[int]:
-        return self.armings[: bisect_right(self.prices, price)]
 
     def _place(self, price: float, arming: int) -> int:
         """Find where an arming stands, or would, among those at one price."""

@@ -3,7 +3,7 @@
 A row is added in three places. A function in the file of its subject (``chats.py``, ``feeds.py``, ...)
 measures and yields a ``Row`` or several; its arguments say how much is measured, and their defaults are the
 real thing. A line in ``TABLE`` names it: ``./run bench WORD`` measures those that have the word in subject or
-title. And ``SMALL`` in ``tests/test_benchmarks.py`` gives the arguments with which the tests run it on little.
+title. And ``SMALL`` in ``tests/test_benchmarks.py`` gives the arguments with which tests run it on little.
 
 Each line of the table is measured in a fresh process: what one leaves behind is no burden for the next. What
 measures must be a function at the top of its module, or a ``partial`` of one, to be found over there.
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from tests.benchmarks import chats, feeds, rules, store
+from tests.benchmarks import chats, engine, feeds, rules, store
 from tests.benchmarks.row import Row
 
 
@@ -42,6 +42,10 @@ TABLE = (
     Measure("rules", "backtest of indicators", rules.indicator_rule),
     Measure("rules", "backtest of many", rules.many_rules),
     Measure("rules", "memory of a backtest", rules.memory),
+    Measure("engine", "finding among many", engine.finding),
+    Measure("engine", "quiet among very many", engine.growth),
+    Measure("engine", "finding very many", engine.storm),
+    Measure("engine", "arming", engine.arming),
     Measure("store", "level moved", store.level_moved),
     Measure("store", "many ring at once", store.ringing),
     Measure("chats", "ring latency by stream", chats.latency),
