@@ -43,6 +43,9 @@ class MetricKey:
     instrument: str
     venue: str = ""
 
+    def __hash__(self) -> int:
+        return hash(self.instrument)  # few keys share one, and judging asks for this more than for all else
+
     def __str__(self) -> str:
         name = f"{self.instrument}@{self.venue}" if self.venue else self.instrument
         return name if self.metric == "price" else f"{self.metric}({name})"

@@ -46,12 +46,18 @@ class Within:
         bar = minute.bars.get(self.key)
         if bar is None:
             return UNKNOWN
+        may: list[Tri] = []
+        must: list[Tri] = []
         floors = [(limit.value.read(minute), limit.is_open) for limit in self.floors]
+        for level, is_open in floors:
+            may.append(_above(bar.high, level, is_open))
+            must.append(_above(bar.low, level, is_open))
         ceilings = [(limit.value.read(minute), limit.is_open) for limit in self.ceilings]
-        if _is_empty(floors, ceilings):
+        for level, is_open in ceilings:
+            may.append(_below(bar.low, level, is_open))
+            must.append(_below(bar.high, level, is_open))
+        if floors and ceilings and _is_empty(floors, ceilings):
             return both(False)
-        may = [*(_above(bar.high, *floor) for floor in floors), *(_below(bar.low, *one) for one in ceilings)]
-        must = [*(_above(bar.low, *floor) for floor in floors), *(_below(bar.high, *one) for one in ceilings)]
         return Truth(every(may), every(must))
 
     def evidence(self, minute: Minute, memory: Memory) -> Iterator[Evidence]:

@@ -58,12 +58,12 @@ def follow(world: World, life: Life, state: AlertState, stop: int) -> Course:
         rests, moved = _rests(state, minute, life), True
         at = None if state.is_ended else _next(world, life, state.cursor, stop, rests, memory=state.memory)
         if at is not None and NOWHERE not in rests.values():
-            state = replace(state, cursor=max(at - life.is_still, state.cursor))
+            state = state.judged_to(at - life.is_still)
         elif at is not None and at == state.cursor and (end := lulls.end(state, at)) > at:
-            state = replace(state, cursor=end)
+            state = state.judged_to(end)
             at = _next(world, life, end, stop, rests, memory=state.memory)
     is_news = world.next_arrival(life.calendars, state.cursor, stop) <= stop
-    state = replace(state, cursor=max(state.cursor, stop))
+    state = state.judged_to(stop)
     if is_finished(state, life):
         return Course(state, tuple(told), dict.fromkeys(life.keys, EVERYWHERE), math.inf)
     due = due_at(life, state.cursor, state.memory)

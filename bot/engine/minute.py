@@ -45,7 +45,8 @@ class Minute:
     def at_close(self) -> Minute:
         """Narrow to the minute's last prices."""
         bars = {
-            key: replace(bar, open=bar.close, high=bar.close, low=bar.close) for key, bar in self.bars.items()
+            key: Bar(bar.at, bar.close, bar.close, bar.close, bar.close, bar.volume, bar.span)
+            for key, bar in self.bars.items()
         }
         return replace(self, bars=bars)
 

@@ -25,6 +25,7 @@ from bot.engine.course import due_at, follow, history, last, running, start_of
 from bot.engine.history import Point, Points
 from bot.engine.index import EVERYWHERE, NOWHERE, Move
 from bot.engine.life import Life
+from bot.engine.minute import Minute
 from bot.engine.plan import Plan
 from bot.engine.reach import Reach
 from bot.engine.reasons import Reason, reasons
@@ -368,7 +369,7 @@ class Partition:
         life, state = self.life(arming), self.state(arming)
         start = self._waiting.cursor(arming, min(self._ends[key] for key in life.keys))
         stop = self._waiting.ready(arming, [plan.ends[key] for key in life.keys], self._seen_to)
-        course = follow(self._world, life, replace(state, cursor=max(state.cursor, start)), stop)
+        course = follow(self._world, life, state.judged_to(start), stop)
         plan.told.extend((arming, transition) for transition in course.told)
         plan.states[arming], plan.dues[arming] = course.state, course.due
         if course.rests is not None:
@@ -379,13 +380,15 @@ class Partition:
     def _glance(self, plan: Plan) -> Iterator[Plan]:
         prints = [one for several in self._prints.values() for one in several]
         for one, armings in self._board.touched([one for one in prints if one.at >= plan.ends[one.key]]):
+            seen: dict[tuple[MetricKey, ...], tuple[Minute, float, float]] = {}
             for count, arming in enumerate(armings, 1):
                 if count % _AT_ONCE == 0:
                     yield plan
                 life = self.life(arming)
                 state = plan.states.get(arming) or self.state(arming)
-                minute, newest, since = running(self._world, self._prints, life, one)
-                after, transitions = glance(state, minute, newest, since, life)
+                if (shown := seen.get(life.keys)) is None:
+                    shown = seen[life.keys] = running(self._world, self._prints, life, one)
+                after, transitions = glance(state, *shown, life)
                 if transitions:
                     plan.states[arming] = after
                     plan.rests[arming] = dict.fromkeys(life.keys, NOWHERE)

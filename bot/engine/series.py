@@ -135,6 +135,8 @@ class Series:
 
     def next_outside(self, since: int, until: int, floor: float, ceiling: float) -> int | None:
         """Find the opening of the first bar of ``[since, until)`` that reaches ``floor`` or ``ceiling``."""
+        if since >= until:
+            return None
         place, stop = self._place(since), self._place(until)
         chunk = 1
         while place < stop:  # in growing pieces, so that a near answer costs little
@@ -154,7 +156,7 @@ class Series:
 
     def _place(self, at: int) -> int:
         ats = self._rows[AT, self._start : self._stop]
-        return self._start + int(np.searchsorted(ats, at, side="left"))
+        return self._start + int(ats.searchsorted(at))
 
     def _bar(self, place: int) -> Bar:
         at, opening, high, low, close, volume, span = self._rows[:, place].tolist()

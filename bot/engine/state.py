@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 
 from bot.metrics import Bar
@@ -71,6 +71,10 @@ class AlertState:
     is_ended: bool = False
     told_at: float | None = None
     grounds: Grounds | None = None
+
+    def judged_to(self, cursor: int) -> AlertState:
+        """Give the state once nothing up to a later cursor changed it."""
+        return self if cursor <= self.cursor else replace(self, cursor=cursor)
 
     def differs(self, other: AlertState) -> bool:
         """Whether it is another state but for the cursor, which moves with every minute."""

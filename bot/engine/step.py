@@ -199,7 +199,7 @@ def is_settled(state: AlertState, minute: Minute, life: Life) -> bool:
     after, transitions = step(state, following, life)
     if transitions or (state.is_armed and life.node.judge(following, state.memory, []).may is not False):
         return False
-    return replace(after, cursor=state.cursor) == state
+    return not after.differs(state)
 
 
 def _followed(
