@@ -583,6 +583,33 @@ async def test_a_retired_arming_is_neither_kept_nor_told(store: SqlStore) -> Non
         assert sorted(kept.all()) == [(0, gone), (1, lives)]
 
 
+async def test_what_lives_is_read_page_by_page_as_it_is_read_at_once(store: SqlStore) -> None:
+    for who in (ANN, BOB, CAT):
+        for rule in ("btc < 100000", "eth > 4000"):
+            await make(store, who, rule)
+    await store.publish(ANN, "floor", "btc < 99000", NOON)
+    await follow(store, BOB, "floor")
+    ground = Grounds(60, 60, 0, 1.5, 0, (86_400, None), (point(101_000, 60), None), (None, 2.0))
+    states = {
+        1: AlertState(60, is_armed=True, memory=(1.0, None), early=Early(60, 61.5, 99.0)),
+        3: replace(rang(), grounds=ground, told_at=NOON),
+    }
+    epoch = await store.take(0, "test")
+    await store.commit(0, epoch, judged(states=states))
+    await store.pause(CAT.chat, "#1", NOON)
+    changes = await store.changes(0, 0)
+    pages, after = [], 0
+    while page := await store.living(0, after, 4):
+        pages.append(page)
+        after = page[-1].id
+    assert [len(page) for page in pages] == [4, 2]
+    found = [store.read(stored) for page in pages for stored in page]
+    assert found == sorted(changes.made, key=lambda armed: armed.arming.id)
+    assert {armed.arming.id: armed.state for armed in found if armed.state} == states
+    assert await store.revision() == changes.revision
+    assert await store.living(1) == []
+
+
 async def test_a_ring_is_promised_once_to_every_chat_that_follows(store: SqlStore) -> None:
     await store.publish(ANN, "floor", "btc < 100000", NOON)
     for who in (ANN, BOB, CAT):

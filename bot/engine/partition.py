@@ -41,9 +41,7 @@ from bot.engine.world import CandleKey, Stretch, World
 from bot.metrics import MINUTE, Bar, Batch, Bounds, Doubt, MetricKey, Observation, Print, Want
 
 _KEEP = 120 * MINUTE
-
-_AT_ONCE = 100
-"""How many armings are judged in one piece of planning: some milliseconds."""
+_AT_ONCE = 100  # armings are judged in one piece of planning: some milliseconds
 
 
 class Partition:

@@ -38,6 +38,7 @@ from bot.ports.memory import (
     Receipt,
     Rejected,
     RetryLater,
+    Stored,
     Told,
 )
 from bot.ports.metrics import Metrics, Offered
@@ -120,6 +121,7 @@ __all__ = [
     "Stale",
     "Store",
     "StoreTrouble",
+    "Stored",
     "StreamHealth",
     "Superseded",
     "Tape",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from bot.alerts.message import Facts
 from bot.alerts.models import Arming, Notice, Notification
@@ -20,6 +20,33 @@ class Armed:
 
     arming: Arming
     state: AlertState | None
+
+
+class Stored(NamedTuple):
+    """An arming with its state as they lie in the store: ``Ledger.read`` makes of it what it stands for.
+
+    ``seen``, ``memory``, ``early`` and ``grounds`` are JSON, unread. From ``cursor`` on all is of the state,
+    and ``None`` where its life has not begun.
+    """
+
+    id: int
+    alert_id: int
+    rule: str
+    is_shared: bool
+    made_at: float
+    seen: str
+    is_eager: bool
+    cursor: int | None
+    is_armed: bool | None
+    is_firing: bool | None
+    episode: int | None
+    rang_at: float | None
+    memory: str | None
+    early: str | None
+    corrections: int | None
+    is_ended: bool | None
+    told_at: float | None
+    grounds: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +139,19 @@ class Ledger(Archive, Protocol):
 
     async def changes(self, partition: int, since: int) -> Changes:
         """Give what commands wrote after revision ``since`` (0: all that lives, with its states)."""
+
+    async def living(self, partition: int, after: int = 0, most: int = 5000) -> list[Stored]:
+        """Give a page of what lives, by rising id: what comes after one, or from the beginning.
+
+        Each page is of its own moment. Who reads all of them asks for the ``revision`` first, and for the
+        changes since then afterwards.
+        """
+
+    def read(self, stored: Stored) -> Armed:
+        """Read what a page holds."""
+
+    async def revision(self) -> int:
+        """Give the revision of the newest change that a command made; 0 before the first."""
 
     async def judged_to(self, partition: int) -> dict[MetricKey, int]:
         """Give, for each series, the first minute that has not been judged."""

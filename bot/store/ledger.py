@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from itertools import starmap
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, select
+from sqlalchemy import ColumnElement, Select, Text, bindparam, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.models import Arming
 from bot.metrics import Close, MetricKey
-from bot.ports import Armed, Changes, Judgement, Superseded
+from bot.ports import Armed, Changes, Judgement, Stored, Superseded
 from bot.store.database import Database, whole
 from bot.store.rows import STATE_COLUMNS, read_seen, read_state, written_state
 from bot.store.sights import promise_notice, write_turns
@@ -56,8 +58,7 @@ class SqlLedger:
         The usual answer, that nothing changed, costs one look at one row.
         """
         async with self._database.reading() as connection:
-            revision = await connection.scalar(select(counters.c.value).where(counters.c.name == "revision"))
-            if revision is None or revision <= since:
+            if (revision := await _revision(connection)) <= since:
                 return Changes(since)
             made: list[Armed] = []
             stream = await connection.stream(_made(partition, since), execution_options={"yield_per": _PAGE})
@@ -74,6 +75,42 @@ class SqlLedger:
                 .order_by(armings.c.id)
             )
             return Changes(revision, tuple(made), tuple(retired))
+
+    @whole
+    async def revision(self) -> int:
+        """Give the revision of the newest change that a command made; 0 before the first."""
+        async with self._database.reading() as connection:
+            return await _revision(connection)
+
+    @whole
+    async def living(self, partition: int, after: int = 0, most: int = _PAGE) -> list[Stored]:
+        """Give a page of what lives, by rising id: what comes after one, or from the beginning.
+
+        Nothing but rows is made of the rows: a million armings are read in the time that it takes to look
+        at them. Each page is of its own moment. Who reads all of them asks for the ``revision`` first, and
+        for the changes since then afterwards.
+        """
+        page = (
+            select(*(_PLAIN[name] for name in Stored._fields))
+            .select_from(_ARMED)
+            .where(is_living, armings.c.partition == partition, armings.c.id > after)
+            .order_by(armings.c.id)
+            .limit(most)
+        )
+        async with self._database.reading() as connection:
+            return list(starmap(Stored, await connection.execute(page)))
+
+    def read(self, stored: Stored) -> Armed:
+        """Read what a page holds."""
+        return _armed(
+            stored._replace(
+                **{
+                    name: json.loads(text)
+                    for name in _DOCUMENTS
+                    if (text := getattr(stored, name)) is not None
+                }
+            )
+        )
 
     @whole
     async def judged_to(self, partition: int) -> dict[MetricKey, int]:
@@ -162,27 +199,33 @@ def _close(close: Close | None) -> dict[str, Any]:
     return {"close": close.price, "shown_at": close.at, "source": close.source, "home": close.home}
 
 
+_COLUMNS: dict[str, ColumnElement[Any]] = {
+    **{name: armings.c[name] for name in ("id", "alert_id", "rule", "made_at", "seen", "is_eager")},
+    "is_shared": alerts.c.name.is_not(None).label("is_shared"),
+    **{name: alert_states.c[name] for name in STATE_COLUMNS},
+}
+_DOCUMENTS = ("seen", "memory", "early", "grounds")
+_PLAIN = {**_COLUMNS, **{name: type_coerce(_COLUMNS[name], Text).label(name) for name in _DOCUMENTS}}
+_ARMED = armings.join(alerts, armings.c.alert_id == alerts.c.id).outerjoin(
+    alert_states, alert_states.c.arming_id == armings.c.id
+)
+
+
 def _made(partition: int, since: int) -> Select[Any]:
-    states = (alert_states.c[name] for name in STATE_COLUMNS)
     return (
-        select(
-            armings.c.id,
-            armings.c.alert_id,
-            armings.c.rule,
-            armings.c.made_at,
-            armings.c.seen,
-            armings.c.is_eager,
-            alerts.c.name.is_not(None).label("is_shared"),
-            *states,
-        )
-        .join(alerts, armings.c.alert_id == alerts.c.id)
-        .outerjoin(alert_states, alert_states.c.arming_id == armings.c.id)
+        select(*_COLUMNS.values())
+        .select_from(_ARMED)
         .where(is_living, armings.c.partition == partition, armings.c.made_in > since)
         .order_by(armings.c.made_in, armings.c.id)
     )
 
 
-def _armed(row: Row[Any]) -> Armed:
+async def _revision(connection: AsyncConnection) -> int:
+    asked = select(counters.c.value).where(counters.c.name == "revision")
+    return int(await connection.scalar(asked) or 0)
+
+
+def _armed(row: Any) -> Armed:
     seen = read_seen(row.seen)
     arming = Arming(row.id, row.alert_id, row.rule, row.is_shared, row.made_at, seen, row.is_eager)
     return Armed(arming, read_state(row))

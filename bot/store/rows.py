@@ -100,7 +100,7 @@ def _read_grounds(document: list[Any]) -> Grounds:
     return Grounds(at, span, blind, told, corrections, tuple(sessions), known, tuple(memory))
 
 
-def read_state(row: Row[Any]) -> AlertState | None:
+def read_state(row: Any) -> AlertState | None:
     """Read a state back; ``None`` where the arming's life has not begun (an outer join without a match)."""
     if row.cursor is None:
         return None
