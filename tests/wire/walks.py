@@ -95,13 +95,13 @@ class Walk:
         """Give what was traded in a minute after an instant of it, at which the price was this.
 
         Who comes in only then ``shows_last`` what was traded there last before. What was traded in the first
-        ``over`` seconds of the next minute is taken for this one's.
+        ``over`` seconds of the next minute may be taken for this one's, which closes as it did.
         """
         minute = minute_of(at)
         first = bisect_right(self.offsets, at - minute) - shows_last
-        following = self._rows[self._place(minute) + 1][: bisect_right(self.offsets, over)]
-        row = [price, *self._rows[self._place(minute)][max(0, first) :], *following]
-        return Bar(minute, price, max(row), min(row), row[-1])
+        row = [price, *self._rows[self._place(minute)][max(0, first) :]]
+        shown = row + self._rows[self._place(minute) + 1][: bisect_right(self.offsets, over)]
+        return Bar(minute, price, max(shown), min(shown), row[-1])
 
     def whole(self, minute: int) -> Bar:
         """Give a minute with its garbage."""
