@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from functools import wraps
 from itertools import islice
@@ -19,7 +19,7 @@ from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import Table, event
+from sqlalchemy import Executable, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -35,6 +35,9 @@ CHUNK = 500
 """How many values one statement may name: far below every database's limit on parameters."""
 
 UNKNOWN_URL = "the database URL names no database that this installation can open"
+
+_ROWS_AT_ONCE = 250
+"""For how many rows a statement is run at a time: some milliseconds of the loop."""
 
 _WRITES = "tocsin_writes"
 
@@ -271,3 +274,9 @@ def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
     remaining = iter(items)
     while piece := list(islice(remaining, size)):
         yield piece
+
+
+async def each(connection: AsyncConnection, statement: Executable, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Run a statement for every row, so many at a time that in between the loop serves others."""
+    for piece in chunks(rows, _ROWS_AT_ONCE):
+        await connection.execute(statement, piece)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.alerts.models import Arming
 from bot.metrics import Close, MetricKey
 from bot.ports import Armed, Changes, Judgement, Stored, Superseded
-from bot.store.database import Database, whole
+from bot.store.database import Database, each, whole
 from bot.store.rows import STATE_COLUMNS, read_seen, read_state, written_state
 from bot.store.sights import promise_notice, write_turns
 from bot.store.tables import (
@@ -28,7 +28,6 @@ from bot.store.tables import (
 from bot.store.telling import write_told
 
 _PAGE = 5000
-_ROWS_AT_ONCE = 250
 """How many rows are fetched at a time when all armings are loaded."""
 
 
@@ -162,10 +161,9 @@ class SqlLedger:
         written = writing.on_conflict_do_update(
             index_elements=["arming_id"], set_={name: writing.excluded[name] for name in STATE_COLUMNS}
         )
-        states = [written_state(arming, state) for arming, state in judgement.states.items()]
-        await connection.execute(
-            written, [{f"new_{name}": value for name, value in state.items()} for state in states]
-        )
+        states = starmap(written_state, judgement.states.items())
+        rows = ({f"new_{name}": value for name, value in state.items()} for state in states)
+        await each(connection, written, rows)
 
     async def _write_cursors(self, connection: AsyncConnection, partition: int, judgement: Judgement) -> None:
         if not judgement.judged_to:
@@ -178,7 +176,7 @@ class SqlLedger:
             },
             where=writing.excluded.judged_to != cursors.c.judged_to,
         )
-        rows = [
+        rows = (
             {
                 "partition": partition,
                 "metric": key.metric,
@@ -188,9 +186,8 @@ class SqlLedger:
                 **_close(judgement.closes.get(key)),
             }
             for key, minute in judgement.judged_to.items()
-        ]
-        for first in range(0, len(rows), _ROWS_AT_ONCE):  # between them, the loop serves others
-            await connection.execute(moved, rows[first : first + _ROWS_AT_ONCE])
+        )
+        await each(connection, moved, rows)
 
 
 def _close(close: Close | None) -> dict[str, Any]:

@@ -8,17 +8,16 @@ one statement for all of them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Table, Text, bindparam, cast, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql import Executable
 
 from bot.alerts.models import Telling
 from bot.engine.state import Correction, Ended, Reminder, Resolution, Ring, Transition
 from bot.ports import Told
-from bot.store.database import Database, chunks
+from bot.store.database import Database, each
 from bot.store.promise import promise, promising, to_subscribers, to_told
 from bot.store.tables import armings, is_living, outbox, rings, subscriptions
 
@@ -70,7 +69,7 @@ async def write_told(
             await _tell_corrections(database, connection, some, at)
         else:
             follows = to_subscribers(kind, _dedupe, _facts, _at).where(subscriptions.c.arming_id == _this)
-            await _each(connection, promising(database, follows), (_row(one, at) for one in some))
+            await each(connection, promising(database, follows), (_row(one, at) for one in some))
     new = select(func.count()).where(outbox.c.id > last)  # what the driver counts of many rows is its own
     return int((await connection.execute(new)).scalar_one())
 
@@ -94,13 +93,13 @@ async def _tell_rings(
     rang = [(one, one.transition) for one in some if isinstance(one.transition, Ring)]
     confirmed = update(rings).where(_is_this_ring).values(confirmed_at=_at)
     early = (_of_ring(one.arming_id, ring, at) for one, ring in rang if ring.was_told)
-    await _each(connection, confirmed, early)
+    await each(connection, confirmed, early)
     last = await _newest(connection, rings)
     values = [bindparam(f"new_{name}", type_=rings.c[name].type) for name in _RING]
     living = select(armings.c.id, armings.c.rule, *values).where(armings.c.id == _this, is_living)
     writing = database.insert(rings).from_select(["arming_id", "rule", *_RING], living)
     kept = writing.on_conflict_do_nothing(index_elements=["arming_id", "episode", "corrections"])
-    await _each(connection, kept, (_ring(one, ring, at) for one, ring in rang))
+    await each(connection, kept, (_ring(one, ring, at) for one, ring in rang))
     new = to_subscribers(Telling.RING, _RING_NAME, {}, at, rings.c.id).where(
         rings.c.arming_id == subscriptions.c.arming_id,
         rings.c.id > last,
@@ -117,19 +116,14 @@ async def _tell_corrections(
     gone = [(one, one.transition) for one in some if isinstance(one.transition, Correction)]
     named = [(one, _of_ring(one.arming_id, correction, at)) for one, correction in gone]
     corrected = update(rings).where(_is_this_ring).values(corrected_at=_at)
-    await _each(connection, corrected, (ring for _, ring in named))
+    await each(connection, corrected, (ring for _, ring in named))
     heard = to_told(Telling.CORRECTION, _dedupe, _facts, _at).where(_is_this_ring)
-    await _each(connection, promising(database, heard), (ring | _row(one, at) for one, ring in named))
+    await each(connection, promising(database, heard), (ring | _row(one, at) for one, ring in named))
 
 
 async def _newest(connection: AsyncConnection, table: Table) -> int:
     """Give the id of the newest row; whatever this transaction adds has a higher one."""
     return int((await connection.execute(select(func.coalesce(func.max(table.c.id), 0)))).scalar_one())
-
-
-async def _each(connection: AsyncConnection, statement: Executable, rows: Iterable[dict[str, Any]]) -> None:
-    for piece in chunks(rows):
-        await connection.execute(statement, list(piece))
 
 
 def _of_ring(arming: int, ring: Ring | Correction, at: float) -> dict[str, Any]:
