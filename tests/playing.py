@@ -15,7 +15,7 @@ one person in private on each. Then each line is a time, somebody, a sign, and w
     12:00:00  bot@olga    < @floor is 98,000. ...     the next message there, with its lines below each other
     12:00:05  bot@olga    ~ ...2 rings at 98,000...   that message was edited to this; elsewhere it goes on so
     12:00:09  bot@olga    + #1 rang...#9 rang...      as many messages as it takes say this together
-    12:00:10  olga        & /import                   sends the last file that the bot gave there, with words
+    12:00:10  olga        * /import                   sends the last file that the bot gave there, with words
     12:01:00  market      = btc/usdt 97000            a trade
     12:02:00  world       = restart                   or: boss is no admin, boss is an admin
     37:30:00  world       = looks back                what came after rings that are a day old is kept
@@ -48,7 +48,7 @@ _QUIET = 0.15
 _ANYTHING = re.compile(r"(\.{3}(?!\.)|\{[a-z]+\})")
 _LABEL = re.compile(r"\[([^]]+)\]")
 _ROW = re.compile(rf"{_LABEL.pattern}( +{_LABEL.pattern})*")
-_LINE = re.compile(r"(\d\d+):(\d\d):(\d\d)\s+(\w+)(?:@(\w+))?\s*([><~+!=?^&]) ?(.*)")
+_LINE = re.compile(r"(\d\d+):(\d\d):(\d\d)\s+(\w+)(?:@(\w+))?\s*([><~+!=?^&*]) ?(.*)")
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ class Play:
                 await self.stage.write(step.place, who, self._said(step.text))
             case who, "!":
                 await self.stage.press(step.place, who, step.text)
-            case who, "&":
+            case who, "*":
                 await self.stage.bring(step.place, who, step.text)
             case who, _:
                 await self.stage.say(step.place, who, self._said(step.text))
