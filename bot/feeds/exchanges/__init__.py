@@ -8,6 +8,7 @@ venues    which exchange serves which series                         pure
 costs     what looking costs, and whose turn it is                   pure
 door      the real ccxt, behind checked values
 markets   the listing of one exchange, loaded and renewed
+quotes    the last prices out of a bulk answer                       pure
 prices    its present prices, all at once
 exclusion what the extremes of a day exclude                         pure
 sieve     which series need candles now

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from bot.feeds.exchanges.door import Quote
 from bot.feeds.exchanges.listing import Listed
 from bot.feeds.exchanges.prices import instant_of, price_of
 from bot.feeds.exchanges.pursuit import Catch
+from bot.feeds.exchanges.quotes import Quote
 from bot.feeds.exchanges.roster import scaled
 from bot.metrics import Bars, Bounds, MetricKey, Print, Want, runs
 

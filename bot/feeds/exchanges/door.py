@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from bot.feeds.exchanges.quotes import Quote, quotes_of
 from bot.feeds.exchanges.table import Exchange, Kind
 from bot.feeds.faults import Fault, Trouble, fault_of_error, fault_of_status
 from bot.feeds.gateway import through
@@ -30,18 +30,6 @@ _RECENT_BARS = 1400
 """OKX keeps its last 1,440 candles at one address, and the older ones at another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """A last price as an exchange gave it, when it was traded where the exchange says so, and the extremes
-    of the 24 hours before where they came with it.
-    """
-
-    price: object
-    at: object
-    low: object = None
-    high: object = None
-
-
 class Door:
     """One long-lived ccxt instance, opened by the first question."""
 
@@ -54,6 +42,7 @@ class Door:
         self._timeout = timeout
         self._clock = clock
         self._ccxt: Any = None
+        self._symbols: dict[Kind, dict[str, str]] = {"spot": {}, "swap": {}}
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._has_listing = asyncio.Event()
         self._waiting = 0
@@ -108,6 +97,10 @@ class Door:
             raise fault_of_error(self._about.name, error) from error
         self._has_listing.set()
         by_symbol: dict[str, Mapping[str, Any]] = self._instance().markets
+        self._symbols = {
+            kind: {market["id"]: symbol for symbol, market in by_symbol.items() if market.get(kind) is True}
+            for kind in self._symbols
+        }
         return by_symbol
 
     async def listed(self) -> Mapping[str, Mapping[str, Any]]:
@@ -139,17 +132,13 @@ class Door:
 
         ``with_days`` asks for the extremes of the last 24 hours too; some exchanges give them unasked.
         """
-        call = "fetch_tickers" if with_days else self._about.prices_call
-        params = dict(self._about.prices_params[kind])
-        costs = self._about.costs[kind]
+        asked = (self._about.days if with_days else None) or self._about.prices
+        question, costs = asked[kind], self._about.costs[kind]
         self._spend(kind, costs.days if with_days and costs.days is not None else costs.prices)
         async with self._asking():
-            found = await getattr(self._instance(), call)(None, params)
-        field = "price" if call == "fetch_last_prices" else "last"
-        return {
-            symbol: Quote(one.get(field), one.get("timestamp"), one.get("low"), one.get("high"))
-            for symbol, one in found.items()
-        }
+            found = await getattr(self._instance(), question.call)(dict(question.params))
+            await asyncio.sleep(0)  # the answer has just been read: others have their turn
+            return quotes_of(self._about.name, found, self._symbols[kind])
 
     def offered(self, span: int) -> int:
         """Give the longest candles on offer of which bars of ``span`` seconds can be made."""

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.feeds.exchanges.door import Quote
-from bot.feeds.exchanges.prices import positive
+from bot.feeds.exchanges.quotes import Quote
 from bot.metrics import MINUTE, Bounds, Want, minute_of
 
 MARGIN = MINUTE
@@ -43,8 +42,7 @@ def day_of(quote: Quote | None, covered: float, now: float) -> Day | None:
     """
     if quote is None:
         return None
-    price, low, high = positive(quote.price), positive(quote.low), positive(quote.high)
-    stamp = positive(quote.at)
+    price, low, high, stamp = quote.price, quote.low, quote.high, quote.at
     until = covered if stamp is None else min(covered, stamp / 1000)
     if price is None or low is None or high is None or not low <= price <= high or until < now - STALE:
         return None

@@ -59,7 +59,8 @@ class Range:
 
     def to(self, *prices: float) -> Range:
         """Stretch it to prices."""
-        return Range(min((self.low, *prices)), max((self.high, *prices)))
+        low, high = min((self.low, *prices)), max((self.high, *prices))
+        return self if low == self.low and high == self.high else Range(low, high)
 
     def clamp(self, price: float) -> float:
         """Give the nearest price inside."""
@@ -374,4 +375,6 @@ def reason_of(heard: Heard) -> str:
 def _keep(known: dict[int, Value], minute: int, value: Value, most: int = _REMEMBERED) -> dict[int, Value]:
     """Note a value of a minute, and forget the oldest minutes."""
     newer = {**known, minute: value}
+    if minute in known:
+        return newer
     return {one: newer[one] for one in sorted(newer)[-most:]}

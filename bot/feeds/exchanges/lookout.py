@@ -196,15 +196,18 @@ class Lookout:
         asked_at = self._time.estimate()
         quotes = await self._prices.ask(_kinds(roster.mine), listing, with_days)
         priced_at = self._time.estimate()
+        await _give_way()
         sifted = self._sieve.sift(roster.mine, quotes, final, asked_at, self._ratio)
         tried = {listed: final - MINUTE for listed in roster.tried if self._tried.get(listed.symbol) != final}
         self._tried = {listed.symbol: final for listed in roster.tried}
         count = len(roster.mine) + len(roster.tried)
+        await _give_way()
         caught = await self._pursuit.catch({**tried, **sifted.since}, sifted.distances, count)
         blind |= self._report(roster, caught)
         bars, bounds = self._delivery.minutes(roster.mine, caught, sifted.keys, sifted.bounds)
         prints = self._delivery.prints(roster.mine, quotes, priced_at)
         mine = [want for wants in roster.mine.values() for want in wants]
+        await _give_way()
         batch = Batch(self.name, self.clock.now(), bars, prints, bounds=bounds, unseen=_unseen(blind))
         batch = self._narrowed(await self.inquiry.examine(mine, batch))
         return batch, "; ".join(self._remarks(roster, caught))
@@ -339,6 +342,11 @@ class Lookout:
             Trouble.BUG,
             f"looking at {self.name} failed by a mistake of this program ({type(error).__name__})",
         )
+
+
+async def _give_way() -> None:
+    """Let others have their turn between two steps that each take milliseconds for thousands of markets."""
+    await asyncio.sleep(0)
 
 
 def _unseen(blind: Mapping[MetricKey, str]) -> tuple[Unseen, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from math import isfinite
 
-from bot.feeds.exchanges.door import Door, Quote
+from bot.feeds.exchanges.door import Door
 from bot.feeds.exchanges.exchange_time import ExchangeTime
 from bot.feeds.exchanges.listing import Listing
+from bot.feeds.exchanges.quotes import Quote
 from bot.feeds.exchanges.table import Exchange, Kind
 from bot.feeds.faults import Fault, Trouble
 
@@ -53,12 +53,12 @@ class Prices:
 
     def gives_days(self, kind: Kind) -> bool:
         """Whether the extremes of the day come unasked with the prices of a kind."""
-        return self._exchange.prices_call == "fetch_tickers" and self._exchange.costs[kind].days is not None
+        return self._exchange.days is None and self._exchange.costs[kind].days is not None
 
     async def _ask(self, kind: Kind, listing: Listing, with_days: bool) -> dict[str, Quote]:
         found = await self._door.prices(kind, with_days)
         priced = sum(
-            listed.kind == kind and listed.symbol in found and price_of(found[listed.symbol]) is not None
+            listed.kind == kind and price_of(found.get(listed.symbol)) is not None
             for listed in listing.traded.values()
         )
         most = self._most.get(kind)
@@ -73,17 +73,10 @@ class Prices:
 
 def price_of(quote: Quote | None) -> float | None:
     """Give the price of a quote, or ``None`` where it has none that can be true."""
-    return None if quote is None else positive(quote.price)
+    return None if quote is None else quote.price
 
 
 def instant_of(quote: Quote, now: float) -> float:
     """Say when a quote was traded, in epoch seconds; ``now`` where it does not say or cannot be believed."""
-    stamp = positive(quote.at)
+    stamp = quote.at
     return now if stamp is None or stamp / 1000 > now + _LEAD else stamp / 1000
-
-
-def positive(value: object) -> float | None:
-    """Read a finite number above zero, or ``None``."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value <= 0:
-        return None
-    return float(value)

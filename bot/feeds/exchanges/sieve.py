@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot.feeds.exchanges.costs import ROWS_OF_A_MINUTE, distance_to
-from bot.feeds.exchanges.door import Quote
 from bot.feeds.exchanges.exclusion import Day, bounds_of, day_of, is_excluded, is_worth, may_be_excluded
 from bot.feeds.exchanges.listing import Listed
 from bot.feeds.exchanges.prices import Prices, price_of
+from bot.feeds.exchanges.quotes import Quote
 from bot.feeds.exchanges.table import Exchange, Kind
 from bot.metrics import Bounds, MetricKey, Want
 

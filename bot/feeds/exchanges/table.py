@@ -9,7 +9,6 @@ from typing import Literal
 Kind = Literal["spot", "swap"]
 """What is traded: the thing itself, or the perpetual contract on it."""
 
-_OF_KIND: Mapping[Kind, Mapping[str, str]] = {"spot": {"type": "spot"}, "swap": {"type": "swap"}}
 _MINUTES: Mapping[int, str] = {60: "1m", 300: "5m", 900: "15m", 1800: "30m"}
 _SPANS: Mapping[int, str] = {**_MINUTES, 3600: "1h", 14_400: "4h", 86_400: "1d"}
 
@@ -37,13 +36,22 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked in bulk: ccxt's name for the address, and the parameters of the exchange."""
+
+    call: str
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
     """How one exchange differs from the others, in what its public endpoints offer without a key.
 
     ``sentinel`` is a symbol that is always listed: a list of markets without it is no list. ``options`` go to
     ccxt and keep it from asking for what is not watched (options, coin-margined contracts). Dated futures are
     asked for where there are any: their premium is watched, though not their price.
-    ``prices_call`` is ccxt's call for all prices at once, ``prices_params`` what it takes for each kind.
+    ``prices`` asks for all last prices of a kind at once, and ``days`` for those with the extremes of a day
+    where that is another question.
     ``rows`` is how many candles one call may bring, ``old_rows`` the same beyond the last day;
     ``gives_newest`` says that these are its newest candles whatever is asked, and that no older ones are to
     be had. ``is_sparse`` says that a minute without a trade has no candle there, so that an answer without
@@ -56,8 +64,8 @@ class Exchange:
     name: str
     sentinel: str
     costs: Mapping[Kind, Costs]
-    prices_call: Literal["fetch_last_prices", "fetch_tickers"] = "fetch_tickers"
-    prices_params: Mapping[Kind, Mapping[str, str]] = field(default_factory=lambda: _OF_KIND)
+    prices: Mapping[Kind, Question]
+    days: Mapping[Kind, Question] | None = None
     rows: int = 1000
     old_rows: int = 1000
     gives_newest: bool = False
@@ -93,15 +101,15 @@ FEEDS: Mapping[str, Exchange] = {
             "binance",
             "BTC/USDT",
             _BINANCE,
-            prices_call="fetch_last_prices",  # without the extremes of the day, and much cheaper
-            prices_params={"spot": {"type": "spot"}, "swap": {"type": "swap", "subType": "linear"}},
+            {"spot": Question("publicGetTickerPrice"), "swap": Question("fapiPublicV2GetTickerPrice")},
+            days={"spot": Question("publicGetTicker24hr"), "swap": Question("fapiPublicGetTicker24hr")},
             options={"fetchMarkets": {"types": ["spot", "linear"]}},
         ),
         Exchange(
             "kraken",
             "BTC/USD",
             _KRAKEN,
-            prices_params={"spot": {}},
+            {"spot": Question("publicGetTicker")},
             rows=720,
             old_rows=720,
             gives_newest=True,
@@ -110,6 +118,10 @@ FEEDS: Mapping[str, Exchange] = {
             "okx",
             "BTC/USDT",
             _OKX,
+            {
+                "spot": Question("publicGetMarketTickers", {"instType": "SPOT"}),
+                "swap": Question("publicGetMarketTickers", {"instType": "SWAP"}),
+            },
             rows=300,
             old_rows=100,
             has_history_type=True,
@@ -119,6 +131,10 @@ FEEDS: Mapping[str, Exchange] = {
             "coinbase",
             "BTC/USD",
             _COINBASE,
+            {
+                "spot": Question("v3PublicGetBrokerageMarketProducts", {"product_type": "SPOT"}),
+                "swap": Question("v3PublicGetBrokerageMarketProducts", {"product_type": "FUTURE"}),
+            },
             rows=300,
             old_rows=300,
             is_sparse=True,
@@ -128,6 +144,10 @@ FEEDS: Mapping[str, Exchange] = {
             "bybit",
             "BTC/USDT",
             _BYBIT,
+            {
+                "spot": Question("publicGetV5MarketTickers", {"category": "spot"}),
+                "swap": Question("publicGetV5MarketTickers", {"category": "linear"}),
+            },
             options={"fetchMarkets": {"types": ["spot", "linear"]}},
         ),
     )

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from bot.feeds.exchanges.listing import Listed
-from bot.feeds.exchanges.prices import positive
+from bot.feeds.exchanges.quotes import positive
 from bot.feeds.exchanges.table import Kind
 from bot.feeds.exchanges.websockets import Websocket
 from bot.feeds.exchanges.wicks import Trade

@@ -13,7 +13,8 @@ from bot.feeds.exchanges.exchange_time import ExchangeTime
 from bot.feeds.exchanges.guard import LEAST_BOUND, Range
 from bot.feeds.exchanges.listing import Listed, Listing, siblings
 from bot.feeds.exchanges.markets import Markets
-from bot.feeds.exchanges.prices import positive, price_of
+from bot.feeds.exchanges.prices import price_of
+from bot.feeds.exchanges.quotes import positive
 from bot.feeds.exchanges.table import Kind
 from bot.feeds.faults import Fault, Trouble
 from bot.metrics import MINUTE, Bar
