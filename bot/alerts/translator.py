@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
+from functools import lru_cache
 from gettext import NullTranslations
 from string import Formatter
 from zoneinfo import ZoneInfo
@@ -209,10 +210,7 @@ class Translator:
         return out
 
     def _locale(self) -> Locale:
-        try:
-            return Locale.parse(self.language, sep="-")
-        except (UnknownLocaleError, ValueError):
-            return Locale("en")
+        return _locale_of(self.language)
 
     def _whole_date(self, moment: datetime) -> str:
         return format_skeleton("yMMMd", moment, locale=self._locale())
@@ -258,3 +256,12 @@ def _rounded(value: float) -> Decimal:
 def _zone_name(moment: datetime) -> str:
     name = moment.tzname() or "UTC"
     return f"UTC{name}" if name[0] in "+-" else name
+
+
+@lru_cache(maxsize=64)
+def _locale_of(language: str) -> Locale:
+    """Find how a language writes numbers and dates; each message asks for it a dozen times."""
+    try:
+        return Locale.parse(language, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return Locale("en")

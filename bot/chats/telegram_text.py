@@ -67,7 +67,7 @@ def render(message: Message, limit: int = LIMIT) -> tuple[Part, ...]:
 
 def width(text: str) -> int:
     """Measure a text as Telegram does, in UTF-16 units."""
-    return len(text) + sum(character > "\uffff" for character in text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def clean(text: str) -> str:

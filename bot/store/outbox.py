@@ -20,6 +20,7 @@ from bot.store.link_table import links
 from bot.store.missed import tell_missed
 from bot.store.moving import follow
 from bot.store.promise import URGENT
+from bot.store.receipts import Receipts
 from bot.store.returning import close_topic, give_back, move_house
 from bot.store.rows import read_ref, same_chat
 from bot.store.tables import alerts, chats, is_waiting, outbox, rings
@@ -82,6 +83,7 @@ class SqlOutbox:
     """The port ``Outbox``."""
 
     _database: Database
+    _receipts: Receipts
 
     @whole
     async def lease(
@@ -129,42 +131,34 @@ class SqlOutbox:
         Any other outcome counts only from whoever leased the row last, and never undoes a receipt. What it
         says of the chat (moved, gone) counts in any case.
         """
+        if isinstance(outcome, Receipt):
+            told = [notification.id, *(one.id for one in others)]
+            await self._receipts.keep(told, outcome.message, now)
+            return
         async with self._database.writing() as connection:
             is_row = outbox.c.id == notification.id
             is_ours = and_(is_row, is_waiting, outbox.c.attempts == notification.attempts + 1)
-            if not isinstance(outcome, Receipt):
-                await let_go(connection, others)
+            await let_go(connection, others)
             match outcome:
-                case Receipt(message=message):
-                    values: dict[str, Any] = {
-                        "sent_at": now,
-                        "receipt": message,
-                        "given_up_at": None,
-                        "held_at": None,
-                        "error": "",
-                    }
-                    told = [notification.id, *(one.id for one in others)]
-                    is_meant = and_(outbox.c.id.in_(told), outbox.c.sent_at.is_(None))
-                    await _wait_anew(connection, told, now)
                 case RetryLater(reason=reason) if now - notification.due >= GIVE_UP:
-                    values, is_meant = {"given_up_at": now, "error": reason}, is_ours
+                    values: dict[str, Any] = {"given_up_at": now, "error": reason}
                 case RetryLater(after=after, reason=reason):
                     again = {"leased_until": NEVER_LEASED, "not_before": now + after}
-                    values, is_meant = {**again, "error": reason}, is_ours
+                    values = {**again, "error": reason}
                 case Rejected(reason=reason):
-                    values, is_meant = {"given_up_at": now, "error": reason}, is_ours
+                    values = {"given_up_at": now, "error": reason}
                 case ChatMoved(to=to):
                     change = await begin_change(self._database, connection, now)
                     await follow(change, notification.chat, to)
-                    values, is_meant = {"leased_until": NEVER_LEASED, "not_before": now}, is_ours
+                    values = {"leased_until": NEVER_LEASED, "not_before": now}
                 case ChatGone(is_over=True) if (above := await _above(connection, notification)) is not None:
                     change = await begin_change(self._database, connection, now)
                     await close_topic(change, notification.chat, above)
-                    values, is_meant = {"leased_until": NEVER_LEASED, "not_before": now}, is_ours
+                    values = {"leased_until": NEVER_LEASED, "not_before": now}
                 case ChatGone(reason=reason):
                     await _hold(connection, notification, reason, now)
                     return
-            await connection.execute(update(outbox).where(is_meant).values(values))
+            await connection.execute(update(outbox).where(is_ours).values(values))
 
     @whole
     async def bring_forward(self, seconds: float, now: float) -> None:
@@ -225,31 +219,6 @@ async def _rung(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict[i
         if (episode := _EPISODE.match(row.dedupe))
     }
     return {row: told[which] for row, which in going_on.items() if which in told}
-
-
-async def _wait_anew(connection: AsyncConnection, told: Sequence[int], now: float) -> None:
-    """Let what a chat is told next count as waiting from now on: it takes turns with other chats."""
-    last, behind = outbox.alias("last"), outbox.alias("behind")
-    is_in_lane = and_(
-        behind.c.chat_id == last.c.chat_id,
-        (behind.c.priority == URGENT) == (last.c.priority == URGENT),
-        behind.c.broadcast_id.is_(None) == last.c.broadcast_id.is_(None),
-    )
-    next_id = (
-        select(func.min(behind.c.id))
-        .join(last, is_in_lane)
-        .where(
-            last.c.id == max(told),
-            behind.c.id > last.c.id,
-            behind.c.sent_at.is_(None),
-            behind.c.given_up_at.is_(None),
-            behind.c.held_at.is_(None),
-        )
-        .scalar_subquery()
-    )
-    await connection.execute(
-        update(outbox).where(outbox.c.id == next_id, outbox.c.not_before < now).values(not_before=now)
-    )
 
 
 async def _above(connection: AsyncConnection, notification: Notification) -> ChatRef | None:

@@ -26,6 +26,7 @@ from bot.store.outbox import SqlOutbox
 from bot.store.people import SqlPeople
 from bot.store.playbooks import SqlPlaybooks
 from bot.store.proposals import SqlProposals
+from bot.store.receipts import Receipts
 from bot.store.register import SqlRegister
 from bot.store.schema import revisions
 from bot.store.shared import SqlShared
@@ -63,6 +64,7 @@ class SqlStore(
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._receipts = Receipts(database)
 
     async def close(self) -> None:
         """Let go of the database."""
