@@ -20,6 +20,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.lines import Line2D
+from matplotlib.transforms import IdentityTransform
 
 from bot.alerts.chart import Chart, FlowChart, PriceChart, Theme
 from bot.chats.chart_ticks import Prices, price_marks, time_marks, write_exactly
@@ -40,6 +42,9 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 28, 24, HEIGHT - 122, 64
 _VOLUME: Final = 96
 _REACH: Final = 0.8
 """A level is drawn in its place if the prices, stretched by this share of their range, reach it."""
+
+_PIXELS: Final = IdentityTransform()
+"""Places are pixels already."""
 
 Box = tuple[float, float, float, float]
 """Left, bottom, right, top."""
@@ -114,14 +119,16 @@ def _wide_faces() -> tuple[str, ...]:
 
 
 class _Sheet:
-    """A picture that is drawn on in pixels; what has a higher ``layer`` lies above."""
+    """A picture that is drawn on in pixels; what has a higher ``layer`` lies above.
+
+    All is put on the figure itself: axes, with their ticks and scales that nobody sees, would cost as much as
+    the candles.
+    """
 
     def __init__(self, palette: Palette) -> None:
         self.palette = palette
         self._figure = Figure(figsize=(WIDTH / _DPI, HEIGHT / _DPI), dpi=_DPI, facecolor=palette.paper)
         FigureCanvasAgg(self._figure)  # the figure knows it from now on
-        self._axes = self._figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(0, HEIGHT))
-        self._axes.axis("off")
 
     def write(
         self, x: float, y: float, text: str, height: float, colour: str, *, layer: int = 6, **style: Any
@@ -129,10 +136,11 @@ class _Sheet:
         """Write a line of text; it is cut at the right edge."""
         style = {"va": "center", "ha": "left"} | style
         points = height * 72 / _DPI * 0.78
-        self._axes.text(
+        self._figure.text(
             x,
             y,
             text,
+            transform=_PIXELS,
             fontsize=points,
             fontfamily=_faces(text),
             color=colour,
@@ -147,10 +155,12 @@ class _Sheet:
         """Draw straight lines."""
         segments = [((x, y), (right, top)) for x, y, right, top in ends]
         style: Any = (0, (3.5, 2.5)) if is_dashed else "solid"
-        drawn = LineCollection(
-            segments, colors=colour, linewidths=width * 72 / _DPI, linestyles=style, zorder=layer
+        thick = width * 72 / _DPI
+        self._figure.add_artist(
+            LineCollection(
+                segments, colors=colour, linewidths=thick, linestyles=style, zorder=layer, transform=_PIXELS
+            )
         )
-        self._axes.add_collection(drawn, autolim=False)
 
     def boxes(
         self,
@@ -166,8 +176,9 @@ class _Sheet:
         style: dict[str, Any] = {"facecolors": colour, "edgecolors": "none"}
         if is_hatched:
             style = {"facecolors": "none", "edgecolors": colour, "hatch": "//", "linewidths": 2}
-        drawn = PolyCollection(corners, alpha=alpha, zorder=layer, **style)
-        self._axes.add_collection(drawn, autolim=False)
+        self._figure.add_artist(
+            PolyCollection(corners, alpha=alpha, zorder=layer, transform=_PIXELS, **style)
+        )
 
     def tag(self, x: float, y: float, text: str, colour: str) -> None:
         """Write on a coloured tag that begins at ``x``."""
@@ -177,15 +188,16 @@ class _Sheet:
     def circle(self, x: float, y: float, size: float, colour: str, *, width: float, layer: int) -> None:
         """Draw a circle of a diameter; one without a width is filled."""
         points = 72 / _DPI
-        self._axes.plot(
-            [x], [y], marker="o", markersize=size * points, color=colour, zorder=layer, linestyle="none",
-            markerfacecolor="none" if width else colour, markeredgewidth=width * points, clip_on=False,
-        )  # fmt: skip
+        self._figure.add_artist(Line2D(
+            [x], [y], transform=_PIXELS, marker="o", markersize=size * points, color=colour, zorder=layer,
+            linestyle="none", clip_on=False,
+            markerfacecolor="none" if width else colour, markeredgewidth=width * points,
+        ))  # fmt: skip
 
     def png(self) -> bytes:
         """Give the picture as a PNG."""
         picture = io.BytesIO()
-        self._figure.savefig(picture, format="png", pil_kwargs={"compress_level": 5})
+        self._figure.savefig(picture, format="png", pil_kwargs={"compress_level": 3})
         return picture.getvalue()
 
 
