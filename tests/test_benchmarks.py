@@ -30,9 +30,16 @@ SMALL: dict[str, dict[str, object]] = {
     "level moved": {"followers": 50},
     "many ring at once": {"alerts": 50},
     "ring latency by stream": {"rings": 1},
+    "wire to telegram": {"rings": 1},
+    "telegram sends": {"messages": 20, "rounds": 1},
+    "telegram at a pace": {"messages": 20, "per_second": 200},
+    "chart": {"candles": 20, "rounds": 1},
     "typing on Discord": {"people": 1, "rounds": 1},
     "typing on Telegram": {"people": 2, "rounds": 1},
     "loop lag": {"markets": 10, "seconds": 0.4},
+    "bulk tickers of binance": {"markets": 10, "rounds": 1},
+    "bulk tickers of okx": {"markets": 10, "rounds": 1},
+    "bulk tickers of kraken": {"markets": 10, "rounds": 1},
     "memory kept by day": {"markets": 5, "hours": 4, "minutes": 60},
 }
 """How little of each row is enough to see that it measures; a goal may well be missed with so little."""

@@ -28,7 +28,7 @@ async def _moved(count: int) -> tuple[float, float, int]:
         await upgrade(url)
         store = await open_store(url)
         try:
-            await _followed(store, count)
+            await followed(store, count)
             level = Level("floor", Decimal(99_000), None, ANN.name, NOON)
             began = time.perf_counter()
             await store.set_level(ANN, level, refill, SEEN, NOON)
@@ -43,7 +43,7 @@ async def _moved(count: int) -> tuple[float, float, int]:
         return seconds, _bare(Path(folder) / "bare.db", count), heard
 
 
-async def _followed(store: SqlStore, count: int) -> None:
+async def followed(store: SqlStore, count: int) -> None:
     """Let chats follow one shared alert, as if each had subscribed."""
     await put_level(store, ANN, "floor", "98000")
     await store.publish(ANN, "etf", "btc < @floor", NOON)

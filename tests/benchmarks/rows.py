@@ -49,9 +49,17 @@ TABLE = (
     Measure("store", "level moved", store.level_moved),
     Measure("store", "many ring at once", store.ringing),
     Measure("chats", "ring latency by stream", chats.latency),
+    Measure("chats", "wire to telegram", chats.wire_to_message),
+    Measure("chats", "telegram sends", chats.telegram_sends),
+    Measure("chats", "telegram at a pace", chats.telegram_pace),
+    Measure("chats", "chart", chats.chart),
     Measure("chats", "typing on Discord", partial(chats.typing_at_once, "Discord", 3.0)),
     Measure("chats", "typing on Telegram", partial(chats.typing_at_once, "Telegram", 6.0)),
     Measure("feeds", "loop lag", feeds.loop_lag),
+    *(
+        Measure("feeds", f"bulk tickers of {name}", partial(feeds.bulk_tickers, name))
+        for name in ("binance", "okx", "kraken")
+    ),
     Measure("feeds", "memory kept by day", feeds.kept_by_day),
 )
 
