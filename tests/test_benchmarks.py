@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from xml.etree import ElementTree
 
 import pytest
 
@@ -13,6 +14,7 @@ from bot.engine.past import Past
 from bot.metrics import MINUTE
 from bot.rules import parse
 from tests.benchmarks import __main__ as program
+from tests.benchmarks.picture import draw
 from tests.benchmarks.row import Row, side_by_side
 from tests.benchmarks.rows import TABLE, Measure, chosen
 from tests.benchmarks.rules import BTC, HOUR, INDICATORS, ORDINARY, PRICE, memory, walk
@@ -27,6 +29,7 @@ SMALL: dict[str, dict[str, object]] = {
     "quiet among very many": {"few": 50, "many": 500, "symbols": 10, "rounds": 1},
     "finding very many": {"alerts": 200, "concerned": 50, "rounds": 1},
     "arming": {"alerts": 100, "moves": 5},
+    "start to ready": {"rounds": 0},
     "level moved": {"followers": 50},
     "many ring at once": {"alerts": 50},
     "ring latency by stream": {"rings": 1},
@@ -151,3 +154,12 @@ def test_a_row_that_cannot_be_measured_is_named_and_the_others_are_measured(
 def test_a_word_that_names_no_row_is_answered_with_the_names(capsys: pytest.CaptureFixture[str]) -> None:
     assert program.main(["nothing-like-it"]) == 1
     assert "  chats: typing on Telegram" in capsys.readouterr().err
+
+
+def test_the_picture_shows_each_series_with_its_name_and_a_point_for_each_figure() -> None:
+    drawn = draw(
+        {"every alert visited": {1_000: 1e-4, 1_000_000: 0.3}, "a < b": {1_000: 3e-6, 1_000_000: 3e-6}}
+    )
+    names = [one.text for one in ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314
+    assert drawn.count("<circle") == 4
+    assert {"every alert visited", "a < b", "1,000", "1,000,000", "1 us", "1 s", "alerts"} <= set(names)

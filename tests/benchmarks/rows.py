@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from tests.benchmarks import chats, engine, feeds, rules, store
+from tests.benchmarks import chats, engine, feeds, rules, start, store
 from tests.benchmarks.row import Row
 
 
@@ -46,6 +46,7 @@ TABLE = (
     Measure("engine", "quiet among very many", engine.growth),
     Measure("engine", "finding very many", engine.storm),
     Measure("engine", "arming", engine.arming),
+    Measure("start", "start to ready", start.start),
     Measure("store", "level moved", store.level_moved),
     Measure("store", "many ring at once", store.ringing),
     Measure("chats", "ring latency by stream", chats.latency),
