@@ -18,6 +18,7 @@ one person in private on each. Then each line is a time, somebody, a sign, and w
     12:00:10  olga        * /import                   sends the last file that the bot gave there, with words
     12:01:00  market      = btc/usdt 97000            a trade
     12:02:00  world       = restart                   or: boss is no admin, boss is an admin
+    12:04:00  world       = has looked                every minute that has begun is final and was judged
     37:30:00  world       = looks back                what came after rings that are a day old is kept
 
 Last lines like ``[Why]  [Delete]`` are of the buttons below a message. ``...`` stands for any text, and
@@ -33,11 +34,14 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from bot.demo.clock import FastClock
+from bot.house import House
+from bot.metrics import MINUTE, minute_of
 from tests.conftest import NOON
 from tests.stages import ConsoleStage, Stage, staged
 from tests.test_end_to_end import Market, running
@@ -157,6 +161,9 @@ class Play:
                 if (step.who, step.text) == ("world", "looks back"):
                     await house.afterwards.turn()
                     continue
+                if (step.who, step.text) == ("world", "has looked"):
+                    await self._until(step, partial(has_judged, house, minute_of(self.clock.now()) + MINUTE))
+                    continue
                 await self._play(step)
             await asyncio.sleep(_QUIET)
         return False
@@ -242,6 +249,12 @@ class Play:
             raise AssertionError(
                 f"{self.scenario.name}, line {step.number}: expected\n{step.text}\n\nthe bot said\n{shown}"
             ) from None
+
+
+def has_judged(house: House, to: int) -> bool:
+    """Ask whether every price that alerts wait for was judged up to an instant."""
+    wants = [want for want in house.watch.wants() if want.key.metric == "price"]
+    return all(want.since >= to for want in wants)
 
 
 @asynccontextmanager

@@ -15,6 +15,8 @@ from simcord.backend.models import Interaction
 
 from bot.app import build_chats
 from bot.chats.console import ConsoleChat
+from bot.chats.discord import DiscordChat
+from bot.chats.telegram import TelegramChat
 from bot.demo.clock import FastClock
 from bot.ports import Chat
 from bot.settings import Settings
@@ -24,6 +26,21 @@ from tests.wire.telegram import TelegramServer
 GROUP = -100
 Operators = frozenset[tuple[str, str]]
 _MARKUP = re.compile(r"\*\*|\\(?=[^\w\s]|_)")
+
+
+SLOWNESS = 5
+"""How many times as long as ordinary the bot and the servers wait for each other: a machine may be slow."""
+
+
+def _patient(chats: list[Chat]) -> list[Chat]:
+    """Let what depends on how fast a machine is (when a press is too old, a window too late) not happen."""
+    for chat in chats:
+        if isinstance(chat, TelegramChat):
+            chat._presses._answer_within *= SLOWNESS
+        if isinstance(chat, DiscordChat):
+            chat._front._answer_within *= SLOWNESS
+            chat._front._complete_within *= SLOWNESS
+    return chats
 
 
 class Stage(Protocol):
@@ -79,7 +96,7 @@ class TelegramStage:
         return {"telegram_token": self.server.token, "telegram_api": self.server.root}
 
     def chats(self, settings: Settings, clock: FastClock) -> list[Chat]:
-        return build_chats(settings, clock)
+        return _patient(build_chats(settings, clock))
 
     def operators(self) -> Operators:
         found = [name for name, role in self.people.items() if role == "operator"]
@@ -147,7 +164,7 @@ class DiscordStage:
         }
 
     def chats(self, settings: Settings, clock: FastClock) -> list[Chat]:
-        return build_chats(settings, clock)
+        return _patient(build_chats(settings, clock))
 
     def operators(self) -> Operators:
         found = [name for name, role in self.people.items() if role == "operator"]
@@ -212,7 +229,7 @@ class PairStage:
         return {name: one for stage in self.sides.values() for name, one in stage.settings().items()}
 
     def chats(self, settings: Settings, clock: FastClock) -> list[Chat]:
-        return build_chats(settings, clock)
+        return _patient(build_chats(settings, clock))
 
     def operators(self) -> Operators:
         return frozenset[tuple[str, str]]().union(*(stage.operators() for stage in self.sides.values()))
@@ -311,10 +328,10 @@ async def staged(platform: str, people: dict[str, str]) -> AsyncIterator[Stage]:
             async with TelegramServer() as telegram:
                 yield TelegramStage(telegram, people)
         case "discord":
-            async with DiscordServer() as discord:
+            async with DiscordServer(SLOWNESS) as discord:
                 yield DiscordStage(discord, people)
         case "pair":
-            async with TelegramServer() as telegram, DiscordServer() as discord:
+            async with TelegramServer() as telegram, DiscordServer(SLOWNESS) as discord:
                 phone = TelegramStage(telegram, {"telegram": people["telegram"]})
                 desk = DiscordStage(discord, {"discord": people["discord"]})
                 yield PairStage({"telegram": phone, "discord": desk})

@@ -50,10 +50,20 @@ LOADING = 1 << 7
 
 
 class WallClock(Clock):
-    """Run the world on real time, so that its snowflakes are of today; ``advance`` lets time pass at once."""
+    """Run the world on real time, so that its snowflakes are of today; ``advance`` lets time pass at once.
+
+    From the start on it may run slower than that, by ``slowness``: what has to come within seconds has as
+    many times as long then.
+    """
+
+    def __init__(self, slowness: float) -> None:
+        super().__init__()
+        self._slowness = slowness
+        self._began = datetime.now(UTC)
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=self.elapsed)
+        passed = (datetime.now(UTC) - self._began) / self._slowness
+        return self._began + passed + timedelta(seconds=self.elapsed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +101,8 @@ class DiscordServer:
 
     token = "MTAw.loopback.not-a-real-token"
 
-    def __init__(self) -> None:
-        self.backend = Backend(clock=WallClock())
+    def __init__(self, slowness: float = 1.0) -> None:
+        self.backend = Backend(clock=WallClock(slowness))
         self.requests: list[tuple[str, str, Any]] = []
         self.refused = 0
         self.gaps: list[str] = []
