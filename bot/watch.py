@@ -98,7 +98,22 @@ class Watch:
         for key, close in (await self.ledger.closes(self.partition)).items():
             self._armings.closes.restore(key, close)
         self._sight = Sight(await self.ledger.losses(self.partition))
+        await self._load_living()
         await self._sync()
+
+    async def _load_living(self) -> None:
+        """Take in all that lives: many are put to rest at once, the others follow one by one."""
+        revision = await self.ledger.revision()
+        judged_to = await self.ledger.judged_to(self.partition)
+        last = 0
+        while page := await self.ledger.living(self.partition, last):
+            last = page[-1].id
+            plain = [one for stored in page if (one := self.ledger.resting(stored)) is not None]
+            resting = self._armings.restore(plain, judged_to)
+            for stored in page:
+                if stored.id not in resting:
+                    self._await(self.ledger.read(stored), judged_to)
+        self._revision = revision
 
     async def run(self, tape: Tape) -> None:
         """Judge batch after batch, until cancelled or superseded."""

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
 from bot.alerts.models import Arming
+from bot.engine.restoring import Resting
 from bot.engine.sight import Loss
 from bot.engine.state import AlertState
 from bot.metrics import Close, MetricKey, Observation
-from bot.ports import Armed, Changes, Judgement, Noted, StoreTrouble
+from bot.ports import Armed, Changes, Judgement, Noted, Stored, StoreTrouble
+from bot.store.rows import read_resting, written_seen, written_state
+
+
+def stored(arming: Arming, state: AlertState | None) -> Stored:
+    """Write an arming down as the store does."""
+    seen = json.dumps(written_seen(arming.rule, arming.seen))
+    head = arming.id, arming.alert_id, arming.rule, arming.is_shared, arming.made_at, seen, arming.is_eager
+    if state is None:
+        return Stored(*head, *[None] * (len(Stored._fields) - len(head)))  # type: ignore[arg-type]
+    row = written_state(arming.id, state)
+    documents = ("memory", "early", "grounds")
+    body = [
+        row[name] if name not in documents or row[name] is None else json.dumps(row[name])
+        for name in Stored._fields[len(head) :]
+    ]
+    return Stored(*head, *body)
 
 
 class Killed(Exception):
@@ -33,6 +51,19 @@ class States:
     async def changes(self, partition: int, since: int) -> Changes:
         fresh = tuple(Armed(one, self.states.get(one.id)) for one in self.armings[since:])
         return Changes(len(self.armings), fresh)
+
+    async def revision(self) -> int:
+        return len(self.armings)
+
+    async def living(self, partition: int, after: int = 0) -> list[Stored]:
+        return [stored(one, self.states.get(one.id)) for one in self.armings if one.id > after]
+
+    def read(self, stored: Stored) -> Armed:
+        arming = self.armings[stored.id - 1]
+        return Armed(arming, self.states.get(arming.id))
+
+    def resting(self, stored: Stored) -> Resting | None:
+        return read_resting(stored)
 
     async def judged_to(self, partition: int) -> dict[MetricKey, int]:
         return dict(self.ends)

@@ -15,9 +15,10 @@ from bot.engine.index import Gap
 from bot.engine.partition import Partition
 from bot.engine.plain import Patterns
 from bot.engine.plan import Plan
+from bot.engine.restoring import Resting
 from bot.engine.roll import Roll
 from bot.engine.state import AlertState
-from bot.metrics import MINUTE, Bar, Batch, Doubt, Print
+from bot.metrics import MINUTE, Bar, Batch, Close, Doubt, Print
 from bot.rules import parse
 from tests.markets import BTC, START, batch, histories, life_of
 
@@ -118,6 +119,72 @@ def test_an_arming_that_may_become_a_row_lives_as_one_that_stays_objects(
             gone = armings.pop(data.draw(st.integers(0, len(armings) - 1)))
             rows.remove(gone)
             objects.remove(gone)
+
+
+@settings(max_examples=200, deadline=None)
+@given(bars=histories(most=30), rules=st.lists(RULES, min_size=1, max_size=6), data=st.data())
+def test_who_is_put_to_rest_at_a_start_lives_on_as_who_is_taken_in_one_by_one(
+    bars: list[Bar], rules: list[str], data: st.DataObject
+) -> None:
+    before, lives = Partition(), {}
+    for number, rule in enumerate(rules):
+        text = str(parse(rule))
+        lives[number] = text, life_of(text, bars[0].open)
+        before.add(number, lives[number][1], None)
+    count = data.draw(st.integers(0, len(bars) - 1))
+    plan = judged(before, batch({BTC: bars[:count]}))
+    judged_to, close = plan.judged_to, before.closes.at(BTC, plan.judged_to[BTC])
+    rows, objects = Partition(), Partition()
+    for partition in (rows, objects):
+        if close is not None:
+            partition.closes.restore(BTC, close)
+    kept = [
+        Resting(
+            number,
+            text,
+            False,
+            life.begins_at,
+            *(state.cursor, state.is_armed, state.is_firing, state.episode, state.rang_at),
+            *(state.corrections, state.is_ended),
+        )
+        for number, (text, life) in lives.items()
+        for state in (before.state(number),)
+        if state.early is None and state.told_at == state.rang_at
+    ]
+    resting = rows.restore(kept, judged_to)
+    assert count > 1 or not resting, "of the minutes of its making nobody rests yet"
+    for number, (text, life) in lives.items():
+        state = before.state(number)
+        objects.add(number, life, objects.resume_from(life, state, judged_to))
+        if number not in resting:
+            rows.add(number, life, rows.resume_from(life, state, judged_to), text)
+    for bar in bars[count:]:
+        plans = [judged(partition, batch({BTC: [bar]})) for partition in (rows, objects)]
+        assert plans[0].told == plans[1].told
+        for number in lives:
+            assert replace(rows.state(number), cursor=0) == replace(objects.state(number), cursor=0)
+
+
+def test_who_rests_for_certain_is_put_to_rest_and_others_are_not() -> None:
+    partition = Partition()
+    partition.closes.restore(BTC, Close(START + 10 * MINUTE, 100.0, "made"))
+    clear = Resting(1, "btc/usdt < 90", False, START, START, True, False, 0, None, 0, False)
+    kept = [
+        clear,
+        clear._replace(arming=2, rule="btc/usdt < 110"),
+        clear._replace(arming=3, rule="btc/usdt < 110", is_armed=False),
+        clear._replace(arming=4, rule="btc/usdt < 100"),
+        clear._replace(arming=5, begins_at=START + 9.5 * MINUTE),
+        clear._replace(arming=6, rule="rsi(btc/usdt, 14, 4h) < 30"),
+        clear._replace(arming=7, rule="eth/usdt < 90"),
+        clear._replace(arming=8, rule="btc/usdt > 110 repeat rearm 1%", rang_at=START + 60.0, episode=2),
+        clear._replace(arming=9, is_ended=True),
+    ]
+    assert partition.restore(kept, {BTC: START + 10 * MINUTE}) == {1, 3, 8}
+    assert sorted(partition) == [1, 3, 8]
+    [want] = partition.wants()
+    assert (want.floor, want.ceiling) == (90, 108.9)
+    assert partition.state(8).rang_at == START + 60.0
 
 
 def test_a_row_gives_the_rule_and_the_state_of_which_it_was_made() -> None:

@@ -26,9 +26,11 @@ from bot.engine.history import Point, Points
 from bot.engine.index import EVERYWHERE, NOWHERE, Move
 from bot.engine.life import Life
 from bot.engine.minute import Minute
+from bot.engine.needs import Needs
 from bot.engine.plan import Plan
 from bot.engine.reach import Reach
 from bot.engine.reasons import Reason, reasons
+from bot.engine.restoring import Resting, put_to_rest
 from bot.engine.resuming import is_fitting, refilled
 from bot.engine.retention import oldest_read
 from bot.engine.roll import Roll
@@ -37,10 +39,9 @@ from bot.engine.step import begin, glance, is_finished, may_ring
 from bot.engine.stretches import missing
 from bot.engine.unread import end_behind, merge, without
 from bot.engine.waiting import Waiting
-from bot.engine.world import CandleKey, Stretch, World
-from bot.metrics import MINUTE, Bar, Batch, Bounds, Doubt, MetricKey, Observation, Print, Want
+from bot.engine.world import Stretch, World
+from bot.metrics import Bar, Batch, Bounds, Doubt, MetricKey, Observation, Print, Want
 
-_KEEP = 120 * MINUTE
 _AT_ONCE = 100  # armings are judged in one piece of planning: some milliseconds
 
 
@@ -54,11 +55,9 @@ class Partition:
         self._ends: dict[MetricKey, int] = {}
         self._prints: dict[MetricKey, tuple[Print, ...]] = {}
         self._dues: dict[int, float] = {}
-        self._lookback: dict[MetricKey, int] = {}
-        self._kept: dict[CandleKey, int] = {}
+        self._needs = Needs()
         self._waiting = Waiting()
         self._unread: dict[MetricKey, list[Bounds]] = {}
-        self._whole: dict[MetricKey, set[int]] = {}
         self._wanted: dict[MetricKey, Want] = {}  # until something changes what is needed
         self.closes = Closes()
         self._doubts: tuple[Doubt, ...] = ()
@@ -91,7 +90,7 @@ class Partition:
 
     def _want(self, key: MetricKey) -> Want:
         since, index = self._ends[key], self._board[key]
-        band = NOWHERE if self._whole[key] or index.is_restless else index.band
+        band = NOWHERE if self._needs.has_whole(key) or index.is_restless else index.band
         close = self.closes.at(key, since)
         self._wanted[key] = Want(
             key, since, *band, *((close.price, close.source, close.home) if close else ())
@@ -182,17 +181,11 @@ class Partition:
             state = refilled(state, life, self._world)
         gap = EVERYWHERE if life.is_still else NOWHERE
         self._roll.add(arming, life, state, gap, rule=rule, is_shared=is_shared)
+        self._needs.note(arming, life, is_finished(state, life))
         if (due := due_at(life, state.cursor, state.memory)) < math.inf:
             self._dues[arming] = due
         for key in life.keys:
             self._move(key, [Move(arming, None, gap)])
-            whole = self._whole.setdefault(key, set())
-            if life.needs_whole_minutes and not is_finished(state, life):
-                whole.add(arming)
-            self._lookback[key] = max(self._lookback.get(key, 0), life.lookback)
-            for span, count in life.spans[key].items():
-                kept = self._kept.setdefault((key, span), 0)
-                self._kept[key, span] = max(kept, count)
             followed_to = self._ends.setdefault(key, state.cursor)
             if state.cursor < followed_to:
                 if (series := self._world.series.get(key)) is None or len(series):
@@ -200,6 +193,15 @@ class Partition:
                 else:  # nothing came yet, so the feed can still be asked from this arming's minute on
                     self._ends[key] = state.cursor
         return state
+
+    def restore(self, armings: Sequence[Resting], judged_to: Mapping[MetricKey, int]) -> set[int]:
+        """Put to rest who surely rests of stored armings, that rise by id and come first; gives those."""
+        known = ((key, end, self.closes.at(key, end)) for key, end in judged_to.items())
+        points = {key: (end, close.price) for key, end, close in known if close is not None}
+        for key in (taken := put_to_rest(self._roll, self._board, armings, points)):
+            self._world.follow(key, {})
+            self._ends.setdefault(key, judged_to[key])
+        return set().union(*taken.values())
 
     def resume_from(self, life: Life, state: AlertState, judged_to: Mapping[MetricKey, int]) -> AlertState:
         """Give a stored state the cursor from which it goes on: what its series were judged to."""
@@ -216,12 +218,12 @@ class Partition:
         self._dues.pop(arming, None)
         for key in life.keys:
             self._move(key, [Move(arming, gaps[key], None)])
-            self._whole[key].discard(arming)
+            self._needs.end(arming, key)
             if key not in self._board:
                 self._world.leave(key)
+                self._needs.leave(key)
                 self.closes.forget(key)
-                known = (self._wanted, self._ends, self._prints, self._lookback, self._unread, self._whole)
-                for kept in known:
+                for kept in (self._wanted, self._ends, self._prints, self._unread):
                     kept.pop(key, None)
 
     # --- what is seen ---------------------------------------------------------------------------------------
@@ -299,14 +301,15 @@ class Partition:
             else:
                 self._dues.pop(arming, None)
         for key, series in self._world.series.items():
-            series.forget(min(plan.judged_to.get(key, self._ends[key]), self._ends[key]) - self._keep(key))
+            judged_to = min(plan.judged_to.get(key, self._ends[key]), self._ends[key])
+            series.forget(judged_to - self._needs.seconds(key))
         for key, pending in self._unread.items():
             if pending and pending[0].since < self._ends[key]:
                 self._unread[key] = without(pending, 0, self._ends[key])
-                if not self._whole[key]:
+                if not self._needs.has_whole(key):
                     self._world.blur(key)
         for (key, span), candles in self._world.candles.items():
-            candles.forget(self._ends[key] - 2 * (self._kept.get((key, span), 0) + 2) * span)
+            candles.forget(self._ends[key] - 2 * (self._needs.candles(key, span) + 2) * span)
 
     def _settle(self, plan: Plan) -> None:
         """Take over where armings came, and where they rest now."""
@@ -321,7 +324,7 @@ class Partition:
                 for key, gap in rests.items():
                     moves.setdefault(key, []).append(Move(arming, before[key], gap))
                     if is_over:
-                        self._whole[key].discard(arming)
+                        self._needs.end(arming, key)
             self._roll.put(arming, state, rests)
         for key, several in moves.items():
             self._move(key, several)
@@ -333,20 +336,17 @@ class Partition:
 
     # --- how it is judged -----------------------------------------------------------------------------------
 
-    def _keep(self, key: MetricKey) -> int:
-        return self._lookback.get(key, 0) + _KEEP
-
     def _end(self, key: MetricKey) -> int:
         if key in self._world.points:
             return max(self._seen_to, self._ends[key])
         end = max(self._world.series[key].end or 0, self._ends[key])
         if not (pending := self._unread.get(key)):
             return end
-        index, whole = self._board[key], self._whole[key]
+        index, is_whole = self._board[key], self._needs.has_whole(key)
         fresh = self._world.series[key].extremes(self._ends[key], end)
         if fresh and index.is_concerning(fresh.low, fresh.high):
             return end  # where those are at rest that are judged now, the next plan knows
-        return end_behind(end, pending, lambda low, high: bool(whole) or index.is_concerning(low, high))
+        return end_behind(end, pending, lambda low, high: is_whole or index.is_concerning(low, high))
 
     def _concerned(self, ends: Mapping[MetricKey, int]) -> set[int]:
         concerned = set(self._waiting)

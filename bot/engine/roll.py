@@ -11,9 +11,12 @@ import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bot.engine.index import NOWHERE, Gap
 from bot.engine.life import Life
@@ -22,6 +25,9 @@ from bot.engine.state import AlertState
 from bot.metrics import MINUTE, MetricKey, minute_of
 
 Gaps = Mapping[MetricKey, Gap]
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(slots=True)
@@ -33,6 +39,30 @@ class _Whole:
     gaps: dict[MetricKey, Gap]
     rule: str = ""
     is_shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What many plain armings are, side by side: the rows of those that are put to rest together."""
+
+    armings: Integers
+    patterns: Integers
+    digits: Integers
+    scales: Integers
+    begins_at: Floats
+    cursors: Integers
+    is_armed: Flags
+    is_firing: Flags
+    episodes: Integers
+    rang_at: Floats
+    corrections: Integers
+    is_ended: Flags
+    floors: Floats
+    ceilings: Floats
+
+    def chosen(self, which: Flags) -> Columns:
+        """Give some of them."""
+        return Columns(*(getattr(self, one.name)[which] for one in fields(self)))
 
 
 class Roll:
@@ -115,6 +145,14 @@ class Roll:
         if gaps is not None:
             whole.gaps = dict(gaps)
         self._fold(arming, whole)
+
+    def restore(self, columns: Columns, is_here: Flags) -> None:
+        """Take in many that are rows from the first, rising by id, behind all that are rows already.
+
+        Whoever of them is not here yet has a place kept, for when he comes and rests.
+        """
+        is_plain = columns.patterns >= 0
+        self._rows.extend(columns.chosen(is_plain), is_here[is_plain])
 
     def remove(self, arming: int) -> None:
         """Let an arming go."""
@@ -218,6 +256,29 @@ class _Rows:
         self.floors[place], self.ceilings[place] = gap
         self.begins_at[place] = begins_at
         self.set_state(place, state)
+
+    def extend(self, columns: Columns, is_here: Flags) -> None:
+        marks = columns.is_armed, columns.is_firing, columns.is_ended
+        flags = sum(
+            mark.astype("B") * bit for mark, bit in zip(marks, (_ARMED, _FIRING, _ENDED), strict=True)
+        )
+        flags = np.where(is_here, flags | _HERE, 0)
+        self._gone += int(np.count_nonzero(~is_here))
+        for column, rows in (
+            (self.armings, columns.armings),
+            (self.patterns, columns.patterns),
+            (self.digits, columns.digits),
+            (self.scales, columns.scales),
+            (self.floors, columns.floors),
+            (self.ceilings, columns.ceilings),
+            (self.begins_at, columns.begins_at),
+            (self.rang_at, columns.rang_at),
+            (self.cursors, columns.cursors // MINUTE),
+            (self.episodes, columns.episodes),
+            (self.corrections, columns.corrections),
+            (self.flags, flags),
+        ):
+            column.frombytes(rows.astype(column.typecode).tobytes())
 
     def leave(self, arming: int) -> None:
         if (place := self.find(arming)) is None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from bot.alerts.message import Facts
 from bot.alerts.models import Arming, Notice, Notification
 from bot.alerts.people import ChatRef
+from bot.engine.restoring import Resting
 from bot.engine.sight import Loss, Turns
 from bot.engine.state import AlertState, Transition
 from bot.metrics import Close, MetricKey, Observation
@@ -149,6 +150,9 @@ class Ledger(Archive, Protocol):
 
     def read(self, stored: Stored) -> Armed:
         """Read what a page holds."""
+
+    def resting(self, stored: Stored) -> Resting | None:
+        """Read it as the engine puts many to rest, if its state is no more than that: most are so."""
 
     async def revision(self) -> int:
         """Give the revision of the newest change that a command made; 0 before the first."""

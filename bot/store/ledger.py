@@ -10,10 +10,11 @@ from sqlalchemy import ColumnElement, Select, Text, bindparam, select, type_coer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.models import Arming
+from bot.engine.restoring import Resting
 from bot.metrics import Close, MetricKey
 from bot.ports import Armed, Changes, Judgement, Stored, Superseded
 from bot.store.database import Database, each, whole
-from bot.store.rows import STATE_COLUMNS, read_seen, read_state, written_state
+from bot.store.rows import STATE_COLUMNS, read_resting, read_seen, read_state, written_state
 from bot.store.sights import promise_notice, write_turns
 from bot.store.tables import (
     alert_states,
@@ -110,6 +111,10 @@ class SqlLedger:
                 }
             )
         )
+
+    def resting(self, stored: Stored) -> Resting | None:
+        """Read it as the engine puts many to rest, if its state is no more than that: most are so."""
+        return read_resting(stored)
 
     @whole
     async def judged_to(self, partition: int) -> dict[MetricKey, int]:

@@ -13,8 +13,10 @@ from sqlalchemy import Row, Select, select
 
 from bot.alerts.models import Alert, Arming
 from bot.alerts.people import ChatRef
+from bot.engine.restoring import Resting
 from bot.engine.state import AlertState, Early, Grounds
 from bot.metrics import Bar, MetricKey, Seen
+from bot.ports import Stored
 from bot.store.tables import alert_states, alerts, armings, chats, subscriptions
 
 STATE_COLUMNS = tuple(field.name for field in fields(AlertState))
@@ -52,6 +54,39 @@ def read_seen(document: list[list[Any]]) -> dict[MetricKey, Seen]:
         _key(metric, instrument, venue): Seen(at, Bar(*bar), *home)
         for metric, instrument, venue, at, bar, *home in document
     }
+
+
+_ONE_SEEN = 3
+"""So many brackets open where one series was seen."""
+
+
+def read_resting(stored: Stored) -> Resting | None:
+    """Read an arming as the engine puts many to rest; ``None`` where there is more to it than that.
+
+    Of what was seen when it was made only the instant still matters, and no document is read for that.
+    """
+    if stored.memory != "[]" or stored.early or stored.grounds or stored.is_eager:
+        return None
+    if stored.told_at != stored.rang_at or stored.cursor is None:
+        return None
+    begins_at = stored.made_at
+    if stored.seen != "[]":
+        if stored.seen.count("[") != _ONE_SEEN:
+            return None
+        begins_at = float(stored.seen.split(",", 4)[3])
+    return Resting(
+        stored.id,
+        stored.rule,
+        bool(stored.is_shared),
+        begins_at,
+        stored.cursor,
+        bool(stored.is_armed),
+        bool(stored.is_firing),
+        stored.episode or 0,
+        stored.rang_at,
+        stored.corrections or 0,
+        bool(stored.is_ended),
+    )
 
 
 @lru_cache(maxsize=10_000)

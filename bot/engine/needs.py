@@ -1,0 +1,51 @@
+"""What the armings need of each series beside its newest minute: minutes of before, candles, all of them."""
+
+from __future__ import annotations
+
+from bot.engine.life import Life
+from bot.engine.world import CandleKey
+from bot.metrics import MINUTE, MetricKey
+
+_KEPT = 120 * MINUTE
+
+
+class Needs:
+    """Of each series, the most that anybody needs; it grows while the series is read at all."""
+
+    __slots__ = ("_candles", "_lookback", "_whole")
+
+    def __init__(self) -> None:
+        self._lookback: dict[MetricKey, int] = {}
+        self._candles: dict[CandleKey, int] = {}
+        self._whole: dict[MetricKey, set[int]] = {}
+
+    def note(self, arming: int, life: Life, is_over: bool) -> None:
+        """Note what an arming needs; one whose life is over needs no whole minutes."""
+        for key in life.keys:
+            if life.needs_whole_minutes and not is_over:
+                self._whole.setdefault(key, set()).add(arming)
+            self._lookback[key] = max(self._lookback.get(key, 0), life.lookback)
+            for span, count in life.spans[key].items():
+                self._candles[key, span] = max(self._candles.get((key, span), 0), count)
+
+    def end(self, arming: int, key: MetricKey) -> None:
+        """Note that an arming needs no whole minutes any more."""
+        if key in self._whole:
+            self._whole[key].discard(arming)
+
+    def leave(self, key: MetricKey) -> None:
+        """Forget a series that nobody reads any more."""
+        self._lookback.pop(key, None)
+        self._whole.pop(key, None)
+
+    def has_whole(self, key: MetricKey) -> bool:
+        """Whether bounds of prices will not do for somebody, but all minutes are needed."""
+        return bool(self._whole.get(key))
+
+    def seconds(self, key: MetricKey) -> int:
+        """Give for how many seconds minutes are kept once they were judged."""
+        return self._lookback.get(key, 0) + _KEPT
+
+    def candles(self, key: MetricKey, span: int) -> int:
+        """Give how many candles of a span are read at once."""
+        return self._candles.get((key, span), 0)
