@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from bot.feeds.exchanges import FEEDS, Exchanges, build_feeds
 from bot.feeds.exchanges.door import Door
-from bot.feeds.exchanges.inquiry import Inquiry
+from bot.feeds.exchanges.guard import Range, Suspicion
+from bot.feeds.exchanges.inquiry import Inquiry, is_of_beside
 from bot.feeds.exchanges.lookout import Lookout
 from bot.feeds.exchanges.venues import Venues
 from bot.feeds.exchanges.witness import Witness
@@ -421,3 +422,22 @@ async def test_minutes_wait_for_a_second_source_that_hangs_but_not_for_long(
         await world.look(6)
         assert lows(world.got) == [100]
         assert [one.value for one in world.doubts] == [80]
+
+
+@pytest.mark.parametrize(
+    ("close", "low_after", "is_apart"),
+    [
+        (100.0, 88.0, True),  # a wick, and in the next minute both fall
+        (88.0, 88.0, False),  # the fall began here, and goes on
+        (100.0, 100.0, False),  # the other's clock is late: only there it is of the next minute
+    ],
+)
+def test_what_another_shows_in_the_next_minute_bears_out_a_wick_unless_both_do(
+    close: float, low_after: float, is_apart: bool
+) -> None:
+    bar = Bar(600, 100.0, 100.0, 85.0, close)
+    beside = Bar(600 + MINUTE, low_after, 100.0 if low_after == 100.0 else 89.0, low_after, low_after)
+    suspicion = Suspicion(BTC, 85.0, Range(99.5, 100.5), bar.at)
+    assert is_of_beside(suspicion, bar, beside, Range(88.0, 89.0)) is is_apart
+    assert not is_of_beside(suspicion, bar, bar, Range(88.0, 89.0))
+    assert not is_of_beside(suspicion, bar, None, Range(88.0, 89.0))

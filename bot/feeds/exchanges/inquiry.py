@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import structlog
 
-from bot.feeds.exchanges.guard import Guard, Heard, Range, Showing, Suspicion
+from bot.feeds.exchanges.guard import LEAST_BOUND, Guard, Heard, Range, Showing, Suspicion
 from bot.feeds.exchanges.witness import Witness
 from bot.feeds.faults import Fault
 from bot.metrics import MINUTE, Bar, Bars, Batch, MetricKey, Print, Want, runs
@@ -244,12 +244,17 @@ class Inquiry:
         window = (_WINDOW if span == MINUTE else _COARSE_WINDOW) * span
         start, stop = first - span, min(case.bars[-1].end + span, first + window)
         instrument = case.key.instrument
+        own = {bar.at: bar for bar in case.bars}
         heard: dict[int, list[Showing]] = {bar.at: [] for bar in case.bars if first <= bar.at < stop - span}
         for witness in self._others([instrument])[:_MOST_WITNESSES]:
             found = await self._question(witness, partial(witness.reaches, instrument, start, stop, span))
             for bar in case.bars:
                 # Clocks differ, and so does the second in which a fall arrives: a minute more on either side.
-                around = [reach for at, reach in (found or {}).items() if bar.at - span <= at <= bar.end]
+                around = [
+                    reach
+                    for at, reach in (found or {}).items()
+                    if bar.at - span <= at <= bar.end and not is_of_beside(suspicion, bar, own.get(at), reach)
+                ]
                 if around and bar.at in heard:
                     low, high = min(one.low for one in around), max(one.high for one in around)
                     heard[bar.at].append(Showing(witness.name, Range(low, high)))
@@ -305,3 +310,17 @@ async def _until(work: Sequence[Awaitable[None]], is_enough: Callable[[], bool])
     finally:
         for one in left:
             one.cancel()
+
+
+def is_of_beside(suspicion: Suspicion, bar: Bar, beside: Bar | None, reach: Range) -> bool:
+    """Whether what another exchange reached in a minute beside a bar is the event of that minute alone.
+
+    It is, if this exchange went as far in that minute too, and was back where it is trusted on the side of
+    the bar that is next to it. A fall that begins in one minute goes on in the next; a wick does not.
+    """
+    if beside is None or beside.at == bar.at:
+        return False
+    edge = bar.close if beside.at > bar.at else bar.open
+    shown = Range(beside.low, beside.high)
+    is_shown_there = max(shown.apart(reach.low), shown.apart(reach.high)) <= LEAST_BOUND
+    return is_shown_there and suspicion.trusted.apart(edge) <= LEAST_BOUND
