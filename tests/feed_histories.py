@@ -7,7 +7,7 @@ Each symbol has a path and alerts of its own, and is one history. All of it foll
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isclose, log
 
@@ -387,7 +387,8 @@ class History:
         for number, (alert, key) in self.alerts.items():
             minutes = [self._minute(key, at) for at in range(alert.first, ends[key], MINUTE)]
             if alert.price is not None and minutes:
-                minutes[0] = replace(minutes[0], later=self._later(key, alert, alert.price))
+                later = self._later(key, alert, alert.price, told[number].early)
+                minutes[0] = replace(minutes[0], later=later)
             compare(alert, minutes, told[number], self.findings)
         for (number, *_), at in open_rings.items():
             alert, key = self.alerts[number]
@@ -459,16 +460,18 @@ class History:
         ]
         return Minute(at, tuple(dict.fromkeys(bars)), all(gone), any(gone) and not all(gone))
 
-    def _later(self, key: MetricKey, alert: Alert, price: float) -> tuple[Bar, ...]:
+    def _later(self, key: MetricKey, alert: Alert, price: float, early: Sequence[float]) -> tuple[Bar, ...]:
         """Give what each who may be in force showed of an alert's first minute after it was made.
 
-        Who stands in since then shows his own last price first, as far from the home's as the two just are.
+        That is who showed the minute in the end, and who showed the prints that rang in it. Who stands in
+        since then shows his own last price first, as far from the home's as the two just are.
         """
         booked = max(alert.asked - self.lag, alert.first)
         end = alert.first + MINUTE
         is_edge = any(one == key and end - _CLOCK_ERROR <= at < end for one, at in self._prints)
         over = _CLOCK_ERROR if is_edge else 0.0
         shown = {(source, ratio) for source, ratio, _ in self._shown[key, alert.first]}
+        shown |= {self._prints[key, at] for at in early if alert.first <= at < end}
         return tuple(
             scaled(walk.after(booked, price / ratio, source != (key.venue or self.names[0]), over), ratio)
             for source, ratio in shown
