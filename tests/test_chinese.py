@@ -35,7 +35,7 @@ def test_a_rule_in_chinese_is_the_rule_in_english(rule: dict[str, Any]) -> None:
     [
         ("btc 跌破 10万 持续", "btc 跌破 10万 持续\n                  ^", "后面要有时长。"),
         ("btc 1小时跌5", "btc 1小时跌5\n           ^", '"跌" 后面要有价位或百分比。'),
-        ("比特币 不会跌破 10万", "比特币 不会跌破 10万\n       ^", '"不" 不是可用的符号。'),
+        ("比特币 不会跌破 10万", "比特币 不会跌破 10万\n       ^", '看不懂 "不"。'),
     ],
 )
 def test_an_error_stands_under_its_place_and_speaks_chinese(text: str, shown: str, reason: str) -> None:

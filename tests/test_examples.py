@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.commands.examples import EXAMPLES, PLAIN, fitting
-from bot.rules import read
+from bot.commands.examples import CHINESE, EXAMPLES, PLAIN, PLAIN_CHINESE, fitting, plainest
+from bot.rules import parse, read
+from bot.rules.chinese import EXAMPLES as IN_CHINESE
 
 
-@pytest.mark.parametrize("example", [PLAIN, *(example for _, example in EXAMPLES)])
+@pytest.mark.parametrize("example", [PLAIN, PLAIN_CHINESE, *(example for _, example in EXAMPLES + CHINESE)])
 def test_every_example_is_a_rule(example: str) -> None:
     read(example)
 
@@ -45,6 +46,37 @@ def test_an_example_fits_what_was_typed(typed: str, example: str) -> None:
 
 def test_every_example_fits_something() -> None:
     assert set(FITS.values()) == {example for _, example in EXAMPLES}
+
+
+IN_CHINESE_FITS = {
+    "比特币 RSI 低于三十几": "btc 4小时 rsi 低于 30",
+    "btc 200日均": "btc 突破 200日均线",
+    "比特币连续净买入": "btc etf 连续3天净流入",
+    "资金费率太高": "btc 资金费率 高于 0.05%",
+    "爆仓很多": "全网爆仓 超过 20亿",
+    "比特币新高啊": "btc 创历史新高",
+    "btc 每次跌一点": "btc 每跌2%",
+    "btc 在 9万 之间": "btc 在 9.8万 和 10.5万 之间",
+    "btc 站稳 10万": "btc 高于 10万 持续15分钟",
+    "以太坊 1小时内跌": "btc 1小时内跌5%",
+    "跌破后只提醒一次啊": "btc 跌破 10万 重复 冷却 1小时",
+    "比特币 或 以太坊": "btc 跌破 10万 并且 eth 跌破 3000",
+}
+
+
+@pytest.mark.parametrize(("typed", "example"), IN_CHINESE_FITS.items())
+def test_what_is_typed_in_chinese_has_an_example_in_chinese(typed: str, example: str) -> None:
+    assert example in fitting(typed)
+    assert plainest(typed) == PLAIN_CHINESE
+
+
+def test_every_chinese_example_fits_something() -> None:
+    assert set(IN_CHINESE_FITS.values()) == {example for _, example in CHINESE}
+
+
+@pytest.mark.parametrize("example", [one for one in IN_CHINESE if one.startswith(("btc", "98k"))])
+def test_an_example_means_the_same_in_chinese(example: str) -> None:
+    assert parse(IN_CHINESE[example]).condition == parse(example).condition
 
 
 @pytest.mark.parametrize("typed", ["", "bitcoin to the moon", "btc < 10o k", "version 2"])

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from bot.alerts.message import LABEL, Button, Message
-from bot.commands.examples import PLAIN, fitting
+from bot.commands.examples import fitting, plainest
 from bot.commands.manual import command_for, is_command
 from bot.commands.offering import offer
 from bot.commands.reading import read_instrument
@@ -74,7 +74,7 @@ async def _lost(request: Request, text: str) -> Message:
         )
         buttons = ((Button(tr("Price"), f"/price {word}"), Button(tr("Chart"), f"/chart {word}")),)
         return Message(lines=lines, buttons=buttons)
-    examples = fitting(text) or [PLAIN]
+    examples = fitting(text) or [plainest(text)]
     return Message(
         lines=(
             tr("That is no command, and no rule that I can read."),

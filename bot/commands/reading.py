@@ -21,7 +21,7 @@ from bot.alerts.causes import cause
 from bot.alerts.message import Button, sound
 from bot.alerts.sentences import filled_levels, instrument_name, meaning, thresholds
 from bot.alerts.translator import Translator
-from bot.commands.examples import PLAIN, fitting
+from bot.commands.examples import fitting, plainest
 from bot.commands.request import Refusal, Request
 from bot.engine.compiler import compile_rule
 from bot.engine.life import Life
@@ -113,7 +113,7 @@ def read_rule(request: Request, text: str) -> Reading:
         reading = read(text)
         fixed = fix(reading.rule, request.now, request.settings.timezone)
     except RuleError as error:
-        examples = fitting(text) or ([] if error.hint else [PLAIN])
+        examples = fitting(text) or ([] if error.hint else [plainest(text)])
         raise refused(error, request.tr, examples) from error
     return replace(reading, rule=fixed)
 

@@ -99,6 +99,23 @@ WORDS = _each(
 )
 """Words written without spaces, and the words that stand for them: none for what adds nothing."""
 
+EXAMPLES: Mapping[str, str] = {
+    "btc < 100k": "btc 跌破 10万",
+    "btc < $100k": "btc 跌破 10万",
+    "98k < btc < 105k": "btc 高于 9.8万 并且 低于 10.5万",
+    "btc enters 98k .. 105k": "btc 在 9.8万 和 10.5万 之间",
+    "btc moves 5% in 1h": "btc 1小时涨跌5%",
+    "btc every 2% down": "btc 每跌2%",
+    "btc > 100k for 4h": "btc 高于 10万 持续4小时",
+    "btc rsi 4h < 30": "btc 4小时 rsi 低于 30",
+    "cooldown 4h": "冷却 4小时",
+    "for 4h": "持续 4小时",
+    "until 2026-12-31": "直到 2026-12-31",
+    'note "cut the long"': '备注 "止损"',
+    'btc < 100k note "cut the long"': 'btc 跌破 10万 备注 "止损"',
+}
+"""What is shown to whoever types in Chinese, by the example that it stands for."""
+
 _DIGITS = {sign: count for count, sign in enumerate("零一二三四五六七八九")} | {"两": 2}
 _NUMBER = re.compile(
     r"(?P<tens>[一二三四五六七八九]?十)?(?P<ones>[一二两三四五六七八九])?"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bot.rules.chinese import EXAMPLES
 from bot.rules.errors import RuleError
 from bot.rules.phrases import Phrase
 from bot.rules.scanner import Token
@@ -34,12 +35,17 @@ def in_order(text: str, tokens: Sequence[Token]) -> list[Token]:
 
 
 def name_as_typed(error: RuleError, tokens: Sequence[Token]) -> None:
-    """Let an error name the Chinese word that was typed, and not the English one that stands for it."""
+    """Let an error name the Chinese word that was typed, not the English one, and its example be Chinese."""
+    if all(sign < _FIRST_SIGN for sign in error.text):
+        return
     typed = {token.text: error.text[token.at : token.end] for token in tokens}
     words = {word: sign for word, sign in typed.items() if sign >= _FIRST_SIGN}
     said = error.reason.arguments.items()
     named = {name: words.get(value, value) if isinstance(value, str) else value for name, value in said}
     error.reason = Phrase(error.reason.template, named)
+    if error.hint is not None:
+        shown = {name: EXAMPLES.get(str(value), value) for name, value in error.hint.arguments.items()}
+        error.hint = Phrase(error.hint.template, shown)
 
 
 class _Order:
