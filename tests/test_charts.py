@@ -233,6 +233,12 @@ def test_times_are_marked_few_on_the_persons_clock(span: int, at: int, number: i
 def test_midnight_in_a_persons_zone_is_marked_with_its_date() -> None:
     bars = [Bar(int(NOON) + place * 900, 1, 1, 1, 1, 1, 900) for place in range(100)]
     assert (int(NOON) + 17 * HOUR, "Nov 13") in time_marks(bars, 900, "America/New_York")
+    assert (int(NOON) + 17 * HOUR, "11月13日") in time_marks(bars, 900, "America/New_York", "zh-Hans")
+
+
+def test_months_and_years_are_written_in_the_persons_language() -> None:
+    bars = [Bar(int(NOON) // DAY * DAY + place * DAY, 1, 1, 1, 1, 1, DAY) for place in range(200)]
+    assert [one for _, one in time_marks(bars, DAY, "UTC", "zh-Hans")][:3] == ["2026年", "3月", "5月"]
 
 
 # --- asked for once -----------------------------------------------------------------------------------------

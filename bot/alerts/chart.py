@@ -41,7 +41,8 @@ class PriceChart:
     """Candles of one instrument, the levels that matter, and where an alert rang.
 
     ``bars`` rise without a hole, each opening at a multiple of ``span`` seconds; the last may be shorter, of
-    what is known of a candle that is not over. ``timezone`` is the IANA name of the clock below them.
+    what is known of a candle that is not over. ``timezone`` is the IANA name of the clock below them,
+    ``language`` the tag of that in which its days are written.
     """
 
     title: str
@@ -52,6 +53,7 @@ class PriceChart:
     mark: Mark | None = None
     timezone: str = "UTC"
     theme: Theme = "dark"
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,7 @@ def sketch(
         mark=mark,
         timezone=tr.timezone,
         theme=theme,
+        language=tr.language,
     )
     return Sketch(key, opening_of(until, span) - (CANDLES - 1) * span, int(until), frame)
 

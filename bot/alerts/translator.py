@@ -223,6 +223,11 @@ ENGLISH = Translator("en", "UTC", NullTranslations())
 """Words as they stand in the code, on the clock of UTC."""
 
 
+def write_date(moment: datetime, language: str, parts: str = "MMMd") -> str:
+    """Write what is asked of a date (``MMMd``, ``MMM``, ``y``) in a language: ``Nov 12``, ``11月12日``."""
+    return format_skeleton(parts, moment, locale=_locale_of(language))
+
+
 def _joined(left: str, right: str) -> str:
     """Join two texts, without a space between two Chinese signs or behind a Chinese stop: those have none."""
     if left[-1:] == " ":

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from bot.alerts.translator import write_date
 from bot.metrics import Bar
+
+Marks = list[tuple[int, str]]
+"""The opening of a bar, and what is written below it."""
 
 _HOUR, _DAY = 3600, 86_400
 _STEPS = (300, 600, 900, 1800, _HOUR, 2 * _HOUR, 3 * _HOUR, 4 * _HOUR, 6 * _HOUR, 12 * _HOUR)
@@ -48,7 +52,7 @@ def write_exactly(price: float, extent: float) -> str:
     return f"{price:,.{digits}f}"
 
 
-def time_marks(bars: Sequence[Bar], span: int, timezone: str) -> list[tuple[int, str]]:
+def time_marks(bars: Sequence[Bar], span: int, timezone: str, language: str = "en") -> Marks:
     """Mark round times on the clock of a time zone: the opening of a bar, and how it is written.
 
     Where a day begins, its date is written; a chart within a day names the time alone.
@@ -60,34 +64,34 @@ def time_marks(bars: Sequence[Bar], span: int, timezone: str) -> list[tuple[int,
     length = bars[-1].at - bars[0].at
     for step in _STEPS:
         if step >= span and length / step <= _MOST_TIMES:
-            return _of_day(bars, moments, step)
+            return _of_day(bars, moments, step, language)
     for days in _DAYS:
         if length / (days * _DAY) <= _MOST_TIMES:
-            return _of_days(bars, moments, days)
+            return _of_days(bars, moments, days, language)
     months = next((one for one in _MONTHS if length / (one * 30.4 * _DAY) <= _MOST_TIMES), _MONTHS[-1])
-    return _of_months(bars, moments, months)
+    return _of_months(bars, moments, months, language)
 
 
-def _of_day(bars: Sequence[Bar], moments: Sequence[datetime], step: int) -> list[tuple[int, str]]:
+def _of_day(bars: Sequence[Bar], moments: Sequence[datetime], step: int, language: str) -> Marks:
     marks = []
     for bar, moment in zip(bars, moments, strict=True):
         second = moment.hour * _HOUR + moment.minute * 60
         if second % step == 0:
-            marks.append((bar.at, f"{moment:%b} {moment.day}" if second == 0 else f"{moment:%H:%M}"))
+            marks.append((bar.at, write_date(moment, language) if second == 0 else f"{moment:%H:%M}"))
     return marks
 
 
-def _of_days(bars: Sequence[Bar], moments: Sequence[datetime], days: int) -> list[tuple[int, str]]:
+def _of_days(bars: Sequence[Bar], moments: Sequence[datetime], days: int, language: str) -> Marks:
     return [
-        (bar.at, f"{moment:%b} {moment.day}")
+        (bar.at, write_date(moment, language))
         for bar, moment, before in _with_before(bars, moments)
         if moment.date() != before.date() and moment.toordinal() % days == 0
     ]
 
 
-def _of_months(bars: Sequence[Bar], moments: Sequence[datetime], months: int) -> list[tuple[int, str]]:
+def _of_months(bars: Sequence[Bar], moments: Sequence[datetime], months: int, language: str) -> Marks:
     return [
-        (bar.at, f"{moment:%Y}" if moment.month == 1 else f"{moment:%b}")
+        (bar.at, write_date(moment, language, "y" if moment.month == 1 else "MMM"))
         for bar, moment, before in _with_before(bars, moments)
         if moment.month != before.month and (moment.year * 12 + moment.month - 1) % months == 0
     ]

@@ -244,9 +244,9 @@ class _Prices:
 
     def draw_times(self) -> None:
         """Draw the lines of the times, and write them; one that would be cut at an edge is not written."""
-        mark, place = self.chart.mark, self.mark_place()
+        chart, mark, place = self.chart, self.chart.mark, self.mark_place()
         room = _half(mark.label) if mark and place is not None else 0.0
-        for at, written in time_marks(self.chart.bars, self.chart.span, self.chart.timezone):
+        for at, written in time_marks(chart.bars, chart.span, chart.timezone, chart.language):
             x, half = self.x(at), _half(written)
             self.sheet.lines([(x, _BOTTOM, x, _TOP)], self.palette.grid, 1.5)
             if half < x < self.edge + 30 - half and (place is None or abs(x - place) > half + room):
@@ -331,7 +331,8 @@ class _Prices:
 
 def _half(label: str) -> float:
     """Give half the width of a label below the chart."""
-    return len(label) * _DIGIT * 0.5 + 12
+    wide = sum(sign >= _FIRST_WIDE for sign in label)
+    return (len(label) * _DIGIT + wide * (_TEXT - _DIGIT)) * 0.5 + 12
 
 
 def _extent(chart: PriceChart) -> tuple[float, float]:
