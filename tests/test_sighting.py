@@ -11,6 +11,7 @@ from bot.alerts.people import ChatRef
 from bot.alerts.sighting import stand_in
 from bot.alerts.translator import ENGLISH
 from bot.alerts.wording import word
+from bot.catalogues import read_languages
 from tests.conftest import NOON
 
 CHAT = ChatRef("telegram", "1")
@@ -160,6 +161,24 @@ def test_a_doubt(reason: str, said: str) -> None:
     }
     assert told(Telling.DOUBT, facts) == (
         f"Unconfirmed: Binance showed 8,200 for BTC/USDT at 12:00 UTC{said}\n#1 has not rung for it."
+    )
+
+
+def test_what_second_sources_show_is_said_in_the_language_of_the_chat() -> None:
+    chinese = read_languages().translator("zh-Hans", "UTC")
+    facts: Facts = {
+        "series": series("btc/usdt"),
+        "alerts": alerts("btc/usdt < 10000"),
+        "value": 8200.0,
+        "at": NOON,
+        "source": "binance",
+        "reason": "okx shows 64,890 to 64,910 and kraken shows 64,900",
+    }
+    notification = Notification(1, ChatRef("telegram", "1"), Telling.DOUBT, "doubt", facts, NOON)
+    assert word(notification, chinese, NOON, patience=60).plain() == (
+        "未经证实：Binance 在 12:00 UTC 显示 BTC/USDT 为 8,200；"
+        "OKX 显示 64,890 到 64,910 和 Kraken 显示 64,900。\n"
+        "#1 没有因此触发。"
     )
 
 

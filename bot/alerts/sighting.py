@@ -11,11 +11,13 @@ from bot.alerts.facts import items_of, labels_of, number_of, rule_of, text_of
 from bot.alerts.message import Facts, Message
 from bot.alerts.sentences import metric_name, thresholds, venue_name
 from bot.alerts.translator import Translator, exact_utc
+from bot.rules.phrases import to_say
 
 _MOST = 12
 """How many alerts a message names; of more it gives the number."""
 
-_WITNESS = re.compile(r"\b[a-z0-9]+(?= shows )")
+_WITNESS = re.compile(r"(?P<name>.+?) shows (?P<low>\S+)(?: to (?P<high>\S+))?")
+_NOBODY = to_say("no second source can say")
 
 
 def stand_in(venue: str, home: str, reason: str, tr: Translator) -> str:
@@ -118,6 +120,20 @@ def word_lapse(facts: Facts, tr: Translator, now: float) -> Message:
     )
 
 
+def _said(reason: str, tr: Translator) -> str:
+    """Say what others showed, as feeds said it in English; what is not known so stays."""
+    heard = [_WITNESS.fullmatch(one) for one in reason.split(" and ")]
+    if reason == _NOBODY or None in heard:
+        return tr.known(reason)
+    return tr.listed(
+        tr("{name} shows {low} to {high}", name=venue_name(one["name"]), low=one["low"], high=one["high"])
+        if one["high"]
+        else tr("{name} shows {value}", name=venue_name(one["name"]), value=one["low"])
+        for one in heard
+        if one is not None
+    )
+
+
 def word_doubt(facts: Facts, tr: Translator, now: float) -> Message:
     """Tell of a price that one source shows and nobody bears out, and which alerts did not ring for it."""
     value, at = number_of(facts, "value"), number_of(facts, "at")
@@ -129,7 +145,7 @@ def word_doubt(facts: Facts, tr: Translator, now: float) -> Message:
         "at": tr.instant(at or 0.0, now),
     }
     shown = tr("Unconfirmed: {venue} showed {value} for {series} at {at}", **arguments)
-    said = _WITNESS.sub(lambda name: venue_name(name.group()), reason)
+    said = _said(reason, tr)
     title = tr("{shown}; {said}.", shown=shown, said=said) if said else tr("{line}.", line=shown)
     labels = labels_of(facts, "alerts")
     lines = (

@@ -197,7 +197,13 @@ class Translator:
 
     def listed(self, things: Iterable[str]) -> str:
         """Join things as in a sentence: ``a, b and c``."""
-        return format_list(list(things), style="standard", locale=self._locale())
+        names = list(things)
+        whole = format_list(names, style="standard", locale=self._locale())
+        if len(names) < 2 or self.language.partition("-")[0] not in _UNSPACED:
+            return whole
+        # Between Chinese and other signs stands a space, as in all that is filled in.
+        before, word = whole[: -len(names[-1]) - 1], whole[-len(names[-1]) - 1 :][:1]
+        return _apart(_apart(before, word), names[-1])
 
     def _fill(self, template: str, arguments: dict[str, Argument]) -> str:
         filled = {name: self.render(argument) for name, argument in arguments.items()}
@@ -237,6 +243,12 @@ def _joined(left: str, right: str) -> str:
         left[-1:] in _STOPS or (left[-1:] >= _FIRST_SIGN and right[1:2] >= _FIRST_SIGN)
     )
     return left + (right[1:] if is_idle else right)
+
+
+def _apart(left: str, right: str) -> str:
+    """Join two texts, with a space where Chinese meets other signs."""
+    is_mixed = (left[-1:] >= _FIRST_SIGN) is not (right[:1] >= _FIRST_SIGN)
+    return f"{left} {right}" if is_mixed else left + right
 
 
 def exact_utc(at: float) -> str:

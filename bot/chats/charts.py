@@ -244,8 +244,10 @@ class _Prices:
 
     def draw_times(self) -> None:
         """Draw the lines of the times, and write them; one that would be cut at an edge is not written."""
-        chart, mark, place = self.chart, self.chart.mark, self.mark_place()
-        room = _half(mark.label) if mark and place is not None else 0.0
+        chart, place, room = self.chart, self.mark_place(), 0.0
+        if chart.mark is not None and place is not None:
+            room = _half(chart.mark.label)
+            place = self._within(place, room)
         for at, written in time_marks(chart.bars, chart.span, chart.timezone, chart.language):
             x, half = self.x(at), _half(written)
             self.sheet.lines([(x, _BOTTOM, x, _TOP)], self.palette.grid, 1.5)
@@ -305,6 +307,10 @@ class _Prices:
             if all(abs(y - other) > 44 for other in taken) and y < _TOP + 10:
                 self.sheet.write(self.edge + 12, y, self.marks.write(price), _TEXT, self.palette.faint)
 
+    def _within(self, x: float, half: float) -> float:
+        """Move the middle of a label of half that width so far that it is whole."""
+        return min(max(x, half), self.edge - half)
+
     def mark_place(self) -> float | None:
         """Give the place of the candle in which it rang, if it is on the sheet."""
         mark, first = self.chart.mark, self.chart.bars[0].at
@@ -323,7 +329,7 @@ class _Prices:
         self.sheet.circle(x, y, 11, colour, width=0, layer=8)
         self.sheet.lines([(x, _BOTTOM, x, y - 22)], colour, 2, layer=2)
         half = _half(mark.label)
-        x = min(max(x, half), self.edge - half)
+        x = self._within(x, half)
         self.sheet.boxes([(x - half, _BOTTOM - 57, x + half, _BOTTOM - 11)], colour, layer=7)
         paper = self.palette.paper
         self.sheet.write(x, _BOTTOM - 34, mark.label, _TEXT, paper, ha="center", layer=8, weight="bold")
