@@ -223,6 +223,18 @@ async def test_an_unknown_zone_is_answered_with_the_nearest_and_sets_nothing(roo
     assert "12:00 UTC" in await room.say("/timezone")
 
 
+async def test_a_time_zone_that_no_longer_exists_is_utc_and_said_to_be_gone(
+    room: Room, store: SqlStore
+) -> None:
+    await store.set_timezone(ANN, "Mars/Olympus_Mons", NOON)
+    assert "22:00 UTC" in await room.say("/alert btc < 90k until 2026-12-31 22:00")
+    assert "quiet" in (await room.say("/quiet 23:00-07:00")).lower()
+    assert "09:00 UTC" in await room.say("/report daily 09:00")
+    shown = await room.say("/timezone")
+    assert "Mars/Olympus_Mons is no time zone any more, so times are told in UTC" in shown
+    assert "on the clock of Europe/Berlin from now on" in await room.say("/timezone berlin")
+
+
 async def test_the_clock_of_a_group_is_set_by_its_admins_and_holds_in_its_topics(room: Room) -> None:
     topic = replace(ADMIN, chat=replace(GROUP, thread="7"))
     new = replace(MEMBER, chat=replace(GROUP, thread="8"))

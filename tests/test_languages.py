@@ -41,6 +41,14 @@ def test_a_language_is_one_file(tmp_path: Path) -> None:
     assert tr("Said nowhere yet.") == "Said nowhere yet."
 
 
+def test_what_a_language_lacks_is_said_in_english_and_the_rest_is_not(tmp_path: Path) -> None:
+    lacking = PORTUGUESE + '\nmsgid "Not translated: {name}."\nmsgstr ""\n'
+    (tmp_path / "pt-BR.po").write_text(lacking, encoding="utf-8")
+    tr = read_languages(tmp_path).translator("pt-BR", "UTC")
+    assert tr("Not translated: {name}.", name="btc") == "Not translated: btc."
+    assert tr("No such alert.") == "Não há esse alerta."
+
+
 @pytest.mark.parametrize(
     "text", ["zh-hans", "zh-CN", "zh", "zh_CN", "zh-TW", "zh-HK", "ZH-Hant-TW", "简体中文"]
 )

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.alerts.hours import Quiet
 from bot.alerts.message import Button
 from bot.alerts.translator import ENGLISH
 from bot.commands.zones import COMMON, city_of, find_zone, near_zones, offset_name, shown, zones_from
 from bot.rules import fix, parse
+from bot.rules.zone import is_zone
 
 ZONES = available_timezones()
 WINTER = datetime(2026, 1, 15, 12, tzinfo=UTC).timestamp()
@@ -129,3 +131,13 @@ def test_times_are_told_on_the_clock_of_the_person_at_both_switches() -> None:
         "02:59 CEST, Oct 25, 2026",
         "02:00 CET, Oct 25, 2026",
     ]
+
+
+@pytest.mark.parametrize("gone", ["Mars/Olympus_Mons", "", "../etc/passwd", "US/Pacific-New", "x" * 300])
+def test_a_clock_that_the_database_has_given_up_is_utc(gone: str) -> None:
+    assert ENGLISH.in_timezone(gone).instant(WINTER, WINTER) == "12:00 UTC"
+    assert fix(parse("btc < 1 until 2026-01-15 13:00"), WINTER, gone).options.until == datetime(
+        2026, 1, 15, 13, tzinfo=UTC
+    )
+    assert Quiet(23 * 60, 13 * 60).ends_at(gone, WINTER) == WINTER + 3600
+    assert not is_zone(gone) and is_zone("UTC") and is_zone("Europe/Berlin")

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+
+from bot.rules.zone import zone_of
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY = 86_400.0
@@ -125,12 +126,12 @@ def _shown(minute: int) -> str:
 
 
 def _local(zone: str, at: float) -> datetime:
-    return datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(zone))
+    return datetime.fromtimestamp(at, UTC).astimezone(zone_of(zone))
 
 
 def _instant(zone: str, day: date, minute: int, fold: int = 0) -> float:
     """Give the instant at which a clock shows a time: of two the first, or with ``fold`` the last."""
-    place = ZoneInfo(zone)
+    place = zone_of(zone)
     shown = datetime(day.year, day.month, day.day, minute // 60, minute % 60, fold=fold, tzinfo=place)
     at = shown.timestamp()
     if _local(zone, at).replace(tzinfo=None) == shown.replace(tzinfo=None):

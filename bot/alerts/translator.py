@@ -13,7 +13,6 @@ from decimal import Decimal
 from functools import lru_cache
 from gettext import NullTranslations
 from string import Formatter
-from zoneinfo import ZoneInfo
 
 from babel.core import Locale, UnknownLocaleError
 from babel.dates import format_skeleton, format_timedelta
@@ -21,6 +20,7 @@ from babel.lists import format_list
 from babel.numbers import format_decimal, format_percent
 
 from bot.rules.phrases import Instant, Phrase, Quantity
+from bot.rules.zone import zone_of
 
 Argument = Phrase | Quantity | Instant | Decimal | str | int
 
@@ -222,7 +222,7 @@ class Translator:
         return format_skeleton("yMMMd", moment, locale=self._locale())
 
     def _zone(self) -> tzinfo:
-        return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
+        return zone_of(self.timezone)
 
 
 ENGLISH = Translator("en", "UTC", NullTranslations())

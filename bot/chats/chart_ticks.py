@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, timedelta
 
 from bot.alerts.translator import write_date
 from bot.metrics import Bar
+from bot.rules.zone import zone_of
 
 Marks = list[tuple[int, str]]
 """The opening of a bar, and what is written below it."""
@@ -57,7 +57,7 @@ def time_marks(bars: Sequence[Bar], span: int, timezone: str, language: str = "e
 
     Where a day begins, its date is written; a chart within a day names the time alone.
     """
-    zone: tzinfo = UTC if timezone == "UTC" else ZoneInfo(timezone)
+    zone = zone_of(timezone)
     if span >= _DAY:  # such bars are days of UTC, wherever the person is
         zone = UTC
     moments = [datetime.fromtimestamp(bar.at, zone) for bar in bars]

@@ -8,6 +8,7 @@ from bot.alerts.people import ChatKind
 from bot.commands.request import Refusal, Request
 from bot.commands.zones import COMMON, city_of, find_zone, near_zones, offset_name, shown
 from bot.ports import Replies
+from bot.rules.zone import is_zone
 
 _IN_A_ROW = 2
 
@@ -21,6 +22,11 @@ async def timezone(request: Request) -> Replies:
             zone=shown(request.settings.timezone, request.now),
             time=tr.instant(request.now, request.now),
         )
+        if not is_zone(request.settings.timezone):
+            here = tr(
+                "{zone} is no time zone any more, so times are told in UTC until you choose another.",
+                zone=request.settings.timezone,
+            )
         how = tr("Another one: press it, or send a city or an offset: {line}", line="/timezone Europe/Berlin")
         yield Message(lines=(here, how), buttons=zone_buttons(request, COMMON))
         return

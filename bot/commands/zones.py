@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import lru_cache
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
+
+from bot.rules.zone import zone_of
 
 COMMON = (
     "America/Los_Angeles",
@@ -128,7 +130,7 @@ def zones_from(prefix: str, most: int) -> list[str]:
 
 def offset_name(zone: str, now: float) -> str:
     """Give how far a zone is from UTC at an instant: ``UTC+5:30``, and ``UTC`` where it is not."""
-    offset = datetime.fromtimestamp(now, UTC).astimezone(ZoneInfo(zone)).utcoffset()
+    offset = datetime.fromtimestamp(now, UTC).astimezone(zone_of(zone)).utcoffset()
     minutes = int(offset.total_seconds() // 60) if offset else 0
     if not minutes:
         return "UTC"

@@ -7,9 +7,8 @@ import math
 import re
 from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from bot.rules.errors import RuleError, UnknownLevel, show
 from bot.rules.functions import FUNCTIONS
@@ -19,6 +18,7 @@ from bot.rules.reading import parse
 from bot.rules.scanner import could_be_stock
 from bot.rules.tree import Call, Duration, Instrument, LevelRef, Number, Rule, Value
 from bot.rules.units import is_bare_macro
+from bot.rules.zone import zone_of
 
 
 def levels(rule: Rule) -> frozenset[str]:
@@ -105,7 +105,7 @@ def fix(rule: Rule, now: float, timezone: str) -> Rule:
     that night the second is meant, and one that is left out comes an hour later: an alert rather lives too
     long. Raises RuleError for what is over.
     """
-    zone = ZoneInfo(timezone)
+    zone = zone_of(timezone)
     match rule.options.until:
         case None:
             return rule
@@ -122,7 +122,7 @@ def fix(rule: Rule, now: float, timezone: str) -> Rule:
     return rule.with_options(replace(rule.options, until=until))
 
 
-def _on_the_clock(moment: datetime, zone: ZoneInfo) -> float:
+def _on_the_clock(moment: datetime, zone: tzinfo) -> float:
     return max(moment.replace(tzinfo=zone, fold=fold).timestamp() for fold in (0, 1))
 
 
