@@ -105,14 +105,14 @@ class Watch:
         """Take in all that lives: many are put to rest at once, the others follow one by one."""
         revision = await self.ledger.revision()
         judged_to = await self.ledger.judged_to(self.partition)
-        last = 0
+        restoring, last = self._armings.restoring(judged_to), 0
         while page := await self.ledger.living(self.partition, last):
             last = page[-1].id
-            plain = [one for stored in page if (one := self.ledger.resting(stored)) is not None]
-            resting = self._armings.restore(plain, judged_to)
+            resting = restoring.take([one for one in map(self.ledger.resting, page) if one is not None])
             for stored in page:
                 if stored.id not in resting:
                     self._await(self.ledger.read(stored), judged_to)
+        self._armings.restored(restoring)
         self._revision = revision
 
     async def run(self, tape: Tape) -> None:

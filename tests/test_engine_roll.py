@@ -151,7 +151,10 @@ def test_who_is_put_to_rest_at_a_start_lives_on_as_who_is_taken_in_one_by_one(
         for state in (before.state(number),)
         if state.early is None and state.told_at == state.rang_at
     ]
-    resting = rows.restore(kept, judged_to)
+    restoring = rows.restoring(judged_to)
+    middle = data.draw(st.integers(0, len(kept)))
+    resting = restoring.take(kept[:middle]) | restoring.take(kept[middle:])
+    rows.restored(restoring)
     assert count > 1 or not resting, "of the minutes of its making nobody rests yet"
     for number, (text, life) in lives.items():
         state = before.state(number)
@@ -180,7 +183,10 @@ def test_who_rests_for_certain_is_put_to_rest_and_others_are_not() -> None:
         clear._replace(arming=8, rule="btc/usdt > 110 repeat rearm 1%", rang_at=START + 60.0, episode=2),
         clear._replace(arming=9, is_ended=True),
     ]
-    assert partition.restore(kept, {BTC: START + 10 * MINUTE}) == {1, 3, 8}
+    judged_to = {BTC: START + 10 * MINUTE}
+    restoring = partition.restoring(judged_to)
+    assert restoring.take(kept) == {1, 3, 8}
+    partition.restored(restoring)
     assert sorted(partition) == [1, 3, 8]
     [want] = partition.wants()
     assert (want.floor, want.ceiling) == (90, 108.9)

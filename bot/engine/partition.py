@@ -30,7 +30,7 @@ from bot.engine.needs import Needs
 from bot.engine.plan import Plan
 from bot.engine.reach import Reach
 from bot.engine.reasons import Reason, reasons
-from bot.engine.restoring import Resting, put_to_rest
+from bot.engine.restoring import Restoring
 from bot.engine.resuming import is_fitting, refilled
 from bot.engine.retention import oldest_read
 from bot.engine.roll import Roll
@@ -194,14 +194,15 @@ class Partition:
                     self._ends[key] = state.cursor
         return state
 
-    def restore(self, armings: Sequence[Resting], judged_to: Mapping[MetricKey, int]) -> set[int]:
-        """Put to rest who surely rests of stored armings, that rise by id and come first; gives those."""
-        known = ((key, end, self.closes.at(key, end)) for key, end in judged_to.items())
-        points = {key: (end, close.price) for key, end, close in known if close is not None}
-        for key in (taken := put_to_rest(self._roll, self._board, armings, points)):
+    def restoring(self, judged_to: Mapping[MetricKey, int]) -> Restoring:
+        """Begin to put stored armings to rest, before any other comes; ``restored`` lets them stand here."""
+        return Restoring(self._roll, judged_to, self.closes)
+
+    def restored(self, restoring: Restoring) -> None:
+        """Take over all that was put to rest."""
+        for key, end in restoring.fill(self._board).items():
             self._world.follow(key, {})
-            self._ends.setdefault(key, judged_to[key])
-        return set().union(*taken.values())
+            self._ends[key] = end
 
     def resume_from(self, life: Life, state: AlertState, judged_to: Mapping[MetricKey, int]) -> AlertState:
         """Give a stored state the cursor from which it goes on: what its series were judged to."""
@@ -239,8 +240,7 @@ class Partition:
                 self._world.put(run.key, [bar for bar in run.bars if bar.at >= end])
                 self.closes.note_bars(run)
                 if run.key in self._unread:
-                    read = self._unread[run.key]
-                    self._unread[run.key] = without(read, run.bars[0].at, run.bars[-1].end)
+                    self._unread[run.key] = without(self._unread[run.key], run.bars[0].at, run.bars[-1].end)
         self._doubts = batch.doubts
         self._seen_to = max(self._seen_to, int(batch.at))
         for observation in batch.observations:

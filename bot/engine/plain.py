@@ -82,6 +82,9 @@ class Patterns:
         self._known: list[Pattern] = []
         self._places: dict[tuple[str, str, bool], int | None] = {}
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def __getitem__(self, place: int) -> Pattern:
         return self._known[place]
 

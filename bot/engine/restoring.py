@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bot.engine.board import Board
-from bot.engine.comparisons import Limit
+from bot.engine.closes import Closes
 from bot.engine.index import EVERYWHERE
 from bot.engine.plain import Pattern
-from bot.engine.roll import Columns, Flags, Floats, Roll
+from bot.engine.roll import Columns, Flags, Floats, Integers, Roll
 from bot.engine.values import Shifted
 from bot.metrics import MINUTE, MetricKey
 
@@ -42,30 +41,71 @@ class Resting(NamedTuple):
     is_ended: bool
 
 
-def put_to_rest(
-    roll: Roll, board: Board, armings: Sequence[Resting], points: Mapping[MetricKey, tuple[int, float]]
-) -> dict[MetricKey, set[int]]:
-    """Take in the plain ones of some armings, rising by id, that surely rest where their series stand.
+class Restoring:
+    """The start of a partition: page after page of stored armings, and then all ends of their gaps at once.
 
-    ``points`` are how far each series was judged, and the last price before that. Gives whom it took in, for
-    each series.
+    ``closes`` hold the last price before the instant that each series was ``judged_to``. What is asked of
+    every pattern alike is kept side by side, so that a page is a few operations on arrays, whatever its
+    patterns.
     """
-    if not armings:
-        return {}
-    columns = _columns(roll, armings)
-    is_taken = np.zeros(len(armings), bool)
-    taken: dict[MetricKey, set[int]] = {}
-    order = np.argsort(columns.patterns, kind="stable")
-    known, starts = np.unique(columns.patterns[order], return_index=True)
-    for place, which in zip(known.tolist(), np.split(order, starts[1:]), strict=True):
-        if place < 0 or (pattern := roll.patterns[place]).key not in points:
-            continue
-        rests = which[_settle(pattern, *points[pattern.key], columns, which)]
-        is_taken[rests] = True
-        board.fill(pattern.key, columns.armings[rests], columns.floors[rests], columns.ceilings[rests])
-        taken.setdefault(pattern.key, set()).update(columns.armings[rests].tolist())
-    roll.restore(columns, is_taken)
-    return {key: armings for key, armings in taken.items() if armings}
+
+    def __init__(self, roll: Roll, judged_to: Mapping[MetricKey, int], closes: Closes) -> None:
+        ends = ((key, end, closes.at(key, end)) for key, end in judged_to.items())
+        self._points = {key: (end, close.price) for key, end, close in ends if close is not None}
+        self._roll = roll
+        self._traits: list[_Traits] = []
+        self._pages: list[tuple[Integers, Integers, Floats, Floats]] = []
+
+    def take(self, armings: Sequence[Resting]) -> set[int]:
+        """Take in who surely rests of some armings, rising by id from page to page; gives those."""
+        if not armings:
+            return set()
+        columns = _columns(self._roll, armings)
+        is_plain = columns.patterns >= 0
+        if not is_plain.any():
+            return set()
+        columns = columns.chosen(is_plain)
+        for place in range(len(self._traits), len(self._roll.patterns)):
+            self._traits.append(_traits(self._roll.patterns[place], self._points))
+        is_here = _settle(columns, self._traits)
+        self._roll.restore(columns, is_here)
+        page = columns.patterns, columns.armings, columns.floors, columns.ceilings
+        self._pages.append(tuple(column[is_here] for column in page))  # type: ignore[arg-type]
+        return set(columns.armings[is_here].tolist())
+
+    def fill(self, board: Board) -> dict[MetricKey, int]:
+        """Let all that were taken in stand on a board; gives their series, and how far each was judged."""
+        if not self._pages:
+            return {}
+        patterns, armings, floors, ceilings = map(np.concatenate, zip(*self._pages, strict=True))
+        read = [self._roll.patterns[place].key for place in range(len(self._traits))]
+        keys = list(dict.fromkeys(read))
+        places = {key: place for place, key in enumerate(keys)}
+        series = np.array([places[key] for key in read])[patterns]
+        order = np.argsort(series, kind="stable")
+        bounds = np.searchsorted(series[order], np.arange(len(keys) + 1)).tolist()
+        for key, first, last in zip(keys, bounds[:-1], bounds[1:], strict=True):
+            if first < last:
+                which = order[first:last]
+                board.fill(key, armings[which], floors[which], ceilings[which])
+        return {key: self._points[key][0] for key in keys if key in board}
+
+
+class _Traits(NamedTuple):
+    """What a pattern and its series are; ``share`` and ``amount`` are how far its clear side lies outward."""
+
+    is_below: bool
+    judged_to: float
+    price: float
+    share: float
+    amount: float
+
+
+def _traits(pattern: Pattern, points: Mapping[MetricKey, tuple[int, float]]) -> _Traits:
+    judged_to, price = points.get(pattern.key, (-np.inf, np.nan))
+    (outward,) = pattern.clear.floors or pattern.clear.ceilings
+    moved = outward.value if isinstance(outward.value, Shifted) else Shifted(outward.value)
+    return _Traits(pattern.is_below, judged_to, price, moved.share, moved.amount)
 
 
 def _columns(roll: Roll, armings: Sequence[Resting]) -> Columns:
@@ -73,7 +113,6 @@ def _columns(roll: Roll, armings: Sequence[Resting]) -> Columns:
     plain = [roll.patterns.taken_apart(one.rule, one.is_shared) for one in armings]
     patterns, digits, scales = (np.array(column) for column in zip(*plain, strict=True))
     rows = list(zip(*armings, strict=True))
-    rang_at = np.array([np.nan if at is None else at for at in rows[8]])
     return Columns(
         armings=np.array(rows[0]),
         patterns=patterns,
@@ -84,7 +123,7 @@ def _columns(roll: Roll, armings: Sequence[Resting]) -> Columns:
         is_armed=np.array(rows[5], bool),
         is_firing=np.array(rows[6], bool),
         episodes=np.array(rows[7]),
-        rang_at=rang_at,
+        rang_at=np.array(rows[8], float),  # None is read as NaN
         corrections=np.array(rows[9]),
         is_ended=np.array(rows[10], bool),
         floors=np.full(len(armings), EVERYWHERE.floor),
@@ -92,38 +131,33 @@ def _columns(roll: Roll, armings: Sequence[Resting]) -> Columns:
     )
 
 
-def _settle(
-    pattern: Pattern, judged_to: int, price: float, columns: Columns, which: NDArray[np.intp]
-) -> Flags:
-    """Find who rests at a price, and write down in which gap; the numbers are as ``step`` would have them.
+def _settle(columns: Columns, traits: Sequence[_Traits]) -> Flags:
+    """Find who rests at the price of his series, and write down in which gap; as ``step`` reckons.
 
     Who is armed rests while the condition is false, and who is not while it is not clear. Nobody surely rests
     on a break, nor in a minute that his series has not come to.
     """
-    levels = columns.digits[which] / 10.0 ** columns.scales[which]
-    (outward,) = pattern.clear.floors or pattern.clear.ceilings
-    cleared = _moved(outward, levels)
-    is_true = price < levels if pattern.is_below else price > levels
-    is_unclear = price < cleared if pattern.is_below else price > cleared
-    is_armed, is_firing = columns.is_armed[which], columns.is_firing[which]
-    begun = columns.begins_at[which] // MINUTE * MINUTE + 2 * MINUTE
-    columns.floors[which] = np.maximum(_below(levels, price), _below(cleared, price))
-    columns.ceilings[which] = np.minimum(_above(levels, price), _above(cleared, price))
-    is_between = (levels != price) & (cleared != price)
-    is_due = (columns.cursors[which] <= judged_to) & (begun <= judged_to)
-    columns.cursors[which] = judged_to
-    rests: Flags = np.where(is_armed, ~is_true & (~is_firing | is_unclear), is_unclear)
-    surely: Flags = rests & is_between & is_due & ~columns.is_ended[which]
+    below, ends, prices, shares, amounts = (
+        np.array(column)[columns.patterns] for column in zip(*traits, strict=True)
+    )
+    levels = columns.digits / 10.0**columns.scales
+    cleared = levels + np.abs(levels) * shares + amounts
+    is_true = np.where(below, prices < levels, prices > levels)
+    is_unclear = np.where(below, prices < cleared, prices > cleared)
+    begun = columns.begins_at // MINUTE * MINUTE + 2 * MINUTE
+    columns.floors[:] = np.maximum(_below(levels, prices), _below(cleared, prices))
+    columns.ceilings[:] = np.minimum(_above(levels, prices), _above(cleared, prices))
+    is_between = (levels != prices) & (cleared != prices)
+    is_due = (columns.cursors <= ends) & (begun <= ends)
+    columns.cursors[is_due] = ends[is_due]
+    rests = np.where(columns.is_armed, ~is_true & (~columns.is_firing | is_unclear), is_unclear)
+    surely: Flags = rests & is_between & is_due & ~columns.is_ended
     return surely
 
 
-def _moved(limit: Limit, levels: Floats) -> Floats:
-    return limit.value.shifted(levels) if isinstance(limit.value, Shifted) else levels
+def _below(levels: Floats, prices: Floats) -> Floats:
+    return np.where(levels < prices, levels, EVERYWHERE.floor)
 
 
-def _below(levels: Floats, price: float) -> Floats:
-    return np.where(levels < price, levels, EVERYWHERE.floor)
-
-
-def _above(levels: Floats, price: float) -> Floats:
-    return np.where(levels > price, levels, EVERYWHERE.ceiling)
+def _above(levels: Floats, prices: Floats) -> Floats:
+    return np.where(levels > prices, levels, EVERYWHERE.ceiling)
