@@ -169,7 +169,7 @@ async def test_where_two_groups_that_follow_it_become_one_it_is_followed_once(st
     told = [one for one in await store.lease("telegram", NOON, 10) if one.chat == old.chat]
     await store.settle(told[0], ChatMoved(new.chat), NOON)
     assert await rules(store, new) == [
-        ("#5", "", "btc/usdt < 1000"),
+        ("#3", "", "btc/usdt < 1000"),
         ("#1", "floor", "btc/usdt < 61000 repeat"),
         ("#2", "top", "btc/usdt > 80000 repeat"),
     ]

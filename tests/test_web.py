@@ -60,7 +60,7 @@ async def test_what_is_counted_is_scraped(site: Site) -> None:
     gauges.count_poll("tape", 12.0, None)
     gauges.count_observations("tape", minutes=5, prices=2, values=0)
     gauges.count_verdicts(3)
-    gauges.count_transition("ring")
+    gauges.count_transitions("ring", 1)
     gauges.count_delivery("carrier", "sent")
     gauges.count_delivery("carrier", "sent")
     gauges.observe_delay("carrier", 4.0)

@@ -52,11 +52,14 @@ class Board:
         for _, armings in self.bands.concerned(self.bands.places(reached), prices[:, 0], prices[:, 1]):
             yield from armings
 
-    def touched(self, prints: Sequence[Print]) -> Iterator[tuple[Print, set[int]]]:
-        """Name the prints that may concern somebody, in their order, with whom."""
+    def touched(self, prints: Sequence[Print]) -> Iterator[tuple[Print, list[int]]]:
+        """Name the prints that may concern somebody, and whom, each in their order."""
         if not prints:
             return
         values = np.array([one.value for one in prints])
         places = self.bands.places(one.key for one in prints)
+        found: dict[int, set[int]] = {}
         for which, armings in self.bands.concerned(places, values, values):
-            yield prints[which], set(armings)
+            found.setdefault(which, set()).update(armings)
+        for which, concerned in sorted(found.items()):
+            yield prints[which], sorted(concerned)

@@ -42,6 +42,10 @@ class PostOffice:
                 return _answer({"url": "", "has_custom_certificate": False, "pending_update_count": 0})
             case "getmycommands":
                 return _answer([])
+            case "getmydescription":
+                return _answer({"description": ""})
+            case "getmyshortdescription":
+                return _answer({"short_description": ""})
         return _answer(True)
 
     async def told(self, _: web.Request) -> web.Response:
