@@ -29,6 +29,7 @@ SMALL: dict[str, dict[str, object]] = {
     "quiet among very many": {"few": 50, "many": 500, "symbols": 10, "rounds": 1},
     "finding very many": {"alerts": 200, "concerned": 50, "rounds": 1},
     "arming": {"alerts": 100, "moves": 5},
+    "start with many": {"alerts": 60, "symbols": 3},
     "start to ready": {"rounds": 0},
     "level moved": {"followers": 50},
     "many ring at once": {"alerts": 50},

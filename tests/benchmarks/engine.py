@@ -12,6 +12,7 @@ from bot.engine.board import Board
 from bot.engine.index import EVERYWHERE, Gap, Move, ThresholdIndex
 from bot.metrics import MetricKey
 from tests.benchmarks.row import Row, seconds_of, side_by_side
+from tests.benchmarks.stored import start_with
 
 AROUND = 100.0
 """The price of everything; alerts wait for up to half of it less, or more."""
@@ -147,3 +148,13 @@ def arming(alerts: int = 120_000, moves: int = 1_000) -> Iterator[Row]:
 
     figure, baseline = (seconds_of(work) / (2 * moves) for work in (moved, inserted))
     yield Row(f"arm or disarm one of {alerts:,} alerts on a symbol (us)", 1e6 * figure, 1e6 * baseline, 50.0)
+
+
+def start(alerts: int = 1_000_000, symbols: int = 2_000) -> Iterator[Row]:
+    """Start with very many stored alerts: what it takes, and what they take from then on."""
+    started = start_with(alerts, symbols)
+    assert started.awake == 0, "all of them rest"
+    name = f"start with {alerts:,} stored alerts to the first evaluation"
+    yield Row(f"{name} (s)", started.seconds, started.bare, 3.0, is_of_ratio=True)
+    yield Row(f"{name}, grown by (MB)", started.megabytes, started.as_dicts * alerts / 1e6, 400.0)
+    yield Row("memory of an armed alert at rest (bytes)", started.each, started.as_dicts, 120.0)

@@ -46,6 +46,7 @@ TABLE = (
     Measure("engine", "quiet among very many", engine.growth),
     Measure("engine", "finding very many", engine.storm),
     Measure("engine", "arming", engine.arming),
+    Measure("engine", "start with many", engine.start),
     Measure("start", "start to ready", start.start),
     Measure("store", "level moved", store.level_moved),
     Measure("store", "many ring at once", store.ringing),

@@ -34,15 +34,15 @@ _NEEDED = (
 class Started:
     """What a start took: seconds to the first evaluation, those of the columns alone, and memory.
 
-    ``megabytes`` is what the process grew by, ``bytes_each`` what an arming at rest takes of it, and
-    ``bytes_as_dict`` what a dict for each takes.
+    ``megabytes`` is what the process grew by, ``each`` what an arming at rest takes of it, and ``as_dicts``
+    what a dict takes, both in bytes. ``awake`` counts those that are not at rest after it.
     """
 
     seconds: float
     bare: float
     megabytes: float
-    bytes_each: float
-    bytes_as_dict: float
+    each: float
+    as_dicts: float
     awake: int
 
 
@@ -72,7 +72,7 @@ async def _start_with(count: int, symbols: int) -> Started:
             await watch.take(Batch("binance", clock.now(), bars))
             seconds = time.perf_counter() - began
             gc.collect()
-            grown = _resident() - before
+            grown = max(1, _resident() - before)
             awake = sum(1 for _ in watch._armings._roll.lively)
         finally:
             await store.close()
