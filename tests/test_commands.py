@@ -874,6 +874,16 @@ async def test_any_text_is_answered_or_ignored_by_design(
     assert all(reply.plain() for reply in replies)
 
 
+async def test_what_is_for_the_asker_alone_is_said_aside_in_a_group_and_to_all_where_all_press(
+    room: Room,
+) -> None:
+    for line in ("/help", "/help alert", "/export"):
+        assert all(message.is_private for message in await room.replies(line, ADMIN)), line
+        assert not any(message.is_private for message in await room.replies(line, OPERATOR)), line
+    pressing = replace(ADMIN, has_pressed=True)
+    assert not any(message.is_private for message in await room.replies("/help", pressing))
+
+
 def test_the_table_fits_what_the_platforms_take() -> None:
     names = [command.name for command in COMMANDS]
     assert len(set(names)) == len(names)

@@ -276,7 +276,7 @@ async def test_what_is_said_before_the_desk_is_said_in_the_language_of_who_asks(
         await server.slash(server.channel, server.ann, "help", locale="zh-TW")
         await server.reads(server.channel, "这里出了点问题")
         await server.slash(server.channel, server.ann, "alert", {"rule": "x"}, locale="zh-CN")
-        await server.reads(server.channel, "对此没有可回答的")
+        await server.reads(server.channel, "这个没有什么可回答的")
         server.bar(server.channel)
         await server.slash(server.channel, server.ann, "alert", {"rule": "x"}, locale="zh-CN")
         await server.reads(server.channel, "我不能在这个频道发言")

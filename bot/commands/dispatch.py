@@ -125,9 +125,12 @@ async def _run(request: Request, name: str, rest: str) -> AsyncIterator[Message]
     if values is None:
         raise await with_window(Refusal(*page(command, request.tr)), request, command, typed)
     asked = Request(request.office, request.caller, request.settings, role, request.tr, request.now, values)
+    # What is pressed below a message that all can read goes on there.
+    is_aside = command.is_personal and asked.caller.kind is ChatKind.GROUP and not asked.caller.has_pressed
     try:
         async for reply in command.run(asked):
-            yield replace(reply, takes_place=command.takes_place)
+            is_private = reply.is_private or is_aside
+            yield replace(reply, takes_place=command.takes_place, is_private=is_private)
     except Refusal as refusal:
         better = put_right_in(refusal, f"/{name} {rest}".rstrip(), request)
         raise await with_window(better, request, command, typed) from refusal

@@ -13,6 +13,7 @@ OWNING: tuple[Command, ...] = (
         Role.ADMIN,
         (),
         exporting.export,
+        is_personal=True,
         is_leaving=True,
     ),
     Command(

@@ -58,6 +58,7 @@ class Command:
     * ``is_fresh``: whether the platform is asked for the role now, whatever it said a moment ago.
     * ``changes``: whether it changes anything (platforms may hide such commands from members of a group).
     * ``takes_place``: whether its answer, where a button says it, stands instead of the message pressed.
+    * ``is_personal``: whether its answer is for the asker alone, where a platform can show it so in a group.
     * ``is_leaving``: whether who is shut out may use it too, since it is about their own data.
     * ``keeps_lines``: whether its text may be of several lines.
     * ``examples``: lines that work as they stand, without the slash and the name.
@@ -74,6 +75,7 @@ class Command:
     takes_place: bool = False
     is_fresh: bool = False
     by_policy: bool = False
+    is_personal: bool = False
     is_leaving: bool = False
     keeps_lines: bool = False
     examples: tuple[str, ...] = ()

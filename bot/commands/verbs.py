@@ -52,6 +52,7 @@ COMMANDS: tuple[Command, ...] = (
         Role.MEMBER,
         (Option("command", "The command to tell more of", is_required=False, completes="command"),),
         manual.show,
+        is_personal=True,
         examples=("alert",),
     ),
     Command(
