@@ -14,8 +14,9 @@ import json
 import os
 import sys
 import time
+import traceback
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from functools import partialmethod
 from typing import Any
 
 import ccxt.async_support
@@ -71,8 +72,9 @@ def _begin(line: str) -> None:
     given: dict[str, Any] = json.loads(line)
     clock = Swift(*given.pop("clock"))
     # There are many lives, and nobody else has the token: a life doubts that for a short while only.
-    brief = partial(bot.chats.telegram.TelegramChat, doubts=Doubts(at_start=1.0))
-    bot.chats.telegram.TelegramChat = brief  # type: ignore[misc, assignment]
+    telegram = bot.chats.telegram.TelegramChat
+    brief = partialmethod(telegram.__init__, doubts=Doubts(at_start=1.0))
+    telegram.__init__ = brief  # type: ignore[assignment]
     log = open(given.pop("log"), "a", buffering=1)  # noqa: SIM115 - it lasts as long as the process
     structlog.configure(
         logger_factory=structlog.PrintLoggerFactory(log),
@@ -92,6 +94,8 @@ def main() -> None:
         if not child:
             try:
                 _begin(line)
+            except BaseException:
+                traceback.print_exc()  # into the log, for whoever wonders why a life ended by itself
             finally:
                 os._exit(1)
         print(child, flush=True)
