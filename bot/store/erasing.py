@@ -136,11 +136,15 @@ class SqlErasing:
         Readers hold it up, never for long: it is tried between them, so that nobody waits for it.
         """
         for _ in range(_LOOKS):
-            if await self._database.empty_log():
+            if await self._empty_log():
                 return True
             await asyncio.sleep(_PAUSE)
         log.warning("the write-ahead log could not be emptied: what was deleted may stand in it for a while")
         return False
+
+    @whole
+    async def _empty_log(self) -> bool:
+        return await self._database.empty_log()
 
 
 async def _names(connection: AsyncConnection, who: Whole, caller: Caller) -> list[str]:
