@@ -51,6 +51,7 @@ def test_a_plain_rule_with_another_number_is_the_rule_of_that_text(rule, is_shar
     assert again is not None
     assert again.pattern == known.pattern
     assert again.number == number
+    assert again.level == float(number)
     assert pattern.live(again.number, 5.0, {}) == compile_rule(other, is_shared, 5.0, {})
 
 
@@ -64,9 +65,12 @@ def test_a_plain_rule_with_another_number_is_the_rule_of_that_text(rule, is_shar
         "btc/usdt < @floor",
         "btc/usdt < 100 until 2025-11-12T12:02Z",
         "btc/usdt < 100 remind 1h",
+        "btc/usdt < 1234567890.1234567890",
+        "btc/usdt < 0",
+        "nowhere < < 5",
     ],
 )
-def test_what_more_than_a_price_moves_is_not_plain(rule: str) -> None:
+def test_what_more_than_a_price_moves_or_nobody_can_read_or_hold_is_not_plain(rule: str) -> None:
     assert Patterns().numbered(rule, is_shared=False) is None
 
 

@@ -118,7 +118,7 @@ class Partition:
     def readers(self, key: MetricKey) -> list[int]:
         """Name the armings that read a key and may still ring, in order."""
         armings = set(self._board[key].armings) if key in self._board else ()
-        return sorted(arming for arming in armings if may_ring(self.state(arming), self.life(arming)))
+        return sorted(arming for arming in armings if may_ring(self.state(arming), self._roll.kind(arming)))
 
     def latest(self, key: MetricKey) -> float | None:
         """Give the newest price that is known of a key, or the newest final value of a metric."""
@@ -213,12 +213,12 @@ class Partition:
         """Let an arming go; a series that nobody reads any more is forgotten."""
         if arming not in self._roll:
             return
-        life, gaps = self.life(arming), self._roll.gaps(arming)
+        gaps = self._roll.gaps(arming)
         self._roll.remove(arming)
         self._waiting.remove(arming)
         self._dues.pop(arming, None)
-        for key in life.keys:
-            self._move(key, [Move(arming, gaps[key], None)])
+        for key, gap in gaps.items():
+            self._move(key, [Move(arming, gap, None)])
             self._needs.end(arming, key)
             if key not in self._board:
                 self._world.leave(key)
@@ -320,7 +320,7 @@ class Partition:
             rests = plan.rests.get(arming)
             if rests is not None:
                 before = self._roll.gaps(arming)
-                is_over = is_finished(state, self.life(arming))
+                is_over = is_finished(state, self._roll.kind(arming))
                 for key, gap in rests.items():
                     moves.setdefault(key, []).append(Move(arming, before[key], gap))
                     if is_over:
@@ -395,6 +395,6 @@ class Partition:
     def _judged_to(self, plan: Plan) -> dict[MetricKey, int]:
         judged_to = dict(plan.ends)
         for arming, cursor in self._waiting.after(plan.behind).items():
-            for key in self.life(arming).keys:
+            for key in self._roll.kind(arming).keys:
                 judged_to[key] = min(judged_to[key], cursor)
         return judged_to

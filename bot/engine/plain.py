@@ -17,15 +17,15 @@ from bot.engine.compiler import compile_rule
 from bot.engine.life import Life
 from bot.engine.values import Constant, Shifted
 from bot.metrics import MetricKey, Seen
-from bot.rules import parse
+from bot.rules import RuleError, parse
 from bot.rules.tree import Compare, Instrument, Number
 
-_NUMBERED = re.compile(r"(\S+ (?:<|<=|>|>=) )(\d{1,17}(?:\.\d{1,12})?)((?: [a-z0-9.%]+)*)")
-"""A price, a comparison, a number, and options; those in quotes make a pattern for one alert alone."""
+_NUMBER = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+_OPTIONS = re.compile(r"[a-z0-9.% ]*")
+"""Those in quotes, and instants, make a pattern for one alert alone."""
 
-_UNKNOWN = -1
-_LONGEST = 16
-"""So many digits are a float's own, whichever way they are read."""
+_LONGEST = 18
+"""So many digits fit in 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,25 @@ class Pattern:
 
 
 class Numbered(NamedTuple):
-    """A plain rule: the place of its pattern among those that are known, and its number."""
+    """A plain rule: the place of its pattern among those that are known, and its number.
+
+    ``95000.5`` has the digits 950005 and a scale of 1.
+    """
 
     pattern: int
-    number: Decimal
+    digits: int
+    scale: int
+
+    @property
+    def number(self) -> Decimal:
+        """The number, exactly."""
+        return Decimal(self.digits).scaleb(-self.scale)
+
+    @property
+    def level(self) -> float:
+        """The float that is nearest to the number."""
+        level: float = self.digits / 10**self.scale
+        return level
 
 
 class Patterns:
@@ -89,47 +104,41 @@ class Patterns:
         return self._known[place]
 
     def numbered(self, rule: str, is_shared: bool) -> Numbered | None:
-        """Take a rule in canonical text apart, or say that it is not plain."""
-        found = _NUMBERED.fullmatch(rule)
-        if found is None:
-            return None
-        head, digits, tail = found.groups()
-        place = self._place(head, tail, is_shared, rule)
-        number = Decimal(digits)
-        return None if place is None or f"{number:f}" != digits else Numbered(place, number)
+        """Take a rule in canonical text apart, or say that it is not plain.
 
-    def taken_apart(self, rule: str, is_shared: bool) -> tuple[int, int, int]:
-        """Take a rule apart as ``numbered`` does, fast: its pattern, or -1, and digits and scale.
-
-        ``95000.5`` is 950005 with a scale of 1. A pattern that was met before is found by the text alone.
+        A pattern that was met before is found by its text alone; the first rule of one is parsed.
         """
-        head, _, rest = rule.partition(" ")
+        instrument, _, rest = rule.partition(" ")
         sign, _, rest = rest.partition(" ")
         number, space, options = rest.partition(" ")
-        place = self._places.get((f"{head} {sign} ", f"{space}{options}", is_shared), _UNKNOWN)
-        if place == _UNKNOWN:
-            found = self.numbered(rule, is_shared)
-            place = None if found is None else found.pattern
         whole, _, fraction = number.partition(".")
-        if place is None or not (whole + fraction).isdecimal() or len(number) > _LONGEST:
-            return -1, 0, 0
-        return place, int(whole + fraction), len(fraction)
-
-    def _place(self, head: str, tail: str, is_shared: bool, rule: str) -> int | None:
-        known = head, tail, is_shared
+        is_short = _NUMBER.fullmatch(number) and len(whole + fraction) <= _LONGEST
+        if not is_short or not _OPTIONS.fullmatch(options):
+            return None
+        known = f"{instrument} {sign} ", f"{space}{options}", is_shared
         if known not in self._places:
-            life = _plain_life(rule, is_shared)
-            self._places[known] = None
-            match life:
-                case Life(node=Within() as node, clear=Within() as clear, slots=0):
-                    self._places[known] = len(self._known)
-                    self._known.append(Pattern(head, tail, is_shared, life, node, clear))
-        return self._places[known]
+            self._places[known] = self._learned(*known, rule)
+        place = self._places[known]
+        return None if place is None else Numbered(place, int(whole + fraction), len(fraction))
+
+    def _learned(self, head: str, tail: str, is_shared: bool, rule: str) -> int | None:
+        match _plain_life(rule, is_shared):
+            case Life(node=Within() as node, clear=Within() as clear, slots=0) as life:
+                self._known.append(Pattern(head, tail, is_shared, life, node, clear))
+                return len(self._known) - 1
+        return None
 
 
 def _plain_life(rule: str, is_shared: bool) -> Life | None:
-    """Compile a rule, if the price moves it alone: whatever reminds of it or ends it is looked at by time."""
-    parsed = parse(rule)
+    """Compile a rule, if the price moves it alone: whatever reminds of it or ends it is looked at by time.
+
+    One that this version cannot read any more is not plain: whoever takes it in alone says so.
+    """
+    try:
+        parsed = parse(rule)
+        life = compile_rule(parsed, is_shared, 0.0, {})
+    except (RuleError, ValueError):
+        return None
     condition, options = parsed.condition, parsed.options
     is_compared = (
         isinstance(condition, Compare)
@@ -138,7 +147,7 @@ def _plain_life(rule: str, is_shared: bool) -> Life | None:
     )
     if not is_compared or options.remind or options.until or options.note or str(parsed) != rule:
         return None
-    return compile_rule(parsed, is_shared, 0.0, {})
+    return life
 
 
 def _at(node: Within, level: Constant, term: str) -> Within:

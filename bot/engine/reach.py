@@ -70,12 +70,12 @@ class Reach:
         return {
             arming
             for arming in near
-            if may_ring(self.roll.state(arming), self.roll.life(arming))
+            if may_ring(self.roll.state(arming), self.roll.kind(arming))
             and start_of(self.roll.life(arming), None) < until
         }
 
     def _judged(self, key: MetricKey) -> Iterator[int]:
-        return (arming for arming in self.plan.states if key in self.roll.life(arming).keys)
+        return (arming for arming in self.plan.states if key in self.roll.kind(arming).keys)
 
     def _may_hold(self, arming: int, key: MetricKey, at: int, low: float, high: float) -> bool:
         """Whether a condition may be true as a price rises or falls between two, whatever the others are."""

@@ -16,7 +16,7 @@ import numpy as np
 from bot.engine.board import Board
 from bot.engine.closes import Closes
 from bot.engine.index import EVERYWHERE
-from bot.engine.plain import Pattern
+from bot.engine.plain import Numbered, Pattern
 from bot.engine.roll import Columns, Flags, Floats, Integers, Roll
 from bot.engine.values import Shifted
 from bot.metrics import MINUTE, MetricKey
@@ -58,16 +58,14 @@ class Restoring:
 
     def take(self, armings: Sequence[Resting]) -> set[int]:
         """Take in who surely rests of some armings, rising by id from page to page; gives those."""
-        if not armings:
+        numbered = ((one, self._roll.patterns.numbered(one.rule, one.is_shared)) for one in armings)
+        plain = [(one, number) for one, number in numbered if number is not None]
+        if not plain:
             return set()
-        columns = _columns(self._roll, armings)
-        is_plain = columns.patterns >= 0
-        if not is_plain.any():
-            return set()
-        columns = columns.chosen(is_plain)
+        columns = _columns(plain)
         for place in range(len(self._traits), len(self._roll.patterns)):
             self._traits.append(_traits(self._roll.patterns[place], self._points))
-        is_here = _settle(columns, self._traits)
+        is_here = _settle(columns, np.array([number.level for _, number in plain]), self._traits)
         self._roll.restore(columns, is_here)
         page = columns.patterns, columns.armings, columns.floors, columns.ceilings
         self._pages.append(tuple(column[is_here] for column in page))  # type: ignore[arg-type]
@@ -92,46 +90,48 @@ class Restoring:
 
 
 class _Traits(NamedTuple):
-    """What a pattern and its series are; ``share`` and ``amount`` are how far its clear side lies outward."""
+    """What a pattern and its series are: up to which minute that was judged, and the last price before.
+
+    ``share`` and ``amount`` are how far the clear side lies outward of the number.
+    """
 
     is_below: bool
-    judged_to: float
+    minute: int
     price: float
     share: float
     amount: float
 
 
 def _traits(pattern: Pattern, points: Mapping[MetricKey, tuple[int, float]]) -> _Traits:
-    judged_to, price = points.get(pattern.key, (-np.inf, np.nan))
+    judged_to, price = points.get(pattern.key, (-1, np.nan))
     (outward,) = pattern.clear.floors or pattern.clear.ceilings
     moved = outward.value if isinstance(outward.value, Shifted) else Shifted(outward.value)
-    return _Traits(pattern.is_below, judged_to, price, moved.share, moved.amount)
+    return _Traits(pattern.is_below, judged_to // MINUTE, price, moved.share, moved.amount)
 
 
-def _columns(roll: Roll, armings: Sequence[Resting]) -> Columns:
-    """Write armings side by side; the pattern of what is not plain is -1."""
-    plain = [roll.patterns.taken_apart(one.rule, one.is_shared) for one in armings]
-    patterns, digits, scales = (np.array(column) for column in zip(*plain, strict=True))
-    rows = list(zip(*armings, strict=True))
+def _columns(plain: Sequence[tuple[Resting, Numbered]]) -> Columns:
+    """Write plain armings side by side; where they rest is not known yet."""
+    rows = list(zip(*(one for one, _ in plain), strict=True))
+    patterns, digits, scales = (np.array(column) for column in zip(*(one for _, one in plain), strict=True))
     return Columns(
         armings=np.array(rows[0]),
         patterns=patterns,
         digits=digits,
         scales=scales,
         begins_at=np.array(rows[3], float),
-        cursors=np.array(rows[4]),
+        minutes=np.array(rows[4]) // MINUTE,
         is_armed=np.array(rows[5], bool),
         is_firing=np.array(rows[6], bool),
         episodes=np.array(rows[7]),
         rang_at=np.array(rows[8], float),  # None is read as NaN
         corrections=np.array(rows[9]),
         is_ended=np.array(rows[10], bool),
-        floors=np.full(len(armings), EVERYWHERE.floor),
-        ceilings=np.full(len(armings), EVERYWHERE.ceiling),
+        floors=np.full(len(plain), EVERYWHERE.floor),
+        ceilings=np.full(len(plain), EVERYWHERE.ceiling),
     )
 
 
-def _settle(columns: Columns, traits: Sequence[_Traits]) -> Flags:
+def _settle(columns: Columns, levels: Floats, traits: Sequence[_Traits]) -> Flags:
     """Find who rests at the price of his series, and write down in which gap; as ``step`` reckons.
 
     Who is armed rests while the condition is false, and who is not while it is not clear. Nobody surely rests
@@ -140,16 +140,15 @@ def _settle(columns: Columns, traits: Sequence[_Traits]) -> Flags:
     below, ends, prices, shares, amounts = (
         np.array(column)[columns.patterns] for column in zip(*traits, strict=True)
     )
-    levels = columns.digits / 10.0**columns.scales
     cleared = levels + np.abs(levels) * shares + amounts
     is_true = np.where(below, prices < levels, prices > levels)
     is_unclear = np.where(below, prices < cleared, prices > cleared)
-    begun = columns.begins_at // MINUTE * MINUTE + 2 * MINUTE
+    begun = columns.begins_at // MINUTE + 2
     columns.floors[:] = np.maximum(_below(levels, prices), _below(cleared, prices))
     columns.ceilings[:] = np.minimum(_above(levels, prices), _above(cleared, prices))
     is_between = (levels != prices) & (cleared != prices)
-    is_due = (columns.cursors <= ends) & (begun <= ends)
-    columns.cursors[is_due] = ends[is_due]
+    is_due = (columns.minutes <= ends) & (begun <= ends)
+    columns.minutes[is_due] = ends[is_due]
     rests = np.where(columns.is_armed, ~is_true & (~columns.is_firing | is_unclear), is_unclear)
     surely: Flags = rests & is_between & is_due & ~columns.is_ended
     return surely

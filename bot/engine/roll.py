@@ -11,8 +11,7 @@ import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
-from decimal import Decimal
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from bot.engine.index import NOWHERE, Gap
 from bot.engine.life import Life
-from bot.engine.plain import Numbered, Patterns
+from bot.engine.plain import Numbered, Pattern, Patterns
 from bot.engine.state import AlertState
 from bot.metrics import MINUTE, MetricKey, minute_of
 
@@ -28,6 +27,8 @@ Gaps = Mapping[MetricKey, Gap]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+
+_HERE, _ARMED, _FIRING, _ENDED = 1, 2, 4, 8
 
 
 @dataclass(slots=True)
@@ -43,14 +44,17 @@ class _Whole:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What many plain armings are, side by side: the rows of those that are put to rest together."""
+    """What many plain armings are, side by side: the rows of those that are put to rest together.
+
+    ``minutes`` are those of their cursors, since the epoch; a ``rang_at`` that is NaN stands for none.
+    """
 
     armings: Integers
     patterns: Integers
     digits: Integers
     scales: Integers
     begins_at: Floats
-    cursors: Integers
+    minutes: Integers
     is_armed: Flags
     is_firing: Flags
     episodes: Integers
@@ -60,9 +64,10 @@ class Columns:
     floors: Floats
     ceilings: Floats
 
-    def chosen(self, which: Flags) -> Columns:
-        """Give some of them."""
-        return Columns(*(getattr(self, one.name)[which] for one in fields(self)))
+    @property
+    def flags(self) -> Integers:
+        """Give what is yes or no of each as one number, if it is here."""
+        return _HERE | _ARMED * self.is_armed | _FIRING * self.is_firing | _ENDED * self.is_ended
 
 
 class Roll:
@@ -95,9 +100,13 @@ class Roll:
         if (whole := self._whole.get(arming)) is not None:
             return whole.life
         place = self._rows.place(arming)
-        return self.patterns[self._rows.patterns[place]].live(
-            self._rows.number(place), self._rows.begins_at[place], {}
-        )
+        return self._pattern(place).live(self._rows.plain(place).number, self._rows.begins_at[place], {})
+
+    def kind(self, arming: int) -> Life:
+        """Give a life with perhaps another number and beginning: it costs less, where neither is asked of."""
+        if (whole := self._whole.get(arming)) is not None:
+            return whole.life
+        return self._pattern(self._rows.place(arming)).life
 
     def state(self, arming: int) -> AlertState:
         """Give the present state of an arming."""
@@ -111,14 +120,14 @@ class Roll:
             return whole.gaps
         place = self._rows.place(arming)
         gap = Gap(self._rows.floors[place], self._rows.ceilings[place])
-        return {self.patterns[self._rows.patterns[place]].key: gap}
+        return {self._pattern(place).key: gap}
 
     def rule(self, arming: int) -> str:
         """Give the text of an arming, if it was told."""
         if (whole := self._whole.get(arming)) is not None:
             return whole.rule
         place = self._rows.place(arming)
-        return self.patterns[self._rows.patterns[place]].rule(self._rows.number(place))
+        return self._pattern(place).rule(self._rows.plain(place).number)
 
     def add(
         self, arming: int, life: Life, state: AlertState, gap: Gap, *, rule: str, is_shared: bool
@@ -136,9 +145,8 @@ class Roll:
                 self._rows.floors[place], self._rows.ceilings[place] = gap
                 self._rows.set_state(place, state)
                 return
-            pattern = self.patterns[self._rows.patterns[place]]
             rule, before = self.rule(arming), dict(self.gaps(arming))
-            whole = _Whole(self.life(arming), state, before, rule, pattern.is_shared)
+            whole = _Whole(self.life(arming), state, before, rule, self._pattern(place).is_shared)
             self._rows.leave(arming)
             self._whole[arming] = whole
         whole.state = state
@@ -151,13 +159,15 @@ class Roll:
 
         Whoever of them is not here yet has a place kept, for when he comes and rests.
         """
-        is_plain = columns.patterns >= 0
-        self._rows.extend(columns.chosen(is_plain), is_here[is_plain])
+        self._rows.extend(columns, is_here)
 
     def remove(self, arming: int) -> None:
         """Let an arming go."""
         if self._whole.pop(arming, None) is None:
             self._rows.leave(arming)
+
+    def _pattern(self, place: int) -> Pattern:
+        return self.patterns[self._rows.patterns[place]]
 
     def _fold(self, arming: int, whole: _Whole) -> None:
         """Make a row of an arming, if nothing of it is lost by that."""
@@ -172,9 +182,6 @@ class Roll:
             del self._whole[arming]
 
 
-_HERE, _ARMED, _FIRING, _ENDED = 1, 2, 4, 8
-
-
 class _Rows:
     """The columns, rising by the id of the arming; who left keeps a place until a quarter has left."""
 
@@ -187,10 +194,11 @@ class _Rows:
         self.ceilings = array("d")
         self.begins_at = array("d")
         self.rang_at = array("d")
-        self.cursors = array("i")
+        self.minutes = array("i")
         self.episodes = array("i")
         self.corrections = array("i")
         self.flags = array("B")
+        self._columns: dict[str, array[Any]] = dict(vars(self))
         self._gone = 0
 
     def __len__(self) -> int:
@@ -210,8 +218,8 @@ class _Rows:
             raise KeyError(arming)
         return place
 
-    def number(self, place: int) -> Decimal:
-        return Decimal(self.digits[place]).scaleb(-self.scales[place])
+    def plain(self, place: int) -> Numbered:
+        return Numbered(self.patterns[place], self.digits[place], self.scales[place])
 
     @staticmethod
     def is_fitting(state: AlertState) -> bool:
@@ -223,7 +231,7 @@ class _Rows:
         flags, rang_at = self.flags[place], self.rang_at[place]
         told_at = None if math.isnan(rang_at) else rang_at
         return AlertState(
-            cursor=self.cursors[place] * MINUTE,
+            cursor=self.minutes[place] * MINUTE,
             is_armed=bool(flags & _ARMED),
             is_firing=bool(flags & _FIRING),
             episode=self.episodes[place],
@@ -234,7 +242,7 @@ class _Rows:
         )
 
     def set_state(self, place: int, state: AlertState) -> None:
-        self.cursors[place] = state.cursor // MINUTE
+        self.minutes[place] = state.cursor // MINUTE
         self.episodes[place], self.corrections[place] = state.episode, state.corrections
         self.rang_at[place] = math.nan if state.rang_at is None else state.rang_at
         self.flags[place] = (
@@ -245,39 +253,20 @@ class _Rows:
         """Make a row, or take the place again that the arming had."""
         place = bisect_left(self.armings, arming)
         if place == len(self.armings) or self.armings[place] != arming:
-            for column in self._columns:
+            for column in self._columns.values():
                 column.insert(place, 0)
             self.armings[place] = arming
         else:
             self._gone -= 1
-        _, digits, exponent = plain.number.as_tuple()
-        self.patterns[place] = plain.pattern
-        self.digits[place], self.scales[place] = int("".join(map(str, digits))), -int(exponent)
+        self.patterns[place], self.digits[place], self.scales[place] = plain
         self.floors[place], self.ceilings[place] = gap
         self.begins_at[place] = begins_at
         self.set_state(place, state)
 
     def extend(self, columns: Columns, is_here: Flags) -> None:
-        marks = columns.is_armed, columns.is_firing, columns.is_ended
-        flags = sum(
-            mark.astype("B") * bit for mark, bit in zip(marks, (_ARMED, _FIRING, _ENDED), strict=True)
-        )
-        flags = np.where(is_here, flags | _HERE, 0)
         self._gone += int(np.count_nonzero(~is_here))
-        for column, rows in (
-            (self.armings, columns.armings),
-            (self.patterns, columns.patterns),
-            (self.digits, columns.digits),
-            (self.scales, columns.scales),
-            (self.floors, columns.floors),
-            (self.ceilings, columns.ceilings),
-            (self.begins_at, columns.begins_at),
-            (self.rang_at, columns.rang_at),
-            (self.cursors, columns.cursors // MINUTE),
-            (self.episodes, columns.episodes),
-            (self.corrections, columns.corrections),
-            (self.flags, flags),
-        ):
+        for name, column in self._columns.items():
+            rows = np.where(is_here, columns.flags, 0) if column is self.flags else getattr(columns, name)
             column.frombytes(rows.astype(column.typecode).tobytes())
 
     def leave(self, arming: int) -> None:
@@ -287,23 +276,6 @@ class _Rows:
         self._gone += 1
         if self._gone > len(self.armings) // 4:
             kept = [place for place, flags in enumerate(self.flags) if flags & _HERE]
-            for column in self._columns:
+            for column in self._columns.values():
                 column[:] = array(column.typecode, [column[place] for place in kept])
             self._gone = 0
-
-    @property
-    def _columns(self) -> tuple[array[Any], ...]:
-        return (
-            self.armings,
-            self.patterns,
-            self.digits,
-            self.scales,
-            self.floors,
-            self.ceilings,
-            self.begins_at,
-            self.rang_at,
-            self.cursors,
-            self.episodes,
-            self.corrections,
-            self.flags,
-        )
