@@ -65,7 +65,7 @@ def test_a_plain_rule_with_another_number_is_the_rule_of_that_text(rule, is_shar
         "btc/usdt < @floor",
         "btc/usdt < 100 until 2025-11-12T12:02Z",
         "btc/usdt < 100 remind 1h",
-        "btc/usdt < 1234567890.1234567890",
+        "btc/usdt < 1234567890.123456789",
         "btc/usdt < 0",
         "nowhere < < 5",
     ],

@@ -63,11 +63,11 @@ class Snapshot:
     """Prices of all symbols at one moment, and whom they concern by the board."""
 
     def __init__(self, crowd: Crowd, board: Board) -> None:
-        self._bands, self._places = board.bands, board.bands.places(crowd.keys)
+        self._board, self._places = board, board.places(crowd.keys)
 
     def concerned(self, prices: np.ndarray) -> list[tuple[int, Iterable[int]]]:
         """Find whom prices concern."""
-        return self._bands.concerned(self._places, prices, prices)
+        return self._board.snapshot(self._places, prices, prices)
 
 
 def finding(alerts: int = 1_000_000, symbols: int = 2_000, rounds: int = 15) -> Iterator[Row]:
