@@ -64,9 +64,11 @@ class Board:
 
         Gives which of ``places`` a series is, and armings; the same series may come several times.
         """
+        (below,) = (lows <= self._floors.take(places)).nonzero()
+        (above,) = (highs >= self._ceilings.take(places)).nonzero()
+        if not (len(below) or len(above)):
+            return []
         indexes = self._indexes
-        below = np.flatnonzero(lows <= self._floors[places])
-        above = np.flatnonzero(highs >= self._ceilings[places])
         found: list[tuple[int, Iterable[int]]] = [
             (one, run) for one, place, low in _rows(below, places, lows) for run in indexes[place].below(low)
         ]

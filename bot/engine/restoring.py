@@ -17,7 +17,7 @@ from bot.engine.board import Board
 from bot.engine.closes import Closes
 from bot.engine.index import EVERYWHERE
 from bot.engine.plain import Numbered, Pattern
-from bot.engine.roll import Columns, Flags, Floats, Integers, Roll
+from bot.engine.roll import Columns, Flags, Floats, Roll
 from bot.engine.values import Shifted
 from bot.metrics import MINUTE, MetricKey
 
@@ -54,7 +54,6 @@ class Restoring:
         self._points = {key: (end, close.price) for key, end, close in ends if close is not None}
         self._roll = roll
         self._traits: list[_Traits] = []
-        self._pages: list[tuple[Integers, Integers, Floats, Floats]] = []
 
     def take(self, armings: Sequence[Resting]) -> set[int]:
         """Take in who surely rests of some armings, rising by id from page to page; gives those."""
@@ -67,15 +66,13 @@ class Restoring:
             self._traits.append(_traits(self._roll.patterns[place], self._points))
         is_here = _settle(columns, np.array([number.level for _, number in plain]), self._traits)
         self._roll.restore(columns, is_here)
-        page = columns.patterns, columns.armings, columns.floors, columns.ceilings
-        self._pages.append(tuple(column[is_here] for column in page))  # type: ignore[arg-type]
         return set(columns.armings[is_here].tolist())
 
     def fill(self, board: Board) -> dict[MetricKey, int]:
         """Let all that were taken in stand on a board; gives their series, and how far each was judged."""
-        if not self._pages:
+        if not self._traits:
             return {}
-        patterns, armings, floors, ceilings = map(np.concatenate, zip(*self._pages, strict=True))
+        patterns, armings, floors, ceilings = self._roll.resting()
         read = [self._roll.patterns[place].key for place in range(len(self._traits))]
         keys = list(dict.fromkeys(read))
         places = {key: place for place, key in enumerate(keys)}

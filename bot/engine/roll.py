@@ -161,6 +161,14 @@ class Roll:
         """
         self._rows.extend(columns, is_here)
 
+    def resting(self) -> tuple[Integers, Integers, Floats, Floats]:
+        """Give of all that are rows the patterns, the armings, and the ends of the gaps where they rest."""
+        rows = self._rows
+        is_here = np.frombuffer(rows.flags, np.uint8) & _HERE != 0
+        patterns, armings = np.frombuffer(rows.patterns, np.int32), np.frombuffer(rows.armings, np.int64)
+        floors, ceilings = np.frombuffer(rows.floors), np.frombuffer(rows.ceilings)
+        return patterns[is_here], armings[is_here], floors[is_here], ceilings[is_here]
+
     def remove(self, arming: int) -> None:
         """Let an arming go."""
         if self._whole.pop(arming, None) is None:

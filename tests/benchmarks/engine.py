@@ -84,12 +84,12 @@ def finding(alerts: int = 1_000_000, symbols: int = 2_000, rounds: int = 15) -> 
         found = sorted(arming for _, some in snapshot.concerned(prices) for arming in some)
         assert found == crowd.visited(flat), "both find the same"
         figure, baseline = side_by_side(
-            lambda prices=prices: [snapshot.concerned(prices) for _ in range(20)],
+            lambda prices=prices: [snapshot.concerned(prices) for _ in range(100)],
             lambda flat=flat: crowd.visited(flat),
             rounds,
         )
         name = f"a snapshot of {symbols:,} symbols among {alerts:,} alerts, {words} (ms)"
-        yield Row(name, 50 * figure, 1000 * baseline, 1 / times, is_of_ratio=True, rings=len(found))
+        yield Row(name, 10 * figure, 1000 * baseline, 1 / times, is_of_ratio=True, rings=len(found))
     gc.unfreeze()
 
 
