@@ -6,6 +6,7 @@ listing   what is traded, and which names are near                   pure
 standing  whether an exchange can be relied on                       pure
 venues    which exchange serves which series                         pure
 costs     what looking costs, and whose turn it is                   pure
+library   ccxt, one exchange at a time
 door      the real ccxt, behind checked values
 markets   the listing of one exchange, loaded and renewed
 quotes    the last prices out of a bulk answer                       pure

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from bot.feeds.exchanges.library import Way, exchange_class
 from bot.feeds.exchanges.quotes import Quote, quotes_of
 from bot.feeds.exchanges.table import Exchange, Kind
 from bot.feeds.faults import Fault, Trouble, fault_of_error, fault_of_status
@@ -180,9 +181,7 @@ class Door:
         """
         if self._ccxt is None or not self._ccxt.markets:
             raise self._nonsense("has not said what it lists")
-        # The import takes half a second: in a thread of its own, so that the looks go on.
-        library = await asyncio.to_thread(_pro)
-        instance = self._built(library, {**self._about.options, **options})
+        instance = self._built("pro", {**self._about.options, **options})
         instance.set_markets_from_exchange(self._ccxt)
         return instance
 
@@ -218,14 +217,12 @@ class Door:
         return self._ccxt
 
     def _open(self) -> Any:
-        import ccxt.async_support as ccxt
-
-        instance = self._built(ccxt, self._about.options)
+        instance = self._built("async_support", self._about.options)
         self._watch_answers(instance)
         return instance
 
-    def _built(self, library: Any, options: Mapping[str, object]) -> Any:
-        instance: Any = getattr(library, self._about.name)(
+    def _built(self, way: Way, options: Mapping[str, object]) -> Any:
+        instance: Any = exchange_class(self._about.name, way)(
             {
                 "enableRateLimit": self._throttle,
                 "timeout": int(self._timeout * 1000),
@@ -268,9 +265,3 @@ class Door:
         instance.fetch = fetch_counted
         instance.handle_errors = handle_answer
         instance.parse_ohlcvs = rows_as_they_came
-
-
-def _pro() -> Any:
-    import ccxt.pro
-
-    return ccxt.pro
