@@ -31,6 +31,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "lark": ("rules/*",),
     "matplotlib": ("chats/charts.py",),
     "numpy": ("engine/*",),
+    "orjson": ("store/*",),
     "prometheus_client": ("gauges.py",),
     "pydantic": ("settings.py", "entries.py"),
     "pydantic_settings": ("settings.py",),

@@ -11,12 +11,14 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import bindparam, insert, select
 
 from bot.alerts.models import Telling
 from bot.engine.state import Reminder, Resolution
 from bot.ports import Told
 from bot.store import SqlStore, open_store
+from bot.store.database import each
+from bot.store.metric_tables import notebooks
 from bot.store.tables import outbox, rings
 from tests.benchmarks.ringing import arm_many
 from tests.storing import ANN, BOB, CAT, NOON, arming_of, correction, ended, follow, judged, make, ring
@@ -134,3 +136,22 @@ async def test_rings_of_more_armings_than_one_statement_takes_are_one_promise_ea
     async with store._database.reading() as connection:
         rows = (await connection.execute(select(outbox.c.dedupe).order_by(outbox.c.id))).scalars().all()
     assert rows == [f"ring/{arming}/episode/1/0" for arming in range(1, 1101)]
+
+
+async def test_what_is_written_of_very_many_rows_is_what_is_written_of_one(store: SqlStore) -> None:
+    entries = [
+        {"actor": "ann", "change": None, "value": [one, 0.1, None, "½", "\ud83d"], "number": one}
+        for one in range(600)
+    ]
+    writing = insert(notebooks).values(
+        source=bindparam("who").concat("'s"), page=bindparam("what"), kept_at=NOON
+    )
+    rows = [{"who": f"{entry['number']:04}", "what": entry} for entry in entries]
+    async with store._database.writing() as connection:
+        await each(connection, writing, rows)
+        await each(connection, writing, [{"who": "one", "what": entries[7]}])
+        await each(connection, writing, [])
+    async with store._database.reading() as connection:
+        kept = (await connection.execute(select(notebooks).order_by(notebooks.c.source))).all()
+    assert [row.source for row in kept] == [*(f"{one:04}'s" for one in range(600)), "one's"]
+    assert [row.page for row in kept] == [*entries, entries[7]]

@@ -77,8 +77,9 @@ async def _ring_many(count: int, is_shared: bool, is_equal: bool, is_final: bool
             market = HandMarket(clock, btc=_BEFORE)
             watch = Watch(store, market, clock, lambda: kept.append(time.perf_counter()), late_after=140)
             await watch.open()
-            clock.time += MINUTE
-            await watch.take(_minute(clock, _BEFORE))  # from here on all of them are at rest
+            for _ in range(2):  # from the second minute on all of them are at rest
+                clock.time += MINUTE
+                await watch.take(_minute(clock, _BEFORE))
             clock.time += MINUTE
             price = Print(BTC, _AFTER, clock.now())
             tick = _minute(clock, _AFTER) if is_final else Batch("binance", clock.now(), prints=(price,))
