@@ -23,7 +23,7 @@ def migrate(connection: Connection) -> None:
 
 async def migrate_by_hand(url: str) -> None:
     """Open a database for Alembic's own command line."""
-    database = connect(url, has_foreign_keys=False)
+    database = connect(url, is_rebuilt=True)
     try:
         async with database.writing() as connection:
             await connection.run_sync(migrate)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import structlog
 
 from bot.store import open_store, upgrade
 from bot.store.sql import SqlStore
+from tests.postgres import Server, Unavailable, serving
 
 NOON = 1_762_948_800.0
 """12 November 2025, 12:00 UTC."""
@@ -74,10 +76,35 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """Give a PostgreSQL; where none can be had, who needs it is skipped, or fails if all are asked for."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(serving())
+        except Unavailable as reason:
+            if os.environ.get("TOCSIN_TEST_ALL"):
+                pytest.fail(f"not tested on PostgreSQL: {reason}")
+            pytest.skip(f"not tested on PostgreSQL: {reason}")
+        yield server
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked ``both``, and asks for a database, on SQLite and on PostgreSQL."""
+    marked = metafunc.definition.get_closest_marker
+    if marked("both") and not marked("sqlite") and "database" in metafunc.fixturenames:
+        metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+
+
 @pytest.fixture
-def database(tmp_path: Path, template: Path) -> str:
-    path = shutil.copy(template, tmp_path / "tocsin.db")
-    return f"sqlite+aiosqlite:///{path}"
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give the URL of a fresh database of this version: SQLite, except where a test is run on both."""
+    if getattr(request, "param", "sqlite") == "postgresql":
+        with request.getfixturevalue("postgres").database() as url:
+            yield url
+    else:
+        path = shutil.copy(request.getfixturevalue("template"), tmp_path / "tocsin.db")
+        yield f"sqlite+aiosqlite:///{path}"
 
 
 @pytest.fixture

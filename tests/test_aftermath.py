@@ -26,6 +26,8 @@ from tests.market import HandMarket
 from tests.storing import ANN, BOB, NOON, arming_of, correction, make, ring, tell
 from tests.test_commands import Room, room
 
+pytestmark = pytest.mark.both
+
 __all__ = ["room"]
 START, HOUR = int(NOON), 3600
 BITCOIN = Instrument("btc", "usdt")

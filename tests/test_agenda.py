@@ -24,6 +24,8 @@ from tests.conftest import SetClock
 from tests.market import HandMarket
 from tests.storing import ANN, BOB, NOON, arming_of, caller, make, ring, tell
 
+pytestmark = pytest.mark.both
+
 BERLIN = "Europe/Berlin"
 ETF = MetricKey("etf_flow", "btc")
 VALUE = Decimal(-903_200_000)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from bot.engine.sessions import DAY, HOUR, XNYS, day_of
 from bot.metrics import MetricKey, Observation
 from bot.store import SqlStore, open_store
 from tests.conftest import NOON
+
+pytestmark = pytest.mark.both
 
 FLOW = MetricKey("etf_flow", "btc")
 INDEX = MetricKey("fear_greed", "")

@@ -19,6 +19,8 @@ from tests.conftest import NOON, SetClock
 from tests.market import HandMarket
 from tests.test_commands import ADMIN, ANN, GROUP, MEMBER, OPERATOR, Room
 
+pytestmark = pytest.mark.both
+
 SHE = Caller(ChatRef("telegram", "-200"), ChatKind.GROUP, "ann-id", "Ann", is_admin=False)
 """Ann, in another group."""
 TOPIC = replace(MEMBER, chat=ChatRef("telegram", "-100", "17"))

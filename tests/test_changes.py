@@ -38,6 +38,8 @@ from tests.storing import (
     ring,
 )
 
+pytestmark = pytest.mark.both
+
 
 async def proposed(store: SqlStore, who: Caller, now: float = NOON) -> Proposal:
     reach = await store.reach("floor", None, who.chat)

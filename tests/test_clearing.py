@@ -21,6 +21,8 @@ from bot.store.metric_tables import losses
 from bot.store.tables import alerts, armings, audit, metadata, outbox, proposals, rings, subscriptions
 from tests.storing import ANN, BOB, NOON, make, ring, tell
 
+pytestmark = pytest.mark.both
+
 DAY = 86_400.0
 
 

@@ -34,6 +34,8 @@ from tests.storing import (
     tell,
 )
 
+pytestmark = pytest.mark.both
+
 PHONE = Caller(ChatRef("telegram", "1"), ChatKind.PRIVATE, "1", "Ann")
 DESK = Caller(ChatRef("discord", "777"), ChatKind.PRIVATE, "42", "ann")
 LATER = NOON + 600

@@ -230,7 +230,7 @@ async def test_a_url_that_names_no_database_is_refused_without_its_secrets(url: 
 
 async def test_a_downgrade_takes_back_what_the_upgrade_made(url: str, path: Path) -> None:
     await upgrade(url)
-    database = connect(url, has_foreign_keys=False)
+    database = connect(url, is_rebuilt=True)
 
     def downgrade(connection: Connection) -> None:
         config = schema._config()

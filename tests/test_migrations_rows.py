@@ -61,7 +61,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         command.upgrade(config, revision)
 
     async def grow(revision: str) -> None:
-        database = connect(f"sqlite:///{path}", has_foreign_keys=False)
+        database = connect(f"sqlite:///{path}", is_rebuilt=True)
         async with database.writing() as connection:
             await connection.run_sync(lambda sync: to(revision, sync))
         await database.close()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from email.parser import Parser
+from itertools import chain
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -58,9 +59,9 @@ def test_every_dependency_is_pinned_with_hashes_and_no_host_is_named() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     pins = re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==", lock, re.MULTILINE)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
     names = {normal(re.match(r"[\w.-]+", line)[0]) for line in wanted}  # type: ignore[index]
-    assert names <= {normal(name) for name in pins}
+    assert names - {"tocsin"} <= {normal(name) for name in pins}
     assert not re.search(r"https?:|index-url|find-links", lock)
     for entry in re.split(r"\n(?=\w)", lock.strip()):
         assert "--hash=sha256:" in entry

@@ -26,6 +26,8 @@ from tests.test_telegram import chat_of, check_against_schema, listening
 from tests.wire.discord import DiscordServer
 from tests.wire.telegram import TelegramServer
 
+pytestmark = pytest.mark.both
+
 NEWS = Place(ChatRef("telegram", "-1001"), "@news", may_post=True, is_admin=True)
 GROUP = Caller(ChatRef("telegram", "-5"), ChatKind.GROUP, "7", "Boss")
 TOPIC = replace(GROUP, chat=ChatRef("telegram", "-5", "17"))

@@ -22,6 +22,8 @@ from tests.storing import ANN, arming_of, judged, make
 from tests.test_archive import FLOW, FUNDING, INDEX, TODAY, word
 from tests.test_watch_metrics import Scene, flow, night, scene
 
+pytestmark = pytest.mark.both
+
 __all__ = ["scene"]
 NOW = int(NOON)
 

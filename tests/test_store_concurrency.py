@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import sqlite3
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -46,6 +45,8 @@ from tests.storing import (
     ring,
     tell,
 )
+
+pytestmark = pytest.mark.both
 
 
 @pytest.fixture
@@ -233,20 +234,31 @@ async def test_a_writer_that_is_cancelled_holds_nobody_up(stores: list[SqlStore]
         assert [(await make(store, BOB, "btc < 2")).number for store in stores] == [1, 2, 3, 4]
 
 
+_FULL = {
+    "sqlite": (
+        "CREATE TRIGGER full BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'disk is full'); END",
+        "DROP TRIGGER full",
+    ),
+    "postgresql": (
+        'ALTER TABLE outbox ADD CONSTRAINT "disk is full" CHECK (false) NOT VALID',
+        'ALTER TABLE outbox DROP CONSTRAINT "disk is full"',
+    ),
+}
+
+
 async def test_a_failure_inside_a_transaction_leaves_no_trace(stores: list[SqlStore]) -> None:
     await make(stores[0], ANN, "btc < 100000")
     arming = await arming_of(stores[0], ANN)
     epoch = await stores[0].take(0, "watch")
+    fills, empties = _FULL[stores[1]._database.engine.dialect.name]
     async with stores[1]._database.writing() as connection:
-        await connection.exec_driver_sql(
-            "CREATE TRIGGER full BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
-        )
+        await connection.exec_driver_sql(fills)
     with pytest.raises(StoreTrouble, match="disk is full"):
         await stores[0].commit(0, epoch, Judgement(NOON, {arming: rang()}, {BTC: 60}, [ring(arming)]))
     assert await stores[0].judged_to(0) == {}
     assert (await stores[0].changes(0, 0)).made[0].state is None
     async with stores[1]._database.writing() as connection:
-        await connection.exec_driver_sql("DROP TRIGGER full")
+        await connection.exec_driver_sql(empties)
     assert await stores[0].commit(0, epoch, Judgement(NOON, {arming: rang()}, {BTC: 60}, [ring(arming)])) == 1
 
 
@@ -327,9 +339,10 @@ async def test_who_is_cancelled_within_a_transaction_leaves_it_whole_and_no_lock
         with pytest.raises(asyncio.CancelledError):
             await making
         assert len(statements) >= 8
-        other = sqlite3.connect(database.partition("///")[2], timeout=0.0, isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        other.close()
+        other = await open_store(database)
+        async with asyncio.timeout(5), other._database.writing():
+            pass
+        await other.close()
     finally:
         gc.enable()
         event.remove(store._database.engine.sync_engine, "before_cursor_execute", cancel)

@@ -15,6 +15,8 @@ from bot.ports import Armer, Beyond, ChatGone, ChatMoved, Conflict, Parts, Recei
 from bot.store import SqlStore
 from tests.storing import ANN, BOB, NOON, SEEN, caller, make, put_level, refill
 
+pytestmark = pytest.mark.both
+
 LOW = {"low": Decimal(60_000)}
 ARMER = Armer(refill, LOW, SEEN)
 PARTS = Parts({"floor": "btc < @low repeat", "top": "btc > 80000 repeat"})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Float, ForeignKey, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Integer, Table
 
-from bot.store.metadata import metadata
+from bot.store.metadata import Text, metadata
 
 aftermaths = Table(
     "aftermaths",

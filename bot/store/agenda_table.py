@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, ForeignKey, Index, Table, Text, UniqueConstraint
+from sqlalchemy import Column, Float, ForeignKey, Index, Table, UniqueConstraint
 
-from bot.store.metadata import Id, metadata
+from bot.store.metadata import Id, Text, metadata
 
 agenda = Table(
     "agenda",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Table, Text
+from sqlalchemy import Column, Float, Table
 
-from bot.store.metadata import Id, metadata
+from bot.store.metadata import Id, Text, metadata
 
 broadcasts = Table(
     "broadcasts",

@@ -28,7 +28,7 @@ class SqlBundles:
             outbox.c.id == notification.id, is_waiting, outbox.c.attempts == notification.attempts + 1
         )
         values = {"leased_until": NEVER_LEASED, "attempts": notification.attempts, "not_before": until}
-        async with self._database.writing() as connection:
+        async with self._database.writing(beside=True) as connection:
             kept = {"kept_until": until} if is_kept else {}
             await connection.execute(update(outbox).where(is_ours).values(values | kept))
 
@@ -43,7 +43,7 @@ class SqlBundles:
         what is announced is not among it.
         """
         before = notification.kept_until
-        async with self._database.writing() as connection:
+        async with self._database.writing(beside=True) as connection:
             chat_id = await connection.scalar(
                 select(outbox.c.chat_id).where(outbox.c.id == notification.id, is_waiting)
             )
@@ -78,7 +78,7 @@ class SqlBundles:
     @whole
     async def let_go(self, notifications: Sequence[Notification]) -> None:
         """Give back the right to send some, untried."""
-        async with self._database.writing() as connection:
+        async with self._database.writing(beside=True) as connection:
             await let_go(connection, notifications)
 
 

@@ -1,7 +1,8 @@
 """Open the database and give out its transactions: the one place that knows which database it is.
 
 On SQLite a writing transaction begins with BEGIN IMMEDIATE: one that begins as a reader and then writes
-fails, or loses what another wrote in between. Reads begin plainly and see one snapshot.
+fails, or loses what another wrote in between. Reads begin plainly and see one snapshot. On PostgreSQL who
+writes waits for a lock to the same end; ``postgres`` tells of it.
 
 A database that is full or locked is trouble: nothing of the call was kept, and the next may succeed. One that
 is damaged is closed to everybody at the first sign of it, for nothing that is read from it can be trusted.
@@ -13,7 +14,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import wraps
 from itertools import chain, islice
 from json import JSONDecodeError
@@ -30,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from bot.ports import Damaged, StoreTrouble
+from bot.store import postgres
 
 BUSY_SECONDS = 30
 """How long one process waits for another's transaction before it gives up."""
@@ -39,6 +41,11 @@ CHUNK = 500
 
 UNKNOWN_URL = "the database URL names no database that this installation can open"
 
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+}
 _ROWS_AT_ONCE = 250
 """For how many rows a statement is run at a time: some milliseconds of the loop."""
 
@@ -71,14 +78,18 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
-        self._is_sqlite = engine.dialect.name == "sqlite"
+        self.is_sqlite = engine.dialect.name == "sqlite"
         self._readers = engine
         self._writers = engine.execution_options(**{_WRITES: True})
-        # SQLite has one writer at a time. Within a process they queue here, in order and without delay;
-        # its own busy handler sleeps up to 0.1 s between looks, and is kept for other processes.
-        self._pen: AbstractAsyncContextManager[Any] = asyncio.Lock() if self._is_sqlite else nullcontext()
-        if not self._is_sqlite:
-            self._readers = engine.execution_options(isolation_level="REPEATABLE READ")
+        # There is one writer at a time. Within a process they queue here, in order and without delay.
+        # SQLite's own busy handler sleeps up to 0.1 s between looks, and is kept for other processes; who
+        # waits in PostgreSQL keeps a connection from others.
+        self._pen = asyncio.Lock()
+        if not self.is_sqlite:
+            self._readers = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        self.raw_errors = () if self.is_sqlite else postgres.driver_errors(engine)
         self._damage = ""
         self._is_damaged = asyncio.Event()
 
@@ -90,18 +101,30 @@ class Database:
                 yield connection
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """Write all or nothing. Nothing inside may wait for a network or a picture."""
+    async def writing(self, *, beside: bool = False) -> AsyncIterator[AsyncConnection]:
+        """Write all or nothing. Nothing inside may wait for a network or a picture.
+
+        Nobody else writes meanwhile. Where the database can do better, those who may write ``beside`` others
+        of their kind do: each of them locks the rows that nobody else may have.
+        """
         with _troubles(self):
-            async with self._pen, self._writers.begin() as connection:
+            turn = nullcontext() if beside and not self.is_sqlite else self._pen
+            async with turn, self._writers.begin() as connection:
+                if not self.is_sqlite:
+                    await postgres.take_turn(connection, beside=beside)
                 yield connection
+
+    async def keep_order(self, connection: AsyncConnection) -> None:
+        """Let rows of the outbox, that are written beside others, be seen in the order of their ids."""
+        if not self.is_sqlite:
+            await postgres.keep_order(connection)
 
     async def empty_log(self) -> bool:
         """Write the write-ahead log into the database's file and cut it off; ``False`` while one reads it.
 
         It holds pages as they were before something was deleted. Nobody waits for it.
         """
-        if not self._is_sqlite:
+        if not self.is_sqlite:
             return True
         with _troubles(self):
             async with self._pen, self._readers.connect() as connection:
@@ -117,7 +140,7 @@ class Database:
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """Begin an INSERT that may say ON CONFLICT."""
-        return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     def refuse_damaged(self) -> None:
         """Raise Damaged if damage was noted."""
@@ -126,9 +149,13 @@ class Database:
 
     def note_damage(self, reason: str) -> Damaged:
         """Close the database to everybody; gives the error that says so."""
+        remedy = (
+            "keep a copy of the file, and put a backup in its place with `tocsin restore FILE`"
+            if self.is_sqlite
+            else "and put a backup in its place with pg_restore"
+        )
         self._damage = (
-            f"the database {self.engine.url.database} is damaged ({reason}): stop the bot, keep a copy of "
-            "the file, and put a backup in its place with `tocsin restore FILE`"
+            f"the database {self.engine.url.database} is damaged ({reason}): stop the bot, {remedy}"
         )
         self._is_damaged.set()
         return Damaged(self._damage, reason)
@@ -176,12 +203,18 @@ class _troubles:  # noqa: N801 - reads as the statement that it is
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, DBAPIError):
             raise self._named(error.orig) from error
+        if isinstance(error, self._database.raw_errors):
+            raise self._named(error) from error
         if isinstance(error, (JSONDecodeError, UnicodeDecodeError)):  # nothing was written that is no text
             raise self._database.note_damage("what was written as text cannot be read any more") from error
         if isinstance(error, SQLAlchemyError):
             raise StoreTrouble(f"the database: {type(error).__name__}") from error
 
     def _named(self, error: BaseException | None) -> StoreTrouble:
+        if not self._database.is_sqlite:
+            if postgres.code_of(error) in postgres.DAMAGE:
+                return self._database.note_damage(postgres.sentence_of(error))
+            return StoreTrouble(f"the database: {postgres.sentence_of(error)}")
         code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
         if code in _DAMAGE or _NO_TEXT in str(error):
             return self._database.note_damage(str(error))
@@ -189,23 +222,31 @@ class _troubles:  # noqa: N801 - reads as the statement that it is
         return StoreTrouble(f"the database: {error}: {remedy}" if remedy else f"the database: {error}")
 
 
-def connect(url: str, *, has_foreign_keys: bool = True) -> Database:
+def connect(url: str, *, is_rebuilt: bool = False) -> Database:
     """Make the database of a URL, unopened. Raises StoreTrouble for a URL that names no known database.
 
-    ``sqlite:///data/tocsin.db`` is read as ``sqlite+aiosqlite:///data/tocsin.db``.
+    ``sqlite:///data/tocsin.db`` is read as ``sqlite+aiosqlite:///data/tocsin.db``, and ``postgresql://`` as
+    ``postgresql+asyncpg://``. Who rebuilds it may break foreign keys on the way, and take long over it.
     """
     address = _address(url)
+    is_postgres = address.get_backend_name() == "postgresql"
     try:
+        arguments = (
+            postgres.arguments(BUSY_SECONDS, is_rebuilt=is_rebuilt)
+            if is_postgres
+            # The driver begins nothing by itself, so that the begin event below decides.
+            else {"isolation_level": None, "timeout": BUSY_SECONDS}
+        )
         engine = create_async_engine(
-            address,
-            hide_parameters=True,
-            json_serializer=_written,
-            connect_args=_arguments(address.drivername),
+            address, hide_parameters=True, json_serializer=_written, connect_args=arguments
         )
     except (ImportError, SQLAlchemyError) as error:
-        raise StoreTrouble(UNKNOWN_URL) from error
+        is_lacking = is_postgres and isinstance(error, ImportError)
+        raise StoreTrouble(postgres.NEEDS_DRIVER if is_lacking else UNKNOWN_URL) from error
     if engine.dialect.name == "sqlite":
-        _prepare_sqlite(engine, has_foreign_keys)
+        _prepare_sqlite(engine, has_foreign_keys=not is_rebuilt)
+    else:
+        postgres.prepare(engine)
     return Database(engine)
 
 
@@ -239,14 +280,13 @@ def path_of(url: str) -> Path | None:
 def _address(url: str) -> URL:
     try:
         address = make_url(url)
-    except ArgumentError as error:
+        driver = _DRIVERS[address.get_backend_name()]
+    except (ArgumentError, KeyError) as error:
         raise StoreTrouble(UNKNOWN_URL) from error
-    drivers = {
-        "sqlite": "sqlite+aiosqlite",
-        "postgresql": "postgresql+asyncpg",
-        "postgres": "postgresql+asyncpg",
-    }
-    return address.set(drivername=drivers.get(address.drivername, address.drivername))
+    address = address.set(drivername=driver)
+    if (mode := address.query.get("sslmode")) is not None:  # libpq's word for what the driver calls ssl
+        address = address.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+    return address
 
 
 def _written(document: Any) -> str:
@@ -255,11 +295,6 @@ def _written(document: Any) -> str:
         return orjson.dumps(document).decode()
     except orjson.JSONEncodeError:
         return json.dumps(document)
-
-
-def _arguments(driver: str) -> dict[str, Any]:
-    # With isolation_level=None the driver begins nothing by itself, so that the begin event below decides.
-    return {"isolation_level": None, "timeout": BUSY_SECONDS} if driver.startswith("sqlite") else {}
 
 
 def _prepare_sqlite(engine: AsyncEngine, has_foreign_keys: bool) -> None:

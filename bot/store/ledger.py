@@ -6,7 +6,7 @@ import json
 from itertools import starmap
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, bindparam, select, type_coerce
+from sqlalchemy import ColumnElement, Select, Text, bindparam, cast, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.models import Arming
@@ -48,7 +48,7 @@ class SqlLedger:
             )
             .returning(partitions.c.epoch)
         )
-        async with self._database.writing() as connection:
+        async with self._database.writing(beside=True) as connection:
             return int((await connection.execute(taken)).scalar_one())
 
     @whole
@@ -146,12 +146,14 @@ class SqlLedger:
         neither its state nor its tellings are kept. Gives the number of notifications written. Raises
         Superseded, and then nothing was written.
         """
-        async with self._database.writing() as connection:
+        async with self._database.writing(beside=True) as connection:
             held = select(partitions.c.epoch).where(partitions.c.id == partition).with_for_update()
             if await connection.scalar(held) != epoch:
                 raise Superseded(f"partition {partition} was taken over")
             await self._write_states(connection, judgement)
             await self._write_cursors(connection, partition, judgement)
+            if judgement.told or judgement.notices:
+                await self._database.keep_order(connection)
             written = await write_told(self._database, connection, partition, judgement.told, judgement.at)
             await write_turns(self._database, connection, partition, judgement.turns)
             for notice in judgement.notices:
@@ -209,7 +211,7 @@ _COLUMNS: dict[str, ColumnElement[Any]] = {
     **{name: alert_states.c[name] for name in STATE_COLUMNS},
 }
 _DOCUMENTS = ("seen", "memory", "early", "grounds")
-_PLAIN = {**_COLUMNS, **{name: type_coerce(_COLUMNS[name], Text).label(name) for name in _DOCUMENTS}}
+_PLAIN = {**_COLUMNS, **{name: cast(_COLUMNS[name], Text).label(name) for name in _DOCUMENTS}}
 _ARMED = armings.join(alerts, armings.c.alert_id == alerts.c.id).outerjoin(
     alert_states, alert_states.c.arming_id == armings.c.id
 )

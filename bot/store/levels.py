@@ -291,7 +291,9 @@ async def _rearm(
     columns = (armings.c.id, armings.c.alert_id, armings.c.rule, armings.c.levels)
     left = (
         await change.connection.execute(
-            _followed(select(*columns, alerts.c.rule.label("named"))).where(follows).distinct()
+            _followed(select(*columns, alerts.c.rule.label("named")))
+            .where(follows)
+            .group_by(armings.c.id, alerts.c.id)
         )
     ).all()
     following = list(await change.connection.execute(_addressed().where(follows)))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, ForeignKey, Index, Table, Text
+from sqlalchemy import Column, Float, ForeignKey, Index, Table
 
-from bot.store.metadata import Document, metadata
+from bot.store.metadata import Document, Text, metadata
 
 # A private chat that keeps its things in another, its home; no home has a home of its own.
 links = Table(

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Integer, MetaData
+import sqlalchemy
+from sqlalchemy import JSON, BigInteger, Integer, MetaData, TypeDecorator
+from sqlalchemy.engine import Dialect
+
+
+class _Text(TypeDecorator[str]):
+    """A text of PostgreSQL, which keeps every sign but NUL: that is written as the sign for unknown ones."""
+
+    impl = sqlalchemy.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Write a text down."""
+        return value and value.replace("\0", "\ufffd")
+
 
 metadata = MetaData(
     naming_convention={
@@ -15,4 +29,6 @@ metadata = MetaData(
 )
 
 Id = BigInteger().with_variant(Integer, "sqlite")
+Text = sqlalchemy.Text().with_variant(_Text(collation="C"), "postgresql")
+"""Ordered by code points everywhere, whatever the locale of a PostgreSQL database."""
 Document = JSON(none_as_null=True)

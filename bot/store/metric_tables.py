@@ -5,9 +5,9 @@ Watch writes observations, speakers and losses, feeds write notebooks.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Integer, Table
 
-from bot.store.metadata import Document, metadata
+from bot.store.metadata import Document, Text, metadata
 
 # Every word about a metric, as it came; nothing in it is ever changed, and what nobody can read any more is
 # dropped.

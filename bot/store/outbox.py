@@ -98,7 +98,7 @@ class SqlOutbox:
         raised here, so that a process that dies while sending has left a trace; the notification carries the
         count before.
         """
-        async with self._database.writing() as connection:
+        async with self._database.writing(beside=True) as connection:
             ids = await _take(connection, _due(platform, now, limit, ~_is_announced))
             room = min(limit - len(ids), limit if announcements is None else announcements)
             if room > 0:
@@ -135,7 +135,8 @@ class SqlOutbox:
             told = [notification.id, *(one.id for one in others)]
             await self._receipts.keep(told, outcome.message, now)
             return
-        async with self._database.writing() as connection:
+        is_of_chat = isinstance(outcome, (ChatMoved, ChatGone))
+        async with self._database.writing(beside=not is_of_chat) as connection:
             is_row = outbox.c.id == notification.id
             is_ours = and_(is_row, is_waiting, outbox.c.attempts == notification.attempts + 1)
             await let_go(connection, others)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, and_, func, or_, select, update
+from sqlalchemy import Row, and_, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.people import Caller, ChatKind, ChatRef, Policy
@@ -52,7 +52,10 @@ async def know_place(database: Database, connection: AsyncConnection, caller: Ca
         chat=caller.chat.chat,
         thread=caller.chat.thread,
         kind=caller.kind.value,
-        language=func.coalesce(select(chats.c.language).where(is_group).scalar_subquery(), caller.language),
+        language=func.coalesce(
+            select(chats.c.language).where(is_group).scalar_subquery(),
+            literal(caller.language, chats.c.language.type),
+        ),
         timezone=func.coalesce(select(chats.c.timezone).where(is_group).scalar_subquery(), "UTC"),
         paused_reason="",
         last_number=0,

@@ -55,7 +55,7 @@ class Receipts:
     async def _kept(self, receipts: Sequence[Told]) -> Exception | None:
         """Write some down, all or none; gives what came in between."""
         try:
-            async with self._database.writing() as connection:
+            async with self._database.writing(beside=True) as connection:
                 await _write_down(connection, receipts)
         except Exception as error:
             return error

@@ -45,7 +45,7 @@ async def upgrade(url: str) -> Condition:
     not whole.
     """
     make_room(url)
-    database = connect(url, has_foreign_keys=False)
+    database = connect(url, is_rebuilt=True)
     try:
         # Foreign keys are off because a migration may rebuild a table that others refer to; SQLite cannot
         # switch them inside a transaction. They are checked before it ends.

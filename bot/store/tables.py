@@ -20,7 +20,6 @@ from sqlalchemy import (
     Index,
     Integer,
     Table,
-    Text,
     UniqueConstraint,
     and_,
     false,
@@ -35,7 +34,7 @@ from bot.store import (  # noqa: F401 - they are of the same metadata
     link_table,
     metric_tables,
 )
-from bot.store.metadata import Document, Id, metadata
+from bot.store.metadata import Document, Id, Text, metadata
 
 # The row "revision" counts the transactions of commands; it stamps what they write.
 counters = Table(

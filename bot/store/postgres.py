@@ -1,0 +1,117 @@
+"""What is PostgreSQL's own: how it is connected to, who waits for whom to write, and what its errors say.
+
+SQLite has one writer at a time, and what the house writes is thought out for that: a transaction may look,
+and then write what follows from it. Here the same holds, by a lock that ends with the transaction. Only those
+who say that they may write ``beside`` others do so: they hold the lock together, and each of them locks the
+very rows that it must have for itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import event, func, select
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+
+NEEDS_DRIVER = "PostgreSQL needs the package asyncpg: install tocsin[postgres]"
+
+LOCKS = 0x70C51
+"""What the locks that are no row's are called, by the first of their two numbers."""
+
+WRITING, PROMISING, CLAIM = 1, 2, 3
+"""And by the second: who writes, who writes rows of the outbox, who works with the database at all."""
+
+SECONDS_TO_CONNECT = 10.0
+SECONDS_TO_ANSWER = 60.0
+"""After this nobody is thought to be there any more: a connection may be cut without a word."""
+
+SECONDS_TO_PAUSE, SECONDS_TO_REBUILD = 5, 60
+"""A process that stands still within a transaction loses it after this, and the locks with it."""
+
+DAMAGE = {"XX001", "XX002"}
+
+_REMEDIES = {
+    "28": "see which user and password its address names",
+    "3D": "make that database, with the encoding UTF8",
+    "42501": "let its user make tables and write to them",
+    "53100": "make room on its disk",
+    "53300": "let it have more connections",
+    "25006": "name a server that takes writes",
+    "25P03": "this process stood still for too long",
+    "55P03": "end the other program that works with it",
+}
+"""What helps, by the code of the error or of its class."""
+
+_TELLS_VALUES = "22"
+"""The class of errors whose very sentence has the value in it that was of no use."""
+
+
+def arguments(lock_seconds: int, *, is_rebuilt: bool) -> dict[str, Any]:
+    """Give what the driver needs to know; of what rebuilds a database a statement may take long."""
+    pause = SECONDS_TO_REBUILD if is_rebuilt else SECONDS_TO_PAUSE
+    return {
+        "timeout": SECONDS_TO_CONNECT,
+        "command_timeout": None if is_rebuilt else SECONDS_TO_ANSWER,
+        "server_settings": {
+            "application_name": "tocsin",
+            "lock_timeout": f"{lock_seconds}s",
+            "idle_in_transaction_session_timeout": f"{pause}s",
+            "jit": "off",  # no statement here runs for long enough to be worth it
+        },
+    }
+
+
+def prepare(engine: AsyncEngine) -> None:
+    """Let nobody be given a connection that the server has closed meanwhile; it costs no question."""
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def refuse_closed(
+        connection: DBAPIConnection, _record: ConnectionPoolEntry, _proxy: PoolProxiedConnection
+    ) -> None:
+        driver: Any = connection
+        if driver.driver_connection.is_closed():
+            raise DisconnectionError
+
+
+async def take_turn(connection: AsyncConnection, *, beside: bool) -> None:
+    """Wait until nobody else writes, or nobody who must be alone; it holds until the transaction ends."""
+    lock = func.pg_advisory_xact_lock_shared if beside else func.pg_advisory_xact_lock
+    await connection.execute(select(lock(LOCKS, WRITING)))
+
+
+async def keep_order(connection: AsyncConnection) -> None:
+    """Wait until nobody else writes rows of the outbox; it holds until the transaction ends.
+
+    Their ids are given at once, and seen when the transaction ends. What is told in the order of its ids
+    must be seen in it too: else a row could come to stand before one of its chat that is under way.
+    """
+    await connection.execute(select(func.pg_advisory_xact_lock(LOCKS, PROMISING)))
+
+
+def driver_errors(engine: AsyncEngine) -> tuple[type[Exception], ...]:
+    """Name the errors that come as they are, while a connection is made or when it is cut."""
+    driver = engine.dialect.dbapi
+    asyncpg = getattr(driver, "asyncpg", None)
+    return (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) if asyncpg else (OSError,)
+
+
+def code_of(error: BaseException | None) -> str:
+    """Give PostgreSQL's code of an error, or nothing."""
+    return getattr(error, "sqlstate", None) or ""
+
+
+def sentence_of(error: BaseException | None) -> str:
+    """Say what went wrong, without the values that were written: rows hold what people wrote."""
+    told = error if error is None or error.__cause__ is None else error.__cause__
+    code = code_of(error) or code_of(told)
+    if isinstance(told, OSError):
+        reason = "no answer in time" if isinstance(told, TimeoutError) else str(told)
+        return f"{reason}: see whether its server runs and can be reached"
+    if told is None or not code or code.startswith(_TELLS_VALUES):
+        return type(told).__name__
+    words = str(told.args[0]) if told.args else code
+    remedy = _REMEDIES.get(code) or _REMEDIES.get(code[:2])
+    return f"{words}: {remedy}" if remedy else words

