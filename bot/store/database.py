@@ -31,7 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from bot.ports import Damaged, StoreTrouble
-from bot.store import postgres
+from bot.store import postgres, trips
 
 BUSY_SECONDS = 30
 """How long one process waits for another's transaction before it gives up."""
@@ -235,7 +235,7 @@ def connect(url: str, *, is_rebuilt: bool = False) -> Database:
             postgres.arguments(BUSY_SECONDS, is_rebuilt=is_rebuilt)
             if is_postgres
             # The driver begins nothing by itself, so that the begin event below decides.
-            else {"isolation_level": None, "timeout": BUSY_SECONDS}
+            else {"async_creator_fn": trips.Connection, "isolation_level": None, "timeout": BUSY_SECONDS}
         )
         engine = create_async_engine(
             address, hide_parameters=True, json_serializer=_written, connect_args=arguments
@@ -315,7 +315,8 @@ def _prepare_sqlite(engine: AsyncEngine, has_foreign_keys: bool) -> None:
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get(_WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        driver: Any = connection.connection.driver_connection
+        driver.begin("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[Sequence[T]]:

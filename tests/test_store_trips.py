@@ -1,0 +1,86 @@
+"""Few trips to the thread of a connection: each statement is one, and does what it did with four."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import pytest
+from sqlalchemy import text
+
+from bot.ports import StoreTrouble
+from bot.store.database import Database, connect
+
+COUNTED = text(
+    "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :most) "
+    "SELECT n FROM numbers"
+)
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> Any:
+    """Open a database with an empty table."""
+    opened = connect(f"sqlite:///{tmp_path / 'trips.db'}")
+    async with opened.writing() as connection:
+        await connection.execute(text("CREATE TABLE marks (name TEXT UNIQUE)"))
+    yield opened
+    await opened.close()
+
+
+async def marks(database: Database) -> list[str]:
+    async with database.reading() as connection:
+        return list(await connection.scalars(text("SELECT name FROM marks ORDER BY name")))
+
+
+@pytest.mark.parametrize("most", [1, 999, 1000, 1001, 2500])
+async def test_all_rows_come_however_many_they_are(database: Database, most: int) -> None:
+    whole = list(range(1, most + 1))
+    async with database.reading() as connection:
+        assert list(await connection.scalars(COUNTED, {"most": most})) == whole
+        stream = await connection.stream(COUNTED, {"most": most}, execution_options={"yield_per": 700})
+        pages = [[row.n for row in page] async for page in stream.partitions()]
+    assert [len(page) for page in pages[:-1]] == [700] * (len(pages) - 1)
+    assert [number for page in pages for number in page] == whole
+
+
+async def test_who_reads_no_further_lets_the_next_write(database: Database) -> None:
+    async with database.reading() as connection:
+        stream = await connection.stream(COUNTED, {"most": 5000}, execution_options={"yield_per": 10})
+        assert await anext(stream.scalars()) == 1
+        await stream.close()
+    async with database.writing() as connection:
+        await connection.execute(text("DROP TABLE marks"))
+
+
+async def test_what_fails_leaves_nothing_behind_and_its_connection_goes_on(database: Database) -> None:
+    insert = text("INSERT INTO marks VALUES (:name)")
+    with pytest.raises(StoreTrouble, match="UNIQUE"):
+        async with database.writing() as connection:
+            await connection.execute(insert, {"name": "first"})
+            await connection.execute(insert, [{"name": "second"}, {"name": "first"}])
+    assert await marks(database) == []
+    async with database.writing() as connection:
+        done = await connection.execute(insert, [{"name": "third"}, {"name": "fourth"}])
+    assert done.rowcount == 2
+    assert await marks(database) == ["fourth", "third"]
+
+
+async def test_a_statement_is_one_trip_and_a_transaction_one_more(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips: list[object] = []
+    go = aiosqlite.Connection._execute
+
+    async def count(self: aiosqlite.Connection, work: Any, *arguments: Any) -> Any:
+        trips.append(work)
+        return await go(self, work, *arguments)
+
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", count)
+    async with database.writing() as connection:
+        await connection.execute(text("INSERT INTO marks VALUES ('first')"))
+        assert await connection.scalar(text("SELECT count(*) FROM marks")) == 1
+    assert len(trips) == 3
+    async with database.writing():
+        pass
+    assert len(trips) == 3
