@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select, text
 from structlog.testing import capture_logs
 
 from bot.alerts.message import Message
@@ -18,14 +18,15 @@ from bot.alerts.people import ChatRef
 from bot.app import open_house
 from bot.demo.exchange import BinanceExchange
 from bot.house import House
-from bot.ports import Outcome, Receipt
+from bot.ports import Outcome, Receipt, StoreTrouble
 from bot.settings import Settings
 from bot.store import database as database_room
 from bot.store import open_store
 from bot.store.sql import SqlStore
+from bot.store.tables import outbox
 from bot.vigil import UNWELL_AFTER, WELL_AFTER
 from tests.conftest import NOON, SetClock
-from tests.storing import ANN, caller, make
+from tests.storing import ANN, BOB, CAT, arming_of, caller, make, ring, tell
 from tests.streaming import until
 from tests.wire.prices import Ticks
 
@@ -210,6 +211,39 @@ async def test_while_nothing_can_be_kept_nothing_rings_and_then_all_does_once(
             "The bot is not well.",
             "The bot is well again.",
         ]
+
+
+async def test_receipts_that_cannot_be_written_together_are_trouble_to_each_and_then_are_written(
+    store: SqlStore,
+) -> None:
+    for who in (ANN, BOB, CAT):
+        await make(store, who, "btc < 100000")
+    await tell(store, *[ring(await arming_of(store, who)) for who in (ANN, BOB, CAT)])
+    leased = await store.lease("telegram", NOON, 9)
+
+    async def settle() -> list[object]:
+        outcomes = (store.settle(one, Receipt(f"message-{one.id}"), NOON) for one in leased)
+        return list(await asyncio.gather(*outcomes, return_exceptions=True))
+
+    async def written() -> list[str]:
+        async with store._database.reading() as connection:
+            chosen = select(outbox.c.receipt).where(outbox.c.sent_at.is_not(None)).order_by(outbox.c.id)
+            return list(await connection.scalars(chosen))
+
+    async def change(statement: str) -> None:
+        async with store._database.writing() as connection:
+            await connection.execute(text(statement))
+
+    await change(
+        f"CREATE TRIGGER no_room BEFORE UPDATE OF sent_at ON outbox WHEN NEW.id = {leased[1].id} "
+        "BEGIN SELECT RAISE(ABORT, 'no room'); END"
+    )
+    troubles = await settle()
+    assert [(type(one), str(one)) for one in troubles] == [(StoreTrouble, "the database: no room")] * 3
+    assert await written() == []
+    await change("DROP TRIGGER no_room")
+    assert await settle() == [None, None, None]
+    assert await written() == [f"message-{one.id}" for one in leased]
 
 
 def _count(lines: Sequence[object], name: str) -> int:

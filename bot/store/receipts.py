@@ -1,8 +1,8 @@
 """Write receipts down many at a time: those that come while a transaction is under way share the next.
 
-A transaction costs its commit, and two dozen steps between a loop and the thread of its connection, whether
-it writes one receipt or a hundred. A lone receipt is written at once; under load as many go together as came
-meanwhile, so that what one costs falls with how many there are. Whoever brings a receipt waits until it is
+A transaction costs its commit and its trips to the thread of a connection, whether it writes one receipt or a
+hundred. A lone receipt is written at once; under load as many go together as came meanwhile and a moment
+after, so that what one costs falls with how many there are. Whoever brings a receipt waits until it is
 written, as if it had a transaction of its own.
 """
 
@@ -20,6 +20,9 @@ from bot.store.tables import outbox
 
 _MOST = 500
 """How many receipts one transaction holds: others wait for the pen meanwhile."""
+
+_SECONDS_BETWEEN = 0.025
+"""How long what comes next gathers behind one that held several: a lone one is followed at once."""
 
 Told = tuple[Sequence[int], str, float]
 """The rows that were told in one message, what the platform calls it, and when that was."""
@@ -49,6 +52,8 @@ class Receipts:
                 for _, written in some:
                     if not written.done():
                         written.set_result(None) if failure is None else written.set_exception(failure)
+                if len(some) > 1:
+                    await asyncio.sleep(_SECONDS_BETWEEN)
         finally:
             self._writer = None
 
