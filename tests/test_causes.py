@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from telegram.error import (
     BadRequest,
+    EndPointNotFound,
     Forbidden,
     InvalidToken,
     NetworkError,
@@ -81,6 +82,7 @@ def test_what_to_set_is_translated_with_its_hint_and_what_nobody_knows_stays() -
         BadRequest("not enough rights to send text messages to the chat"),
         BadRequest("BUTTON_DATA_INVALID"),
         InvalidToken("no"),
+        EndPointNotFound("Endpoint 'SendMessage' not found in Bot API"),
         Unreachable("ClientConnectorError"),
         TimedOut(),
         NetworkError("HTTP 502 without an answer of the Bot API"),

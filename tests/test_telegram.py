@@ -1083,7 +1083,7 @@ async def test_no_log_line_at_debug_and_no_error_holds_the_token(
         with pytest.raises(Refused) as refused:
             await chat.run(Person().desk)
     said += [repr(chat), repr(vars(chat)), str(refused.value), repr(lines), caplog.text, *capfd.readouterr()]
-    assert "sendMessage" in caplog.text
+    assert "SendMessage" in caplog.text
     assert not [text for text in said if server.token.split(":", maxsplit=1)[1] in text]
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from telegram.error import (
     BadRequest,
     ChatMigrated,
+    EndPointNotFound,
     Forbidden,
     InvalidToken,
     RetryAfter,
@@ -68,7 +69,7 @@ def outcome_of(error: TelegramError, chat: ChatRef) -> Outcome:
             return ChatMoved(ChatRef("telegram", str(error.new_chat_id), chat.thread))
         case Forbidden():
             return ChatGone(_why_gone(error) or f"Telegram says: {reason.removeprefix('Forbidden: ')}")
-        case InvalidToken():
+        case InvalidToken() | EndPointNotFound():
             return RetryLater(60.0, "Telegram refuses the token", is_global=True)
         case BadRequest():
             is_over = bool(chat.thread) and says(error, NO_TOPIC)

@@ -8,8 +8,9 @@ HTTP client quote the address.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import aiohttp
 import structlog
@@ -22,7 +23,6 @@ CONNECT: Final = 10.0
 WRITE: Final = 10.0
 UPLOAD: Final = 30.0
 QUEUE: Final = 5.0
-_FORM: Final = "application/x-www-form-urlencoded"
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -97,8 +97,7 @@ class AiohttpRequest(BaseRequest):
             connect=_given(connect_timeout, CONNECT),
             queue=_given(pool_timeout, QUEUE),
         )
-        base, _, endpoint = url.rpartition("/")
-        target = URL(f"{base}{self._quoted}/{endpoint}", encoded=True)
+        target = _target(url, self._quoted)
         failure: NetworkError
         try:
             async with self._session.request(
@@ -171,6 +170,14 @@ def _given(value: object, default: float) -> float | None:
     return value if value is None or isinstance(value, int | float) else default
 
 
+@lru_cache
+def _target(url: str, token: str) -> URL:
+    """Put the token into an address of the library's: ``ROOT/bot/METHOD``."""
+    base, _, endpoint = url.rpartition("/")
+    return URL(f"{base}{token}/{endpoint}", encoded=True)
+
+
+@lru_cache
 def _timeout(
     read: float | None, write: float | None, connect: float | None, queue: float | None
 ) -> aiohttp.ClientTimeout:
@@ -185,8 +192,8 @@ def _timeout(
 def _body(data: RequestData | None) -> aiohttp.FormData | aiohttp.BytesPayload | None:
     if data is None or not (data.contains_files or data.json_parameters):
         return None
-    if not data.contains_files:  # what aiohttp makes of a dict is the same, and half of what sending costs
-        return aiohttp.BytesPayload(urlencode(data.json_parameters).encode(), content_type=_FORM)
+    if not data.contains_files:  # a form says the same, at twice the cost, and at far more for Chinese
+        return aiohttp.BytesPayload(data.json_payload, content_type="application/json")
     form = aiohttp.FormData(data.json_parameters)
     for name, (filename, content, mime) in data.multipart_data.items():
         form.add_field(name, content, filename=filename, content_type=mime)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import sys
 import time
 import tracemalloc
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, redirect_stdout
+from contextlib import AbstractAsyncContextManager, redirect_stdout
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -26,6 +24,7 @@ from bot.ports import NewArming
 from bot.settings import Settings
 from bot.store import open_store, upgrade
 from bot.watch import Watch
+from tests.benchmarks.beside import beside
 from tests.benchmarks.crowd import symbols
 from tests.streaming import until
 
@@ -168,25 +167,9 @@ async def _kept(count: int, hours: int, minutes: int) -> tuple[float, float]:
     return least[1], least[3]
 
 
-@asynccontextmanager
-async def market_crowd(count: int) -> AsyncIterator[str]:
-    """Start the markets, and end them afterwards."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "tests.benchmarks.crowd", str(count)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        cwd=Path(__file__).parent.parent.parent,
-        env=dict(os.environ),
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(60):
-            root = (await process.stdout.readline()).decode().strip()
-        yield root
-    finally:
-        process.kill()
-        await process.wait()
+def market_crowd(count: int) -> AbstractAsyncContextManager[str]:
+    """Start the markets, and end them afterwards; gives the root of all exchanges."""
+    return beside("tests.benchmarks.crowd", str(count))
 
 
 async def _armed(folder: Path, count: int) -> str:

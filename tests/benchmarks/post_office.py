@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from itertools import count
-from pathlib import Path
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 from aiohttp import web
+
+from tests.benchmarks.beside import beside
 
 _ME = {"id": 1, "is_bot": True, "first_name": "Bell", "username": "bell_bot"}
 _LONGEST_POLL = 10.0
@@ -32,7 +31,9 @@ class PostOffice:
     async def handle(self, request: web.Request) -> web.Response:
         match request.match_info["method"].lower():
             case "sendmessage":
-                return self._take(await request.read())
+                body = await request.read()
+                is_form = request.content_type == "application/x-www-form-urlencoded"
+                return self._take(dict(parse_qsl(body.decode())) if is_form else json.loads(body))
             case "getupdates":
                 await asyncio.sleep(_LONGEST_POLL)
                 return _answer([])
@@ -52,12 +53,11 @@ class PostOffice:
         found, self.arrivals = self.arrivals, []
         return web.json_response(found)
 
-    def _take(self, body: bytes) -> web.Response:
-        said = parse_qs(body.decode())
+    def _take(self, said: dict[str, str]) -> web.Response:
         self.arrivals.append(time.time())
-        chat = {"id": int(said["chat_id"][0]), "type": "private", "first_name": "Ann"}
+        chat = {"id": int(said["chat_id"]), "type": "private", "first_name": "Ann"}
         post = {"message_id": next(self._numbers), "date": int(time.time()), "chat": chat, "from": _ME}
-        return _answer(post | {"text": said["text"][0]})
+        return _answer(post | {"text": said["text"]})
 
 
 def _answer(result: object) -> web.Response:
@@ -78,25 +78,9 @@ async def _serve() -> None:
     await asyncio.to_thread(sys.stdin.read)  # until who began it ends
 
 
-@asynccontextmanager
-async def post_office() -> AsyncIterator[str]:
-    """Open one, and close it afterwards."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "tests.benchmarks.post_office"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        cwd=Path(__file__).parent.parent.parent,
-        env=dict(os.environ),
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(60):
-            root = (await process.stdout.readline()).decode().strip()
-        yield root
-    finally:
-        process.kill()
-        await process.wait()
+def post_office() -> AbstractAsyncContextManager[str]:
+    """Open one, and close it afterwards; gives its root."""
+    return beside("tests.benchmarks.post_office")
 
 
 if __name__ == "__main__":
