@@ -26,10 +26,12 @@ class Bell:
 
     async def rest(self, clock: Clock, seconds: float) -> None:
         """Wait so many seconds of a clock, or until it rings."""
-        waits = {asyncio.create_task(self._event.wait()), asyncio.create_task(clock.sleep(seconds))}
+        ringing = asyncio.create_task(self._ring_after(clock, seconds))
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await self._event.wait()
         finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+            ringing.cancel()
+
+    async def _ring_after(self, clock: Clock, seconds: float) -> None:
+        await clock.sleep(seconds)
+        self._event.set()

@@ -224,8 +224,12 @@ class Pacer:
 
     def next_at(self, now: float) -> float:
         """Give the instant at which somebody in the line may go; never where nobody waits."""
-        chats = (self.ready_at(turn.chat, turn.is_group, now) for turn in self._line)
-        return max(min(chats, default=math.inf), self._whole_at(now))
+        whole_at, first = self._whole_at(now), math.inf
+        for turn in self._line:
+            first = min(first, self.ready_at(turn.chat, turn.is_group, now))
+            if first <= whole_at:
+                break
+        return max(first, whole_at)
 
     def spend(self, chat: str, is_group: bool, now: float) -> bool:
         """Count a message that goes now, and say whether it is beyond what is free."""

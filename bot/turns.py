@@ -19,7 +19,9 @@ from bot.pacing import Pacer, Rank, Turn
 if TYPE_CHECKING:
     from bot.ports import Clock
 
-_SHORTEST_REST = 0.0005
+_SHORTEST_REST = 0.005
+"""At a fast pace several are called at once then; a bucket keeps what falls due meanwhile."""
+
 _SECONDS_FOR_AN_ANSWER = 60.0
 
 
@@ -31,6 +33,7 @@ class TooLong(Exception):
 class _Place:
     """Somebody in the line: until when they wait, and whether the message they may send is paid for."""
 
+    turn: Turn
     until: float
     called: asyncio.Future[bool]
 
@@ -41,7 +44,7 @@ class Turns:
 
     pacer: Pacer
     clock: Clock
-    _places: dict[Turn, _Place] = field(default_factory=dict)
+    _places: dict[int, _Place] = field(default_factory=dict)
     _bell: Bell = field(default_factory=Bell)
     _keeper: asyncio.Task[None] | None = None
 
@@ -52,8 +55,8 @@ class Turns:
         """
         now = self.clock.now()
         turn = self.pacer.join(chat, is_group, rank)
-        place = _Place(now + patience, asyncio.get_running_loop().create_future())
-        self._places[turn] = place
+        place = _Place(turn, now + patience, asyncio.get_running_loop().create_future())
+        self._places[turn.number] = place
         self._call(now)
         if not place.called.done():
             if self._keeper is None or self._keeper.done():
@@ -70,9 +73,9 @@ class Turns:
             self._bell.mute()
             now = self.clock.now()
             self._call(now)
-            for turn, place in [*self._places.items()]:
+            for place in [*self._places.values()]:
                 if place.until <= now:
-                    self._leave(turn)
+                    self._leave(place.turn)
                     place.called.set_exception(TooLong())
             if self._places:
                 patience = min(place.until for place in self._places.values())
@@ -81,13 +84,13 @@ class Turns:
 
     def _call(self, now: float) -> None:
         while (call := self.pacer.call(now)) is not None:
-            place = self._places.pop(call.turn)
+            place = self._places.pop(call.turn.number)
             if not place.called.done():
                 place.called.set_result(call.is_paid)
 
     def _leave(self, turn: Turn) -> None:
-        self.pacer.leave(turn)
-        self._places.pop(turn, None)
+        if self._places.pop(turn.number, None) is not None:  # else it was called
+            self.pacer.leave(turn)
 
 
 def answering(turns: Mapping[str, Turns]) -> Callable[[Caller], Awaitable[bool]]:
