@@ -5,6 +5,7 @@ Rooms are imported inside the commands, so that help and version answer at once.
 
 from __future__ import annotations
 
+import gc
 import sys
 from dataclasses import fields
 from datetime import date
@@ -54,6 +55,9 @@ def run() -> None:
 
     Without a token it talks on this terminal.
     """
+    # What is imported and built now stays: the collector would look through it again and again, for a third
+    # of the time until the bot is ready. It begins when an exchange has said what it lists.
+    gc.disable()
     settings = settings_or_leave()
     from bot.app import run as start
 

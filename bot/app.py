@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,9 +61,6 @@ log = structlog.get_logger(__name__)
 
 _POLLS_UNTIL_LATE = 2
 _SECONDS_TO_KEEP = 15.0
-_SECONDS_UNTIL_QUIET = 10.0
-"""When the drawing library is loaded, in a thread: after the start, and before the first chart."""
-
 _MONTH = 30 * 86_400
 SECONDS_OF_A_TURN = 0.001
 """How long the thread of the exchanges may go on while the chats wait for their turn; 0.005 is usual."""
@@ -101,34 +99,27 @@ async def open_house(
     settings: Settings,
     clock: Clock,
     chats: Sequence[Chat],
+    exchanges: Exchanges | None = None,
     *,
     throttle: bool = True,
     longest_rest: float = 60.0,
-    after_listing: Callable[[], None] = lambda: None,
+    warming: Sequence[Callable[[], object]] = (),
     tells_operators: bool = True,
     tells_delay: bool = True,
 ) -> AsyncIterator[House]:
     """Build all parts from the settings, and let go of them at the end.
 
-    ``throttle`` keeps ccxt below each exchange's limits. ``longest_rest`` is how many seconds of the clock
-    pass at most without a look into the outbox. ``after_listing`` is called, in another thread, whenever an
-    exchange has said what it lists. ``tells_operators`` lets them hear of what is unwell,
-    ``tells_delay`` a ring say how long it took, which a fast clock does not measure.
+    ``exchanges`` are those of the settings; without, they are built here. ``throttle`` keeps ccxt below each
+    one's limits. ``longest_rest`` is how many seconds of the clock pass at most without a look into the
+    outbox. ``warming`` is called in another thread, when the start is over. ``tells_operators`` lets them
+    hear of what is unwell, ``tells_delay`` a ring say how long it took, which a fast clock does not measure.
     """
     async with AsyncExitStack() as stack:
+        exchanges = exchanges or build_exchanges(settings, clock, throttle)
+        stack.push_async_callback(exchanges.close)
         await upgrade(settings.database_url)
         store = await open_store(settings.database_url)
         stack.push_async_callback(store.close)
-        exchanges = build_feeds(
-            settings.exchanges,
-            settings.quote,
-            clock,
-            gateway=settings.feed_gateway,
-            throttle=throttle,
-            streams=settings.stream,
-            after_listing=after_listing,
-        )
-        stack.push_async_callback(exchanges.close)
         metrics = build_providers(settings, clock, exchanges, store)
         stack.push_async_callback(metrics.close)
         late_after = _SECONDS_UNTIL_FINAL + _POLLS_UNTIL_LATE * settings.poll_seconds
@@ -162,6 +153,7 @@ async def open_house(
             wake()
             agenda.wake()
 
+        shelf = cache(partial(read_shelf, settings.playbooks_dir))
         watch = Watch(store, exchanges.market, clock, wake, late_after, holder=_holder())
         await watch.open()
         office = Office(
@@ -179,7 +171,7 @@ async def open_house(
             version=version("tocsin"),
             invitation=_inviting(chats),
             late_after=late_after,
-            shelf=read_shelf(settings.playbooks_dir),
+            shelf=shelf,
         )
         desk = replace(_waking(make_desk(office), wake_all), turn=answering(turns))
         tape = MemoryTape()
@@ -200,6 +192,7 @@ async def open_house(
             clearing=store,
             operators=settings.admins if tells_operators else (),
             heartbeat=_heartbeat(settings),
+            warming=(shelf, *warming),
         )
         if settings.http:
             host, port = settings.http
@@ -226,23 +219,27 @@ async def work(settings: Settings, clock: Clock, until: asyncio.Event) -> None:
     """Let a house work until the event is set, and another wherever the machine's clock was set."""
     while not until.is_set():
         studio = Studio()
+        exchanges = build_exchanges(settings, clock, after_listing=settle_memory)
+        exchanges.begin()  # to import the libraries of the chats takes no less than they to answer
         chats = build_chats(settings, clock, studio)
-        async with open_house(settings, clock, chats, after_listing=settle_memory) as house:
+        warming = (studio.warm, settle_memory)
+        async with open_house(settings, clock, chats, exchanges, warming=warming) as house:
             log.info("started", chats=[chat.platform for chat in chats], exchanges=list(settings.exchanges))
-            warming = asyncio.get_running_loop().call_later(_SECONDS_UNTIL_QUIET, studio.warm)
             await house.run(until)
-            warming.cancel()
 
 
 def settle_memory() -> None:
     """Lay aside all that is in memory, once what is left lying about is cleared away.
 
     The collector would else look through every market again and again, and stop everybody for tenths of a
-    second. It belongs after each listing: hours lie between two.
+    second. It belongs after each listing: hours lie between two. While the collector is off, all is of the
+    start, and stays: it is laid aside as it is, and the collector begins.
     """
-    gc.unfreeze()
-    gc.collect()
+    if gc.isenabled():
+        gc.unfreeze()
+        gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 async def fetch_history(
@@ -253,7 +250,7 @@ async def fetch_history(
     Gives it with its first moment. Raises Unfit for what no exchange has, and Unseeable.
     """
     clock = SystemClock()
-    exchanges = build_feeds(settings.exchanges, settings.quote, clock, gateway=settings.feed_gateway)
+    exchanges = build_exchanges(settings, clock)
     last = until if until is not None else minute_of(clock.now())
     try:
         for instrument in instruments(rule):
@@ -264,6 +261,15 @@ async def fetch_history(
         raise Unfit(f"No exchange that I watch lists {error.name}.{nearest}") from error
     finally:
         await exchanges.close()
+
+
+def build_exchanges(
+    settings: Settings, clock: Clock, throttle: bool = True, after_listing: Callable[[], None] = lambda: None
+) -> Exchanges:
+    """Build a feed for each exchange of the settings; see ``build_feeds``."""
+    names, quote, root = settings.exchanges, settings.quote, settings.feed_gateway
+    how: dict[str, Any] = {"throttle": throttle, "streams": settings.stream, "after_listing": after_listing}
+    return build_feeds(names, quote, clock, gateway=root, **how)
 
 
 def build_providers(

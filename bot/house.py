@@ -49,6 +49,9 @@ _SECONDS_BETWEEN_BEATS = 0.5
 _SECONDS_SET = 10.0
 """By how much the machine's clock must be set at once, either way, for the house to begin anew."""
 
+_SECONDS_UNTIL_QUIET = 10.0
+"""After the start, when nobody waits for what was not needed so far."""
+
 _QUIET_HOUR = 9
 """UTC: New York sleeps, the flows of its funds are settled, and nobody looks at them for hours."""
 
@@ -81,7 +84,11 @@ class OnClock(BaseTrigger):  # type: ignore[misc]  # apscheduler is not typed
 
 @dataclass(slots=True)
 class House:
-    """The running parts of one process."""
+    """The running parts of one process.
+
+    ``warming`` is called in another thread, one after the other, when the start is over: what the first who
+    needs it would otherwise wait for.
+    """
 
     clock: Clock
     chats: Sequence[Chat]
@@ -99,6 +106,7 @@ class House:
     clearing: Clearing
     operators: Collection[tuple[str, str]] = ()
     heartbeat: Heartbeat | None = None
+    warming: Sequence[Callable[[], object]] = ()
     scheduler: AsyncIOScheduler = field(default_factory=lambda: AsyncIOScheduler(timezone=UTC))
     _planned: dict[str, float] = field(default_factory=dict, init=False)
     _rounds: Rounds = field(init=False)
@@ -129,6 +137,7 @@ class House:
             others.append(tasks.create_task(self._heed_damage()))
             others.append(tasks.create_task(self.agenda.run()))
             others.append(tasks.create_task(self.afterwards.run()))
+            others.append(tasks.create_task(self._warm()))
             self._schedule()
             try:
                 await _first(until, self._is_set)
@@ -300,6 +309,11 @@ class House:
             await self.outbox.bring_forward(-self._set_by, self.clock.now())
         except StoreTrouble as trouble:
             log.error("what waits to be sent may wait too long", reason=str(trouble))
+
+    async def _warm(self) -> None:
+        await asyncio.sleep(_SECONDS_UNTIL_QUIET)
+        for one in self.warming:
+            await asyncio.to_thread(one)
 
     async def _heed_damage(self) -> None:
         sentence = await self.infirmary.damaged()

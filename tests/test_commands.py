@@ -63,7 +63,7 @@ class Room:
             is_admin=self.is_admin,
             languages=Languages(),
             version="1.2.3",
-            shelf=SHELF,
+            shelf=lambda: SHELF,
             ring_delays=lambda: self.delays,
             loop_lag=lambda: self.lag,
         )

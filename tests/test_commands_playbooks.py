@@ -44,7 +44,7 @@ class Library(Room):
 
     @property
     def office(self) -> Office:
-        return replace(super().office, shelf=self.shelf)
+        return replace(super().office, shelf=lambda: self.shelf)
 
     async def labels(self, caller: Caller = ANN) -> list[str]:
         return [

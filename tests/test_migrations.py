@@ -244,10 +244,24 @@ async def test_a_downgrade_takes_back_what_the_upgrade_made(url: str, path: Path
     assert (await upgrade(url)).is_current
 
 
-def test_there_is_one_line_of_migrations() -> None:
+def test_there_is_one_line_of_migrations_told_by_the_names_of_their_files() -> None:
     scripts = ScriptDirectory.from_config(schema._config())
     assert len(scripts.get_heads()) == 1
-    assert [script.revision for script in scripts.walk_revisions()][-1] == "0001"
+    found = [script.revision for script in scripts.walk_revisions()]
+    assert found[::-1] == [path.name[:4] for path in sorted((ROOT / "migrations/versions").glob("*.py"))]
+    assert found[-1] == "0001"
+
+
+def test_a_start_with_nothing_to_migrate_does_without_alembic(url: str) -> None:
+    asyncio.run(upgrade(url))
+    script = (
+        "import asyncio, sys; from bot.store import open_store, upgrade; "
+        "print(asyncio.run(upgrade(sys.argv[1])).is_current, 'alembic' in sys.modules)"
+    )
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", script, url], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "False"]
 
 
 def test_an_installed_wheel_finds_its_migrations_inside_the_package(tmp_path: Path, path: Path) -> None:

@@ -44,8 +44,8 @@ class Studio:
         self._waiting = 0
 
     def warm(self) -> None:
-        """Have something drawn, so that the first chart of a message need not wait for the library."""
-        self._thread.submit(self._draw, FlowChart("0", "0", (Flow("0", "0", None),)))
+        """Draw something, so that the first chart of a message need not wait for the library."""
+        self._thread.submit(self._draw, FlowChart("0", "0", (Flow("0", "0", None),))).result()
 
     async def picture(self, chart: Chart | Sketch | None, patience: float | None = None) -> bytes | None:
         """Give the PNG of a chart; ``None`` where there is none to draw, or it does not come in time.

@@ -39,7 +39,7 @@ async def shelf_of(register: Register, filed: Shelf) -> Shelf:
 async def book_called(request: Request, name: str) -> Playbook:
     """Find a playbook by its name. Raises Refusal with the nearest."""
     tr, office = request.tr, request.office
-    shelf = await shelf_of(office.register, office.shelf)
+    shelf = await shelf_of(office.register, office.shelf())
     if name in shelf.books:
         return shelf.books[name]
     if name in shelf.problems:

@@ -73,7 +73,7 @@ async def _suggest(office: Office, caller: Caller, kind: Completes, prefix: str)
                 Choice(f"@{name} {levels[name].value}", name) for name in sorted(levels) if wanted in name
             ]
         case "playbook":
-            books = await shelf_of(office.register, office.shelf)
+            books = await shelf_of(office.register, office.shelf())
             return [
                 Choice(f"{one.name}: {one.title}", one.name)
                 for one in books.books.values()

@@ -21,10 +21,10 @@ EXAMPLES = ("add dip btc < 96k repeat", "drop dip", "stop=101k", "title Buy low"
 
 async def redraft(name: str, known: Playbook | None, text: str, request: Request) -> Playbook | None:
     """Give the playbook as it would be after what was typed. Raises Refusal."""
-    tr, shelf = request.tr, await shelf_of(request.office.register, request.office.shelf)
+    tr, shelf = request.tr, await shelf_of(request.office.register, request.office.shelf())
     verb, _, rest = text.partition(" ")
     verb, rest = verb.lower(), rest.strip()
-    filed = request.office.shelf.books.get(name)
+    filed = request.office.shelf().books.get(name)
     if verb == "reset":
         if filed is None:
             raise Refusal(tr("There is no file of {name} to take it from.", name=name))

@@ -87,7 +87,7 @@ async def reckon(request: Request, file: Belongings) -> Reckoning:
         for one in await request.office.register.subscriptions(request.chat)
         if one.alert.playbook
     }
-    shelf = await shelf_of(request.office.register, request.office.shelf)
+    shelf = await shelf_of(request.office.register, request.office.shelf())
     taken: list[Taken] = []
     for belonging, ready in zip(wanted, prepared, strict=True):
         if isinstance(ready, Refusal):

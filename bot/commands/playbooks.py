@@ -45,7 +45,7 @@ _BUTTONS = 2
 async def show(request: Request) -> Replies:
     """List the playbooks, who follows them, and for operators those that cannot be used."""
     tr, register = request.tr, request.office.register
-    shelf = await shelf_of(register, request.office.shelf)
+    shelf = await shelf_of(register, request.office.shelf())
     followed = {one.alert.playbook for one in await register.subscriptions(request.chat)} - {""}
     followers = await register.playbook_followers()
     lines = [

@@ -46,7 +46,7 @@ class Office:
     * ``late_after``: seconds after which what a feed last saw counts as late.
     * ``ring_delays``, ``loop_lag``: how long the newest rings took, and how late the event loop is.
     * ``illustrator``: asks the market for the candles of charts.
-    * ``shelf``: the playbooks as their files have them.
+    * ``shelf``: gives the playbooks as their files have them.
     * ``find_place``: asks a platform for the chat that a person names in another.
     * ``previews``: the places for those who look through history, which costs calls and time.
     """
@@ -64,7 +64,7 @@ class Office:
     invitation: Callable[[str, str], str] = lambda _platform, _token: ""
     allowed: frozenset[tuple[str, str]] = frozenset()
     late_after: float = 120.0
-    shelf: Shelf = field(default_factory=Shelf)
+    shelf: Callable[[], Shelf] = Shelf
     ring_delays: Callable[[], list[Delay]] = gauges.ring_delays
     loop_lag: Callable[[], Delay | None] = gauges.loop_lag
     previews: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PREVIEWS), compare=False)

@@ -44,7 +44,7 @@ async def revise(request: Request) -> Replies:
     """Show a playbook as it is written, or propose a change of it."""
     tr, name = request.tr, request.given("name").lower()
     text, is_sure = split_sure(request.given("what"))
-    shelf = await shelf_of(request.office.register, request.office.shelf)
+    shelf = await shelf_of(request.office.register, request.office.shelf())
     known = shelf.books.get(name)
     if not is_playbook_name(name):
         raise Refusal(
@@ -77,7 +77,7 @@ async def _made(name: str, request: Request) -> list[str]:
         return []
     at = tr.instant(kept.set_at, request.now)
     made = tr("{name} is as {by} made it in chat at {at}.", name=name, by=kept.set_by, at=at)
-    if name not in request.office.shelf.books:
+    if name not in request.office.shelf().books:
         return [made]
     return [made, tr("Its file is not read; {line} takes it up again.", line=f"/revise {name} reset")]
 
@@ -87,7 +87,7 @@ async def _made(name: str, request: Request) -> list[str]:
 
 async def _revision(request: Request, name: str, after: Playbook | None) -> Revision:
     """Reckon what a change of a playbook does to who follows it; what cannot be armed is left as it is."""
-    before = (await shelf_of(request.office.register, request.office.shelf)).books.get(name)
+    before = (await shelf_of(request.office.register, request.office.shelf())).books.get(name)
     had: Mapping[str, str] = before.rules if before else {}
     has: Mapping[str, str] = after.rules if after else {}
     new = {part: rule for part, rule in has.items() if had.get(part) != rule}
@@ -209,7 +209,7 @@ async def _wanted(request: Request, name: str, what: str, basis: Basis) -> Playb
     if basis.undoes is None:
         return await redraft(
             name,
-            (await shelf_of(request.office.register, request.office.shelf)).books.get(name),
+            (await shelf_of(request.office.register, request.office.shelf())).books.get(name),
             what,
             request,
         )
@@ -219,7 +219,7 @@ async def _wanted(request: Request, name: str, what: str, basis: Basis) -> Playb
 
 async def _write(request: Request, revision: Revision, basis: Basis) -> list[str]:
     tr, name, after = request.tr, revision.name, revision.after
-    filed = request.office.shelf.books.get(name)
+    filed = request.office.shelf().books.get(name)
     try:
         done = await request.office.register.set_playbook(
             request.caller,

@@ -31,6 +31,10 @@ class LoopThread:
         """Run ``work()`` over there and give what it gives; a cancellation here cancels it there."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), self._started()))
 
+    def begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run ``work()`` over there, and wait for nothing: it must not raise."""
+        asyncio.run_coroutine_threadsafe(work(), self._started())
+
     async def leave(self) -> None:
         """Count one user less, and end the thread after the last."""
         self._users -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from lark import Lark
@@ -72,7 +73,7 @@ class Unexpected(Exception):
 def read_tree(tokens: Sequence[Token]) -> Branch:
     """Parse canonical tokens; a leaf's value is its token. Raises Unexpected where one does not fit."""
     try:
-        return _PARSER.parse(tokens)
+        return _parser().parse(tokens)
     except UnexpectedToken as error:
         place = error.token.value
         index = next((at for at, token in enumerate(tokens) if token is place), len(tokens))
@@ -145,8 +146,7 @@ class _Tokens(Lexer):
             yield Leaf(token.kind, token)
 
 
-_PARSER = Lark(GRAMMAR, parser="lalr", lexer=_Tokens, strict=True, maybe_placeholders=False)
-"""Made with the import, as patterns are, so that the first line takes no longer than the next.
-
-Strict, so that a conflict in the grammar stops it.
-"""
+@cache
+def _parser() -> Lark:
+    """Make the parser, in a tenth of a second; strict, so that a conflict in the grammar stops it."""
+    return Lark(GRAMMAR, parser="lalr", lexer=_Tokens, strict=True, maybe_placeholders=False)

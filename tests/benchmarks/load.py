@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import aiohttp
 
 from bot.alerts.people import Caller, ChatKind, ChatRef
-from bot.app import SECONDS_OF_A_TURN, SystemClock, open_house, settle_memory
+from bot.app import SECONDS_OF_A_TURN, SystemClock, build_exchanges, open_house, settle_memory
 from bot.chats.console import ConsoleChat
 from bot.feeds.exchanges import FEEDS, build_feeds
 from bot.metrics import MINUTE
@@ -105,9 +105,8 @@ async def _waits(count: int, seconds: float) -> tuple[Waits, Waits]:
             )
             clock = SystemClock()
             chats = [ConsoleChat(clock, StringIO(), StringIO())]
-            async with open_house(
-                settings, clock, chats, throttle=False, after_listing=settle_memory
-            ) as house:
+            exchanges = build_exchanges(settings, clock, False, settle_memory)
+            async with open_house(settings, clock, chats, exchanges) as house:
                 beating = asyncio.create_task(pulse.beat())
                 await asyncio.sleep(seconds / 4)
                 idle = pulse.take()

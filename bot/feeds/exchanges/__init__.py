@@ -65,6 +65,11 @@ class Exchanges:
     doors: Mapping[str, Door] = field(default_factory=dict)
     thread: LoopThread | None = None
 
+    def begin(self) -> None:
+        """Have all exchanges asked what they list, before the first looks need to know; waits for nothing."""
+        for feed in self.feeds:
+            feed.begin()
+
     async def close(self) -> None:
         """Let go of all connections and of the thread."""
         for stream in self.streams:

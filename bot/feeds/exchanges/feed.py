@@ -30,6 +30,10 @@ class ExchangeFeed:
         self._is_open = True
         thread.enter()
 
+    def begin(self) -> None:
+        """Have the exchange asked what it lists, before the first look needs to know; waits for nothing."""
+        self._thread.begin(self._lookout.begin)
+
     async def poll(self, wants: Sequence[Want]) -> Batch:
         """Look once; wants that another exchange serves are left to it. Never raises for the world."""
         if not self._is_open:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -119,6 +120,11 @@ class Lookout:
                 self._succeed(remark)
                 return batch
         return self._blind(wants)
+
+    async def begin(self) -> None:
+        """Ask what the exchange lists; what goes wrong is found again by the first look."""
+        with suppress(Fault):
+            await self.ready()
 
     async def ready(self) -> Listing:
         """Know what the exchange lists."""
