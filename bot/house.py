@@ -313,7 +313,10 @@ class House:
     async def _warm(self) -> None:
         await asyncio.sleep(_SECONDS_UNTIL_QUIET)
         for one in self.warming:
-            await asyncio.to_thread(one)
+            try:
+                await asyncio.to_thread(one)
+            except Exception:  # who needs it will meet that too, and says so where it matters
+                log.exception("not warmed")
 
     async def _heed_damage(self) -> None:
         sentence = await self.infirmary.damaged()

@@ -22,6 +22,25 @@ async def world(clock: SetClock) -> AsyncIterator[World]:
         yield made
 
 
+async def test_a_listing_begun_before_the_first_look_is_the_one_that_it_takes(world: World) -> None:
+    world.exchanges.begin()
+    reader = Reader(ETH, world.minute)
+    await look(world.exchanges, reader)
+    assert set(reader.sources.values()) <= {"binance"} and not reader.reasons
+    assert sum("api/v3/exchangeInfo" in path for path in world.weather["binance"].asked) == 1
+
+
+async def test_a_listing_begun_in_vain_is_asked_for_again_by_the_first_look(world: World) -> None:
+    world.weather["binance"].trouble = wire.status(503)
+    world.exchanges.begin()
+    await world.exchanges.feeds[0].poll([])
+    assert not world.exchanges.feeds[0].health().is_well
+    world.weather["binance"].trouble = None
+    world.clock.time += 60
+    await world.exchanges.feeds[0].poll([])
+    assert world.exchanges.feeds[0].health().is_well
+
+
 async def test_one_listing_that_lacks_it_blinds_nobody(world: World) -> None:
     reader = await seen(world)
 
