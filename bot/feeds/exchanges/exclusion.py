@@ -44,7 +44,7 @@ def day_of(quote: Quote | None, covered: float, now: float) -> Day | None:
         return None
     price, low, high, stamp = quote.price, quote.low, quote.high, quote.at
     until = covered if stamp is None else min(covered, stamp / 1000)
-    if price is None or low is None or high is None or not low <= price <= high or until < now - STALE:
+    if low is None or high is None or not low <= price <= high or until < now - STALE:
         return None
     return Day(low, high, until)
 

@@ -72,7 +72,7 @@ class Prices:
 
 
 def price_of(quote: Quote | None) -> float | None:
-    """Give the price of a quote, or ``None`` where it has none that can be true."""
+    """Give the price of a quote, or ``None`` where there is none."""
     return None if quote is None else quote.price
 
 

@@ -16,10 +16,10 @@ from typing import Any
 @dataclass(frozen=True, slots=True)
 class Quote:
     """A last price, the epoch milliseconds of its trade where the exchange says so, and the extremes of the
-    24 hours before where they came with it. What was no finite number above zero is ``None``.
+    24 hours before where they came with it. What of them was no finite number above zero is ``None``.
     """
 
-    price: float | None
+    price: float
     at: float | None = None
     low: float | None = None
     high: float | None = None
@@ -31,20 +31,32 @@ Row = Mapping[str, Any]
 def quotes_of(name: str, answer: Any, symbols: Mapping[str, str]) -> dict[str, Quote]:
     """Read the answer of the exchange ``name``, by ccxt's symbol, to which ``symbols`` translates its own.
 
-    What is not among them is left out. Raises TypeError, AttributeError or LookupError for what is no answer.
+    What is not among them is left out, and so is a row that tells no price: it spoils no other. Raises
+    TypeError, AttributeError or LookupError for what is no answer.
     """
     way, place, read = _READERS[name]
     for step in way:
         answer = answer[step]
-    rows = answer.items() if not place else ((row[place], row) for row in answer)
-    return {symbols[own]: read(row) for own, row in rows if own in symbols}
+    quotes: dict[str, Quote] = {}
+    for own, row in answer.items() if not place else ((None, row) for row in answer):
+        if not isinstance(row, dict):
+            continue
+        called = row.get(place) if place else own
+        symbol = symbols.get(called) if isinstance(called, str) else None
+        if symbol is not None and (quote := read(row)) is not None:
+            quotes[symbol] = quote
+    return quotes
 
 
 def positive(value: object) -> float | None:
     """Read a finite number above zero, or ``None``."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if number > 0 and isfinite(number) else None
 
 
 def _number(value: object) -> float | None:
@@ -57,41 +69,41 @@ def _number(value: object) -> float | None:
     return positive(value)
 
 
-def _binance(row: Row) -> Quote:
+def _quote(price: object, at: object = None, low: object = None, high: object = None) -> Quote | None:
+    """Make a quote of what a row says, if it says a price."""
+    value = _number(price)
+    return None if value is None else Quote(value, _number(at), _number(low), _number(high))
+
+
+def _at(values: object, place: int) -> object:
+    """Take one of several values, if they are several."""
+    return values[place] if isinstance(values, list) and len(values) > place else None
+
+
+def _binance(row: Row) -> Quote | None:
     if "lastPrice" not in row:  # the cheap answer, of prices alone
-        return Quote(_number(row.get("price")), _number(row.get("time")))
-    return Quote(
-        _number(row["lastPrice"]),
-        _number(row.get("closeTime")),
-        _number(row.get("lowPrice")),
-        _number(row.get("highPrice")),
-    )
+        return _quote(row.get("price"), row.get("time"))
+    return _quote(row["lastPrice"], row.get("closeTime"), row.get("lowPrice"), row.get("highPrice"))
 
 
-def _okx(row: Row) -> Quote:
-    return Quote(
-        _number(row.get("last")),
-        _number(row.get("ts")),
-        _number(row.get("low24h")),
-        _number(row.get("high24h")),
-    )
+def _okx(row: Row) -> Quote | None:
+    return _quote(row.get("last"), row.get("ts"), row.get("low24h"), row.get("high24h"))
 
 
-def _bybit(row: Row) -> Quote:
-    price, low, high = (_number(row.get(name)) for name in ("lastPrice", "lowPrice24h", "highPrice24h"))
-    return Quote(price, None, low, high)
+def _bybit(row: Row) -> Quote | None:
+    return _quote(row.get("lastPrice"), None, row.get("lowPrice24h"), row.get("highPrice24h"))
 
 
-def _coinbase(row: Row) -> Quote:
-    return Quote(_number(row.get("price")))
+def _coinbase(row: Row) -> Quote | None:
+    return _quote(row.get("price"))
 
 
-def _kraken(row: Row) -> Quote:
+def _kraken(row: Row) -> Quote | None:
     # Of each pair of extremes the first is today's, the second that of 24 hours.
-    return Quote(_number(row["c"][0]), None, _number(row["l"][1]), _number(row["h"][1]))
+    return _quote(_at(row.get("c"), 0), None, _at(row.get("l"), 1), _at(row.get("h"), 1))
 
 
-_READERS: Mapping[str, tuple[tuple[str, ...], str, Callable[[Row], Quote]]] = {
+_READERS: Mapping[str, tuple[tuple[str, ...], str, Callable[[Row], Quote | None]]] = {
     "binance": ((), "symbol", _binance),
     "okx": (("data",), "instId", _okx),
     "bybit": (("result", "list"), "symbol", _bybit),
