@@ -12,7 +12,7 @@ import discord
 import pytest
 
 from bot.alerts.languages import Language, Languages
-from bot.alerts.message import Button, Message, say
+from bot.alerts.message import Button, File, Message, say
 from bot.alerts.people import Caller
 from bot.catalogues import read_languages
 from bot.chats.discord_menu import is_same, line_to_finish, menu
@@ -280,6 +280,20 @@ async def test_what_is_said_before_the_desk_is_said_in_the_language_of_who_asks(
         server.bar(server.channel)
         await server.slash(server.channel, server.ann, "alert", {"rule": "x"}, locale="zh-CN")
         await server.reads(server.channel, "我不能在这个频道发言")
+
+
+async def test_a_file_that_may_not_be_attached_is_missed_in_the_language_of_who_asks(
+    server: DiscordServer,
+) -> None:
+    async def exports(_: str) -> AsyncIterator[Message]:
+        yield replace(say("1 alert"), file=File("tocsin.toml", "tocsin = 1"))
+
+    server.bar(server.channel, files_only=True)
+    async with running(server, FrontDesk(exports), languages=CHINESE):
+        await server.slash(server.channel, server.ann, "help", locale="zh-CN")
+        await server.reads(server.channel, "1 alert\n我在这里没有“附加文件”权限")
+        await server.slash(server.channel, server.ann, "help", locale="en-GB")
+        await server.reads(server.channel, "1 alert\nI may not attach files here: let me")
 
 
 async def test_who_manages_the_server_is_told_once_that_cards_are_text(server: DiscordServer) -> None:

@@ -20,6 +20,7 @@ from bot.chats.discord_calls import FAILURES, Calls
 from bot.chats.discord_cards import Card
 from bot.chats.discord_text import render
 from bot.ports import Replies
+from bot.rules.phrases import to_say
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -28,8 +29,7 @@ TOKEN_LIFE = 14 * 60.0
 
 _ALREADY_ANSWERED = 40060
 
-
-NO_FILE = "I may not attach files here: let me, or ask for this in our private chat."
+NO_FILE = to_say("I may not attach files here: let me, or ask for this in our private chat.")
 
 _NOT_WITH_A_FILE = (400, 403, 413)
 """How a message is refused that might be taken without its picture."""
@@ -65,9 +65,9 @@ class Piece:
             carried.append(discord.File(io.BytesIO(self.file.text.encode()), self.file.name))
         return carried
 
-    def bare(self) -> Piece:
+    def bare(self, tr: Translator) -> Piece:
         """Give it without what it carries; a file that is missed is told of."""
-        text = self.text if self.file is None else f"{self.text}\n{NO_FILE}"
+        text = self.text if self.file is None else f"{self.text}\n{tr(NO_FILE)}"
         return replace(self, text=text, picture=None, file=None)
 
 
@@ -85,8 +85,9 @@ class Sheet:
     A picture and the buttons go with the last part; a picture is left out where it is refused.
     """
 
-    def __init__(self, post: Callable[[Piece], Awaitable[Shown]]) -> None:
+    def __init__(self, post: Callable[[Piece], Awaitable[Shown]], tr: Translator) -> None:
         self._post = post
+        self._tr = tr
         self._shown: list[Shown] = []
         self._is_private = False
         self._has_files = False
@@ -122,7 +123,7 @@ class Sheet:
             if (piece.picture is None and piece.file is None) or problem.status not in _NOT_WITH_A_FILE:
                 raise
             log.info("a reply goes without its file", platform="discord", code=problem.code)
-            return await self._post(piece.bare())
+            return await self._post(piece.bare(self._tr))
 
 
 class Answer(Protocol):
@@ -184,10 +185,10 @@ async def _next(replies: Replies, draw: Picture, trouble: Message) -> tuple[Mess
 class MessageAnswer:
     """The answer to a message that somebody wrote: an ordinary message in the same channel."""
 
-    def __init__(self, channel: discord.abc.Messageable, calls: Calls) -> None:
+    def __init__(self, channel: discord.abc.Messageable, calls: Calls, tr: Translator) -> None:
         self._calls = calls
         self._channel = channel
-        self._sheet = Sheet(self._post)
+        self._sheet = Sheet(self._post, tr)
 
     async def hold(self) -> None:
         """Show nothing: a message has no deadline."""
@@ -220,15 +221,22 @@ class InteractionAnswer:
     """
 
     def __init__(
-        self, interaction: discord.Interaction, channel: int, calls: Calls, *, is_aside: bool = False
+        self,
+        interaction: discord.Interaction,
+        channel: int,
+        calls: Calls,
+        tr: Translator,
+        *,
+        is_aside: bool = False,
     ) -> None:
         self._interaction = interaction
+        self._tr = tr
         self._is_aside = is_aside
         self._calls = calls
         self._channel = interaction.client.get_partial_messageable(channel)
         self._stage = _Stage.FRESH
         self._ends = asyncio.get_running_loop().time() + TOKEN_LIFE
-        self._sheet = Sheet(self._respond)
+        self._sheet = Sheet(self._respond, tr)
         self.is_left = False
 
     async def hold(self) -> None:
@@ -278,7 +286,7 @@ class InteractionAnswer:
         """Use the interaction no more; replies become messages."""
         log.info("an interaction is over", reason=type(problem).__name__ if problem else "its time is up")
         self.is_left = True
-        self._sheet = Sheet(self._post_aside)
+        self._sheet = Sheet(self._post_aside, self._tr)
 
     async def _respond(self, piece: Piece) -> Shown:
         shown = await self._answered(piece)
@@ -288,7 +296,7 @@ class InteractionAnswer:
     async def _answered(self, piece: Piece) -> Shown:
         interaction = self._interaction
         if not interaction.app_permissions.attach_files and interaction.guild_id is not None:
-            piece = piece.bare()
+            piece = piece.bare(self._tr)
         original = Shown(edit=interaction.edit_original_response, delete=interaction.delete_original_response)
         files, view = piece.files, view_of(piece.buttons)
         if self._stage is _Stage.FRESH:

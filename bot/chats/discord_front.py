@@ -119,10 +119,11 @@ class Front:
         """
         if interaction.channel_id is None:
             return
-        answer = PressAnswer(interaction, interaction.channel_id, self.calls)
+        tr = self._tr(interaction)
+        answer = PressAnswer(interaction, interaction.channel_id, self.calls, tr)
         replies = self._replies(interaction, line, desk, is_own=is_own, has_pressed=True)
         patience = self._answer_within if hold_after is None else hold_after
-        await relay(replies, answer, patience, self._picture, self._tr(interaction))
+        await relay(replies, answer, patience, self._picture, tr)
 
     async def complete(self, interaction: discord.Interaction, desk: Desk) -> None:
         """Answer an autocomplete in time, with nothing if there is nothing."""
@@ -153,9 +154,9 @@ class Front:
                 return
             said = said[mention.end() :] or "/help"
         if said:
-            answer = MessageAnswer(message.channel, self.calls)
             caller = await find_author(message, client, self.calls)
             tr = self.languages.translator(caller.language, "UTC")
+            answer = MessageAnswer(message.channel, self.calls, tr)
             replies = desk.dispatch(bring(caller, written_with(message), self.calls), said)
             await relay(replies, answer, self._answer_within, self._picture, tr, is_silence_told=False)
 
@@ -171,7 +172,7 @@ class Front:
             return
         is_apart, tr = is_only_theirs(interaction), self._tr(interaction)
         is_aside = is_apart or (is_own and interaction.guild_id is not None)
-        answer = InteractionAnswer(interaction, interaction.channel_id, self.calls, is_aside=is_aside)
+        answer = InteractionAnswer(interaction, interaction.channel_id, self.calls, tr, is_aside=is_aside)
         replies = self._replies(interaction, said, desk, is_own=is_own)
         await relay(replies, answer, self._answer_within, self._picture, tr)
         if is_apart:

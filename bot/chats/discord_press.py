@@ -8,6 +8,7 @@ import discord
 import structlog
 
 from bot.alerts.message import Message
+from bot.alerts.translator import Translator
 from bot.chats.discord_answer import InteractionAnswer, is_answered
 from bot.chats.discord_buttons import changed, view_of
 from bot.chats.discord_calls import FAILURES, Calls
@@ -25,10 +26,10 @@ class PressAnswer:
     or comes when that message is gone, is a message of its own.
     """
 
-    def __init__(self, interaction: discord.Interaction, channel: int, calls: Calls) -> None:
+    def __init__(self, interaction: discord.Interaction, channel: int, calls: Calls, tr: Translator) -> None:
         self._interaction = interaction
         self._calls = calls
-        self._aside = InteractionAnswer(interaction, channel, calls)
+        self._aside = InteractionAnswer(interaction, channel, calls, tr)
         self._is_begun = False
         self._is_aside = False
 
