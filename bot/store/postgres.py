@@ -16,6 +16,8 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from bot.ports import StoreTrouble
+
 NEEDS_DRIVER = "PostgreSQL needs the package asyncpg: install tocsin[postgres]"
 
 LOCKS = 0x70C51
@@ -74,6 +76,18 @@ def prepare(engine: AsyncEngine) -> None:
         driver: Any = connection
         if driver.driver_connection.is_closed():
             raise DisconnectionError
+
+
+async def refuse_poor(connection: AsyncConnection) -> None:
+    """Raise StoreTrouble for a database in which not every text can be kept."""
+    if connection.dialect.name != "postgresql":
+        return
+    encoding = (await connection.exec_driver_sql("SHOW server_encoding")).scalar_one()
+    if encoding != "UTF8":
+        raise StoreTrouble(
+            f"the database keeps its texts as {encoding}, which cannot keep all of them: make one that "
+            "has the encoding UTF8"
+        )
 
 
 async def take_turn(connection: AsyncConnection, *, beside: bool) -> None:

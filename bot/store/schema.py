@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 import bot
 from bot.ports import StoreTrouble
 from bot.store.database import connect, make_room, refuse_missing
+from bot.store.postgres import refuse_poor
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -56,6 +57,7 @@ async def upgrade(url: str) -> Condition:
         async with database.writing() as connection:
             if damage := await connection.run_sync(_damage, "quick_check(1)"):
                 raise database.note_damage(damage[0])
+            await refuse_poor(connection)
             condition = await connection.run_sync(_upgrade)
             if faults := await connection.run_sync(_broken_keys):
                 raise StoreTrouble(f"the database cannot be upgraded: {faults[0]}")

@@ -27,18 +27,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_broadcasts")),
         sqlite_autoincrement=True,
     )
+    # SQLite adds no constraint to a table; elsewhere it would be there twice.
+    is_inline = op.get_bind().dialect.name == "sqlite"
     heard = sa.Column("hears_broadcasts", sa.Boolean(), server_default=sa.true(), nullable=False)
     op.add_column("chats", heard)
     op.add_column("chats", sa.Column("above", sa.Text(), server_default="", nullable=False))
     op.execute("UPDATE chats SET above = chat WHERE thread <> ''")
     place = _refers("place_id", "chats.id", "fk_subscriptions_place_id")
-    op.add_column("subscriptions", place, inline_references=True)
+    op.add_column("subscriptions", place, inline_references=is_inline)
     op.add_column("subscriptions", sa.Column("place", sa.Text(), server_default="", nullable=False))
     op.create_index(op.f("ix_subscriptions_place_id"), "subscriptions", ["place_id"])
     owner = _refers("owner_id", "chats.id", "fk_outbox_owner_id")
-    op.add_column("outbox", owner, inline_references=True)
+    op.add_column("outbox", owner, inline_references=is_inline)
     told = _refers("broadcast_id", "broadcasts.id", "fk_outbox_broadcast_id")
-    op.add_column("outbox", told, inline_references=True)
+    op.add_column("outbox", told, inline_references=is_inline)
     op.create_index(op.f("ix_outbox_broadcast_id"), "outbox", ["broadcast_id"])
 
 
