@@ -49,7 +49,7 @@ from bot.ports.places import Place
 from bot.rules import instruments
 from bot.rules.tree import Rule
 from bot.shelf import read_shelf
-from bot.store import claim, open_store, upgrade
+from bot.store import claim, open_store, path_of, upgrade
 from bot.tape import MemoryTape
 from bot.turns import Turns, answering
 from bot.watch import Watch
@@ -210,7 +210,7 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     sys.setswitchinterval(SECONDS_OF_A_TURN)
-    with claim(settings.database_url, _holder()):
+    async with claim(settings.database_url, _holder()):
         await work(settings, clock, stop)
     log.info("stopped")
 
@@ -312,7 +312,8 @@ def build_chats(settings: Settings, clock: Clock, studio: Studio | None = None) 
     if not chats:
         from bot.chats.console import ConsoleChat
 
-        data = Path(settings.database_url.partition(":///")[2]).parent
+        file = path_of(settings.database_url)
+        data = file.parent if file else Path("data")
         chats.append(ConsoleChat(clock, pictures=data / "charts", studio=studio))
     return chats
 

@@ -6,11 +6,11 @@ A ValueError says what is wrong without the value, which may be a secret.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import BeforeValidator, SecretStr
 
@@ -211,14 +211,50 @@ def switch(value: Any) -> Any:
     return known[word]
 
 
+_SERVER = re.compile(
+    r"postgres(?:ql)?(?:\+asyncpg)?://"
+    r"(?P<rest>(?:[^:/@\s]*(?::(?P<password>[^@\s]*))?@)?(?P<host>\[[0-9a-fA-F:.]+\]|[\w.-]*)(?::\d{1,5})?"
+    r"/[^/?#\s]+(?:\?(?P<query>[^#\s]+))?)"
+)
+_SERVER_WORDS = {"host", "port", "ssl", "sslmode"}
+
+
 def database(value: Any) -> Any:
-    """Accept a SQLite file."""
+    """Accept a SQLite file, or a database of a PostgreSQL server."""
     if not isinstance(value, str):
         return value
-    match = re.fullmatch(r"sqlite(?:\+aiosqlite)?:///(?P<path>[^?#]+)", value.strip())
+    value = value.strip()
+    if server := _SERVER.fullmatch(value):
+        words = {word for word, _ in parse_qsl(server["query"] or "", keep_blank_values=True)}
+        if words - _SERVER_WORDS:
+            raise ValueError("has a word behind its ? that is none of host, port, ssl and sslmode")
+        if not server["host"] and "host" not in words:
+            raise ValueError("names no host")
+        return f"postgresql+asyncpg://{server['rest']}"
+    match = re.fullmatch(r"sqlite(?:\+aiosqlite)?:///(?P<path>[^?#]+)", value)
     if not match or ":memory:" in match["path"]:
-        raise ValueError("is no SQLite file")
+        raise ValueError("is no SQLite file, and no database of a PostgreSQL server")
     return f"sqlite+aiosqlite:///{match['path']}"
+
+
+def passwords(url: str) -> Iterator[str]:
+    """Give the texts by which the password of a database must never be seen.
+
+    A short one is one beside its signs alone: by itself it would be every word that is spelt so.
+    """
+    server = _SERVER.fullmatch(url)
+    if server is None or not server["password"]:
+        return
+    for password in {server["password"], unquote(server["password"])}:
+        yield f":{password}@"
+        if len(password) >= _LEAST_SECRET:
+            yield password
+
+
+DATABASE = "sqlite:/// and the path of a file, such as sqlite:///data/tocsin.db, or postgresql://user:password@host/name"
+"""What an address of a database looks like."""
+
+_LEAST_SECRET = 8
 
 
 def named(pattern: str) -> BeforeValidator:

@@ -98,7 +98,7 @@ class Settings(BaseModel):
     )
     database_url: Annotated[str, BeforeValidator(entries.database)] = Field(
         default="sqlite+aiosqlite:///data/tocsin.db",
-        description="sqlite:/// and the path of a file, such as sqlite:///data/tocsin.db",
+        description=entries.DATABASE,
         repr=False,
     )
     exchanges: Annotated[tuple[str, ...], NoDecode, BeforeValidator(entries.words)] = Field(
@@ -214,6 +214,7 @@ class Settings(BaseModel):
                 yield value.get_secret_value()
         if self.telegram_secret:
             yield self.telegram_secret
+        yield from entries.passwords(self.database_url)
 
     def for_providers(self) -> dict[str, str]:
         """Give what providers read, by the name of its variable, as text; what is not set is left out."""

@@ -7,7 +7,7 @@ caller can put right in the command or the configuration, and 1 for what went wr
 from __future__ import annotations
 
 import json as json_format
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, TypeVar
 
 import typer
@@ -39,11 +39,11 @@ def settings_or_leave() -> Settings:
         refuse(str(error))
 
 
-def begin_log(level: str, settings: Settings | None = None) -> Redaction:
-    """Begin the log, without the secrets of these settings; gives what redacts them elsewhere."""
+def begin_log(level: str, settings: Settings | None = None, secrets: Iterable[str] = ()) -> Redaction:
+    """Begin the log, without the secrets of these settings and others; gives what redacts them elsewhere."""
     from bot.logs import configure_logging
 
-    return configure_logging(settings.secrets() if settings else (), level)
+    return configure_logging([*(settings.secrets() if settings else ()), *secrets], level)
 
 
 def finish(work: Coroutine[Any, Any, T], redact: Redaction) -> T:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.terminal import Json, begin_log, finish, print_json, settings_or_leave
+from bot.terminal import Json, begin_log, finish, print_json, refuse, settings_or_leave
 
 if TYPE_CHECKING:
     from bot.store import Condition
@@ -73,7 +73,7 @@ def upgrade_database() -> None:
     from bot.store import claim, upgrade
 
     async def work() -> Condition:
-        with claim(settings.database_url, "an upgrade"):
+        async with claim(settings.database_url, "an upgrade"):
             return await upgrade(settings.database_url)
 
     condition = finish(work(), begin_log("WARNING", settings))
@@ -108,3 +108,37 @@ def check_database(json: Json = False) -> None:
     if not condition.is_well:
         raise typer.Exit(1)
     typer.echo(f"The database is well, at revision {condition.revision}.")
+
+
+@database.command("copy")
+def copy_database(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Where everything is: sqlite:///...")],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="Where it is to be: postgresql://...")],
+    json: Json = False,
+) -> None:
+    """Copy everything into an empty database.
+
+    From SQLite to PostgreSQL, or back. The bot must be stopped; the source is only read. Every row is read
+    back before it counts.
+    """
+    from bot import entries
+
+    urls = []
+    for name, url in (("SOURCE", source), ("TARGET", target)):
+        try:
+            urls.append(entries.database(url))
+        except ValueError as error:
+            refuse(f"{name} {error}: write {entries.DATABASE}.")
+    from bot.store import copy
+
+    secrets = [secret for url in urls for secret in entries.passwords(url)]
+    carried = finish(copy(*urls), begin_log("WARNING", secrets=secrets))
+    if json:
+        print_json({"ok": True, "tables": [asdict(one) for one in carried]}, sys.stdout)
+        return
+    width = max(len(one.table) for one in carried)
+    typer.echo(f"{'table':<{width}}  {'here':>10}  {'there':>10}")
+    for one in carried:
+        typer.echo(f"{one.table:<{width}}  {one.here:>10,}  {one.there:>10,}")
+    total = sum(one.there for one in carried)
+    typer.echo(f"All {total:,} rows were read back from the target, and are what the source holds.")

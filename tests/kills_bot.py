@@ -62,9 +62,10 @@ class Swift:
 
 async def _live(settings: Settings, clock: Swift) -> None:
     asyncio.get_running_loop().add_reader(0, os._exit, 0)  # who gave it life is gone
-    with claim(settings.database_url, str(os.getpid())):
-        async with open_house(settings, clock, build_chats(settings, clock), throttle=False) as house:
-            await house.run(asyncio.Event())
+    claimed = claim(settings.database_url, str(os.getpid()))
+    opened = open_house(settings, clock, build_chats(settings, clock), throttle=False)
+    async with claimed, opened as house:
+        await house.run(asyncio.Event())
 
 
 def _begin(line: str) -> None:

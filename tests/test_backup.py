@@ -153,11 +153,12 @@ async def test_a_copy_never_takes_the_place_of_another_file(home: Path, tmp_path
 async def test_two_bots_never_work_with_one_database(home: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     await back_up(url(home), copy)
-    with claim(url(home), "desk:4711"):
+    async with claim(url(home), "desk:4711"):
         with pytest.raises(StoreTrouble, match=r"another Tocsin works with .*tocsin\.db \(desk:4711\)"):
-            claim(url(home), "rack:1").__enter__()
+            async with claim(url(home), "rack:1"):
+                pass
         assert "stop that one first" in await refusal(restore(url(home), copy))
-        with claim(url(tmp_path / "other.db"), "rack:1"):
+        async with claim(url(tmp_path / "other.db"), "rack:1"):
             pass
-    with claim(url(home), "rack:1"):
+    async with claim(url(home), "rack:1"):
         pass

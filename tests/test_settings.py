@@ -14,6 +14,7 @@ from pydantic import SecretStr, ValidationError
 
 from bot.feeds.exchanges.table import FEEDS
 from bot.settings import Address, Settings, SettingsError, load_settings, variable
+from bot.store import path_of
 
 TOKEN = "123456789:AAE-x_yz0123456789abcdefghijklmnop"
 ROOT = Path(__file__).parent.parent
@@ -157,7 +158,19 @@ def test_health_can_be_turned_off(load: Load, tmp_path: Path) -> None:
         ("HEARTBEAT_URL", "ftp://watch.example.com/5b1e", "is no address"),
         ("PUSH_TOKEN", "secret", "is no token that is long enough"),
         ("PUSH_TOKEN", "0123456789abcdef", "needs TOCSIN_HTTP: write host:port there"),
-        ("DATABASE_URL", "postgresql://localhost/tocsin", "is no SQLite file: write sqlite:///"),
+        (
+            "DATABASE_URL",
+            "mysql://localhost/tocsin",
+            "is no SQLite file, and no database of a PostgreSQL server",
+        ),
+        ("DATABASE_URL", "postgresql://ann:secret@localhost", "is no SQLite file, and no database"),
+        ("DATABASE_URL", "postgresql://ann:secret@/tocsin", "names no host: write sqlite:///"),
+        (
+            "DATABASE_URL",
+            "postgresql://localhost/tocsin?password=x",
+            "has a word behind its ? that is none of",
+        ),
+        ("DATABASE_URL", "postgresql://localhost/tocsin#secret", "is no SQLite file"),
         ("DATABASE_URL", "sqlite:///:memory:", "is no SQLite file"),
         ("EXCHANGES", ",", "names nothing"),
         ("EXCHANGES", "kraken,binnance", "names binnance, which Tocsin cannot watch: did you mean binance?"),
@@ -192,8 +205,35 @@ def test_a_wrong_value_is_one_sentence_that_names_it(
     text = str(caught.value)
     assert text.startswith(f"TOCSIN_{name} ")
     assert sentence in text
+    assert "secret" not in text
     assert text[-1] in ".?"
     assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("url", "read", "secrets"),
+    [
+        ("postgresql://localhost/tocsin", "postgresql+asyncpg://localhost/tocsin", set()),
+        (
+            " postgres://ann:p%40ss-word@[::1]:5433/tocsin?sslmode=require ",
+            "postgresql+asyncpg://ann:p%40ss-word@[::1]:5433/tocsin?sslmode=require",
+            {":p%40ss-word@", "p%40ss-word", ":p@ss-word@", "p@ss-word"},
+        ),
+        (
+            "postgresql+asyncpg://ann:ok@/tocsin?host=/run/postgresql",
+            "postgresql+asyncpg://ann:ok@/tocsin?host=/run/postgresql",
+            {":ok@"},
+        ),
+    ],
+)
+def test_a_database_may_be_a_servers_and_its_password_is_a_secret(
+    load: Load, url: str, read: str, secrets: set[str]
+) -> None:
+    settings = load(TOCSIN_DATABASE_URL=url)
+    assert settings.database_url == read
+    assert set(settings.secrets()) == secrets
+    assert "word" not in repr(settings)
+    assert path_of(settings.database_url) is None
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)

@@ -44,7 +44,7 @@ async def restore(url: str, copy: Path) -> Condition:
     bot works with the database.
     """
     target = _sqlite_file(url)
-    with claim(url, "a restore"):
+    async with claim(url, "a restore"):
         fresh = target.with_name(f"{target.name}.restoring")
         condition = await _copy(copy, fresh)
         with _troubles(copy, target):

@@ -1,32 +1,45 @@
-"""One database, one bot: whoever works with a SQLite file says so, and a second one is refused.
+"""One database, one bot: whoever works with it says so, and a second one is refused.
 
-The claim is a lock of the operating system on a file beside the database. It ends with the process, however
-that ends, and so is never left behind. PostgreSQL needs none: there, partitions are leased.
+The claim on a SQLite file is a lock of the operating system on a file beside it; on PostgreSQL it is one of a
+connection. Either ends with the process, however that ends, and so is never left behind.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from bot.ports import StoreTrouble
-from bot.store.database import make_room, path_of
+from bot.store.database import connect, make_room, path_of
+
+
+@asynccontextmanager
+async def claim(url: str, holder: str) -> AsyncIterator[None]:
+    """Be the only one who works with a database while inside; ``holder`` is what others are told.
+
+    Raises StoreTrouble if somebody else does. A server that restarts forgets it.
+    """
+    if (path := path_of(url)) is not None:
+        make_room(url)
+        with _claimed_file(path, holder):
+            yield
+        return
+    database = connect(url)
+    try:
+        connection = await database.claim(holder)
+        try:
+            yield
+        finally:
+            await connection.close()
+    finally:
+        await database.close()
 
 
 @contextmanager
-def claim(url: str, holder: str) -> Iterator[None]:
-    """Be the only one who works with a database while inside; ``holder`` is what others are told.
-
-    Raises StoreTrouble if somebody else does.
-    """
-    path = path_of(url)
-    if path is None:
-        yield
-        return
-    make_room(url)
+def _claimed_file(path: Path, holder: str) -> Iterator[None]:
     beside = path.with_name(f"{path.name}.lock")
     try:
         lock = os.open(beside, os.O_RDWR | os.O_CREAT, 0o600)

@@ -114,6 +114,11 @@ class Database:
                     await postgres.take_turn(connection, beside=beside)
                 yield connection
 
+    async def claim(self, holder: str) -> AsyncConnection:
+        """Be the only one who works with a PostgreSQL until the connection and this are closed."""
+        with _troubles(self):
+            return await postgres.claim(self.engine, holder)
+
     async def keep_order(self, connection: AsyncConnection) -> None:
         """Let rows of the outbox, that are written beside others, be seen in the order of their ids."""
         if not self.is_sqlite:
@@ -265,6 +270,14 @@ def refuse_missing(url: str) -> None:
     """Raise StoreTrouble if a SQLite file is not there: opening it would make an empty one."""
     if (path := path_of(url)) and not path.is_file():
         raise StoreTrouble(f"there is no database at {path}: `tocsin db upgrade` makes one")
+
+
+def is_same(one: str, other: str) -> bool:
+    """Ask whether two URLs name one database, as far as they say it."""
+    paths = (path_of(one), path_of(other))
+    if None in paths:
+        return _address(one) == _address(other)
+    return len({path.resolve() for path in paths if path}) == 1
 
 
 def path_of(url: str) -> Path | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -103,6 +103,33 @@ async def keep_order(connection: AsyncConnection) -> None:
     must be seen in it too: else a row could come to stand before one of its chat that is under way.
     """
     await connection.execute(select(func.pg_advisory_xact_lock(LOCKS, PROMISING)))
+
+
+async def claim(engine: AsyncEngine, holder: str) -> AsyncConnection:
+    """Give a connection that claims the database until the engine is done with. Raises StoreTrouble."""
+    connection = await engine.connect()
+    try:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        named = func.set_config("application_name", f"tocsin {holder}"[:_LONGEST_NAME], False)
+        await connection.execute(select(named))
+        if not await connection.scalar(select(func.pg_try_advisory_lock(LOCKS, CLAIM))):
+            who = await connection.scalar(_WHO, {"lock": LOCKS, "of": CLAIM})
+            raise StoreTrouble(
+                f"another Tocsin works with {engine.url.database} ({who or 'it does not say who'}): stop "
+                "that one first, or give this one a database of its own"
+            )
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+_LONGEST_NAME = 63
+_WHO = text(
+    "SELECT regexp_replace(application_name, '^tocsin ', '') "
+    "FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted "
+    "AND classid::bigint = :lock AND objid::bigint = :of AND datname = current_database()"
+)
 
 
 def driver_errors(engine: AsyncEngine) -> tuple[type[Exception], ...]:

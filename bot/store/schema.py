@@ -58,9 +58,8 @@ async def upgrade(url: str) -> Condition:
             if damage := await connection.run_sync(_damage, "quick_check(1)"):
                 raise database.note_damage(damage[0])
             await refuse_poor(connection)
-            condition = await connection.run_sync(_upgrade)
-            if faults := await connection.run_sync(_broken_keys):
-                raise StoreTrouble(f"the database cannot be upgraded: {faults[0]}")
+            condition = await connection.run_sync(bring_up)
+            await connection.run_sync(refuse_broken)
             return condition
     finally:
         await database.close()
@@ -111,7 +110,8 @@ def _config() -> Config:
     return config
 
 
-def _upgrade(connection: Connection) -> Condition:
+def bring_up(connection: Connection) -> Condition:
+    """Bring a database to this version's schema, in the transaction of the caller."""
     before = revisions(connection)
     if before.is_current:
         return before
@@ -121,6 +121,12 @@ def _upgrade(connection: Connection) -> Condition:
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
     return revisions(connection)
+
+
+def refuse_broken(connection: Connection) -> None:
+    """Raise StoreTrouble if a row refers to one that is not there."""
+    if faults := _broken_keys(connection):
+        raise StoreTrouble(f"the database cannot be upgraded: {faults[0]}")
 
 
 def _damage(connection: Connection, check: str = "integrity_check") -> list[str]:
