@@ -25,6 +25,7 @@ from bot.chats.discord_people import (
     find_author,
     find_caller,
     is_only_theirs,
+    is_said_apart,
     manages,
     may_write,
     to_them_alone,
@@ -170,12 +171,11 @@ class Front:
         """
         if interaction.channel_id is None:
             return
-        is_apart, tr = is_only_theirs(interaction), self._tr(interaction)
-        is_aside = is_apart or (is_own and interaction.guild_id is not None)
+        is_aside, tr = is_said_apart(interaction, is_own=is_own), self._tr(interaction)
         answer = InteractionAnswer(interaction, interaction.channel_id, self.calls, tr, is_aside=is_aside)
         replies = self._replies(interaction, said, desk, is_own=is_own)
         await relay(replies, answer, self._answer_within, self._picture, tr)
-        if is_apart:
+        if is_only_theirs(interaction):
             command = self.commands.get(said[1:].partition(" ")[0])
             if command is not None and command.changes:
                 await answer.add(await of_the_way(interaction, self.calls, tr))
@@ -200,13 +200,10 @@ class Front:
             return
         caller = bring(caller, filled_in(interaction), self.calls)
         replies: Replies = desk.dispatch(replace(caller, has_pressed=has_pressed), line)
+        is_apart = is_said_apart(interaction, is_own=is_own)
         try:
-            if is_only_theirs(interaction) or (is_own and interaction.guild_id is not None):
-                async for message in to_them_alone(replies):
-                    yield message
-            else:
-                async for message in replies:
-                    yield message
+            async for message in to_them_alone(replies) if is_apart else replies:
+                yield message
         finally:
             if isinstance(replies, AsyncGenerator):
                 await replies.aclose()

@@ -21,7 +21,7 @@ async def find_caller(
 
     ``None`` for a place that is no chat, and where no direct message can reach them.
     """
-    if not is_only_theirs(interaction) and not (is_own and interaction.guild_id is not None):
+    if not is_said_apart(interaction, is_own=is_own):
         return caller_of(interaction)
     try:
         direct = await calls.within(_direct(interaction.user))
@@ -82,6 +82,11 @@ def is_only_theirs(interaction: discord.Interaction) -> bool:
     """
     is_direct = interaction.guild_id is None and interaction.context.dm_channel
     return interaction.is_user_integration() and not interaction.is_guild_integration() and not is_direct
+
+
+def is_said_apart(interaction: discord.Interaction, *, is_own: bool) -> bool:
+    """Ask whether what is said in sight of others is of the person's direct messages all the same."""
+    return is_only_theirs(interaction) or (is_own and interaction.guild_id is not None)
 
 
 def above(channel: object) -> ChatRef | None:
