@@ -45,6 +45,7 @@ class Command:
     is_for_admins: bool = False
     options: tuple[Option, ...] = ()
     changes: bool = False
+    is_personal: bool = False
 
 
 COMMANDS = (
@@ -52,6 +53,7 @@ COMMANDS = (
     Command(
         "alert", "Make an alert", options=(Option("rule", completes="rule", is_long=True),), changes=True
     ),
+    Command("export", "Give the data", is_personal=True),
     Command("delete", "Delete an alert", options=(Option("number", kind="whole"),)),
     Command(
         "level",

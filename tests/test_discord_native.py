@@ -164,6 +164,27 @@ async def test_what_is_deferred_for_one_person_alone_is_not_seen_by_others(serve
     assert shown.is_private
 
 
+@pytest.mark.parametrize("answer_within", [0.05, 5.0])
+async def test_what_is_personal_is_deferred_and_shown_with_its_file_to_the_asker_alone(
+    server: DiscordServer, answer_within: float
+) -> None:
+    go = asyncio.Event()
+
+    async def exports(_: str) -> AsyncIterator[Message]:
+        await go.wait()
+        yield Message(lines=("your data",), is_private=True, file=File("mine.toml", "tocsin = 1\n"))
+
+    async with running(server, FrontDesk(exports), answer_within=answer_within):
+        asked = await server.slash(server.channel, server.boss, "export")
+        if answer_within < 1:
+            await server.answered(asked)
+            assert server.is_thinking(asked) and asked.ephemeral
+        go.set()
+        [shown] = await server.holds(server.channel, "your data")
+    assert asked.ephemeral and shown.is_private
+    assert shown.pictures == (b"tocsin = 1\n",) and not shown.before
+
+
 # --- what a person brings along -----------------------------------------------------------------------------
 
 

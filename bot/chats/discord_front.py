@@ -171,12 +171,14 @@ class Front:
         """
         if interaction.channel_id is None:
             return
-        is_aside, tr = is_said_apart(interaction, is_own=is_own), self._tr(interaction)
+        command = self.commands.get(said[1:].partition(" ")[0])
+        is_personal = command is not None and command.is_personal and interaction.guild_id is not None
+        is_aside = is_personal or is_said_apart(interaction, is_own=is_own)
+        tr = self._tr(interaction)
         answer = InteractionAnswer(interaction, interaction.channel_id, self.calls, tr, is_aside=is_aside)
         replies = self._replies(interaction, said, desk, is_own=is_own)
         await relay(replies, answer, self._answer_within, self._picture, tr)
         if is_only_theirs(interaction):
-            command = self.commands.get(said[1:].partition(" ")[0])
             if command is not None and command.changes:
                 await answer.add(await of_the_way(interaction, self.calls, tr))
         elif not may_write(interaction):

@@ -43,7 +43,11 @@ class SlashOption(Protocol):
 
 
 class SlashCommand(Protocol):
-    """One slash command, as plain data; ``is_for_admins`` says that no member of any group may use it."""
+    """One slash command, as plain data.
+
+    ``is_for_admins`` says that no member of any group may use it, ``is_personal`` that its answer is for the
+    asker alone.
+    """
 
     @property
     def name(self) -> str: ...
@@ -51,6 +55,8 @@ class SlashCommand(Protocol):
     def summary(self) -> str: ...
     @property
     def is_for_admins(self) -> bool: ...
+    @property
+    def is_personal(self) -> bool: ...
     @property
     def changes(self) -> bool: ...
     @property
