@@ -16,7 +16,7 @@ from bot.commands.sights import lost_lines
 from bot.commands.standing import Row, made
 from bot.ports import Replies
 from bot.rules import RuleError, parse, read, read_number
-from bot.rules.threshold import moved, subject, threshold, with_threshold
+from bot.rules.threshold import moved, term, threshold, with_threshold
 from bot.rules.tree import Options, Rule
 
 _SHARE = re.compile(r"([+-][0-9]{1,3}(?:\.[0-9]{1,4})?)\s*%")
@@ -107,7 +107,7 @@ def _resumed(alert: Alert, text: str) -> Rule | None:
     How the alert lives stays as it is, unless that is said too.
     """
     old = parse(alert.rule)
-    about = subject(old)
+    about = term(old)
     try:
         rule = read(f"{about} {text}").rule if about else None
     except RuleError:

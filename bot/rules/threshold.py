@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-from bot.rules.tree import Compare, Condition, Crosses, Held, Number, Rule
+from bot.rules.tree import Compare, Condition, Crosses, Held, Number, Rule, Value
 
 _DIGITS = 4
 """Digits of a number that was moved by a share: enough to tell one percent, few enough to be read."""
@@ -16,23 +16,14 @@ def threshold(rule: Rule) -> Decimal | None:
 
     A level by name is none: it is not the rule's own to move.
     """
-    return _found(rule.condition)
+    parts = _parted(rule.condition)
+    return None if parts is None else parts[1]
 
 
-def subject(rule: Rule) -> str:
-    """Give what a rule holds against its ``threshold``, as it is written; nothing where it has none."""
-    condition = rule.condition
-    while isinstance(condition, Held):
-        condition = condition.condition
-    match condition:
-        case Compare(left=Number(), right=Number()):
-            return ""
-        case Compare(left=value, right=Number()) | Compare(left=Number(), right=value):
-            return str(value)
-        case Crosses(value=value, level=Number()):
-            return str(value)
-        case _:
-            return ""
+def term(rule: Rule) -> str:
+    """Give the term that a rule holds against its ``threshold``, as it is written; nothing where it has none."""
+    parts = _parted(rule.condition)
+    return "" if parts is None else str(parts[0])
 
 
 def with_threshold(rule: Rule, number: Decimal) -> Rule:
@@ -47,16 +38,16 @@ def moved(number: Decimal, percent: Decimal) -> Decimal:
     return Decimal(f"{rounded.normalize():f}")
 
 
-def _found(condition: Condition) -> Decimal | None:
+def _parted(condition: Condition) -> tuple[Value, Decimal] | None:
     match condition:
         case Held(condition=part):
-            return _found(part)
+            return _parted(part)
         case Compare(left=Number(), right=Number()):
             return None
-        case Compare(right=Number(value=number)) | Compare(left=Number(value=number)):
-            return number
-        case Crosses(level=Number(value=number)):
-            return number
+        case Compare(left=value, right=Number(value=number)) | Compare(left=Number(value=number), right=value):
+            return value, number
+        case Crosses(value=value, level=Number(value=number)):
+            return value, number
         case _:
             return None
 
