@@ -8,6 +8,7 @@ from bot.alerts.chart import Line, Theme
 from bot.alerts.message import Message
 from bot.alerts.sentences import instrument_name
 from bot.alerts.sketches import MOST_LEVELS, levels_of, sketch
+from bot.alerts.translator import Translator
 from bot.commands.metrics import flows
 from bot.commands.reading import find, read_instrument
 from bot.commands.request import Refusal, Request
@@ -68,18 +69,18 @@ async def _prices(request: Request, words: list[str], theme: Theme) -> Message:
     if chart is None:
         raise Refusal(tr("{name}: its candles cannot be seen just now. Please try again.", name=name))
     first, last = chart.bars[0], chart.bars[-1]
-    change = last.close / first.open - 1
-    arguments = {
-        "name": name,
-        "price": tr.price(last.close),
-        "share": tr.share(abs(change)),
-        "time": tr.duration(asked.until - first.at),
-    }
-    title = tr("{name} {price}, up {share} in {time}.", **arguments)
-    if change < 0:
-        title = tr("{name} {price}, down {share} in {time}.", **arguments)
+    title = price_since(name, last.close, first.open, tr.duration(asked.until - first.at), tr)
     levels = (await levels_near(request, key, last.close))[:MOST_LEVELS]
     return Message(title=title, chart=replace(chart, levels=levels))
+
+
+def price_since(name: str, price: float, before: float, time: str, tr: Translator) -> str:
+    """Say a price, and by how much it is above or below the one that was ``before``, so much ``time`` ago."""
+    change = price / before - 1
+    arguments = {"name": name, "price": tr.price(price), "share": tr.share(abs(change)), "time": time}
+    if change < 0:
+        return tr("{name} {price}, down {share} in {time}.", **arguments)
+    return tr("{name} {price}, up {share} in {time}.", **arguments)
 
 
 async def levels_near(request: Request, key: MetricKey, price: float) -> tuple[Line, ...]:

@@ -17,13 +17,13 @@ from bot.alerts.message import Message
 from bot.alerts.people import Caller, ChatKind, Role
 from bot.alerts.sentences import instrument_name, venue_name
 from bot.alerts.translator import Translator
-from bot.commands.charts import levels_near
+from bot.commands.charts import levels_near, price_since
 from bot.commands.handing import hand, handed
 from bot.commands.offering import outlook
 from bot.commands.reading import find, prepare, read_instrument, read_rule
 from bot.commands.request import Office, Refusal, Request
 from bot.looking import look
-from bot.metrics import MINUTE, MetricKey, opening_of
+from bot.metrics import MINUTE, MetricKey, minute_of, opening_of
 from bot.ports import Card, ChatSettings, StoreTrouble
 from bot.rules import RuleError, instruments, parse
 from bot.rules.talk import hear
@@ -142,24 +142,15 @@ async def _price(request: Request, instrument: Instrument, key: MetricKey) -> Ca
 
 
 def _titled(name: str, price: float, before: float | None, tr: Translator) -> str:
-    """Say a price, and what became of it since the one ``before``, if that is known."""
+    """Say a price, and what became of it since the one of a day ``before``, if that is known."""
     if not before:
         return tr("{one} {other}", one=name, other=tr.price(price))
-    change = price / before - 1
-    arguments = {
-        "name": name,
-        "price": tr.price(price),
-        "share": tr.share(abs(change)),
-        "time": tr.stretch(_DAY, "hour"),
-    }
-    if change < 0:
-        return tr("{name} {price}, down {share} in {time}.", **arguments)
-    return tr("{name} {price}, up {share} in {time}.", **arguments)
+    return price_since(name, price, before, tr.stretch(_DAY, "hour"), tr)
 
 
 async def _day_ago(request: Request, key: MetricKey, name: str) -> float | None:
     """Give the price of a day ago, the same for all who ask within a minute; ``None`` if it does not come."""
-    until = int(request.now) // MINUTE * MINUTE
+    until = minute_of(request.now)
     asked = Sketch(key, opening_of(until - _DAY, _CANDLE), until, PriceChart(name, "", _CANDLE))
     chart = await request.office.illustrator.fill(asked, _PATIENCE)
     first = chart.bars[0] if chart else None
