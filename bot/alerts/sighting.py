@@ -17,7 +17,7 @@ _MOST = 12
 """How many alerts a message names; of more it gives the number."""
 
 _WITNESS = re.compile(r"(?P<name>.+?) shows (?P<low>\S+)(?: to (?P<high>\S+))?")
-_NOBODY = to_say("no second source can say")
+to_say("no second source can say")  # what feeds say where nobody else is heard
 
 
 def stand_in(venue: str, home: str, reason: str, tr: Translator) -> str:
@@ -122,16 +122,19 @@ def word_lapse(facts: Facts, tr: Translator, now: float) -> Message:
 
 def _said(reason: str, tr: Translator) -> str:
     """Say what others showed, as feeds said it in English; what is not known so stays."""
-    heard = [_WITNESS.fullmatch(one) for one in reason.split(" and ")]
-    if reason == _NOBODY or None in heard:
-        return tr.known(reason)
-    return tr.listed(
-        tr("{name} shows {low} to {high}", name=venue_name(one["name"]), low=one["low"], high=one["high"])
-        if one["high"]
-        else tr("{name} shows {value}", name=venue_name(one["name"]), value=one["low"])
-        for one in heard
-        if one is not None
-    )
+    shown = [_shown(one, tr) for one in reason.split(" and ")]
+    return tr.listed(shown) if all(shown) else tr.known(reason)
+
+
+def _shown(heard: str, tr: Translator) -> str:
+    """Say what one other shows; nothing for what is no such thing."""
+    match = _WITNESS.fullmatch(heard)
+    if match is None:
+        return ""
+    name, low, high = venue_name(match["name"]), match["low"], match["high"]
+    if high:
+        return tr("{name} shows {low} to {high}", name=name, low=low, high=high)
+    return tr("{name} shows {value}", name=name, value=low)
 
 
 def word_doubt(facts: Facts, tr: Translator, now: float) -> Message:

@@ -171,7 +171,7 @@ class Translator:
         if moment.date() == today.date():
             return ""
         skeleton = "MMMd" if moment.year == today.year else "yMMMd"
-        return format_skeleton(skeleton, moment, locale=self._locale())
+        return write_date(moment, self.language, skeleton)
 
     def session(self, as_of: float, now: float) -> str:
         """Word what a figure is about: the date of a session, wherever the person is, or an instant.
@@ -181,19 +181,17 @@ class Translator:
         if as_of % 86400:
             return self.instant(as_of, now)
         moment, today = (datetime.fromtimestamp(one, UTC) for one in (as_of, now))
-        return format_skeleton(
-            "MMMd" if moment.year == today.year else "yMMMd", moment, locale=self._locale()
-        )
+        return write_date(moment, self.language, "MMMd" if moment.year == today.year else "yMMMd")
 
     def day_of_session(self, as_of: float, now: float) -> str:
         """Word the date of a session with its day of the week: ``Thu Nov 20``."""
-        weekday = format_skeleton("E", datetime.fromtimestamp(as_of, UTC), locale=self._locale())
+        weekday = write_date(datetime.fromtimestamp(as_of, UTC), self.language, "E")
         return self("{weekday} {date}", weekday=weekday, date=self.session(as_of, now))
 
     def day_and_month(self, as_of: float) -> tuple[str, str]:
         """Word the date of a session in two parts, to be set one above the other: ``20``, ``Nov``."""
         moment = datetime.fromtimestamp(as_of, UTC)
-        return str(moment.day), format_skeleton("MMM", moment, locale=self._locale())
+        return str(moment.day), write_date(moment, self.language, "MMM")
 
     def listed(self, things: Iterable[str]) -> str:
         """Join things as in a sentence: ``a, b and c``."""
@@ -219,7 +217,7 @@ class Translator:
         return _locale_of(self.language)
 
     def _whole_date(self, moment: datetime) -> str:
-        return format_skeleton("yMMMd", moment, locale=self._locale())
+        return write_date(moment, self.language, "yMMMd")
 
     def _zone(self) -> tzinfo:
         return zone_of(self.timezone)

@@ -90,8 +90,7 @@ class Gate:
         """Forget who somebody is and what they were told; how much they asked of late is no name."""
         platform = caller.chat.platform
         self._hurried.pop(f"{platform}:{caller.person}", None)
-        for key in [one for one in self._told if one == (f"{platform}:{Whose.PERSON}", caller.person)]:
-            del self._told[key]
+        self._told.pop((f"{platform}:{Whose.PERSON}", caller.person), None)
 
     async def admit(self, caller: Caller, now: float, tr: Translator, *, is_leaving: bool = False) -> None:
         """Let a caller's command pass. Raises Shut, with a text the first time.

@@ -41,7 +41,7 @@ async def go_on(office: Office, caller: Caller, typed: str, most: int) -> list[C
     except RuleError:
         pass
     else:
-        whole = Choice(_clip(meaning(armed, filled_levels(rule, armed), tr)), typed.strip())
+        whole = Choice(meaning(armed, filled_levels(rule, armed), tr), typed.strip())
         found = [*found, whole] if found else [whole]
     if not found:
         found.extend(Choice(one, one) for one in fitting(text))
@@ -56,7 +56,7 @@ async def _operands(office: Office, typed: str, tr: Translator, most: int) -> li
         return []
     head = typed[: match.start()]
     calls = _calls(text, match[1], is_open=bool(match[2]))
-    found = [Choice(_clip(f"{head}{call} · {metric_name(call, tr)}"), head + call) for call in calls]
+    found = [Choice(f"{head}{call} · {metric_name(call, tr)}", head + call) for call in calls]
     names = [] if match[2] else await office.market.instruments(match[1], most)
     named = [Choice(head + name, head + name) for name in names]
     return [*found, *named] if head else [*named, *found]
@@ -81,7 +81,3 @@ def _calls(text: str, stem: str, *, is_open: bool) -> list[str]:
 def _called(function: Function, base: str, rest: str) -> str:
     is_of_coin = any(one.kind in ("coin", "sessions") for one in function.parameters)
     return _BTC.sub(base if is_of_coin else base + rest, function.example)
-
-
-def _clip(text: str) -> str:
-    return text if len(text) <= 100 else text[:99] + "…"

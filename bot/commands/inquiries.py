@@ -120,10 +120,8 @@ async def _prices(request: Request, names: list[str]) -> list[Card]:
 async def _price(request: Request, instrument: Instrument, key: MetricKey) -> Card:
     """Show a price, what it did in a day, and to the asker the nearest level of theirs. Raises Refusal."""
     tr, name = request.tr, instrument_name(instrument, request.tr)
-    asking = asyncio.ensure_future(_day_ago(request, key, name))
-    seen = (await look(request.office.market, (key,))).get(key)
-    before = await asking
-    if seen is None:
+    looked, before = await asyncio.gather(look(request.office.market, (key,)), _day_ago(request, key, name))
+    if (seen := looked.get(key)) is None:
         raise Refusal(tr("{name}: the price cannot be seen just now.", name=name))
     title = _titled(name, seen.price, before, tr)
     serving = request.office.market.serving(key)

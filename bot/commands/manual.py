@@ -16,7 +16,7 @@ _SYNONYMS = {
     **dict.fromkeys(["remove", "rm", "del", "cancel"], "delete"),
     **dict.fromkeys(["tz", "zone", "clock", "time"], "timezone"),
     **dict.fromkeys(["lang"], "language"),
-    **dict.fromkeys(["copy", "link", "send"], "share"),
+    **dict.fromkeys(["copy"], "share"),
     **dict.fromkeys(["prices", "quote", "p"], "price"),
     **dict.fromkeys(["graph", "plot"], "chart"),
     **dict.fromkeys(["backtest", "check", "preview"], "test"),

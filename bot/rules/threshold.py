@@ -21,7 +21,7 @@ def threshold(rule: Rule) -> Decimal | None:
 
 
 def term(rule: Rule) -> str:
-    """Give the term that a rule holds against its ``threshold``, as it is written; nothing where it has none."""
+    """Give the term that a rule holds against its ``threshold``, as it is written; nothing if it has none."""
     parts = _parted(rule.condition)
     return "" if parts is None else str(parts[0])
 
@@ -44,7 +44,9 @@ def _parted(condition: Condition) -> tuple[Value, Decimal] | None:
             return _parted(part)
         case Compare(left=Number(), right=Number()):
             return None
-        case Compare(left=value, right=Number(value=number)) | Compare(left=Number(value=number), right=value):
+        case (
+            Compare(left=value, right=Number(value=number)) | Compare(left=Number(value=number), right=value)
+        ):
             return value, number
         case Crosses(value=value, level=Number(value=number)):
             return value, number
