@@ -13,7 +13,7 @@ The house, from the ground up; a name imports only from storeys below its own:
     looking, bell               the present of several series at once; what ends a rest
     illustrate, reports         the candles of a message's chart, asked for once; the facts of a report
     composing, turns, hanging   what a message says; the line in which it waits; the chart that it gets later
-    witness                     the facts of what a batch brought
+    teller                      the facts of what a batch brought
     watch, deliver, agenda, commands   the ways of the data: judge, send, by the clock, what people may say
     afterwards                  what the price did after each ring, written down when it is over
     feeds, store, chats, web, settings, logs, tape, shelf   the world outside, one folder or file a kind

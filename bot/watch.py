@@ -34,7 +34,7 @@ from bot.pacing import backoff
 from bot.ports import Armed, Judgement, Noted, StoreTrouble, Told, Unseeable
 from bot.rules import RuleError, parse
 from bot.spell import Spell
-from bot.witness import Witness
+from bot.teller import Teller
 
 if TYPE_CHECKING:
     from bot.alerts.models import Arming
@@ -319,10 +319,10 @@ class Watch:
             self.wake()
 
     async def _tell(self, plan: Plan, batch: Batch) -> list[Told]:
-        witness = Witness(self._armings, self._venues, self.market, self.late_after, batch)
+        teller = Teller(self._armings, self._venues, self.market, self.late_after, batch)
         told: list[Told] = []
         for first in range(0, len(plan.told), _TOLD_AT_ONCE):
-            told.extend(starmap(witness.tell, plan.told[first : first + _TOLD_AT_ONCE]))
+            told.extend(starmap(teller.tell, plan.told[first : first + _TOLD_AT_ONCE]))
             await asyncio.sleep(0)
         return told
 

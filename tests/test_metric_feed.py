@@ -26,7 +26,7 @@ YEAR = Want(SPX, TODAY - 364 * DAY)
 
 
 @dataclass
-class Teller:
+class Crier:
     """A provider that says what it was told to say, and remembers what it was asked."""
 
     clock: SetClock
@@ -40,7 +40,7 @@ class Teller:
         if self.fault is not None:
             raise self.fault
         words = [
-            Observation(want.key, TODAY, Decimal(24), now, source="teller")
+            Observation(want.key, TODAY, Decimal(24), now, source="crier")
             for want in wants
             if want.key not in self.refused
         ]
@@ -48,26 +48,26 @@ class Teller:
         return Look(now + self.wait, tuple(words), refused, quota=9)
 
 
-def plug(teller: Teller, *, is_kept: bool = True) -> Plug:
+def plug(crier: Crier, *, is_kept: bool = True) -> Plug:
     offers = (
         Offer("fear_greed", is_kept=is_kept),
         Offer("price", ("spx",), lambda name: name.startswith("$"), example="$nvda"),
     )
-    return Plug("teller", offers, lambda means: teller)
+    return Plug("crier", offers, lambda means: crier)
 
 
 @pytest.fixture
-def teller(clock: SetClock) -> Teller:
-    return Teller(clock)
+def crier(clock: SetClock) -> Crier:
+    return Crier(clock)
 
 
 @pytest.fixture
-def feed(teller: Teller, clock: SetClock) -> MetricFeed:
-    return MetricFeed(plug(teller), teller, clock, lambda: 0.0)
+def feed(crier: Crier, clock: SetClock) -> MetricFeed:
+    return MetricFeed(plug(crier), crier, clock, lambda: 0.0)
 
 
 async def test_it_is_asked_when_it_wants_to_be_and_not_before(
-    feed: MetricFeed, teller: Teller, clock: SetClock
+    feed: MetricFeed, crier: Crier, clock: SetClock
 ) -> None:
     assert feed.due_at([]) <= clock.now()
     assert len((await feed.poll([])).observations) == 1
@@ -76,132 +76,132 @@ async def test_it_is_asked_when_it_wants_to_be_and_not_before(
     assert (await feed.poll([])).observations == ()
     clock.time += 1
     assert len((await feed.poll([])).observations) == 1
-    assert len(teller.asked) == 2
+    assert len(crier.asked) == 2
 
 
 async def test_it_may_not_want_to_be_asked_without_rest(
-    feed: MetricFeed, teller: Teller, clock: SetClock
+    feed: MetricFeed, crier: Crier, clock: SetClock
 ) -> None:
-    teller.wait = 0.0
+    crier.wait = 0.0
     await feed.poll([])
     assert feed.due_at([]) == clock.now() + 60
 
 
-async def test_what_nobody_wants_is_not_asked_for(teller: Teller, clock: SetClock) -> None:
-    idle = MetricFeed(plug(teller, is_kept=False), teller, clock, lambda: 0.0)
+async def test_what_nobody_wants_is_not_asked_for(crier: Crier, clock: SetClock) -> None:
+    idle = MetricFeed(plug(crier, is_kept=False), crier, clock, lambda: 0.0)
     assert idle.due_at([Want(MetricKey("etf_flow", "btc"), 0)]) == float("inf")
     assert (await idle.poll([])).observations == ()
-    assert teller.asked == []
+    assert crier.asked == []
 
 
 async def test_the_first_look_goes_far_back_and_the_next_ones_ten_days(
-    feed: MetricFeed, teller: Teller, clock: SetClock
+    feed: MetricFeed, crier: Crier, clock: SetClock
 ) -> None:
     await feed.poll([YEAR])
     clock.time += 3600
     await feed.poll([YEAR])
-    assert teller.asked == [
+    assert crier.asked == [
         {INDEX: KEPT // DAY, SPX: 364},
         {INDEX: 10, SPX: 10},
     ]
 
 
 async def test_what_is_newly_wanted_is_asked_for_at_once_and_alone(
-    feed: MetricFeed, teller: Teller, clock: SetClock
+    feed: MetricFeed, crier: Crier, clock: SetClock
 ) -> None:
     await feed.poll([])
     due = feed.due_at([])
     clock.time += 60
     assert feed.due_at([YEAR]) <= clock.now()
     await feed.poll([YEAR])
-    assert teller.asked[1] == {SPX: 364}
+    assert crier.asked[1] == {SPX: 364}
     assert feed.due_at([YEAR]) == due, "the others are asked when they would have been"
     await feed.poll([Want(SPX, TODAY - 2000 * DAY)])
-    assert teller.asked[2] == {SPX: 2000}, "further back is new too"
+    assert crier.asked[2] == {SPX: 2000}, "further back is new too"
 
 
 async def test_what_is_newly_wanted_and_told_more_often_brings_the_next_look_forward(
-    feed: MetricFeed, teller: Teller, clock: SetClock
+    feed: MetricFeed, crier: Crier, clock: SetClock
 ) -> None:
     await feed.poll([])
-    teller.wait = 300.0
+    crier.wait = 300.0
     await feed.poll([YEAR])
     assert feed.due_at([YEAR]) == clock.now() + 300
 
 
 async def test_what_is_refused_waits_for_the_next_look(
-    feed: MetricFeed, teller: Teller, clock: SetClock
+    feed: MetricFeed, crier: Crier, clock: SetClock
 ) -> None:
-    teller.refused = {SPX: "there is no such index"}
+    crier.refused = {SPX: "there is no such index"}
     batch = await feed.poll([YEAR])
     assert [(one.key, one.reason) for one in batch.unseen] == [(SPX, "there is no such index")]
     assert feed.trouble(SPX) == "there is no such index"
     assert feed.due_at([YEAR]) == clock.now() + 3600
-    teller.refused = {}
+    crier.refused = {}
     clock.time += 3600
     await feed.poll([YEAR])
-    assert teller.asked[-1][SPX] == 364, "it was never read so far back"
+    assert crier.asked[-1][SPX] == 364, "it was never read so far back"
     assert feed.trouble(SPX) == ""
 
 
 async def test_a_provider_that_fails_is_left_alone_longer_and_longer(
-    feed: MetricFeed, teller: Teller, clock: SetClock
+    feed: MetricFeed, crier: Crier, clock: SetClock
 ) -> None:
-    teller.fault = Fault(Trouble.PASSING, "teller cannot be reached")
+    crier.fault = Fault(Trouble.PASSING, "crier cannot be reached")
     rests = []
     for _ in range(8):
         batch = await feed.poll([YEAR])
-        assert {one.reason for one in batch.unseen} == {"teller cannot be reached"}
+        assert {one.reason for one in batch.unseen} == {"crier cannot be reached"}
         rests.append(feed.due_at([YEAR]) - clock.now())
         clock.time = feed.due_at([YEAR])
     assert rests == [60, 120, 240, 480, 960, 1800, 1800, 1800]
     assert feed.health().failing_since == NOON
-    teller.fault = None
+    crier.fault = None
     await feed.poll([YEAR])
     assert feed.health().is_well and feed.health().quota == 9
 
 
 async def test_a_time_that_a_provider_asks_for_is_kept(
-    feed: MetricFeed, teller: Teller, clock: SetClock
+    feed: MetricFeed, crier: Crier, clock: SetClock
 ) -> None:
-    teller.fault = Fault(Trouble.LIMITED, "teller asks to slow down (HTTP 429)", retry_after=7200)
+    crier.fault = Fault(Trouble.LIMITED, "crier asks to slow down (HTTP 429)", retry_after=7200)
     await feed.poll([])
     assert feed.due_at([YEAR]) == clock.now() + 7200
     assert (await feed.poll([YEAR])).unseen == (), "it is not asked meanwhile, whatever is wanted"
-    assert len(teller.asked) == 1
+    assert len(crier.asked) == 1
 
 
-async def test_a_mistake_in_a_provider_ends_nothing(feed: MetricFeed, teller: Teller) -> None:
-    teller.fault = RuntimeError("with a secret in it")
+async def test_a_mistake_in_a_provider_ends_nothing(feed: MetricFeed, crier: Crier) -> None:
+    crier.fault = RuntimeError("with a secret in it")
     batch = await feed.poll([])
     assert "mistake of this program" in batch.unseen[0].reason
     assert "secret" not in batch.unseen[0].reason
 
 
-async def test_asking_tells_what_is_unknown_from_what_is_unseen(feed: MetricFeed, teller: Teller) -> None:
+async def test_asking_tells_what_is_unknown_from_what_is_unseen(feed: MetricFeed, crier: Crier) -> None:
     assert (await feed.ask(NVDA)).value == 24
-    teller.refused = {NVDA: "there is no such stock"}
+    crier.refused = {NVDA: "there is no such stock"}
     with pytest.raises(UnknownInstrument):
         await feed.ask(NVDA)
-    teller.fault = Fault(Trouble.PASSING, "teller cannot be reached")
+    crier.fault = Fault(Trouble.PASSING, "crier cannot be reached")
     for _ in range(2):
-        with pytest.raises(Unseeable, match="teller cannot be reached"):
+        with pytest.raises(Unseeable, match="crier cannot be reached"):
             await feed.ask(NVDA)
-    assert len(teller.asked) == 3, "who rests is not asked"
+    assert len(crier.asked) == 3, "who rests is not asked"
 
 
-def test_providers_that_lack_something_say_what(clock: SetClock, teller: Teller) -> None:
-    keyed = Plug("keyed", (Offer("treasury", ("mstr",)),), lambda means: teller, "TOCSIN_K", "from k.example")
-    plugs = (keyed, plug(teller))
+def test_providers_that_lack_something_say_what(clock: SetClock, crier: Crier) -> None:
+    keyed = Plug("keyed", (Offer("treasury", ("mstr",)),), lambda means: crier, "TOCSIN_K", "from k.example")
+    plugs = (keyed, plug(crier))
     metrics = build_metrics(None, {}, clock, plugs=plugs)
-    assert [feed.name for feed in metrics.feeds] == ["teller"]
+    assert [feed.name for feed in metrics.feeds] == ["crier"]
     [offer] = metrics.offers(MetricKey("treasury", "mstr"))
     assert (offer.provider, offer.lacks) == ("keyed", "set TOCSIN_K, from k.example")
     assert metrics.offers(NVDA)[0].lacks == ""
     assert metrics.offers(MetricKey("price", "btc/usdt")) == []
     off = build_metrics(["keyed"], {"TOCSIN_K": "k"}, clock, plugs=plugs)
     assert [feed.name for feed in off.feeds] == ["keyed"]
-    assert off.offers(NVDA)[0].lacks == "name teller in TOCSIN_PROVIDERS"
+    assert off.offers(NVDA)[0].lacks == "name crier in TOCSIN_PROVIDERS"
     assert build_metrics([], {}, clock, plugs=plugs).feeds == ()
     assert Means(metrics.http, clock).given == {}
 

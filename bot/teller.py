@@ -1,4 +1,4 @@
-"""Witness: the facts of what a batch brought, gathered while the batch is at hand."""
+"""Tell what a batch brought, with the facts, gathered while the batch is at hand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OF_FUNDS = frozenset(name for name, function in FUNCTIONS.items() if function.h
 
 
 @dataclass(slots=True)
-class Witness:
+class Teller:
     """Who tells what one batch brought.
 
     ``venues`` are who showed each series last. ``late_after`` is how many seconds after it happened a ring is
