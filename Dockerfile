@@ -11,8 +11,11 @@ RUN pip install 'uv>=0.8'
 WORKDIR /src
 # The dependencies change seldom, so they have a layer of their own; the lock's hashes hold for all of them.
 COPY pyproject.toml requirements.lock ./
+# What SQLite does without: EXTRAS=postgres.
+ARG EXTRAS=
 RUN uv venv /opt/tocsin \
- && uv pip install --python /opt/tocsin/bin/python --constraints requirements.lock --requirements pyproject.toml
+ && uv pip install --python /opt/tocsin/bin/python --constraints requirements.lock --requirements pyproject.toml \
+    ${EXTRAS:+--extra "$EXTRAS"}
 COPY README.md LICENSE ./
 COPY migrations migrations
 COPY bot bot

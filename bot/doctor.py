@@ -155,7 +155,10 @@ async def _database(settings: Settings) -> Finding:
     path = path_of(settings.database_url)
     if path is not None and not path.is_file():
         return Finding("database", "well", f"the first start makes {path}")
-    restore = "stop the bot, and put a backup in its place: tocsin restore FILE"
+    is_file = path is not None
+    restore = (
+        f"stop the bot, and put a backup in its place: {'tocsin restore FILE' if is_file else 'pg_restore'}"
+    )
     try:
         condition = await check(settings.database_url)
     except Damaged as damage:
@@ -166,7 +169,8 @@ async def _database(settings: Settings) -> Finding:
         return Finding("database", "unwell", condition.faults[0], restore)
     if not condition.is_current:
         found = f"it is at revision {condition.revision or 'none'}, not at {condition.head}"
-        hint = "make a backup (tocsin backup FILE); the next start brings it up to date"
+        copy = "tocsin backup FILE" if is_file else "pg_dump"
+        hint = f"make a backup ({copy}); the next start brings it up to date"
         return Finding("database", "doubtful", found, hint)
     return Finding("database", "well", f"whole, at revision {condition.revision}")
 

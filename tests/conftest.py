@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -16,7 +15,9 @@ import structlog
 
 from bot.store import open_store, upgrade
 from bot.store.sql import SqlStore
-from tests.postgres import Server, Unavailable, serving
+from tests.postgres import ALL, Server, Unavailable, given, serving, take_variables
+
+take_variables()
 
 NOON = 1_762_948_800.0
 """12 November 2025, 12:00 UTC."""
@@ -83,7 +84,7 @@ def postgres() -> Iterator[Server]:
         try:
             server = stack.enter_context(serving())
         except Unavailable as reason:
-            if os.environ.get("TOCSIN_TEST_ALL"):
+            if given(ALL):
                 pytest.fail(f"not tested on PostgreSQL: {reason}")
             pytest.skip(f"not tested on PostgreSQL: {reason}")
         yield server

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -24,7 +24,9 @@ from sqlalchemy.engine import URL, make_url
 
 from bot.store import upgrade
 
-NAMED = "TOCSIN_TEST_POSTGRES"
+NAMED, ALL = "TOCSIN_TEST_POSTGRES", "TOCSIN_TEST_ALL"
+"""Variables: a server to use, and whether what cannot be tested here fails."""
+
 SECONDS_TO_START = 20.0
 LEAST_ROOM = 1_000_000_000
 ROOT, NOBODY = 0, "nobody"
@@ -38,6 +40,18 @@ _KEEPS_NOTHING = (
 )
 # The shell waits for the end of its input, which comes when whoever holds the other end is no more.
 _RUN_UNTIL_LEFT = 'postgres=$1 folder=$2; shift 2; "$postgres" -D "$folder/data" "$@" </dev/null & read -r _; kill -INT $!; wait $!; rm -rf "$folder"'  # noqa: E501
+
+
+def take_variables() -> None:
+    """Take them out of the sight of the bot, which refuses what is no setting of it; workers inherit them."""
+    for name in (NAMED, ALL):
+        if (given := os.environ.pop(name, None)) is not None:
+            os.environ[f"OF_{name}"] = given
+
+
+def given(name: str) -> str:
+    """Give what a variable said, or nothing."""
+    return os.environ.get(f"OF_{name}", "")
 
 
 class Unavailable(Exception):
@@ -93,19 +107,15 @@ class Server:
 @contextmanager
 def serving() -> Iterator[Server]:
     """Give a server for the tests of this process. Raises Unavailable."""
-    if named := os.environ.get(NAMED):
-        server = Server(make_url(named))
+    with ExitStack() as stack:
+        named = given(NAMED)
+        server = Server(make_url(named) if named else stack.enter_context(_started()))
+        stack.callback(server.close)
         try:
             server.run("SELECT 1")
         except Exception as error:
             raise Unavailable(f"the server that {NAMED} names does not answer: {error}") from error
         yield server
-        server.close()
-        return
-    with _started() as url:
-        server = Server(url)
-        yield server
-        server.close()
 
 
 @contextmanager
