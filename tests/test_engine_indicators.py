@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bot.engine import indicators
+from bot.engine import shelf as shelves
 from bot.engine.candles import Candles, Columns
-from bot.engine.indicators import Shelf, candles_needed, compute
+from bot.engine.indicators import candles_needed, compute
 from bot.engine.sessions import DAY, HOUR
+from bot.engine.shelf import Derived, Shelf
 from bot.metrics import MINUTE, Bar, MetricKey
 
 MIDNIGHT = 1_763_337_600
@@ -252,7 +253,9 @@ def test_a_hundred_rules_over_three_indicators_compute_three_a_candle() -> None:
         before = shelf.computations
         for minute in range(0, HOUR, 15 * MINUTE):
             for rule in range(100):
-                assert shelf.value(BTC, HOUR, *THREE[rule % 3], candles, one.end + minute) is not None
+                assert (
+                    shelf.value(Derived(BTC, HOUR, *THREE[rule % 3]), candles, one.end + minute) is not None
+                )
         assert shelf.computations == before + 3
     assert shelf.computations == 60
 
@@ -273,12 +276,12 @@ def test_a_catch_up_reads_what_was_read_live(
     lived = {}
     for one in bars:
         live[0].put([one])
-        lived[one.end] = live[1].value(BTC, HOUR, *name, live[0], one.end)
+        lived[one.end] = live[1].value(Derived(BTC, HOUR, *name), live[0], one.end)
     while at < len(bars):
         stop = at + data.draw(st.integers(1, 200))
         late[0].put(bars[at:stop])
         for one in bars[at:stop]:
-            assert late[1].value(BTC, HOUR, *name, late[0], one.end) == lived[one.end]
+            assert late[1].value(Derived(BTC, HOUR, *name), late[0], one.end) == lived[one.end]
         at = stop
 
 
@@ -287,11 +290,13 @@ def test_a_value_is_unknown_until_enough_candles_are_there() -> None:
     needed = candles_needed("rsi", (14,))
     candles, shelf = Candles(HOUR), Shelf()
     candles.put(bars[-needed + 1 :])
-    assert shelf.value(BTC, HOUR, "rsi", (14,), candles, bars[-1].end) is None
+    assert shelf.value(Derived(BTC, HOUR, "rsi", (14,)), candles, bars[-1].end) is None
     candles.preload(bars[:-needed])
-    assert shelf.value(BTC, HOUR, "rsi", (14,), candles, bars[-1].end) is None  # one is missing between
+    assert (
+        shelf.value(Derived(BTC, HOUR, "rsi", (14,)), candles, bars[-1].end) is None
+    )  # one is missing between
     candles.preload(bars)
-    value = shelf.value(BTC, HOUR, "rsi", (14,), candles, bars[-1].end)
+    value = shelf.value(Derived(BTC, HOUR, "rsi", (14,)), candles, bars[-1].end)
     assert value == pytest.approx(by_talib("rsi", (14,), walk(4, 400))[-1], rel=1e-6)
 
 
@@ -299,10 +304,11 @@ def test_a_young_coin_is_judged_on_all_the_candles_it_has() -> None:
     of = walk(4, 40)
     candles, shelf = Candles(HOUR), Shelf()
     candles.put(candles_of(of))
-    assert shelf.value(BTC, HOUR, "rsi", (14,), candles, MIDNIGHT + 40 * HOUR) is None
+    assert shelf.value(Derived(BTC, HOUR, "rsi", (14,)), candles, MIDNIGHT + 40 * HOUR) is None
     candles.begin_at(MIDNIGHT)
     values = [
-        shelf.value(BTC, HOUR, "rsi", (14,), candles, MIDNIGHT + count * HOUR) for count in range(1, 41)
+        shelf.value(Derived(BTC, HOUR, "rsi", (14,)), candles, MIDNIGHT + count * HOUR)
+        for count in range(1, 41)
     ]
     assert values == [None if math.isnan(one) else one for one in compute("rsi", (14,), of).tolist()]
 
@@ -311,8 +317,8 @@ def test_a_missing_candle_is_unknown_and_not_the_value_before() -> None:
     bars = candles_of(walk(4, 60))
     candles, shelf = Candles(HOUR), Shelf()
     candles.put(bars)
-    assert shelf.value(BTC, HOUR, "sma", (5,), candles, bars[-1].end + HOUR - 1) is not None
-    assert shelf.value(BTC, HOUR, "sma", (5,), candles, bars[-1].end + HOUR) is None
+    assert shelf.value(Derived(BTC, HOUR, "sma", (5,)), candles, bars[-1].end + HOUR - 1) is not None
+    assert shelf.value(Derived(BTC, HOUR, "sma", (5,)), candles, bars[-1].end + HOUR) is None
 
 
 def test_history_that_comes_later_replaces_what_was_made_without_it() -> None:
@@ -321,9 +327,9 @@ def test_history_that_comes_later_replaces_what_was_made_without_it() -> None:
     candles, shelf = Candles(HOUR), Shelf()
     candles.put(bars[350:])
     candles.begin_at(bars[350].at)
-    early = shelf.value(BTC, HOUR, "rsi", (14,), candles, bars[-1].end)
+    early = shelf.value(Derived(BTC, HOUR, "rsi", (14,)), candles, bars[-1].end)
     candles.preload(bars[:350])
-    late = shelf.value(BTC, HOUR, "rsi", (14,), candles, bars[-1].end)
+    late = shelf.value(Derived(BTC, HOUR, "rsi", (14,)), candles, bars[-1].end)
     assert early != late
     assert late == pytest.approx(by_talib("rsi", (14,), of)[-1], rel=1e-6)
 
@@ -334,7 +340,7 @@ def test_keys_and_arguments_do_not_share_values() -> None:
     others.put(candles_of(walk(5, 60)))
     at = MIDNIGHT + 60 * HOUR
     values = {
-        shelf.value(key, HOUR, "sma", (n,), own, at)
+        shelf.value(Derived(key, HOUR, "sma", (n,)), own, at)
         for key, own in ((BTC, candles), (ETH, others))
         for n in (5, 6)
     }
@@ -344,15 +350,15 @@ def test_keys_and_arguments_do_not_share_values() -> None:
 
 
 def test_the_memory_of_a_shelf_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indicators, "_MOST_SHELVES", 5)
-    monkeypatch.setattr(indicators, "_MOST_VALUES", 20)
+    monkeypatch.setattr(shelves, "_MOST_SHELVES", 5)
+    monkeypatch.setattr(shelves, "_MOST_VALUES", 20)
     of = walk(4, 200)
     candles, shelf = Candles(HOUR), Shelf()
     candles.put(candles_of(of))
     for n in range(2, 12):
         expected = compute("sma", (n,), of)
         for count in [*range(n, 201), *range(n, 201)]:
-            value = shelf.value(BTC, HOUR, "sma", (n,), candles, MIDNIGHT + count * HOUR)
+            value = shelf.value(Derived(BTC, HOUR, "sma", (n,)), candles, MIDNIGHT + count * HOUR)
             assert value == pytest.approx(expected[count - 1], rel=1e-12)
         assert len(shelf) <= 5
         assert all(len(one.values) <= 20 for one in shelf._shelves.values())

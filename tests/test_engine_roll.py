@@ -202,7 +202,9 @@ def test_a_row_gives_the_rule_and_the_state_of_which_it_was_made() -> None:
     state = AlertState(START + 5 * MINUTE, True, False, 3, START + 60.5, (), None, 2, False, START + 60.5)
     for arming in (7, 5, 9):
         rule = str(parse("btc/usdt < 100.50 repeat cooldown 1h"))
-        roll.add(arming, life, replace(state, episode=arming), Gap(100.5, 200), rule=rule, is_shared=False)
+        roll.add(
+            arming, life, replace(state, episode=arming), {BTC: Gap(100.5, 200)}, rule=rule, is_shared=False
+        )
         roll.put(arming, replace(state, episode=arming), None)
         assert roll.rule(arming) == rule
     assert list(roll.lively) == []

@@ -1,9 +1,10 @@
 """The board: where all armings stand, series by series, and whom a snapshot of prices concerns.
 
-Of each series stands here its index, and in front of all of them the bands, side by side in two arrays: the
-interval of prices in which nobody who reads a series has to be looked at. So a whole snapshot costs one
-comparison of arrays, whatever the number of alerts: O(series), a few microseconds for thousands. Only the
-index of what comes out of it is asked.
+A series is of prices, or derived of their candles: to the board all values are prices. Of each series stands
+here its index, and in front of all of them the bands, side by side in two arrays: the interval of prices in
+which nobody who reads a series has to be looked at. So a whole snapshot costs one comparison of arrays,
+whatever the number of alerts: O(series), a few microseconds for thousands. Only the index of what comes out
+of it is asked.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.engine.index import NOWHERE, Move, ThresholdIndex
+from bot.engine.shelf import Derived
 from bot.metrics import MetricKey, Print
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
+Series = MetricKey | Derived
 
 
 class Board:
@@ -30,16 +33,16 @@ class Board:
         self._floors: Floats = np.full(16, -math.inf)
         self._ceilings: Floats = np.full(16, math.inf)
         self._indexes: list[ThresholdIndex] = []
-        self._places: dict[MetricKey, int] = {}
+        self._places: dict[Series, int] = {}
         self._spare: list[int] = []
 
     def __contains__(self, key: object) -> bool:
         return key in self._places
 
-    def __getitem__(self, key: MetricKey) -> ThresholdIndex:
+    def __getitem__(self, key: Series) -> ThresholdIndex:
         return self._indexes[self._places[key]]
 
-    def move(self, key: MetricKey, moves: Sequence[Move]) -> None:
+    def move(self, key: Series, moves: Sequence[Move]) -> None:
         """Move armings of a series; one that nobody reads any more is forgotten."""
         place = self._place(key)
         self._indexes[place].move(moves)
@@ -55,7 +58,7 @@ class Board:
         self._indexes[place].fill(armings, floors, ceilings)
         self._bound(place)
 
-    def places(self, keys: Iterable[MetricKey]) -> Places:
+    def places(self, keys: Iterable[Series]) -> Places:
         """Give the places of series that are read, for whoever asks of the same ones again and again."""
         return np.fromiter((self._places[key] for key in keys), np.intp)
 
@@ -92,7 +95,7 @@ class Board:
         for which, concerned in sorted(found.items()):
             yield prints[which], sorted(concerned)
 
-    def _place(self, key: MetricKey) -> int:
+    def _place(self, key: Series) -> int:
         """Find the place of a series, or give it one."""
         if (known := self._places.get(key)) is not None:
             return known

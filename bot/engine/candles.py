@@ -193,7 +193,8 @@ class Candles:
 
     def forget(self, before: int) -> None:
         """Drop the candles that end at or before an instant."""
-        self._start += self.asof(before)
+        if self._start < self._stop and self._rows[_AT, self._start] + self.span <= before:
+            self._start += self.asof(before)
 
     # --- what is asked --------------------------------------------------------------------------------------
 
@@ -210,12 +211,16 @@ class Candles:
         Candles before a hole do not count. Nothing is copied.
         """
         stop = self._start + (len(self) if count is None else min(count, len(self)))
-        start = stop
-        if stop > self._start:
-            ats, began = self._rows[_AT, self._start : stop], self._rows[_RUN, stop - 1]
-            start = self._start + int(np.searchsorted(ats, began, side="left"))
+        start = self._start
+        if stop > start and self._rows[_AT, start] < (began := self._rows[_RUN, stop - 1]):
+            start += int(np.searchsorted(self._rows[_AT, start:stop], began, side="left"))
         run = self._rows[:, start:stop]
         return Columns(run[_OPEN], run[_HIGH], run[_LOW], run[_CLOSE], run[_VOLUME], run[_AT], self.span)
+
+    def run(self, at: float) -> Columns | None:
+        """Give the unbroken run that ends with the candle that closed last; ``None`` if it is not known."""
+        place = self._last(at)
+        return None if place is None else self.columns(place + 1 - self._start)
 
     def is_full(self, columns: Columns) -> bool:
         """Whether a run reaches back to the beginning of all that exists (see ``begin_at``)."""

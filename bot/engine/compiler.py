@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bot.engine import measures
 from bot.engine.comparisons import COMPARE, Against, Limit, Move, Moved, Within
+from bot.engine.derived import breaks_of
 from bot.engine.judge import AtClose, AtLeast, Holding, Inverse, Node, SessionsHeld
 from bot.engine.life import COOLDOWN, Life
 from bot.engine.pulses import ABOVE, BELOW, Crossing, Entry, OfSessions, RoundSteps, ShareSteps, sources
@@ -50,6 +51,7 @@ def compile_rule(
     clear = outer.node(rule.condition) if options.rearm else node
     mode = options.mode or (Mode.REPEAT if is_shared or build.has_steps else Mode.ONCE)
     default = 0 if build.has_steps else COOLDOWN
+    is_timed = options.remind is not None or len(build.spans) > 1  # several wait for the slowest
     return Life(
         node=node,
         clear=clear,
@@ -72,6 +74,7 @@ def compile_rule(
         holdings=tuple(build.holdings),
         is_eager=is_eager,
         provisional=options.provisional,
+        derived={} if build.is_live or is_timed else breaks_of(node, clear),
     )
 
 

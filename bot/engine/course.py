@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from bot.engine.board import Series
 from bot.engine.index import EVERYWHERE, NOWHERE, Gap, gap_around
 from bot.engine.life import Life
 from bot.engine.lulls import Lulls
@@ -19,7 +20,7 @@ from bot.engine.step import is_finished, is_settled, step
 from bot.engine.world import World
 from bot.metrics import MINUTE, MetricKey, Print, minute_of, point
 
-Rests = dict[MetricKey, Gap]
+Rests = dict[Series, Gap]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +46,26 @@ def start_of(life: Life, state: AlertState | None) -> int:
     return max((seen.bar.at for seen in life.seen.values()), default=minute_of(life.made_at))
 
 
+def stand(world: World, life: Life, state: AlertState) -> Rests:
+    """Find where an arming stands as it comes in: its prices have to be looked at first."""
+    if life.derived:
+        return rests_of(state, Minute(state.cursor, {}, world, span=0), life)
+    return dict.fromkeys(life.keys, EVERYWHERE if life.is_still else NOWHERE)
+
+
 def follow(world: World, life: Life, state: AlertState, stop: int) -> Course:
     """Judge an arming from its state's cursor up to ``stop``."""
     told: list[Transition] = []
     lulls = Lulls(world, life, stop)
-    rests, moved = dict.fromkeys(life.keys, NOWHERE), False
+    rests, moved = dict.fromkeys(life.series, NOWHERE), False
     at = None if state.is_ended else _next(world, life, state.cursor, stop, rests, memory=state.memory)
     while at is not None:
         minute = _minute(world, life, at, state.cursor)
         state, transitions = step(state, minute, life)
         told.extend(transitions)
-        rests, moved = _rests(state, minute, life), True
+        rests, moved = rests_of(state, minute, life), True
         at = None if state.is_ended else _next(world, life, state.cursor, stop, rests, memory=state.memory)
-        if at is not None and NOWHERE not in rests.values():
+        if at is not None and (life.is_still or NOWHERE not in rests.values()):
             state = state.judged_to(at - life.is_still)
         elif at is not None and at == state.cursor and (end := lulls.end(state, at)) > at:
             state = state.judged_to(end)
@@ -65,24 +73,23 @@ def follow(world: World, life: Life, state: AlertState, stop: int) -> Course:
     is_news = world.next_arrival(life.calendars, state.cursor, stop) <= stop
     state = state.judged_to(stop)
     if is_finished(state, life):
-        return Course(state, tuple(told), dict.fromkeys(life.keys, EVERYWHERE), math.inf)
+        return Course(state, tuple(told), dict.fromkeys(life.series, EVERYWHERE), math.inf)
     due = due_at(life, state.cursor, state.memory)
     if not life.is_still and (is_news or due <= stop):  # the next minute is the first to know it
-        rests, moved = dict.fromkeys(life.keys, NOWHERE), True
+        rests, moved = dict.fromkeys(life.series, NOWHERE), True
     return Course(state, tuple(told), rests if moved else None, due)
 
 
 def due_at(life: Life, at: int, memory: Memory) -> float:
-    """Find when an arming must be looked at whatever the prices do."""
-    change = life.next_change(at, memory)
-    return change if life.until is None else min(change, max(life.until, at))
+    """Find when an arming must be looked at whatever its series do."""
+    return _or_over(life.wakes_at(at, memory), life, at)
 
 
 def history(world: World, life: Life, since: int, until: int) -> Iterator[Minute]:
     """Give the minutes of ``[since, until)`` as the memories of a new life take them in."""
     if life.is_still and since < until:
         yield _minute(world, life, since, since)
-    nowhere = dict.fromkeys(life.keys, NOWHERE)
+    nowhere: Rests = dict.fromkeys(life.keys, NOWHERE)
     cursor, at = since, _next(world, life, since, until, nowhere)
     while at is not None and at < until:
         minute = _minute(world, life, at, cursor)
@@ -118,18 +125,17 @@ def last(world: World, life: Life, at: int) -> Minute:
 
 
 def _next(
-    world: World, life: Life, since: int, stop: int, rests: Mapping[MetricKey, Gap], *, memory: Memory = ()
+    world: World, life: Life, since: int, stop: int, rests: Mapping[Series, Gap], *, memory: Memory = ()
 ) -> int | None:
     """Find the next minute before ``stop`` (the next point up to it) in which something may change."""
     if all(gap == EVERYWHERE for gap in rests.values()) and not life.calendars and not life.is_still:
         return None
-    change = min(due_at(life, since, memory), world.next_arrival(life.calendars, since, stop))
+    change = _or_over(life.next_change(since, memory), life, since)
+    change = min(change, world.next_arrival(life.calendars, since, stop))
     if life.is_still:
         return math.ceil(change) if change <= stop else None
     found = [
-        world.series[key].next_outside(since, stop, gap.floor, gap.ceiling)
-        for key, gap in rests.items()
-        if key in world.series
+        world.series[key].next_outside(since, stop, *rests[key]) for key in life.keys if key in world.series
     ]
     if change < stop:
         over = max(since, math.ceil(change))
@@ -145,12 +151,23 @@ def _minute(world: World, life: Life, at: int, cursor: int) -> Minute:
     return Minute(at, bars, world, max(0, at - cursor), span)
 
 
-def _rests(state: AlertState, minute: Minute, life: Life) -> Rests:
-    if life.is_still or is_finished(state, life):
-        return dict.fromkeys(life.keys, EVERYWHERE)
+def rests_of(state: AlertState, minute: Minute, life: Life) -> Rests:
+    """Find where an arming rests, at each of its series, after a minute or a point that it has judged."""
+    everywhere: Rests = dict.fromkeys(life.series, EVERYWHERE)
+    if is_finished(state, life) or (life.is_still and not life.derived):
+        return everywhere
     if is_settled(state, minute, life):
         following = replace(minute, at=minute.end, bars={})
-        if (breaks := life.breaks(following)) is not None:
-            gaps = {key: gap_around(minute.bars[key].close, breaks[key]) for key in life.priced}
-            return dict.fromkeys(life.keys, EVERYWHERE) | gaps
-    return dict.fromkeys(life.keys, NOWHERE)
+        if life.derived:
+            read = {one: minute.world.derived(one, minute.at) for one in life.derived}
+            known = {one: value for one, value in read.items() if value is not None}
+            if len(known) == len(read):
+                return everywhere | {one: gap_around(known[one], life.derived[one]) for one in known}
+        elif (breaks := life.breaks(following)) is not None:
+            return everywhere | {key: gap_around(minute.bars[key].close, breaks[key]) for key in life.priced}
+    return everywhere | dict.fromkeys(life.derived or life.keys, NOWHERE)
+
+
+def _or_over(change: float, life: Life, at: int) -> float:
+    """Give the instant of a change, or that at which its time is over, if that is earlier."""
+    return change if life.until is None else min(change, max(life.until, at))

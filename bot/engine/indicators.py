@@ -8,18 +8,20 @@ candles came one by one, in a batch after an outage, or from a file.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.engine.candles import Candles, Columns
+from bot.engine.candles import Columns
 from bot.engine.sessions import DAY
-from bot.metrics import MINUTE, MetricKey
+from bot.metrics import MINUTE
 
 Arguments = tuple[float, ...]
+Floats = NDArray[np.float64]
 
 FAST, SLOW, SIGNAL = 12, 26, 9
 """The periods of ``macd`` and ``macd_signal``."""
@@ -46,11 +48,8 @@ _COUNTS = {
     "vwap": 0,
 }
 
-_MOST_SHELVES = 4096
-_MOST_VALUES = 1024
 
-
-def compute(function: str, arguments: Sequence[float], columns: Columns) -> NDArray[np.float64]:
+def compute(function: str, arguments: Sequence[float], columns: Columns) -> Floats:
     """Give an indicator at each candle of a run, as an array (float64) that is NaN while it warms up.
 
     ============================ =============================================================================
@@ -67,32 +66,11 @@ def compute(function: str, arguments: Sequence[float], columns: Columns) -> NDAr
     A market that stands still neither rose nor fell: it has no rsi, where TA-Lib says 0, the strongest fall.
     Raises ValueError for a function or for arguments that are none of these.
     """
-    import talib
-
-    period, width = _checked(function, arguments)
-    closes = columns.closes
-    if not len(closes):
+    _checked(function, arguments)
+    if not len(columns.closes):
         return np.empty(0)
-    match function:
-        case "sma":
-            values = talib.SMA(closes, period)
-        case "ema":
-            values = talib.EMA(closes, period)
-        case "rsi":
-            values = talib.RSI(closes * _unit(closes), period)
-            values[: _flat(closes)] = np.nan  # TA-Lib says 0 here: the strongest fall, where nothing fell
-        case "atr":
-            values = talib.ATR(columns.highs, columns.lows, closes, period)
-        case "macd":
-            values = talib.MACD(closes, FAST, SLOW, SIGNAL)[0]
-        case "macd_signal":
-            values = talib.MACD(closes, FAST, SLOW, SIGNAL)[1]
-        case "bb_upper" | "bb_lower":
-            unit = _unit(closes)
-            bands = talib.BBANDS(closes * unit, period, width, width)
-            values = bands[0 if function == "bb_upper" else 2] / unit
-        case _:
-            values = _vwap(columns)
+    reckoning = reckon(function, tuple(arguments))
+    values = reckoning.lines(columns, len(columns.closes))[reckoning.line]
     return np.asarray(values, dtype=np.float64)
 
 
@@ -118,71 +96,75 @@ def candles_needed(function: str, arguments: Sequence[float], span: int = MINUTE
             return count
 
 
-class Shelf:
-    """Indicator values, computed once per closed candle and shared by all rules that ask.
+class Reckoning(NamedTuple):
+    """How one indicator is reckoned: one of the lines that one ``call`` of the library gives.
 
-    It keeps the newest values of each (key, span, function, arguments), and of so many of those as were
-    asked for last; what it let go is computed again. ``computations`` counts what was computed.
+    ``needed`` candles make its newest value. ``lines`` gives all lines over the last so many candles of a
+    run; two indicators with the same ``call`` are lines of one.
     """
 
-    __slots__ = ("_shelves", "computations")
+    needed: int
+    call: Hashable
+    lines: Callable[[Columns, int], Sequence[Floats]]
+    line: int = 0
 
-    def __init__(self) -> None:
-        self._shelves: OrderedDict[tuple[MetricKey, int, str, Arguments], _Values] = OrderedDict()
-        self.computations = 0
-
-    def __len__(self) -> int:
-        return len(self._shelves)
-
-    def value(  # noqa: PLR0917  # the name of a value, where it comes from, and when
-        self, key: MetricKey, span: int, function: str, arguments: Arguments, candles: Candles, at: float
-    ) -> float | None:
-        """Give the indicator of the candle that closed last at an instant, or ``None`` while it is unknown.
-
-        Unknown is: that candle is a hole, the unbroken run up to it is shorter than ``candles_needed`` and
-        not the full history (see ``Candles.begin_at``), or TA-Lib has no value yet.
-        """
-        name = (key, span, function, arguments)
-        shelf = self._shelves.get(name)
-        if shelf is None or shelf.edition is not candles.edition:
-            shelf = self._shelves[name] = _Values(candles.edition, candles_needed(function, arguments, span))
-            if len(self._shelves) > _MOST_SHELVES:
-                self._shelves.popitem(last=False)
-        self._shelves.move_to_end(name)
-        end = candles.closed_at(at)
-        if end is None:
-            return None
-        if end in shelf.values:
-            return shelf.values[end]
-        run = candles.columns(candles.asof(at))
-        if len(run.ats) < shelf.needed and not candles.is_full(run):
-            return None
-        self.computations += 1
-        newest = float(compute(function, arguments, run.tail(shelf.needed))[-1])
-        value = newest if math.isfinite(newest) else None
-        shelf.put(end, value)
-        return value
-
-    def forget(self, key: MetricKey) -> None:
-        """Let the values of a key go that nobody reads any more."""
-        for name in [name for name in self._shelves if name[0] == key]:
-            del self._shelves[name]
+    def newest(self, run: Columns) -> float:
+        """Give the indicator at the last candle of a run, made of no more than it needs."""
+        return float(self.lines(run, self.needed)[self.line][-1])
 
 
-class _Values:
-    """The newest values of one indicator, by the instant at which their candle closed."""
+@lru_cache(maxsize=4096)
+def reckon(function: str, arguments: Arguments, span: int = MINUTE) -> Reckoning:
+    """Say how an indicator is reckoned. Raises ValueError as ``compute`` does."""
+    import talib
 
-    __slots__ = ("edition", "needed", "values")
+    period, width = _checked(function, arguments)
+    needed = candles_needed(function, arguments, span)
 
-    def __init__(self, edition: object, needed: int) -> None:
-        self.edition = edition
-        self.needed = needed
-        self.values: OrderedDict[int, float | None] = OrderedDict()
+    def sma(run: Columns, count: int) -> Sequence[Floats]:
+        return (talib.SMA(run.closes[-count:], period),)
 
-    def put(self, end: int, value: float | None) -> None:
-        self.values[end] = value
-        if len(self.values) > _MOST_VALUES:
-            self.values.popitem(last=False)
+    def ema(run: Columns, count: int) -> Sequence[Floats]:
+        return (talib.EMA(run.closes[-count:], period),)
+
+    def rsi(run: Columns, count: int) -> Sequence[Floats]:
+        closes = run.closes[-count:]
+        values = talib.RSI(closes if closes[-1] >= 1 else closes * _unit(closes), period)
+        if len(closes) == 1 or closes[0] == closes[1]:
+            values[: _flat(closes)] = np.nan  # TA-Lib says 0 here: the strongest fall, where nothing fell
+        return (values,)
+
+    def atr(run: Columns, count: int) -> Sequence[Floats]:
+        return (talib.ATR(run.highs[-count:], run.lows[-count:], run.closes[-count:], period),)
+
+    def macd(run: Columns, count: int) -> Sequence[Floats]:
+        lines: Sequence[Floats] = talib.MACD(run.closes[-count:], FAST, SLOW, SIGNAL)
+        return lines
+
+    def bands(run: Columns, count: int) -> Sequence[Floats]:
+        closes = run.closes[-count:]
+        if closes[-1] >= 1:
+            lines: Sequence[Floats] = talib.BBANDS(closes, period, width, width)
+            return lines
+        unit = _unit(closes)
+        return [line / unit for line in talib.BBANDS(closes * unit, period, width, width)]
+
+    def vwap(run: Columns, count: int) -> Sequence[Floats]:
+        return (_vwap(run.tail(count)),)
+
+    calls: dict[str, tuple[Callable[[Columns, int], Sequence[Floats]], int]] = {
+        "sma": (sma, 0),
+        "ema": (ema, 0),
+        "rsi": (rsi, 0),
+        "atr": (atr, 0),
+        "macd": (macd, 0),
+        "macd_signal": (macd, 1),
+        "bb_upper": (bands, 0),
+        "bb_lower": (bands, 2),
+        "vwap": (vwap, 0),
+    }
+    lines, line = calls[function]
+    return Reckoning(needed, (lines.__name__, arguments), lines, line)
 
 
 def _checked(function: str, arguments: Sequence[float]) -> tuple[int, float]:
@@ -201,22 +183,22 @@ def _fading(left: float, residue: float) -> int:
     return math.ceil(math.log(residue) / math.log(left)) if left > 0 else 0
 
 
-def _unit(closes: NDArray[np.float64]) -> float:
-    """Give a power of two that brings the prices near 1, which changes no digit of a result.
+def _unit(closes: Floats) -> float:
+    """Give a power of two that brings prices below 1 near it, which changes no digit of a result.
 
     TA-Lib takes variances and average moves below 1e-14 for zero: the bands of a coin at 0.00001 would close.
     """
-    return 2.0 ** -math.frexp(float(closes[-1]))[1]
+    return math.ldexp(1.0, -math.frexp(closes[-1])[1])
 
 
-def _flat(closes: NDArray[np.float64]) -> int:
+def _flat(closes: Floats) -> int:
     """Count the closes before the first that differs from the first of all."""
     differs = closes != closes[0]
     first = int(differs.argmax())
     return first if differs[first] else len(closes)
 
 
-def _vwap(columns: Columns) -> NDArray[np.float64]:
+def _vwap(columns: Columns) -> Floats:
     typical = (columns.highs + columns.lows + columns.closes) / 3
     if columns.span >= DAY:
         return typical

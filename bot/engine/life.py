@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bot.engine.board import Series
+from bot.engine.derived import Breaks
 from bot.engine.judge import Holding, Node
 from bot.engine.minute import Minute
 from bot.engine.sessions import Calendar
@@ -31,6 +33,8 @@ class Life:
     * ``cooldown`` and ``remind``: seconds; ``until``: the instant after which it rings no more, or ``None``.
     * ``seen``: what was known of each running minute when it was made, at ``made_at``.
     * ``provisional``: values of metrics count before they are final.
+    * ``derived``: the derived series on which alone it depends, with the numbers at which a verdict may
+      change. What has some waits for their values, not for the clock.
     * ``is_eager``: it begins armed although it may be true already, so that what is true then rings.
     """
 
@@ -55,6 +59,12 @@ class Life:
     holdings: tuple[Holding, ...] = ()
     is_eager: bool = False
     provisional: bool = False
+    derived: Breaks = field(default_factory=dict)
+
+    @property
+    def series(self) -> tuple[Series, ...]:
+        """All series whose values may change a verdict, or may have to be looked at for it."""
+        return (*self.keys, *self.derived)
 
     @property
     def begins_at(self) -> float:
@@ -104,9 +114,17 @@ class Life:
         changes: list[float] = [
             opening_of(at, span) + span for spans in self.spans.values() for span in spans
         ]
-        if self.is_eager and at < (first := minute_of(self.made_at) + MINUTE):
-            changes.append(first)  # what is eager does not wait for a candle to close
+        changes.append(self._eager_until(at))
         if self.is_still and memory:
             ends = (holding.ends_at(memory) for holding in self.holdings)
             changes.extend(end for end in ends if end > at)
         return min(changes, default=float("inf"))
+
+    def wakes_at(self, at: int, memory: Memory = ()) -> float:
+        """Give the next instant after ``at`` at which it must be looked at, whatever its series do."""
+        return self._eager_until(at) if self.derived else self.next_change(at, memory)
+
+    def _eager_until(self, at: int) -> float:
+        """Give the end of the minute of its making if it is eager, for that waits for no candle to close."""
+        first = minute_of(self.made_at) + MINUTE
+        return first if self.is_eager and at < first else float("inf")

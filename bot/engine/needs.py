@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bot.engine.life import Life
-from bot.engine.world import CandleKey
+from bot.engine.shelf import Frame
+from bot.engine.world import World
 from bot.metrics import MINUTE, MetricKey
 
 _KEPT = 120 * MINUTE
@@ -16,7 +17,7 @@ class Needs:
 
     def __init__(self) -> None:
         self._lookback: dict[MetricKey, int] = {}
-        self._candles: dict[CandleKey, int] = {}
+        self._candles: dict[Frame, int] = {}
         self._whole: dict[MetricKey, set[int]] = {}
 
     def note(self, arming: int, life: Life, is_over: bool) -> None:
@@ -45,6 +46,16 @@ class Needs:
     def seconds(self, key: MetricKey) -> int:
         """Give for how many seconds minutes are kept once they were judged."""
         return self._lookback.get(key, 0) + _KEPT
+
+    def trim(self, world: World, key: MetricKey, judged_to: int, end: int) -> None:
+        """Let a world forget what nobody reads any more of a series that all have judged up to an instant.
+
+        It goes on from its ``end``.
+        """
+        if (minutes := world.series.get(key)) is not None:
+            minutes.forget(min(judged_to, end) - self.seconds(key))
+        for span, candles in world.frames(key).items():
+            candles.forget(end - 2 * (self.candles(key, span) + 2) * span)
 
     def candles(self, key: MetricKey, span: int) -> int:
         """Give how many candles of a span are read at once."""

@@ -19,11 +19,12 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from bot.engine.board import Board
+from bot.engine.board import Board, Series
 from bot.engine.closes import Closes
-from bot.engine.course import due_at, follow, history, last, running, start_of
+from bot.engine.closings import Closings
+from bot.engine.course import due_at, follow, history, last, running, stand, start_of
 from bot.engine.history import Point, Points
-from bot.engine.index import EVERYWHERE, NOWHERE, Move
+from bot.engine.index import NOWHERE, Move
 from bot.engine.life import Life
 from bot.engine.minute import Minute
 from bot.engine.needs import Needs
@@ -34,6 +35,7 @@ from bot.engine.restoring import Restoring
 from bot.engine.resuming import is_fitting, refilled
 from bot.engine.retention import oldest_read
 from bot.engine.roll import Roll
+from bot.engine.shelf import Derived
 from bot.engine.state import AlertState
 from bot.engine.step import begin, glance, is_finished, may_ring
 from bot.engine.stretches import missing
@@ -52,6 +54,7 @@ class Partition:
         self._roll = Roll()
         self._world = World()
         self._board = Board()
+        self._closings = Closings(self._world)
         self._ends: dict[MetricKey, int] = {}
         self._prints: dict[MetricKey, tuple[Print, ...]] = {}
         self._dues: dict[int, float] = {}
@@ -92,9 +95,8 @@ class Partition:
         since, index = self._ends[key], self._board[key]
         band = NOWHERE if self._needs.has_whole(key) or index.is_restless else index.band
         close = self.closes.at(key, since)
-        self._wanted[key] = Want(
-            key, since, *band, *((close.price, close.source, close.home) if close else ())
-        )
+        shown = (close.price, close.source, close.home) if close else ()
+        self._wanted[key] = Want(key, since, *band, *shown)
         return self._wanted[key]
 
     def metrics(self) -> frozenset[MetricKey]:
@@ -122,14 +124,8 @@ class Partition:
 
     def latest(self, key: MetricKey) -> float | None:
         """Give the newest price that is known of a key, or the newest final value of a metric."""
-        if key in self._world.points:
-            point = self._world.points[key].latest(self.horizon)
-            return point.value if point else None
-        series, prints = self._world.series.get(key), self._prints.get(key)
-        last = series.last if series else None
-        if prints and (last is None or prints[-1].at >= last.end):
-            return prints[-1].value
-        return last.close if last else None
+        prints = self._prints.get(key)
+        return self._world.latest(key, self.horizon, prints[-1] if prints else None)
 
     def reasons(self, arming: int) -> tuple[Reason, ...]:
         """Say why it is unknown whether an arming is true in the last minute that was judged, if it is."""
@@ -179,16 +175,17 @@ class Partition:
                 self.closes.note_seen(key, seen)
         elif not is_fitting(state, life):
             state = refilled(state, life, self._world)
-        gap = EVERYWHERE if life.is_still else NOWHERE
-        self._roll.add(arming, life, state, gap, rule=rule, is_shared=is_shared)
+        gaps = stand(self._world, life, state)
+        self._roll.add(arming, life, state, gaps, rule=rule, is_shared=is_shared)
         self._needs.note(arming, life, is_finished(state, life))
         if (due := due_at(life, state.cursor, state.memory)) < math.inf:
             self._dues[arming] = due
+        for series, gap in gaps.items():
+            self._move(series, [Move(arming, None, gap)])
         for key in life.keys:
-            self._move(key, [Move(arming, None, gap)])
             followed_to = self._ends.setdefault(key, state.cursor)
             if state.cursor < followed_to:
-                if (series := self._world.series.get(key)) is None or len(series):
+                if (minutes := self._world.series.get(key)) is None or len(minutes):
                     self._waiting.put(arming, state.cursor)
                 else:  # nothing came yet, so the feed can still be asked from this arming's minute on
                     self._ends[key] = state.cursor
@@ -213,12 +210,13 @@ class Partition:
         """Let an arming go; a series that nobody reads any more is forgotten."""
         if arming not in self._roll:
             return
-        gaps = self._roll.gaps(arming)
+        gaps, keys = self._roll.gaps(arming), self._roll.kind(arming).keys
         self._roll.remove(arming)
         self._waiting.remove(arming)
         self._dues.pop(arming, None)
-        for key, gap in gaps.items():
-            self._move(key, [Move(arming, gap, None)])
+        for series, gap in gaps.items():
+            self._move(series, [Move(arming, gap, None)])
+        for key in keys:
             self._needs.end(arming, key)
             if key not in self._board:
                 self._world.leave(key)
@@ -264,7 +262,11 @@ class Partition:
         Between the pieces nothing may be observed, added, removed or applied.
         """
         plan = Plan(ends={key: self._end(key) for key in self._ends})
-        for count, arming in enumerate(sorted(self._concerned(plan.ends)), 1):
+        concerned = self._concerned(plan.ends)
+        for some in self._closings.concerned(self._ends, plan.ends):
+            concerned |= some
+            yield plan
+        for count, arming in enumerate(sorted(concerned), 1):
             if count % _AT_ONCE == 0:
                 yield plan
             try:
@@ -293,6 +295,7 @@ class Partition:
             if end > self._ends.get(key, end):
                 self._ends[key] = end
                 self._wanted.pop(key, None)
+                self._needs.trim(self._world, key, plan.judged_to.get(key, end), end)
         self._settle(plan)
         self._waiting.apply(plan.behind, self._seen_to)
         for arming, due in plan.dues.items():
@@ -300,39 +303,37 @@ class Partition:
                 self._dues[arming] = due
             else:
                 self._dues.pop(arming, None)
-        for key, series in self._world.series.items():
-            judged_to = min(plan.judged_to.get(key, self._ends[key]), self._ends[key])
-            series.forget(judged_to - self._needs.seconds(key))
         for key, pending in self._unread.items():
             if pending and pending[0].since < self._ends[key]:
                 self._unread[key] = without(pending, 0, self._ends[key])
                 if not self._needs.has_whole(key):
                     self._world.blur(key)
-        for (key, span), candles in self._world.candles.items():
-            candles.forget(self._ends[key] - 2 * (self._needs.candles(key, span) + 2) * span)
 
     def _settle(self, plan: Plan) -> None:
         """Take over where armings came, and where they rest now."""
-        moves: dict[MetricKey, list[Move]] = {}
+        moves: dict[Series, list[Move]] = {}
         for arming, state in plan.states.items():
             if arming not in self._roll:
                 continue
             rests = plan.rests.get(arming)
             if rests is not None:
                 before = self._roll.gaps(arming)
-                is_over = is_finished(state, self._roll.kind(arming))
-                for key, gap in rests.items():
-                    moves.setdefault(key, []).append(Move(arming, before[key], gap))
-                    if is_over:
+                for series, gap in rests.items():
+                    moves.setdefault(series, []).append(Move(arming, before[series], gap))
+                if is_finished(state, kind := self._roll.kind(arming)):
+                    for key in kind.keys:
                         self._needs.end(arming, key)
             self._roll.put(arming, state, rests)
-        for key, several in moves.items():
-            self._move(key, several)
+        for series, several in moves.items():
+            self._move(series, several)
 
-    def _move(self, key: MetricKey, moves: Sequence[Move]) -> None:
+    def _move(self, series: Series, moves: Sequence[Move]) -> None:
         """Move armings in the index of a series."""
-        self._board.move(key, moves)
-        self._wanted.pop(key, None)
+        if isinstance(series, Derived):
+            self._closings.move(series, moves)
+        else:
+            self._board.move(series, moves)
+            self._wanted.pop(series, None)
 
     # --- how it is judged -----------------------------------------------------------------------------------
 
@@ -372,8 +373,7 @@ class Partition:
         plan.states[arming], plan.dues[arming] = course.state, course.due
         if course.rests is not None:
             plan.rests[arming] = course.rests
-        is_behind = any(stop < plan.ends[key] for key in life.keys)
-        plan.behind[arming] = stop if is_behind else None
+        plan.behind[arming] = stop if any(stop < plan.ends[key] for key in life.keys) else None
 
     def _glance(self, plan: Plan) -> Iterator[Plan]:
         prints = [one for several in self._prints.values() for one in several]

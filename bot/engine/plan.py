@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bot.engine.board import Series
 from bot.engine.index import Gap
 from bot.engine.state import AlertState, Transition
 from bot.engine.unread import Lapse
@@ -24,7 +25,7 @@ class Plan:
     changed: set[int] = field(default_factory=set)
     told: list[tuple[int, Transition]] = field(default_factory=list)
     judged_to: dict[MetricKey, int] = field(default_factory=dict)
-    rests: dict[int, dict[MetricKey, Gap]] = field(default_factory=dict)
+    rests: dict[int, dict[Series, Gap]] = field(default_factory=dict)
     behind: dict[int, int | None] = field(default_factory=dict)
     ends: dict[MetricKey, int] = field(default_factory=dict)
     dues: dict[int, float] = field(default_factory=dict)

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.engine.board import Series
 from bot.engine.index import NOWHERE, Gap
 from bot.engine.life import Life
 from bot.engine.plain import Numbered, Pattern, Patterns
 from bot.engine.state import AlertState
-from bot.metrics import MINUTE, MetricKey, minute_of
+from bot.metrics import MINUTE, minute_of
 
-Gaps = Mapping[MetricKey, Gap]
+Gaps = Mapping[Series, Gap]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -37,7 +38,7 @@ class _Whole:
 
     life: Life
     state: AlertState
-    gaps: dict[MetricKey, Gap]
+    gaps: dict[Series, Gap]
     rule: str = ""
     is_shared: bool = False
 
@@ -130,10 +131,10 @@ class Roll:
         return self._pattern(place).rule(self._rows.plain(place).number)
 
     def add(
-        self, arming: int, life: Life, state: AlertState, gap: Gap, *, rule: str, is_shared: bool
+        self, arming: int, life: Life, state: AlertState, gaps: Gaps, *, rule: str, is_shared: bool
     ) -> None:
-        """Take in an arming that rests in one gap of all its series."""
-        self._whole[arming] = _Whole(life, state, dict.fromkeys(life.keys, gap), rule, is_shared)
+        """Take in an arming that rests in a gap of each of its series."""
+        self._whole[arming] = _Whole(life, state, dict(gaps), rule, is_shared)
 
     def put(self, arming: int, state: AlertState, gaps: Gaps | None) -> None:
         """Take over where an arming came, and where it rests now; ``None`` is where it did before."""
@@ -180,7 +181,7 @@ class Roll:
     def _fold(self, arming: int, whole: _Whole) -> None:
         """Make a row of an arming, if nothing of it is lost by that."""
         life, state = whole.life, whole.state
-        if not whole.rule or len(life.keys) != 1 or life.is_eager or not self._rows.is_fitting(state):
+        if not whole.rule or len(life.series) != 1 or life.is_eager or not self._rows.is_fitting(state):
             return
         (gap,) = whole.gaps.values()
         if gap == NOWHERE or state.cursor < minute_of(life.begins_at) + 2 * MINUTE:

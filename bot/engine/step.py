@@ -192,7 +192,7 @@ def is_settled(state: AlertState, minute: Minute, life: Life) -> bool:
         return False
     if any(holding.is_running(state.memory) for holding in life.holdings):
         return False
-    if any(key not in minute.bars for key in life.priced):
+    if not life.is_still and any(key not in minute.bars for key in life.priced):
         return False
     closes = {key: point(bar.close, minute.end) for key, bar in minute.bars.items()}
     following = Minute(minute.end, closes, minute.world)

@@ -21,6 +21,7 @@ from bot.engine.history import Point, Points, streak, usual_step
 from bot.engine.indicators import candles_needed, compute
 from bot.engine.minute import Minute
 from bot.engine.sessions import DAY
+from bot.engine.shelf import Derived
 from bot.metrics import MetricKey
 
 _LONGEST_STREAK = 500
@@ -101,8 +102,8 @@ class Indicator:
 
     def read(self, minute: Minute) -> float | None:
         candles = minute.world.candles[self.key, self.span]
-        shelf = minute.world.shelf
-        return shelf.value(self.key, self.span, self.function, self.arguments, candles, minute.at)
+        name = Derived(self.key, self.span, self.function, self.arguments)
+        return minute.world.shelf.value(name, candles, minute.at)
 
 
 @dataclass(frozen=True, slots=True)
