@@ -30,6 +30,7 @@ SMALL: dict[str, dict[str, object]] = {
     "finding very many": {"alerts": 200, "concerned": 50, "rounds": 1},
     "arming": {"alerts": 100, "moves": 5},
     "start with many": {"alerts": 60, "symbols": 3},
+    "indicator rules": {"symbols": 2, "rules": 100, "rounds": 1},
     "start to ready": {"rounds": 0},
     "level moved": {"followers": 50},
     "many ring at once": {"alerts": 50},

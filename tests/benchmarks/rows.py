@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from tests.benchmarks import chats, engine, feeds, rules, start, store
+from tests.benchmarks import chats, engine, feeds, indicators, rules, start, store
 from tests.benchmarks.row import Row
 
 
@@ -47,6 +47,7 @@ TABLE = (
     Measure("engine", "finding very many", engine.storm),
     Measure("engine", "arming", engine.arming),
     Measure("engine", "start with many", engine.start),
+    Measure("engine", "indicator rules", indicators.indicator_rules),
     Measure("start", "start to ready", start.start),
     Measure("store", "level moved", store.level_moved),
     Measure("store", "many ring at once", store.ringing),
