@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.alerts.belongings_read import read_belongings
 from bot.alerts.models import Telling
 from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.commands.guesses import SECONDS
@@ -17,6 +18,7 @@ from tests.market import HandMarket
 from tests.test_bounds import Hall
 from tests.test_commands import ADMIN, OPERATOR, Room
 from tests.test_links import DESK, PHONE, told
+from tests.test_moving import carried, exported, timeless
 
 _CODE = re.compile(r"/link (\w{5}-\w{5})")
 
@@ -219,3 +221,54 @@ async def test_a_chat_that_cannot_be_written_to_is_no_place(room: Hall) -> None:
     [lost] = await room.store.lease("discord", room.clock.now(), 5)
     await room.store.settle(lost, ChatGone("it was closed"), room.clock.now())
     assert "I cannot write to you on Discord: it was closed." in await room.say("/send 1 discord", PHONE)
+
+
+# --- files of belongings ------------------------------------------------------------------------------------
+
+
+async def places_in(room: Hall, who: Caller) -> dict[str, str]:
+    """Give where each alert rings by the file that a chat exports."""
+    return {one.rule: one.place for one in read_belongings(await exported(room, who))[0].alerts}
+
+
+async def test_a_file_names_the_linked_chat_where_an_alert_rings_there_and_never_its_own(room: Hall) -> None:
+    await room.script("/alert btc < 90k", caller=PHONE)
+    await room.script("/alert eth < 2k", caller=DESK)
+    await linked(room)
+    assert await places_in(room, PHONE) == {"btc < 90000": "", "eth < 2000": "Discord"}
+    assert await places_in(room, DESK) == {"btc < 90000": "Telegram", "eth < 2000": ""}
+
+
+@pytest.mark.parametrize("who", [PHONE, DESK])
+async def test_what_a_linked_chat_takes_back_rings_where_it_rang(room: Hall, who: Caller) -> None:
+    await room.script("/alert btc < 90k", "/quiet 23:00-07:00", caller=PHONE)
+    await room.script("/alert eth < 2k", "/report daily 09:00 btc", caller=DESK)
+    await linked(room)
+    text, before = await exported(room, who), await room.say("/alerts", who)
+    await room.script("/delete 1", "/delete 2", "/quiet off", "/report off", caller=PHONE)
+    await room.say("/report off", DESK)
+    preview = (await room.replies("/import", carried(text, who)))[-1].plain()
+    assert "cannot be rung in from here" not in preview
+    number = re.search(r"/confirm (\d+)", preview)
+    assert number is not None
+    assert "2 alerts are made" in await room.say(f"/confirm {number[1]}", who)
+    listed = await room.say("/alerts", who)
+    assert re.sub(r"(#|\b)\d\b", "N", listed) == re.sub(r"(#|\b)\d\b", "N", before)
+    assert timeless(await exported(room, who)) == timeless(text)
+    for one in (PHONE, DESK):  # quiet hours are of both, reports of the one that had them
+        assert "23:00–07:00" in await room.say("/quiet", one)
+    assert ("There are no reports here" in await room.say("/report", who)) is (who is PHONE)
+
+
+async def test_a_file_of_linked_chats_rings_where_it_is_taken_in_once_they_are_not(room: Hall) -> None:
+    await room.script("/alert btc < 90k", caller=PHONE)
+    await room.script("/alert eth < 2k", caller=DESK)
+    await linked(room)
+    text = await exported(room, DESK)
+    alone = replace(DESK, person="9", chat=ChatRef("discord", "9"))
+    preview = (await room.replies("/import", carried(text, alone)))[-1].plain()
+    assert "Telegram cannot be rung in from here: it rings in this chat." in preview
+    number = re.search(r"/confirm (\d+)", preview)
+    assert number is not None
+    assert "2 alerts are made" in await room.say(f"/confirm {number[1]}", alone)
+    assert await places_in(room, alone) == {"btc < 90000": "", "eth < 2000": ""}

@@ -203,6 +203,9 @@ async def test_one_alert_is_told_in_a_place_by_one_owner_alone(store: SqlStore) 
     await store.send_to(ANN, "floor", NEWS, NOON)
     with pytest.raises(Conflict):
         await store.send_to(BOB, "floor", NEWS, NOON)
+    told = [await store.is_told("Floor", one) for one in (NEWS.chat, BOB.chat, ANN.chat, CAT.chat)]
+    assert told == [True, True, True, False]
+    assert not await store.is_told("ceiling", NEWS.chat)
 
 
 # --- topics -------------------------------------------------------------------------------------------------

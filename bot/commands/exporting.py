@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from bot.alerts.belongings import MOST_RINGS, Belonging, Belongings, Ringing, written
+from bot.alerts.links import platform_name
 from bot.alerts.message import File, Message
 from bot.alerts.models import Subscription
 from bot.alerts.people import ChatKind
@@ -93,11 +94,16 @@ def _belonging(subscription: Subscription, request: Request) -> Belonging:
         is_urgent=subscription.is_urgent,
         is_paused=row_of(subscription, request.office.quote).is_at_rest,
         muted_until=until if until is not None and until > request.now else None,
-        place=subscription.place,
+        place="" if subscription.place == _here(request) else subscription.place,
         playbook=alert.playbook,
         part=alert.part,
         own={name.lower(): value for name, value in sorted(subscription.own.items())},
     )
+
+
+def _here(request: Request) -> str:
+    """Name this chat as what rings here does, where it is linked with another: it needs no saying."""
+    return platform_name(request.caller.chat.platform) if request.settings.link else ""
 
 
 def _ringing(rung: Rung) -> Ringing:

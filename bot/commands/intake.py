@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from bot.alerts.belongings import Belonging, Belongings
 from bot.alerts.bounds import Thing
 from bot.alerts.hours import read_plan, read_quiet
+from bot.alerts.links import platform_name
 from bot.alerts.models import Level
 from bot.commands.books import digest, shelf_of
 from bot.commands.hours import chosen_series
 from bot.commands.reading import Prepared, ask_if_far, prepare, refused
 from bot.commands.request import Refusal, Request
+from bot.commands.sending import look
 from bot.commands.zones import find_zone
 from bot.ports.importing import Intake, Taken
 from bot.ports.places import Place
@@ -191,15 +194,23 @@ async def _place(
     request: Request, one: Belonging, places: dict[str, Place | None], found: Reckoning
 ) -> Place | None:
     """Find where it rang, if that may be rung in from here; else it rings here, and that is said."""
-    tr, office = request.tr, request.office
+    tr = request.tr
     if one.place not in places and len(places) < _MOST_PLACES:
-        there = await office.find_place(request.chat, one.place, request.caller.person)
-        is_good = there is not None and there.chat != request.chat and there.is_admin and there.may_post
-        places[one.place] = there if is_good else None
-    if (place := places.get(one.place)) is None:
+        with suppress(Refusal):
+            places[one.place] = await look(request, one.place) or _home(request)
+        places.setdefault(one.place, None)
+    place = places.get(one.place)
+    if place is not None and place.chat == request.caller.chat:
+        return None
+    if place is None or (one.name and await request.office.register.is_told(one.name, place.chat)):
         line = tr("{place} cannot be rung in from here: it rings in this chat.", place=one.place)
         found.said.append(at_line(one.line, line, request))
+        return None
     return place
+
+
+def _home(request: Request) -> Place:
+    return Place(request.chat, platform_name(request.chat.platform), is_admin=True, may_post=True)
 
 
 async def _levels(
@@ -285,7 +296,7 @@ async def _settings(request: Request, file: Belongings, found: Reckoning) -> Int
         elif str(quiet) != known:
             intake = replace(intake, quiet=str(quiet))
     if file.report is not None:
-        plan, due = read_plan(file.report), await office.register.report(request.chat)
+        plan, due = read_plan(file.report), await office.register.report(request.caller.chat)
         if plan is None:
             odd("report", file.report)
         else:

@@ -21,7 +21,7 @@ async def send(request: Request) -> Replies:
     label = label_of(request.given("alert"))
     where = request.given("place").strip()
     name = where[3:].strip() if where.lower().startswith("to ") else where
-    yield say(*await _send(request, label, await _look(request, name), PLAIN))
+    yield say(*await _send(request, label, await look(request, name), PLAIN))
 
 
 def described(entry: Entry, tr: Translator) -> str:
@@ -33,11 +33,11 @@ def described(entry: Entry, tr: Translator) -> str:
 
 async def undo(request: Request, entry: Entry) -> Replies:
     """Send an alert where it rang before, if that is still allowed. Raises Stale."""
-    place = None if entry.before is None else await _look(request, _address(entry.before))
+    place = None if entry.before is None else await look(request, _address(entry.before))
     yield say(*await _send(request, entry.name, place, Basis(undoes=entry.id)))
 
 
-async def _look(request: Request, name: str) -> Place | None:
+async def look(request: Request, name: str) -> Place | None:
     """Find a place that may be rung in. ``None`` is the chat that has the alert; raises Refusal."""
     tr, here = request.tr, request.caller.chat
     if (one := _of_pair(request, name)) is not None:

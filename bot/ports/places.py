@@ -74,6 +74,9 @@ class Places(Protocol):
     async def hear(self, caller: Caller, is_heard: bool) -> None:
         """Let the caller's group, with its topics, hear announcements or not."""
 
+    async def is_told(self, name: str, chat: ChatRef) -> bool:
+        """Ask whether a chat is told a shared alert already, whoever follows it."""
+
     async def send_to(
         self, caller: Caller, label: str, place: Place | None, now: float, *, basis: Basis = PLAIN
     ) -> tuple[Alert, str] | None:

@@ -34,16 +34,7 @@ class SqlAgenda:
         """Let the caller's chat have reports, or none; gives when the next is due."""
         async with self._database.writing() as connection:
             chat_id = await know_place(self._database, connection, caller)
-            zone = await connection.scalar(select(chats.c.timezone).where(chats.c.id == chat_id))
-            is_report = (agenda.c.chat_id == chat_id, agenda.c.kind == _REPORT)
-            since = await connection.scalar(select(agenda.c.since).where(*is_report))
-            await connection.execute(delete(agenda).where(*is_report))
-            if plan is None:
-                return None
-            due = plan.next_after(zone or "UTC", now)
-            row = {"chat_id": chat_id, "kind": _REPORT, "plan": str(plan), "due_at": due}
-            await connection.execute(insert(agenda), {**row, "since": now if since is None else since})
-            return due
+            return await write_report(connection, chat_id, plan, now)
 
     @whole
     async def report(self, chat: ChatRef) -> Due | None:
@@ -103,6 +94,22 @@ class SqlAgenda:
             where = {"platform": row.platform, "chat_id": row.chat_row}
             await connection.execute(insert(outbox), {**where, **what})
             return True
+
+
+async def write_report(
+    connection: AsyncConnection, chat_id: int, plan: Plan | None, now: float
+) -> float | None:
+    """Let a chat have reports by its clock, or none; gives when the next is due."""
+    zone = await connection.scalar(select(chats.c.timezone).where(chats.c.id == chat_id))
+    is_report = (agenda.c.chat_id == chat_id, agenda.c.kind == _REPORT)
+    since = await connection.scalar(select(agenda.c.since).where(*is_report))
+    await connection.execute(delete(agenda).where(*is_report))
+    if plan is None:
+        return None
+    due = plan.next_after(zone or "UTC", now)
+    row = {"chat_id": chat_id, "kind": _REPORT, "plan": str(plan), "due_at": due}
+    await connection.execute(insert(agenda), {**row, "since": now if since is None else since})
+    return due
 
 
 async def plan_anew(connection: AsyncConnection, chat_ids: Sequence[int], now: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import case, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.models import Alert
 from bot.alerts.people import Caller, ChatRef
@@ -35,9 +36,7 @@ class SqlHearing:
         """Set the quiet hours of the caller's chat, or none; what is kept is looked at anew."""
         async with self._database.writing() as connection:
             await know_chat(self._database, connection, caller)
-            are_meant = chats.c.id.in_(await chats_of(connection, caller.chat))
-            await connection.execute(update(chats).where(are_meant).values(quiet=quiet))
-            await look_anew(connection, are_meant, now)
+            await write_quiet(connection, caller.chat, quiet, now)
 
     @whole
     async def set_urgent(self, chat: ChatRef, label: str, now: float, *, is_urgent: bool) -> Alert | None:
@@ -76,3 +75,10 @@ class SqlHearing:
             are_meant = (subscriptions.c.chat_id == chat_id, subscriptions.c.muted_until > now)
             told = update(subscriptions).where(*are_meant).values(muted_at=None, muted_until=None)
             return (await connection.execute(told)).rowcount
+
+
+async def write_quiet(connection: AsyncConnection, chat: ChatRef, quiet: str, now: float) -> None:
+    """Set the quiet hours of a chat and of the one that it is linked with; what is kept is looked at anew."""
+    are_meant = chats.c.id.in_(await chats_of(connection, chat))
+    await connection.execute(update(chats).where(are_meant).values(quiet=quiet))
+    await look_anew(connection, are_meant, now)

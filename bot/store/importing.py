@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import exists, insert, select, update
 
 from bot.alerts.bounds import Thing
 from bot.alerts.changes import PLAIN, Basis, Subject
-from bot.alerts.models import Alert, Telling
+from bot.alerts.models import Alert
 from bot.alerts.people import Caller
 from bot.ports import Conflict, NewArming
 from bot.ports.importing import Intake, Taken
-from bot.store.agenda import plan_anew
-from bot.store.agenda_table import agenda
+from bot.store.agenda import write_report
 from bot.store.arming import Change, begin_change, move, retire_unused
 from bot.store.audit import author, record
-from bot.store.bundles import look_anew
 from bot.store.database import whole
+from bot.store.hearing import write_quiet
+from bot.store.homes import home_of
 from bot.store.levels import is_followed_in
-from bot.store.people import find_chat, know_chat, person_of
-from bot.store.places import SqlPlaces
+from bot.store.people import find_chat, know_place, person_of
+from bot.store.places import SqlPlaces, refuse_told
 from bot.store.proposals import claim
 from bot.store.quotas import room_of
 from bot.store.rows import key_of
@@ -56,34 +56,28 @@ class SqlImporting(SqlPlaces, SqlWelcome):
             change = await begin_change(self._database, connection, now)
             if basis.proposal is not None:
                 await claim(change, basis.proposal)
-            here = await know_chat(self._database, connection, caller)
-            await self._settle_in(change, caller, intake, here)
+            place = await know_place(self._database, connection, caller)
+            here = await home_of(connection, place)
+            await self._settle_in(change, caller, intake, place)
             await _set_levels(change, caller, intake, here)
-            return [await self._take(change, caller, here, one) for one in intake.alerts]
+            return [await self._take(change, caller, here, place, one) for one in intake.alerts]
 
-    async def _settle_in(self, change: Change, caller: Caller, intake: Intake, here: int) -> None:
+    async def _settle_in(self, change: Change, caller: Caller, intake: Intake, place: int) -> None:
+        """Change settings as typing them does; the clock first, since reports go by it."""
         connection = change.connection
-        for name in ("language", "timezone"):
-            if (value := getattr(intake, name)) is not None:
-                await self._set(connection, caller, name, value)
-        values: dict[str, str | bool] = {}
+        if intake.language is not None:
+            await self._set(connection, caller, "language", intake.language)
+        if intake.timezone is not None:
+            await self._set_timezone(connection, caller, intake.timezone, change.now)
         if intake.quiet is not None:
-            values["quiet"] = intake.quiet
+            await write_quiet(connection, caller.chat, intake.quiet, change.now)
         if intake.announcements is not None:
-            values["hears_broadcasts"] = intake.announcements
-        if values:
-            await connection.execute(update(chats).where(chats.c.id == here).values(values))
-        zone = await connection.scalar(select(chats.c.timezone).where(chats.c.id == here))
+            await self._hear(connection, caller, intake.announcements)
         if intake.report is not None:
-            is_report = (agenda.c.chat_id == here, agenda.c.kind == Telling.REPORT.value)
-            await connection.execute(delete(agenda).where(*is_report))
-            due = intake.report.next_after(zone or "UTC", change.now)
-            row = {"chat_id": here, "kind": Telling.REPORT.value, "plan": str(intake.report)}
-            await connection.execute(insert(agenda), {**row, "due_at": due, "since": change.now})
-        await plan_anew(connection, [here], change.now)
-        await look_anew(connection, chats.c.id == here, change.now)
+            await write_report(connection, place, intake.report, change.now)
 
-    async def _take(self, change: Change, caller: Caller, here: int, one: Taken) -> Alert:
+    async def _take(self, change: Change, caller: Caller, here: int, place: int, one: Taken) -> Alert:
+        """Let the chat ``here`` have an alert; it rings in ``place`` unless it says another."""
         connection, by = change.connection, person_of(caller)
         if one.name:
             named = select(alerts.c.id, alerts.c.rule).where(alerts.c.key == key_of(one.name), is_published)
@@ -98,7 +92,10 @@ class SqlImporting(SqlPlaces, SqlWelcome):
             alert = replace(alert, playbook=one.playbook, part=one.part)
             alert_id = await insert_alert(change, alert, here)
         arming = NewArming(one.armed, one.seen)
-        await follow(change, here, alert_id, one.rule, arming, by=by, own=one.own, is_urgent=one.is_urgent)
+        await follow(
+            change, here, alert_id, one.rule, arming,
+            by=by, place=place, own=one.own, is_urgent=one.is_urgent,
+        )  # fmt: skip
         is_it = (subscriptions.c.chat_id == here, subscriptions.c.alert_id == alert_id)
         row = (await connection.execute(select(subscriptions).where(*is_it))).one()
         if one.is_paused:
@@ -109,7 +106,9 @@ class SqlImporting(SqlPlaces, SqlWelcome):
             await connection.execute(update(subscriptions).where(*is_it).values(muted))
         if one.place is not None:
             to = await self._known(change, caller, one.place)
-            placed = {"place_id": to, "place": one.place.name}
+            await refuse_told(connection, row.id, alert, to)
+            at_home = {"place_id": None, "place": ""}
+            placed = at_home if to == here else {"place_id": to, "place": one.place.name}
             await connection.execute(update(subscriptions).where(*is_it).values(placed))
         return replace(alert, id=alert_id)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, insert, literal, null, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.changes import PLAIN, Basis, Subject
 from bot.alerts.models import Alert, Telling
@@ -21,9 +22,9 @@ from bot.store.link_table import links
 from bot.store.outbox import release
 from bot.store.people import know_chat, know_place
 from bot.store.promise import COLUMNS, STOPPED, content
-from bot.store.rows import read_alert, same_chat
+from bot.store.rows import key_of, read_alert, same_chat
 from bot.store.subscribing import find
-from bot.store.tables import chats, is_held, is_waiting, outbox, subscriptions
+from bot.store.tables import alerts, chats, is_held, is_published, is_waiting, outbox, subscriptions
 
 
 class SqlPlaces:
@@ -134,9 +135,7 @@ class SqlPlaces:
     async def hear(self, caller: Caller, is_heard: bool) -> None:
         """Let the caller's group, with its topics, hear announcements or not."""
         async with self._database.writing() as connection:
-            await know_chat(self._database, connection, replace(caller, chat=caller.group))
-            heard = update(chats).where(_of_group(caller.group)).values(hears_broadcasts=is_heard)
-            await connection.execute(heard)
+            await self._hear(connection, caller, is_heard)
 
     @whole
     async def send_to(
@@ -157,12 +156,7 @@ class SqlPlaces:
             is_this = subscriptions.c.id == row.subscription_id
             to = None if place is None else await self._known(change, caller, place)
             if to is not None:
-                is_told = and_(
-                    subscriptions.c.alert_id == row.alert_id,
-                    or_(subscriptions.c.chat_id == to, subscriptions.c.place_id == to),
-                )
-                if await connection.scalar(select(exists().where(is_told, ~is_this))):
-                    raise Conflict(f"{alert.label} is told there already")
+                await refuse_told(connection, row.subscription_id, alert, to)
             before = await self._before(change, row.subscription_id)
             name = "" if place is None else place.name
             await connection.execute(
@@ -181,6 +175,22 @@ class SqlPlaces:
                 basis=basis,
             )
         return alert, str(before["place"]) if before else ""
+
+    @whole
+    async def is_told(self, name: str, chat: ChatRef) -> bool:
+        """Ask whether a chat is told a shared alert already, whoever follows it."""
+        async with self._database.reading() as connection:
+            is_named = and_(alerts.c.key == key_of(name), is_published)
+            told = subscriptions.join(alerts, subscriptions.c.alert_id == alerts.c.id)
+            chosen = select(subscriptions.c.id).select_from(told).where(is_named)
+            if (there := await find_place(connection, chat)) is None:
+                return False
+            return await connection.scalar(chosen.where(_rings_in(there)).limit(1)) is not None
+
+    async def _hear(self, connection: AsyncConnection, caller: Caller, is_heard: bool) -> None:
+        await know_chat(self._database, connection, replace(caller, chat=caller.group))
+        heard = update(chats).where(_of_group(caller.group)).values(hears_broadcasts=is_heard)
+        await connection.execute(heard)
 
     async def _known(self, change: Change, caller: Caller, place: Place) -> int:
         """Give the id of a place; one that was gone is back, since the platform says so."""
@@ -203,6 +213,17 @@ class SqlPlaces:
         )
         row = (await change.connection.execute(chosen)).one_or_none()
         return row and {"place": row.place, **_address(ChatRef(row.platform, row.chat, row.thread))}
+
+
+async def refuse_told(connection: AsyncConnection, subscription_id: int, alert: Alert, to: int) -> None:
+    """Raise Conflict if a chat is told an alert already, but for that one subscription."""
+    is_other = and_(subscriptions.c.alert_id == alert.id, subscriptions.c.id != subscription_id)
+    if await connection.scalar(select(exists().where(is_other, _rings_in(to)))):
+        raise Conflict(f"{alert.label} is told there already")
+
+
+def _rings_in(chat_id: int) -> ColumnElement[bool]:
+    return or_(subscriptions.c.chat_id == chat_id, subscriptions.c.place_id == chat_id)
 
 
 def _address(chat: ChatRef) -> dict[str, str]:

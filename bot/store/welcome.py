@@ -32,10 +32,7 @@ class SqlWelcome:
         What goes by that clock, reports and what quiet hours keep, is due by the new one.
         """
         async with self._database.writing() as connection:
-            await self._set(connection, caller, "timezone", timezone)
-            there = list(await connection.scalars(select(chats.c.id).where(_is_of_group(caller))))
-            await plan_anew(connection, there, now)
-            await look_anew(connection, _is_of_group(caller), now)
+            await self._set_timezone(connection, caller, timezone, now)
 
     @whole
     async def set_language(self, caller: Caller, language: str) -> None:
@@ -68,6 +65,14 @@ class SqlWelcome:
         async with self._database.reading() as connection:
             row = (await connection.execute(chosen)).one_or_none()
         return Handout(row.token, row.rule, row.by, row.expires_at) if row else None
+
+    async def _set_timezone(
+        self, connection: AsyncConnection, caller: Caller, timezone: str, now: float
+    ) -> None:
+        await self._set(connection, caller, "timezone", timezone)
+        there = list(await connection.scalars(select(chats.c.id).where(_is_of_group(caller))))
+        await plan_anew(connection, there, now)
+        await look_anew(connection, _is_of_group(caller), now)
 
     async def _set(self, connection: AsyncConnection, caller: Caller, column: str, value: str) -> None:
         await know_chat(self._database, connection, caller)
