@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -27,7 +27,7 @@ from bot.store import upgrade
 NAMED, ALL = "TOCSIN_TEST_POSTGRES", "TOCSIN_TEST_ALL"
 """Variables: a server to use, and whether what cannot be tested here fails."""
 
-SECONDS_TO_START = 20.0
+SECONDS_TO_START = 60.0
 LEAST_ROOM = 1_000_000_000
 ROOT, NOBODY = 0, "nobody"
 
@@ -151,7 +151,7 @@ def _started() -> Iterator[URL]:
                 **as_whom,
             )
         try:
-            _await_port(port, shell, folder / "log")
+            _await_start(shell, folder / "log")
             yield URL.create("postgresql", "tocsin", host="127.0.0.1", port=port, database="postgres")
         finally:
             assert shell.stdin is not None
@@ -211,10 +211,11 @@ def _free_port() -> int:
         return port
 
 
-def _await_port(port: int, shell: subprocess.Popen[bytes], log: Path) -> None:
+def _await_start(shell: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until it says that it is ready: its port is open before that."""
     until = time.monotonic() + SECONDS_TO_START
     while time.monotonic() < until and shell.poll() is None:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1.0):
+        if b"ready to accept connections" in log.read_bytes():
             return
         time.sleep(0.02)
     raise Unavailable(f"PostgreSQL does not start here: {log.read_text(errors='replace')[-400:].strip()}")

@@ -216,7 +216,11 @@ async def test_two_bots_never_work_with_one_database(database: str) -> None:
         with pytest.raises(StoreTrouble, match=r"another Tocsin works with tocsin_test_\w+ \(desk:4711\)"):
             async with claim(database, "rack:1"):
                 pass
-    async with claim(database, "rack:1"):
+    admin = connect(database)
+    async with claim(database, "rack:1"), admin.writing() as connection:  # it ends well without its server
+        await connection.execute(text(END_ALL))
+    await admin.close()
+    async with claim(database, "desk:4712"):
         pass
 
 
