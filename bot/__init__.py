@@ -17,6 +17,7 @@ The house, from the ground up; a name imports only from storeys below its own:
     watch, deliver, agenda, commands   the ways of the data: judge, send, by the clock, what people may say
     afterwards                  what the price did after each ring, written down when it is over
     feeds, store, chats, web, settings, logs, tape, shelf   the world outside, one folder or file a kind
+    collector                   when memory is looked through for what is garbage
     organs, heartbeat           how each organ is now; the sign of life to whoever watches from outside
     house                       the running parts, and when each of them works
     app, demo, doctor           the one builder, the demonstration, what examines a deployment

@@ -7,7 +7,6 @@ clock, the chats, how often an exchange is asked) is handed in; all else is the 
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -32,6 +31,7 @@ from bot.alerts.rings import Rung
 from bot.alerts.wording import PATIENCE
 from bot.catalogues import read_languages
 from bot.chats.studio import Studio
+from bot.collector import settle_memory
 from bot.commands import COMMANDS, Office, make_desk
 from bot.commands.preview import fetch
 from bot.deliver import Courier
@@ -226,20 +226,6 @@ async def work(settings: Settings, clock: Clock, until: asyncio.Event) -> None:
         async with open_house(settings, clock, chats, exchanges, warming=warming) as house:
             log.info("started", chats=[chat.platform for chat in chats], exchanges=list(settings.exchanges))
             await house.run(until)
-
-
-def settle_memory() -> None:
-    """Lay aside all that is in memory, once what is left lying about is cleared away.
-
-    The collector would else look through every market again and again, and stop everybody for tenths of a
-    second. It belongs after each listing: hours lie between two. While the collector is off, all is of the
-    start, and stays: it is laid aside as it is, and the collector begins.
-    """
-    if gc.isenabled():
-        gc.unfreeze()
-        gc.collect()
-    gc.freeze()
-    gc.enable()
 
 
 async def fetch_history(

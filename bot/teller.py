@@ -38,7 +38,7 @@ class Teller:
 
     def tell(self, arming_id: int, transition: Transition) -> Told:
         """Give a transition with the facts that its message needs."""
-        life, batch = self.armings.life(arming_id), self.batch
+        life, batch = self.armings.kind(arming_id), self.batch
         facts: dict[str, Fact] = {
             "armed_rule": self.armings.rule(arming_id),
             **self._of_series(life.keys[0], transition.at),
@@ -93,7 +93,7 @@ class Teller:
                 "value": word.value,
                 "is_final": word.is_final,
             }
-            for key in self.armings.life(arming_id).calendars
+            for key in self.armings.kind(arming_id).calendars
             if key.metric in _OF_FUNDS
             for word in self.armings.sessions(arming_id, key, at, SHOWN)
         ]

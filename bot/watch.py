@@ -170,7 +170,8 @@ class Watch:
             else:
                 if self.spell.ends():
                     log.warning("what was judged is kept again", attempts=attempts)
-                self._armings.apply(plan)
+                for _ in self._armings.applying(plan):
+                    await asyncio.sleep(0)
                 self._sight.apply(turns)
                 _count(plan, batch)
                 for arming_id, reason in plan.broken.items():

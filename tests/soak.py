@@ -28,10 +28,10 @@ from zlib import crc32
 import aiohttp
 import structlog
 
-from bot import app
 from bot.alerts.message import Message
 from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.app import SystemClock, open_house
+from bot.collector import settle_memory
 from bot.house import House
 from bot.ports import Desk, NewArming, Outcome, Receipt, Register
 from bot.ports.places import Place
@@ -203,7 +203,7 @@ def _who(person: int) -> Caller:
 @asynccontextmanager
 async def _town(chats: int, markets: int) -> AsyncIterator[tuple[Town, aiohttp.ClientSession, str, Path]]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    app.settle_memory()
+    settle_memory()
     clock, crowd = MovedClock(), Crowd()
     with TemporaryDirectory() as folder:
         path = Path(folder) / "tocsin.db"

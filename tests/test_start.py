@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.app import settle_memory
+from bot.collector import settle_memory
 
 
 class Knot:

@@ -18,15 +18,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from bot.engine.board import Board, Series
 from bot.engine.closes import Closes
 from bot.engine.closings import Closings
-from bot.engine.course import due_at, follow, history, last, running, stand, start_of
+from bot.engine.course import due_at, history, last, stand, start_of
 from bot.engine.history import Point, Points
 from bot.engine.index import NOWHERE, Move
+from bot.engine.judging import AT_ONCE, Judging
 from bot.engine.life import Life
-from bot.engine.minute import Minute
 from bot.engine.needs import Needs
 from bot.engine.plan import Plan
 from bot.engine.reach import Reach
@@ -37,14 +38,15 @@ from bot.engine.retention import oldest_read
 from bot.engine.roll import Roll
 from bot.engine.shelf import Derived
 from bot.engine.state import AlertState
-from bot.engine.step import begin, glance, is_finished, may_ring
+from bot.engine.step import begin, is_finished, may_ring
 from bot.engine.stretches import missing
 from bot.engine.unread import end_behind, merge, without
 from bot.engine.waiting import Waiting
 from bot.engine.world import Stretch, World
 from bot.metrics import Bar, Batch, Bounds, Doubt, MetricKey, Observation, Print, Want
 
-_AT_ONCE = 100  # armings are judged in one piece of planning: some milliseconds
+_SETTLED_AT_ONCE = 1_000
+"""So many armings are moved in one piece of applying: each goes through all ends of a series once."""
 
 
 class Partition:
@@ -82,6 +84,10 @@ class Partition:
     def life(self, arming: int) -> Life:
         """Give what is fixed about an arming."""
         return self._roll.life(arming)
+
+    def kind(self, arming: int) -> Life:
+        """Give a life with perhaps another number and beginning: it costs less, where neither is asked of."""
+        return self._roll.kind(arming)
 
     def rule(self, arming: int) -> str:
         """Give the text of an arming, with which it was added."""
@@ -262,41 +268,45 @@ class Partition:
         Between the pieces nothing may be observed, added, removed or applied.
         """
         plan = Plan(ends={key: self._end(key) for key in self._ends})
+        judging = Judging(self._roll, self._world, self._waiting, self._ends, self._prints, self._seen_to)
         concerned = self._concerned(plan.ends)
         for some in self._closings.concerned(self._ends, plan.ends):
             concerned |= some
             yield plan
         for count, arming in enumerate(sorted(concerned), 1):
-            if count % _AT_ONCE == 0:
+            if count % AT_ONCE == 0:
                 yield plan
             try:
-                self._judge(arming, plan)
+                judging.judge(arming, plan)
             except Exception as error:  # one arming must not silence the others
                 plan.broken[arming] = f"{type(error).__name__}: {error}"
                 plan.told = [one for one in plan.told if one[0] != arming]
                 plan.rests.pop(arming, None)
-        yield from self._glance(plan)
+        prints = [one for several in self._prints.values() for one in several]
+        running = self._board.touched([one for one in prints if one.at >= plan.ends[one.key]])
+        yield from judging.glance(running, plan)
         reach = Reach(self._board, self._roll, self._world, plan)
         plan.lapses.extend(reach.lapses(self._unread, self._ends))
         plan.doubted.extend(reach.doubted(self._doubts, self._prints))
-        for count, (arming, state) in enumerate(plan.states.items(), 1):
-            if state.differs(self.state(arming)):
-                plan.changed.add(arming)
-            if count % (_AT_ONCE * 10) == 0:
-                yield plan
         plan.judged_to = self._judged_to(plan)
         yield plan
 
     def apply(self, plan: Plan) -> None:
         """Take a committed plan over, and let go of what could not be judged."""
+        for _ in self.applying(plan):
+            pass
+
+    def applying(self, plan: Plan) -> Iterator[None]:
+        """Apply as ``apply`` does, piece by piece: between them nothing may be planned, added or removed."""
         for arming in plan.broken:
             self.remove(arming)
+        yield from self._settle(plan)
         for key, end in plan.ends.items():
             if end > self._ends.get(key, end):
                 self._ends[key] = end
                 self._wanted.pop(key, None)
                 self._needs.trim(self._world, key, plan.judged_to.get(key, end), end)
-        self._settle(plan)
+        self._roll.age(self._ends)
         self._waiting.apply(plan.behind, self._seen_to)
         for arming, due in plan.dues.items():
             if due < math.inf:
@@ -309,23 +319,24 @@ class Partition:
                 if not self._needs.has_whole(key):
                     self._world.blur(key)
 
-    def _settle(self, plan: Plan) -> None:
+    def _settle(self, plan: Plan) -> Iterator[None]:
         """Take over where armings came, and where they rest now."""
-        moves: dict[Series, list[Move]] = {}
-        for arming, state in plan.states.items():
-            if arming not in self._roll:
-                continue
-            rests = plan.rests.get(arming)
-            if rests is not None:
-                before = self._roll.gaps(arming)
-                for series, gap in rests.items():
+        judged = iter(plan.states.items())
+        while piece := list(islice(judged, _SETTLED_AT_ONCE)):
+            moves: dict[Series, list[Move]] = {}
+            for arming, state in piece:
+                if arming not in self._roll:
+                    continue
+                rests = plan.rests.get(arming)
+                before = self._roll.put(arming, state, rests)
+                for series, gap in (rests or {}).items():
                     moves.setdefault(series, []).append(Move(arming, before[series], gap))
-                if is_finished(state, kind := self._roll.kind(arming)):
+                if rests is not None and is_finished(state, kind := self._roll.kind(arming)):
                     for key in kind.keys:
                         self._needs.end(arming, key)
-            self._roll.put(arming, state, rests)
-        for series, several in moves.items():
-            self._move(series, several)
+            for series, several in moves.items():
+                self._move(series, several)
+            yield
 
     def _move(self, series: Series, moves: Sequence[Move]) -> None:
         """Move armings in the index of a series."""
@@ -363,34 +374,6 @@ class Partition:
         newest = max(ends.values(), default=0)
         concerned.update(arming for arming, due in self._dues.items() if due <= newest)
         return concerned
-
-    def _judge(self, arming: int, plan: Plan) -> None:
-        life, state = self.life(arming), self.state(arming)
-        start = self._waiting.cursor(arming, min(self._ends[key] for key in life.keys))
-        stop = self._waiting.ready(arming, [plan.ends[key] for key in life.keys], self._seen_to)
-        course = follow(self._world, life, state.judged_to(start), stop)
-        plan.told.extend((arming, transition) for transition in course.told)
-        plan.states[arming], plan.dues[arming] = course.state, course.due
-        if course.rests is not None:
-            plan.rests[arming] = course.rests
-        plan.behind[arming] = stop if any(stop < plan.ends[key] for key in life.keys) else None
-
-    def _glance(self, plan: Plan) -> Iterator[Plan]:
-        prints = [one for several in self._prints.values() for one in several]
-        for one, armings in self._board.touched([one for one in prints if one.at >= plan.ends[one.key]]):
-            seen: dict[tuple[MetricKey, ...], tuple[Minute, float, float]] = {}
-            for count, arming in enumerate(armings, 1):
-                if count % _AT_ONCE == 0:
-                    yield plan
-                life = self.life(arming)
-                state = plan.states.get(arming) or self.state(arming)
-                if (shown := seen.get(life.keys)) is None:
-                    shown = seen[life.keys] = running(self._world, self._prints, life, one)
-                after, transitions = glance(state, *shown, life)
-                if transitions:
-                    plan.states[arming] = after
-                    plan.rests[arming] = dict.fromkeys(life.keys, NOWHERE)
-                    plan.told.extend((arming, transition) for transition in transitions)
 
     def _judged_to(self, plan: Plan) -> dict[MetricKey, int]:
         judged_to = dict(plan.ends)

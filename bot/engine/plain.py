@@ -7,12 +7,12 @@ comes without reading its text, and an arming that rests is a few numbers in col
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple
 
-from bot.engine.comparisons import Limit, Within
+from bot.engine.comparisons import COMPARE, Limit, Within
 from bot.engine.compiler import compile_rule
 from bot.engine.life import Life
 from bot.engine.values import Constant, Shifted
@@ -32,7 +32,8 @@ _LONGEST = 18
 class Pattern:
     """All of a plain rule but its number: the text before and after it, and a life that has another one.
 
-    ``is_shared`` is whether it is of a shared alert, whose options have other defaults.
+    ``is_shared``: it is of a shared alert, whose options have other defaults. ``is_beyond`` compares
+    a price with the number, or with where that lies once ``outward`` has moved it for the clear side.
     """
 
     head: str
@@ -41,6 +42,8 @@ class Pattern:
     life: Life
     node: Within
     clear: Within
+    is_beyond: Callable[[float, float], bool]
+    outward: Shifted
 
     @property
     def key(self) -> MetricKey:
@@ -51,6 +54,10 @@ class Pattern:
     def is_below(self) -> bool:
         """Whether it waits for a price below the number, not above it."""
         return not self.node.floors
+
+    def cleared(self, level: float) -> float:
+        """Move a number outward: a price that is not beyond that is clear."""
+        return self.outward.shifted(level)
 
     def rule(self, number: Decimal) -> str:
         """Write the rule with a number."""
@@ -86,6 +93,24 @@ class Numbered(NamedTuple):
         """The float that is nearest to the number."""
         level: float = self.digits / 10**self.scale
         return level
+
+
+class Plain(NamedTuple):
+    """A plain arming: its rule, and the instant after which prices count for it."""
+
+    pattern: Pattern
+    numbered: Numbered
+    begins_at: float
+
+    @property
+    def level(self) -> float:
+        """The float that is nearest to its number."""
+        return self.numbered.level
+
+    @property
+    def term(self) -> str:
+        """Write its condition, without options."""
+        return f"{self.pattern.head}{self.numbered.number:f}"
 
 
 class Patterns:
@@ -124,7 +149,10 @@ class Patterns:
     def _learned(self, head: str, tail: str, is_shared: bool, rule: str) -> int | None:
         match _plain_life(rule, is_shared):
             case Life(node=Within() as node, clear=Within() as clear, slots=0) as life:
-                self._known.append(Pattern(head, tail, is_shared, life, node, clear))
+                is_beyond = COMPARE[head.rsplit(maxsplit=1)[-1]]
+                (limit,) = clear.floors or clear.ceilings
+                outward = limit.value if isinstance(limit.value, Shifted) else Shifted(limit.value)
+                self._known.append(Pattern(head, tail, is_shared, life, node, clear, is_beyond, outward))
                 return len(self._known) - 1
         return None
 

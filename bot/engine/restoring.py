@@ -18,7 +18,6 @@ from bot.engine.closes import Closes
 from bot.engine.index import EVERYWHERE
 from bot.engine.plain import Numbered, Pattern
 from bot.engine.roll import Columns, Flags, Floats, Roll
-from bot.engine.values import Shifted
 from bot.metrics import MINUTE, MetricKey
 
 
@@ -101,9 +100,8 @@ class _Traits(NamedTuple):
 
 def _traits(pattern: Pattern, points: Mapping[MetricKey, tuple[int, float]]) -> _Traits:
     judged_to, price = points.get(pattern.key, (-1, np.nan))
-    (outward,) = pattern.clear.floors or pattern.clear.ceilings
-    moved = outward.value if isinstance(outward.value, Shifted) else Shifted(outward.value)
-    return _Traits(pattern.is_below, judged_to // MINUTE, price, moved.share, moved.amount)
+    outward = pattern.outward
+    return _Traits(pattern.is_below, judged_to // MINUTE, price, outward.share, outward.amount)
 
 
 def _columns(plain: Sequence[tuple[Resting, Numbered]]) -> Columns:

@@ -1,7 +1,7 @@
 """The roll of the armings that are here: of each its life, its state and where it rests.
 
-Most armings are plain and at rest most of the time. Such a one is a row: a few numbers in columns, some 70
-bytes, of which life and state are made again when somebody asks. All others are objects. Which of the two an
+Most armings are plain. Such a one is a row: a few numbers in columns, some 70 bytes, of which life and state
+are made again when somebody asks. All others are objects. Which of the two an
 arming is nobody outside can tell: what it gives is equal.
 """
 
@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.engine.board import Series
-from bot.engine.index import NOWHERE, Gap
+from bot.engine.index import Gap
 from bot.engine.life import Life
-from bot.engine.plain import Numbered, Pattern, Patterns
-from bot.engine.state import AlertState
-from bot.metrics import MINUTE, minute_of
+from bot.engine.plain import Numbered, Pattern, Patterns, Plain
+from bot.engine.state import AlertState, Early
+from bot.metrics import MINUTE, MetricKey, minute_of
 
 Gaps = Mapping[Series, Gap]
 Floats = NDArray[np.float64]
@@ -74,12 +74,13 @@ class Columns:
 class Roll:
     """Who is here."""
 
-    __slots__ = ("_rows", "_whole", "patterns")
+    __slots__ = ("_rows", "_whole", "_young", "patterns")
 
     def __init__(self) -> None:
         self.patterns = Patterns()
         self._whole: dict[int, _Whole] = {}
         self._rows = _Rows()
+        self._young: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._whole) + len(self._rows)
@@ -103,6 +104,13 @@ class Roll:
         place = self._rows.place(arming)
         return self._pattern(place).live(self._rows.plain(place).number, self._rows.begins_at[place], {})
 
+    def found(self, arming: int) -> tuple[Plain | None, AlertState]:
+        """Give the state of an arming, and what it is as numbers where it is a row."""
+        if (whole := self._whole.get(arming)) is not None:
+            return None, whole.state
+        rows, place = self._rows, self._rows.place(arming)
+        return Plain(self._pattern(place), rows.plain(place), rows.begins_at[place]), rows.state(place)
+
     def kind(self, arming: int) -> Life:
         """Give a life with perhaps another number and beginning: it costs less, where neither is asked of."""
         if (whole := self._whole.get(arming)) is not None:
@@ -119,9 +127,7 @@ class Roll:
         """Say where an arming rests, for each series that it reads."""
         if (whole := self._whole.get(arming)) is not None:
             return whole.gaps
-        place = self._rows.place(arming)
-        gap = Gap(self._rows.floors[place], self._rows.ceilings[place])
-        return {self._pattern(place).key: gap}
+        return self._gaps(self._rows.place(arming))
 
     def rule(self, arming: int) -> str:
         """Give the text of an arming, if it was told."""
@@ -135,25 +141,41 @@ class Roll:
     ) -> None:
         """Take in an arming that rests in a gap of each of its series."""
         self._whole[arming] = _Whole(life, state, dict(gaps), rule, is_shared)
+        self._young.add(arming)
 
-    def put(self, arming: int, state: AlertState, gaps: Gaps | None) -> None:
-        """Take over where an arming came, and where it rests now; ``None`` is where it did before."""
+    def put(self, arming: int, state: AlertState, gaps: Gaps | None) -> Gaps:
+        """Take over where an arming came and rests now (``None``: as before); gives where it rested."""
         whole = self._whole.get(arming)
         if whole is None:
             place = self._rows.place(arming)
-            (gap,) = (gaps or self.gaps(arming)).values()
-            if gap != NOWHERE and self._rows.is_fitting(state):
-                self._rows.floors[place], self._rows.ceilings[place] = gap
+            before = self._gaps(place)
+            if self._rows.is_fitting(state):
+                if gaps is not None:
+                    (gap,) = gaps.values()
+                    self._rows.floors[place], self._rows.ceilings[place] = gap
                 self._rows.set_state(place, state)
-                return
-            rule, before = self.rule(arming), dict(self.gaps(arming))
-            whole = _Whole(self.life(arming), state, before, rule, self._pattern(place).is_shared)
+                return before
+            is_shared = self._pattern(place).is_shared
+            whole = _Whole(self.life(arming), state, dict(before), self.rule(arming), is_shared)
             self._rows.leave(arming)
             self._whole[arming] = whole
-        whole.state = state
+        before, whole.state = whole.gaps, state
         if gaps is not None:
             whole.gaps = dict(gaps)
         self._fold(arming, whole)
+        return before
+
+    def age(self, ends: Mapping[MetricKey, int]) -> None:
+        """Make rows of those that came lately and rest; ``ends`` is how far each series was judged."""
+        for arming in list(self._young):
+            whole = self._whole.get(arming)
+            end = min(ends[key] for key in whole.life.keys) if whole is not None else 0
+            if whole is not None and end < _first_free(whole.life):
+                continue
+            self._young.discard(arming)
+            if whole is not None:
+                whole.state = whole.state.judged_to(end)
+                self._fold(arming, whole)
 
     def restore(self, columns: Columns, is_here: Flags) -> None:
         """Take in many that are rows from the first, rising by id, behind all that are rows already.
@@ -175,6 +197,10 @@ class Roll:
         if self._whole.pop(arming, None) is None:
             self._rows.leave(arming)
 
+    def _gaps(self, place: int) -> Gaps:
+        gap = Gap(self._rows.floors[place], self._rows.ceilings[place])
+        return {self._pattern(place).key: gap}
+
     def _pattern(self, place: int) -> Pattern:
         return self.patterns[self._rows.patterns[place]]
 
@@ -184,11 +210,16 @@ class Roll:
         if not whole.rule or len(life.series) != 1 or life.is_eager or not self._rows.is_fitting(state):
             return
         (gap,) = whole.gaps.values()
-        if gap == NOWHERE or state.cursor < minute_of(life.begins_at) + 2 * MINUTE:
+        if state.cursor < _first_free(life):
             return
         if (plain := self.patterns.numbered(whole.rule, whole.is_shared)) is not None:
             self._rows.enter(arming, plain, life.begins_at, gap, state)
             del self._whole[arming]
+
+
+def _first_free(life: Life) -> int:
+    """Give the first minute in which nothing matters any more of what was seen when an alert was made."""
+    return minute_of(life.begins_at) + 2 * MINUTE
 
 
 class _Rows:
@@ -208,6 +239,7 @@ class _Rows:
         self.corrections = array("i")
         self.flags = array("B")
         self._columns: dict[str, array[Any]] = dict(vars(self))
+        self._early: dict[int, Early] = {}
         self._gone = 0
 
     def __len__(self) -> int:
@@ -233,8 +265,8 @@ class _Rows:
     @staticmethod
     def is_fitting(state: AlertState) -> bool:
         """Whether a state is no more than its columns hold."""
-        is_at_rest = state.early is None and state.grounds is None and not state.memory
-        return is_at_rest and state.told_at == state.rang_at and state.cursor % MINUTE == 0
+        is_simple = state.grounds is None and not state.memory
+        return is_simple and state.told_at == state.rang_at and state.cursor % MINUTE == 0
 
     def state(self, place: int) -> AlertState:
         flags, rang_at = self.flags[place], self.rang_at[place]
@@ -248,9 +280,14 @@ class _Rows:
             corrections=self.corrections[place],
             is_ended=bool(flags & _ENDED),
             told_at=told_at,
+            early=self._early.get(self.armings[place]) if self._early else None,
         )
 
     def set_state(self, place: int, state: AlertState) -> None:
+        if state.early is not None:
+            self._early[self.armings[place]] = state.early
+        else:
+            self._early.pop(self.armings[place], None)
         self.minutes[place] = state.cursor // MINUTE
         self.episodes[place], self.corrections[place] = state.episode, state.corrections
         self.rang_at[place] = math.nan if state.rang_at is None else state.rang_at
@@ -282,6 +319,7 @@ class _Rows:
         if (place := self.find(arming)) is None:
             return
         self.flags[place] = 0
+        self._early.pop(arming, None)
         self._gone += 1
         if self._gone > len(self.armings) // 4:
             kept = [place for place, flags in enumerate(self.flags) if flags & _HERE]

@@ -82,7 +82,7 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
     state = _blinded(state, minute)
     if life.until is not None and minute.at >= life.until:
         ended = replace(state, cursor=minute.end, is_ended=True, grounds=None)
-        corrections = _overdue(state, inf)
+        corrections = overdue(state, inf)
         told = () if is_spent(state, life) else (Ended(life.until, state.episode),)
         transitions: tuple[Transition, ...] = (*corrections, *told)
         return Stepped(_unmarked(ended) if corrections else ended, transitions)
@@ -102,7 +102,7 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
         is_firing = state.is_firing and clarity.may is not False
         is_armed = state.is_armed or clarity.must is False
         after = replace(state, cursor=minute.end, memory=memory, is_armed=is_armed, is_firing=is_firing)
-        corrections = _overdue(state, minute.end)
+        corrections = overdue(state, minute.end)
         if corrections:
             after = _unmarked(after)
         after, followed = _followed(after, state, minute, life)
@@ -112,7 +112,7 @@ def step(state: AlertState, minute: Minute, life: Life) -> Stepped:
     at = max(float(life.node.instant(minute, state.memory)), life.begins_at)
     evidence = tuple(life.node.evidence(minute, state.memory))
     was_told = state.early is not None and minute.at <= state.early.minute + MINUTE
-    late = () if was_told else _overdue(state, minute.end)
+    late = () if was_told else overdue(state, minute.end)
     ring = Ring(
         episode=state.episode + 1,
         at=at,
@@ -141,24 +141,43 @@ def glance(state: AlertState, minute: Minute, at: float, since: float, life: Lif
 
     ``at`` is the instant of the newest print, and none was traded before ``since``.
     """
-    is_due = (
-        life.tells_early
-        and state.early is None
-        and state.is_armed
-        and not state.is_ended
-        and minute.at >= state.cursor
-        and at > life.begins_at
-        and (life.until is None or at < life.until)
-        and not is_spent(state, life)
-        and not is_cooling(state, life, minute_of(since))
-        and not _is_of_before(state, minute.at, since, life)
-    )
+    is_due = may_show(state, life, life.begins_at, minute=minute.at, at=at, since=since)
     if not is_due or life.node.judge(minute, state.memory, []).may is not True:
         return Stepped(state)
     evidence = tuple(life.node.evidence(minute, state.memory))
     value = evidence[0].value if evidence else _last_price(minute, life)
     ring = Ring(state.episode + 1, at, value, evidence, is_early=True, corrections=state.corrections)
     return Stepped(replace(state, early=Early(minute.at, at, value)), (ring,))
+
+
+def may_show(
+    state: AlertState, life: Life, begins_at: float, *, minute: int, at: float, since: float
+) -> bool:
+    """Whether prints of a minute, the newest ``at`` an instant, may tell a ring.
+
+    What is shown up to ``begins_at`` does not count.
+    """
+    return (
+        life.tells_early
+        and state.early is None
+        and state.is_armed
+        and not state.is_ended
+        and minute >= state.cursor
+        and at > begins_at
+        and (life.until is None or at < life.until)
+        and not is_spent(state, life)
+        and not is_cooling(state, life, minute_of(since))
+        and not _is_of_before(state, minute, since, begins_at)
+    )
+
+
+def overdue(state: AlertState, judged_to: float) -> tuple[Correction, ...]:
+    """Take back an early ring once the minute after its own is final without it."""
+    early = state.early
+    if early is None or judged_to < early.minute + 2 * MINUTE:
+        return ()
+    count = state.corrections
+    return (Correction(state.episode + 1, early.at, early.value, count, is_gone=early.is_gone),)
 
 
 def is_finished(state: AlertState, life: Life) -> bool:
@@ -220,9 +239,9 @@ def _clarity(life: Life, minute: Minute, memory: Memory) -> Truth:
     return life.clear.judge(minute, memory, [])
 
 
-def _is_of_before(state: AlertState, minute: int, since: float, life: Life) -> bool:
+def _is_of_before(state: AlertState, minute: int, since: float, begins_at: float) -> bool:
     """Whether a print may be the last price of the minute before: a judged one, or one up to the making."""
-    made_at = minute_of(life.begins_at)
+    made_at = minute_of(begins_at)
     return since < max(state.cursor, min(minute, made_at + MINUTE))
 
 
@@ -267,15 +286,6 @@ def _unchecked(state: AlertState, at: int) -> AlertState:
     if early is None or not early.minute <= at <= early.minute + MINUTE:
         return state
     return replace(state, early=replace(early, is_gone=True))
-
-
-def _overdue(state: AlertState, judged_to: float) -> tuple[Correction, ...]:
-    """Take back an early ring once the minute after its own is final without it."""
-    early = state.early
-    if early is None or judged_to < early.minute + 2 * MINUTE:
-        return ()
-    count = state.corrections
-    return (Correction(state.episode + 1, early.at, early.value, count, is_gone=early.is_gone),)
 
 
 def _unmarked(state: AlertState) -> AlertState:

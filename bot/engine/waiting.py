@@ -22,6 +22,9 @@ class Waiting:
     def __iter__(self) -> Iterator[int]:
         return iter(self._behind)
 
+    def __contains__(self, arming: object) -> bool:
+        return arming in self._behind
+
     def put(self, arming: int, cursor: int) -> None:
         """Note that an arming begins behind others of its series."""
         self._behind[arming] = cursor

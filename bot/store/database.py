@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import wraps
 from itertools import chain, islice
 from json import JSONDecodeError
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -359,18 +360,16 @@ async def each(connection: AsyncConnection, statement: UpdateBase, rows: Iterabl
 
 def _bound(compiled: SQLCompiler) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
     """Give what writes a row as the tuple of values that a compiled statement takes."""
-    fixed = compiled.params
-    columns: list[tuple[str, Any, Any]] = []
-    for name in compiled.positiontup or ():
-        kind = compiled.binds[name].type.dialect_impl(compiled.dialect)
-        columns.append((name, kind.bind_processor(compiled.dialect), fixed[name]))
+    names, dialect = compiled.positiontup or (), compiled.dialect
+    kinds = (compiled.binds[name].type.dialect_impl(dialect) for name in names)
+    processes = enumerate(kind.bind_processor(dialect) for kind in kinds)
+    processed = [(place, process) for place, process in processes if process is not None]
+    fixed, in_order = compiled.params, itemgetter(*names)
 
     def bound(row: Mapping[str, Any]) -> tuple[Any, ...]:
-        return tuple(
-            [
-                row.get(name, value) if process is None else process(row.get(name, value))
-                for name, process, value in columns
-            ]
-        )
+        values = list(in_order({**fixed, **row}))
+        for place, process in processed:
+            values[place] = process(values[place])
+        return tuple(values)
 
     return bound

@@ -14,8 +14,9 @@ from tempfile import TemporaryDirectory
 import aiohttp
 
 from bot.alerts.people import Caller, ChatKind, ChatRef
-from bot.app import SystemClock, open_house, settle_memory
+from bot.app import SystemClock, open_house
 from bot.chats.telegram import TelegramChat
+from bot.collector import settle_memory
 from bot.metrics import MetricKey, Seen, minute_of, point
 from bot.ports import NewArming
 from bot.settings import Settings

@@ -16,8 +16,9 @@ from tempfile import TemporaryDirectory
 import aiohttp
 
 from bot.alerts.people import Caller, ChatKind, ChatRef
-from bot.app import SECONDS_OF_A_TURN, SystemClock, build_exchanges, open_house, settle_memory
+from bot.app import SECONDS_OF_A_TURN, SystemClock, build_exchanges, open_house
 from bot.chats.console import ConsoleChat
+from bot.collector import settle_memory
 from bot.feeds.exchanges import FEEDS, build_feeds
 from bot.metrics import MINUTE
 from bot.ports import NewArming

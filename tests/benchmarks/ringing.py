@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import insert, select
 
-from bot.app import settle_memory
+from bot.collector import settle_memory
 from bot.metrics import MINUTE, Bar, Bars, Batch, MetricKey, Print
 from bot.store import SqlStore, open_store, upgrade
 from bot.store.rows import STATE_COLUMNS
@@ -118,7 +118,7 @@ async def arm_many(store: SqlStore, count: int, *, is_shared: bool = False, is_e
         shared = [{**alert, "chat_id": None, "number": None, "name": "dip", "key": "dip"}]
         rows = shared if is_shared else own
         levels = [99_000 if is_equal else 99_000 - place / 10 for place in range(len(rows))]
-        rules = [f"btc/usdt < {level:g}" if is_equal else f"btc/usdt < {level:.1f}" for level in levels]
+        rules = [f"btc/usdt < {level:.1f}".removesuffix(".0") for level in levels]
         await connection.execute(
             insert(alerts), [row | {"rule": rule} for row, rule in zip(rows, rules, strict=True)]
         )

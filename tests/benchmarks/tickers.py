@@ -15,7 +15,8 @@ from typing import Any
 
 import ccxt.async_support as ccxt
 
-from bot.app import SystemClock, settle_memory
+from bot.app import SystemClock
+from bot.collector import settle_memory
 from bot.feeds.exchanges.door import Door
 from bot.feeds.exchanges.lookout import Lookout
 from bot.feeds.exchanges.table import FEEDS
