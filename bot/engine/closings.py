@@ -9,13 +9,13 @@ whatever the number of rules: O(derived series + concerned).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from bot.engine.board import Board, Floats
 from bot.engine.index import Move
-from bot.engine.shelf import Derived, Followed, Frame
+from bot.engine.shelf import Derived, Followed
 from bot.engine.world import World
 from bot.metrics import MetricKey, opening_of
 
@@ -27,9 +27,8 @@ _AT_ONCE = 32
 class _Frame:
     """The followed series of a frame, and where they stand on the board while they are the same."""
 
-    frame: Frame
     followed: Followed
-    places: list[int] | None = None
+    places: list[int] = field(default_factory=list)
 
 
 class Closings:
@@ -46,7 +45,7 @@ class Closings:
         if series not in self._board:
             self._world.shelf.follow(series)
             followed = self._world.shelf.followed(series.frame)
-            self._frames.setdefault(series.key, {})[series.span] = _Frame(series.frame, followed)
+            self._frames.setdefault(series.key, {})[series.span] = _Frame(followed)
         self._board.move(series, moves)
         if series not in self._board:
             self._leave(series)
@@ -62,13 +61,15 @@ class Closings:
             lows: list[float] = []
             highs: list[float] = []
             for key in moved[first : first + _AT_ONCE]:
+                begin, end, candles = since[key], until[key], self._world.frames(key)
                 for span, one in self._frames[key].items():
-                    last = opening_of(until[key], span)
-                    if last <= since[key]:
+                    last = opening_of(end, span)
+                    if last <= begin:
                         continue
-                    closes = range(opening_of(since[key], span) + span, last + 1, span)
-                    rows = one.followed.look(self._world.candles[one.frame], closes)
-                    places += self._standing(one)
+                    rows = one.followed.look(
+                        candles[span], range(opening_of(begin, span) + span, last + 1, span)
+                    )
+                    places += one.places or self._standing(one)
                     lows += rows[0] if len(rows) == 1 else np.fmin.reduce(_known(rows)).tolist()
                     highs += rows[0] if len(rows) == 1 else np.fmax.reduce(_known(rows)).tolist()
             if places:
@@ -78,15 +79,14 @@ class Closings:
     def _leave(self, series: Derived) -> None:
         frames, followed = self._frames[series.key], self._world.shelf.leave(series)
         if len(followed):
-            frames[series.span].places = None
+            frames[series.span].places = []
         else:
             del frames[series.span]
         if not frames:
             del self._frames[series.key]
 
     def _standing(self, one: _Frame) -> list[int]:
-        if one.places is None:
-            one.places = self._board.places(one.followed).tolist()
+        one.places = self._board.places(one.followed).tolist()
         return one.places
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bot.engine.life import Life
-from bot.engine.shelf import Frame
 from bot.engine.world import World
 from bot.metrics import MINUTE, MetricKey
 
@@ -17,7 +16,7 @@ class Needs:
 
     def __init__(self) -> None:
         self._lookback: dict[MetricKey, int] = {}
-        self._candles: dict[Frame, int] = {}
+        self._candles: dict[MetricKey, dict[int, int]] = {}
         self._whole: dict[MetricKey, set[int]] = {}
 
     def note(self, arming: int, life: Life, is_over: bool) -> None:
@@ -27,7 +26,8 @@ class Needs:
                 self._whole.setdefault(key, set()).add(arming)
             self._lookback[key] = max(self._lookback.get(key, 0), life.lookback)
             for span, count in life.spans[key].items():
-                self._candles[key, span] = max(self._candles.get((key, span), 0), count)
+                counts = self._candles.setdefault(key, {})
+                counts[span] = max(counts.get(span, 0), count)
 
     def end(self, arming: int, key: MetricKey) -> None:
         """Note that an arming needs no whole minutes any more."""
@@ -36,6 +36,7 @@ class Needs:
 
     def leave(self, key: MetricKey) -> None:
         """Forget a series that nobody reads any more."""
+        self._candles.pop(key, None)
         self._lookback.pop(key, None)
         self._whole.pop(key, None)
 
@@ -54,9 +55,6 @@ class Needs:
         """
         if (minutes := world.series.get(key)) is not None:
             minutes.forget(min(judged_to, end) - self.seconds(key))
+        counts = self._candles.get(key, {})
         for span, candles in world.frames(key).items():
-            candles.forget(end - 2 * (self.candles(key, span) + 2) * span)
-
-    def candles(self, key: MetricKey, span: int) -> int:
-        """Give how many candles of a span are read at once."""
-        return self._candles.get((key, span), 0)
+            candles.forget(end - 2 * (counts.get(span, 0) + 2) * span)

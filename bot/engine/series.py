@@ -116,6 +116,9 @@ class Series:
 
     def extremes(self, since: int, until: int) -> Extremes | None:
         """Give the extremes of ``[since, until)``, or ``None`` if nothing of it is known."""
+        if len(self) and since == self._rows[AT, self._stop - 1] < until:  # the newest alone, as live
+            _, _, high, low, _, _, span = self._rows[:, self._stop - 1].tolist()
+            return Extremes(high, low, span >= until - since)
         first, last = self._place(since), self._place(until)
         if first == last:
             return None

@@ -13,7 +13,7 @@ from functools import cache
 from operator import attrgetter
 from typing import NamedTuple
 
-from bot.engine.candles import Candles, Columns
+from bot.engine.candles import Candles
 from bot.engine.indicators import Arguments, Reckoning, reckon
 from bot.metrics import MetricKey
 
@@ -151,14 +151,13 @@ class Followed:
     def look(self, candles: Candles, closes: Sequence[int]) -> list[list[float]]:
         """Reckon all at some closes: a row each, in their order. What is not finite is unknown."""
         self._edition, self._known = candles.edition, {}
-        runs = ((at, candles.run(at)) for at in closes)
-        return [
-            [math.nan] * len(self._places) if run is None else self._look(at, run, candles)
-            for at, run in runs
-        ]
+        return [self._look(at, candles) for at in closes]
 
-    def _look(self, at: int, run: Columns, candles: Candles) -> list[float]:
-        row = self._known[at] = [math.nan] * len(self._places)
+    def _look(self, at: int, candles: Candles) -> list[float]:
+        row, run = [math.nan] * len(self._places), candles.run(at)
+        if run is None:
+            return row
+        self._known[at] = row
         count = len(run.closes)
         if count < self._most and candles.is_full(run):
             count = self._most
