@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.models import Notification
 from bot.store.database import Database, whole
-from bot.store.outbox import NEVER_LEASED, in_full, let_go, read_notification
+from bot.store.outbox import IN_FULL, NEVER_LEASED, let_go, read_notification
 from bot.store.promise import URGENT
 from bot.store.tables import chats, is_waiting, outbox
+
+_IN_ORDER = IN_FULL.order_by(None).order_by(outbox.c.id)
 
 
 class SqlBundles:
@@ -65,7 +67,7 @@ class SqlBundles:
             ids = [row.id for row in due]
             if not ids:
                 return []
-            taken = (await connection.execute(in_full(ids).order_by(None).order_by(outbox.c.id))).all()
+            taken = (await connection.execute(_IN_ORDER, {"ids": ids})).all()
             marked = {} if before is None else {"kept_until": before}
             await connection.execute(
                 update(outbox)

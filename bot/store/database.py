@@ -91,6 +91,7 @@ class Database:
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
         self.raw_errors = () if self.is_sqlite else postgres.driver_errors(engine)
+        self._prepared: dict[Callable[[Database], Any], Any] = {}
         self._damage = ""
         self._is_damaged = asyncio.Event()
 
@@ -143,6 +144,13 @@ class Database:
                 finally:
                     await driver.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
                 return bool(next(iter(found))[0] == 0)
+
+    def prepared(self, write: Callable[[Database], T]) -> T:
+        """Give a statement that is always the same, written once: that takes longer than to run it."""
+        if write not in self._prepared:
+            self._prepared[write] = write(self)
+        statement: T = self._prepared[write]
+        return statement
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """Begin an INSERT that may say ON CONFLICT."""

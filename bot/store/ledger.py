@@ -6,7 +6,7 @@ import json
 from itertools import starmap
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, bindparam, cast, select
+from sqlalchemy import ColumnElement, Insert, Select, Text, bindparam, cast, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.models import Arming
@@ -147,8 +147,7 @@ class SqlLedger:
         Superseded, and then nothing was written.
         """
         async with self._database.writing(beside=True) as connection:
-            held = select(partitions.c.epoch).where(partitions.c.id == partition).with_for_update()
-            if await connection.scalar(held) != epoch:
+            if await connection.scalar(_HELD, {"partition": partition}) != epoch:
                 raise Superseded(f"partition {partition} was taken over")
             await self._write_states(connection, judgement)
             await self._write_cursors(connection, partition, judgement)
@@ -163,28 +162,13 @@ class SqlLedger:
     async def _write_states(self, connection: AsyncConnection, judgement: Judgement) -> None:
         if not judgement.states:
             return
-        names = ("arming_id", *STATE_COLUMNS)
-        row = [bindparam(f"new_{name}", type_=alert_states.c[name].type).label(name) for name in names]
-        is_there = (armings.c.id == bindparam("new_arming_id")) & is_living
-        writing = self._database.insert(alert_states).from_select(names, select(*row).where(is_there))
-        written = writing.on_conflict_do_update(
-            index_elements=["arming_id"], set_={name: writing.excluded[name] for name in STATE_COLUMNS}
-        )
         states = starmap(written_state, judgement.states.items())
         rows = ({f"new_{name}": value for name, value in state.items()} for state in states)
-        await each(connection, written, rows)
+        await each(connection, self._database.prepared(_keeping_states), rows)
 
     async def _write_cursors(self, connection: AsyncConnection, partition: int, judgement: Judgement) -> None:
         if not judgement.judged_to:
             return
-        writing = self._database.insert(cursors)
-        moved = writing.on_conflict_do_update(
-            index_elements=["partition", "metric", "instrument", "venue"],
-            set_={
-                name: writing.excluded[name] for name in ("judged_to", "close", "shown_at", "source", "home")
-            },
-            where=writing.excluded.judged_to != cursors.c.judged_to,
-        )
         rows = (
             {
                 "partition": partition,
@@ -196,7 +180,29 @@ class SqlLedger:
             }
             for key, minute in judgement.judged_to.items()
         )
-        await each(connection, moved, rows)
+        await each(connection, self._database.prepared(_moving_cursors), rows)
+
+
+def _keeping_states(database: Database) -> Insert:
+    """Keep the state of an arming that lives."""
+    names = ("arming_id", *STATE_COLUMNS)
+    row = [bindparam(f"new_{name}", type_=alert_states.c[name].type).label(name) for name in names]
+    is_there = (armings.c.id == bindparam("new_arming_id")) & is_living
+    writing = database.insert(alert_states).from_select(names, select(*row).where(is_there))
+    return writing.on_conflict_do_update(
+        index_elements=["arming_id"], set_={name: writing.excluded[name] for name in STATE_COLUMNS}
+    )
+
+
+def _moving_cursors(database: Database) -> Insert:
+    """Say how far a series was judged."""
+    writing = database.insert(cursors)
+    names = ("judged_to", "close", "shown_at", "source", "home")
+    return writing.on_conflict_do_update(
+        index_elements=["partition", "metric", "instrument", "venue"],
+        set_={name: writing.excluded[name] for name in names},
+        where=writing.excluded.judged_to != cursors.c.judged_to,
+    )
 
 
 def _close(close: Close | None) -> dict[str, Any]:
@@ -205,6 +211,8 @@ def _close(close: Close | None) -> dict[str, Any]:
     return {"close": close.price, "shown_at": close.at, "source": close.source, "home": close.home}
 
 
+_HELD = select(partitions.c.epoch).where(partitions.c.id == bindparam("partition")).with_for_update()
+_REVISION = select(counters.c.value).where(counters.c.name == "revision")
 _COLUMNS: dict[str, ColumnElement[Any]] = {
     **{name: armings.c[name] for name in ("id", "alert_id", "rule", "made_at", "seen", "is_eager")},
     "is_shared": alerts.c.name.is_not(None).label("is_shared"),
@@ -227,8 +235,7 @@ def _made(partition: int, since: int) -> Select[Any]:
 
 
 async def _revision(connection: AsyncConnection) -> int:
-    asked = select(counters.c.value).where(counters.c.name == "revision")
-    return int(await connection.scalar(asked) or 0)
+    return int(await connection.scalar(_REVISION) or 0)
 
 
 def _armed(row: Any) -> Armed:

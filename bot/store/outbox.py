@@ -7,7 +7,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.models import Notification, Telling
@@ -64,19 +77,34 @@ def _heads() -> ColumnElement[bool]:
     )
 
 
-def _due(platform: str, now: float, limit: int, *of: ColumnElement[bool]) -> Select[Any]:
+def _due(*of: ColumnElement[bool]) -> Select[Any]:
     return (
         select(outbox.c.id)
-        .where(
-            outbox.c.platform == platform,
-            outbox.c.not_before <= now,
-            outbox.c.leased_until <= now,
-            *of,
-            _heads(),
-        )
+        .where(_is_there, outbox.c.not_before <= _NOW, outbox.c.leased_until <= _NOW, *of, _is_head)
         .order_by(outbox.c.priority, outbox.c.not_before, outbox.c.id)
-        .limit(limit)
+        .limit(bindparam("room", type_=Integer))
     )
+
+
+def _next(*of: ColumnElement[bool]) -> Select[Any]:
+    waits_on = outbox.c.leased_until > outbox.c.not_before
+    due_at = case((waits_on, outbox.c.leased_until), else_=outbox.c.not_before)
+    return select(func.min(due_at)).where(_is_there, *of, _is_head)
+
+
+# What is asked again and again is built once: that costs more than to run it.
+_NOW = bindparam("now", type_=outbox.c.not_before.type)
+_is_there = outbox.c.platform == bindparam("platform")
+_is_head = _heads()
+_TAKEN = _due(~_is_announced).with_for_update(skip_locked=True)
+_TAKEN_NEWS = _due(_is_announced).with_for_update(skip_locked=True)
+_ANY_DUE = {True: _due(), False: _due(~_is_announced)}
+_NEXT_DUE = {True: _next(), False: _next(~_is_announced)}
+_LEASED = (
+    update(outbox)
+    .where(outbox.c.id.in_(bindparam("ids", expanding=True)))
+    .values(leased_until=bindparam("until"), attempts=outbox.c.attempts + 1)
+)
 
 
 class SqlOutbox:
@@ -99,19 +127,16 @@ class SqlOutbox:
         count before.
         """
         async with self._database.writing(beside=True) as connection:
-            ids = await _take(connection, _due(platform, now, limit, ~_is_announced))
+            asked = {"platform": platform, "now": now}
+            ids = list(await connection.scalars(_TAKEN, {**asked, "room": limit}))
             room = min(limit - len(ids), limit if announcements is None else announcements)
             if room > 0:
-                ids += await _take(connection, _due(platform, now, room, _is_announced))
+                ids += await connection.scalars(_TAKEN_NEWS, {**asked, "room": room})
             if not ids:
                 return []
-            rows = (await connection.execute(in_full(ids))).all()
+            rows = (await connection.execute(IN_FULL, {"ids": ids})).all()
             rung = await _rung(connection, rows)
-            await connection.execute(
-                update(outbox)
-                .where(outbox.c.id.in_(ids))
-                .values(leased_until=now + seconds, attempts=outbox.c.attempts + 1)
-            )
+            await connection.execute(_LEASED, {"ids": ids, "until": now + seconds})
             return [replace(read_notification(row), answers=rung.get(row.id, "")) for row in rows]
 
     @whole
@@ -182,16 +207,11 @@ class SqlOutbox:
         An instant that is not after ``now`` says that one may be leased at once. Without ``has_room`` for
         announcements they are left out.
         """
-        of = () if has_room else (~_is_announced,)
-        due_at = case(
-            (outbox.c.leased_until > outbox.c.not_before, outbox.c.leased_until), else_=outbox.c.not_before
-        )
+        asked = {"platform": platform, "now": now, "room": 1}
         async with self._database.reading() as connection:
-            if (await connection.scalar(_due(platform, now, 1, *of))) is not None:
+            if (await connection.scalar(_ANY_DUE[has_room], asked)) is not None:
                 return now
-            next_at: float | None = await connection.scalar(
-                select(func.min(due_at)).where(outbox.c.platform == platform, *of, _heads())
-            )
+            next_at: float | None = await connection.scalar(_NEXT_DUE[has_room], {"platform": platform})
             return next_at
 
 
@@ -226,10 +246,6 @@ async def _above(connection: AsyncConnection, notification: Notification) -> Cha
     """Give what a topic or thread belongs to, where that is known."""
     above: str | None = await connection.scalar(select(chats.c.above).where(same_chat(notification.chat)))
     return ChatRef(notification.chat.platform, above) if above else None
-
-
-async def _take(connection: AsyncConnection, due: Select[Any]) -> list[int]:
-    return list(await connection.scalars(due.with_for_update(skip_locked=True)))
 
 
 async def let_go(connection: AsyncConnection, notifications: Sequence[Notification]) -> None:
@@ -269,40 +285,39 @@ async def release(connection: AsyncConnection, chat_id: int, now: float) -> None
     await connection.execute(update(outbox).where(held).values(held_at=None, not_before=now))
 
 
-def in_full(ids: Sequence[int]) -> Select[Any]:
-    """Select rows with all that they tell."""
-    return (
-        select(
-            outbox,
-            chats.c.chat,
-            chats.c.thread,
-            chats.c.kind.label("chat_kind"),
-            chats.c.language,
-            chats.c.timezone,
-            chats.c.quiet,
-            links.c.home_id,
-            alerts.c.number,
-            alerts.c.name,
-            alerts.c.playbook,
-            alerts.c.part,
-            alerts.c.rule,
-            alerts.c.author,
-            rings.c.facts.label("ring_facts"),
-            rings.c.rule.label("armed_rule"),
-            broadcasts.c.text,
-        )
-        .join(chats, outbox.c.chat_id == chats.c.id)
-        .outerjoin(links, links.c.chat_id == chats.c.id)
-        .outerjoin(alerts, outbox.c.alert_id == alerts.c.id)
-        .outerjoin(rings, outbox.c.ring_id == rings.c.id)
-        .outerjoin(broadcasts, outbox.c.broadcast_id == broadcasts.c.id)
-        .where(outbox.c.id.in_(ids))
-        .order_by(outbox.c.priority, outbox.c.id)
+IN_FULL = (
+    select(
+        outbox,
+        chats.c.chat,
+        chats.c.thread,
+        chats.c.kind.label("chat_kind"),
+        chats.c.language,
+        chats.c.timezone,
+        chats.c.quiet,
+        links.c.home_id,
+        alerts.c.number,
+        alerts.c.name,
+        alerts.c.playbook,
+        alerts.c.part,
+        alerts.c.rule,
+        alerts.c.author,
+        rings.c.facts.label("ring_facts"),
+        rings.c.rule.label("armed_rule"),
+        broadcasts.c.text,
     )
+    .join(chats, outbox.c.chat_id == chats.c.id)
+    .outerjoin(links, links.c.chat_id == chats.c.id)
+    .outerjoin(alerts, outbox.c.alert_id == alerts.c.id)
+    .outerjoin(rings, outbox.c.ring_id == rings.c.id)
+    .outerjoin(broadcasts, outbox.c.broadcast_id == broadcasts.c.id)
+    .where(outbox.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(outbox.c.priority, outbox.c.id)
+)
+"""Select rows, by ``ids``, with all that they tell."""
 
 
 def read_notification(row: Row[Any]) -> Notification:
-    """Read a row that was selected ``in_full``."""
+    """Read a row that was selected ``IN_FULL``."""
     facts: dict[str, Any] = dict(row.facts)
     if row.ring_id is not None:
         rang = row.ring_facts

@@ -11,14 +11,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Table, Text, bindparam, cast, func, literal, select, update
+from sqlalchemy import Insert, Table, Text, bindparam, cast, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.models import Telling
 from bot.engine.state import Correction, Ended, Reminder, Resolution, Ring, Transition
 from bot.ports import Told
 from bot.store.database import Database, each
-from bot.store.promise import promise, promising, to_subscribers, to_told
+from bot.store.promise import promising, to_subscribers, to_told
 from bot.store.tables import armings, is_living, outbox, rings, subscriptions
 
 _KINDS: dict[type[Transition], Telling] = {
@@ -61,17 +61,20 @@ async def write_told(
     """
     if not told:
         return 0
-    last = await _newest(connection, outbox)
+    written = 0
     for kind, some in _sets(told):
         if kind is Telling.RING:
-            await _tell_rings(database, connection, partition, some, at)
-        elif kind is Telling.CORRECTION:
+            written += await _tell_rings(database, connection, partition, some, at)
+            continue
+        last = await _newest(connection, outbox)
+        if kind is Telling.CORRECTION:
             await _tell_corrections(database, connection, some, at)
         else:
             follows = to_subscribers(kind, _dedupe, _facts, _at).where(subscriptions.c.arming_id == _this)
             await each(connection, promising(database, follows), (_row(one, at) for one in some))
-    new = select(func.count()).where(outbox.c.id > last)  # what the driver counts of many rows is its own
-    return int((await connection.execute(new)).scalar_one())
+        new = select(func.count()).where(outbox.c.id > last)  # what the driver counts of many rows is its own
+        written += int((await connection.execute(new)).scalar_one())
+    return written
 
 
 def _sets(told: Sequence[Told]) -> Iterator[tuple[Telling, list[Told]]]:
@@ -88,25 +91,42 @@ def _sets(told: Sequence[Told]) -> Iterator[tuple[Telling, list[Told]]]:
 
 async def _tell_rings(
     database: Database, connection: AsyncConnection, partition: int, some: Sequence[Told], at: float
-) -> None:
-    """Keep rings, and tell those that are new: one that was told early is confirmed, and told no more."""
+) -> int:
+    """Keep rings, and tell those that are new: one that was told early is confirmed, and told no more.
+
+    Gives how many notifications are new.
+    """
     rang = [(one, one.transition) for one in some if isinstance(one.transition, Ring)]
-    confirmed = update(rings).where(_is_this_ring).values(confirmed_at=_at)
     early = (_of_ring(one.arming_id, ring, at) for one, ring in rang if ring.was_told)
-    await each(connection, confirmed, early)
+    await each(connection, _CONFIRMED, early)
     last = await _newest(connection, rings)
+    kept = database.prepared(_keeping_rings)
+    await each(connection, kept, (_ring(one, ring, at) for one, ring in rang))
+    promised = database.prepared(_promising_rings)
+    of = {"last": last, "in_partition": partition, "instant": at}
+    return (await connection.execute(promised, of)).rowcount
+
+
+_CONFIRMED = update(rings).where(_is_this_ring).values(confirmed_at=_at)
+
+
+def _keeping_rings(database: Database) -> Insert:
+    """Keep a ring of an arming that lives."""
     values = [bindparam(f"new_{name}", type_=rings.c[name].type) for name in _RING]
     living = select(armings.c.id, armings.c.rule, *values).where(armings.c.id == _this, is_living)
     writing = database.insert(rings).from_select(["arming_id", "rule", *_RING], living)
-    kept = writing.on_conflict_do_nothing(index_elements=["arming_id", "episode", "corrections"])
-    await each(connection, kept, (_ring(one, ring, at) for one, ring in rang))
-    new = to_subscribers(Telling.RING, _RING_NAME, {}, at, rings.c.id).where(
+    return writing.on_conflict_do_nothing(index_elements=["arming_id", "episode", "corrections"])
+
+
+def _promising_rings(database: Database) -> Insert:
+    """Tell each ring that came after the ``last`` to whoever follows its arming."""
+    new = to_subscribers(Telling.RING, _RING_NAME, {}, _at, rings.c.id).where(
         rings.c.arming_id == subscriptions.c.arming_id,
-        rings.c.id > last,
+        rings.c.id > bindparam("last"),
         armings.c.id == rings.c.arming_id,
-        armings.c.partition == partition,  # other partitions ring meanwhile
+        armings.c.partition == bindparam("in_partition"),  # other partitions ring meanwhile
     )
-    await promise(database, connection, new.order_by(None).order_by(rings.c.id, subscriptions.c.id))
+    return promising(database, new.order_by(None).order_by(rings.c.id, subscriptions.c.id))
 
 
 async def _tell_corrections(
@@ -123,7 +143,10 @@ async def _tell_corrections(
 
 async def _newest(connection: AsyncConnection, table: Table) -> int:
     """Give the id of the newest row; whatever this transaction adds has a higher one."""
-    return int((await connection.execute(select(func.coalesce(func.max(table.c.id), 0)))).scalar_one())
+    return int((await connection.execute(_NEWEST[table])).scalar_one())
+
+
+_NEWEST = {table: select(func.coalesce(func.max(table.c.id), 0)) for table in (outbox, rings)}
 
 
 def _of_ring(arming: int, ring: Ring | Correction, at: float) -> dict[str, Any]:
