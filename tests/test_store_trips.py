@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ports import StoreTrouble
 from bot.store.database import Database, connect
@@ -26,6 +28,20 @@ async def database(tmp_path: Path) -> Any:
         await connection.execute(text("CREATE TABLE marks (name TEXT UNIQUE)"))
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def trips(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Note every trip to a connection's thread."""
+    made: list[object] = []
+    go = aiosqlite.Connection._execute
+
+    async def note(self: aiosqlite.Connection, work: Any, *arguments: Any) -> Any:
+        made.append(work)
+        return await go(self, work, *arguments)
+
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", note)
+    return made
 
 
 async def marks(database: Database) -> list[str]:
@@ -67,16 +83,9 @@ async def test_what_fails_leaves_nothing_behind_and_its_connection_goes_on(datab
 
 
 async def test_a_statement_is_one_trip_and_a_transaction_one_more(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, trips: list[object]
 ) -> None:
-    trips: list[object] = []
-    go = aiosqlite.Connection._execute
-
-    async def count(self: aiosqlite.Connection, work: Any, *arguments: Any) -> Any:
-        trips.append(work)
-        return await go(self, work, *arguments)
-
-    monkeypatch.setattr(aiosqlite.Connection, "_execute", count)
+    trips.clear()
     async with database.writing() as connection:
         await connection.execute(text("INSERT INTO marks VALUES ('first')"))
         assert await connection.scalar(text("SELECT count(*) FROM marks")) == 1
@@ -84,3 +93,24 @@ async def test_a_statement_is_one_trip_and_a_transaction_one_more(
     async with database.writing():
         pass
     assert len(trips) == 3
+
+
+async def test_what_is_done_at_once_is_one_trip_however_many_statements_it_runs(
+    database: Database, trips: list[object]
+) -> None:
+    async def mark(connection: AsyncConnection, *names: str) -> int:
+        for name in names:
+            await connection.execute(text("INSERT INTO marks VALUES (:name)"), {"name": name})
+        return int((await connection.execute(text("SELECT count(*) FROM marks"))).scalar_one())
+
+    trips.clear()
+    async with database.writing() as connection:
+        assert await database.at_once(connection, mark(connection, *"abc")) == 3
+    assert len(trips) == 2
+    with pytest.raises(StoreTrouble, match="UNIQUE"):
+        async with database.writing() as connection:
+            await database.at_once(connection, mark(connection, "d", "a"))
+    with pytest.raises(RuntimeError, match="waits for something else"):
+        async with database.writing() as connection:
+            await database.at_once(connection, asyncio.sleep(0.01))
+    assert await marks(database) == ["a", "b", "c"]

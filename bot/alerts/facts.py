@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from bot.alerts.message import Fact, Facts
 from bot.rules import RuleError, parse
 from bot.rules.tree import Rule
 
 
+@lru_cache(maxsize=1024)
 def rule_of(text: str) -> Rule | None:
     """Read a rule, if it can be read."""
     try:

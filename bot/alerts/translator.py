@@ -89,7 +89,7 @@ class Translator:
 
     def number(self, value: Decimal) -> str:
         """Group a number and keep every digit of it: ``69,400``, ``0.00001234``."""
-        return format_decimal(value, locale=self._locale(), decimal_quantization=False)
+        return _grouped(str(value), self.language)
 
     def sum(self, value: Decimal, places: int | None = None) -> str:
         """Write a sum of money as people do: grouped, or in large units of the language, ``9.5亿``.
@@ -271,6 +271,12 @@ def _rounded(value: float) -> Decimal:
 def _zone_name(moment: datetime) -> str:
     name = moment.tzname() or "UTC"
     return f"UTC{name}" if name[0] in "+-" else name
+
+
+@lru_cache(maxsize=1024)
+def _grouped(number: str, language: str) -> str:
+    """Group a number, written out since 1.0 and 1.00 are one value: a level is told to thousands at once."""
+    return format_decimal(Decimal(number), locale=_locale_of(language), decimal_quantization=False)
 
 
 @lru_cache(maxsize=64)

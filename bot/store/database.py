@@ -121,6 +121,15 @@ class Database:
         with _troubles(self):
             return await postgres.claim(self.engine, holder)
 
+    async def at_once(self, connection: AsyncConnection, work: Coroutine[Any, Any, T]) -> T:
+        """Do a work that waits for nothing but statements of a transaction: where it can be, without a break.
+
+        On SQLite each statement by itself is a trip to the thread of the connection and back, which is most
+        of what a short one takes. Who calls this is ``whole``: the work goes on there though it is given up.
+        """
+        driver: Any = connection.sync_connection.connection.driver_connection  # type: ignore[union-attr]
+        return await (driver.at_once(work) if self.is_sqlite else work)
+
     async def keep_order(self, connection: AsyncConnection) -> None:
         """Let rows of the outbox, that are written beside others, be seen in the order of their ids."""
         if not self.is_sqlite:

@@ -147,17 +147,23 @@ class SqlLedger:
         Superseded, and then nothing was written.
         """
         async with self._database.writing(beside=True) as connection:
-            if await connection.scalar(_HELD, {"partition": partition}) != epoch:
-                raise Superseded(f"partition {partition} was taken over")
-            await self._write_states(connection, judgement)
-            await self._write_cursors(connection, partition, judgement)
-            if judgement.told or judgement.notices:
-                await self._database.keep_order(connection)
-            written = await write_told(self._database, connection, partition, judgement.told, judgement.at)
-            await write_turns(self._database, connection, partition, judgement.turns)
-            for notice in judgement.notices:
-                written += await promise_notice(self._database, connection, notice, judgement.at)
-            return written
+            writing = self._keep(connection, partition, epoch, judgement)
+            return await self._database.at_once(connection, writing)
+
+    async def _keep(
+        self, connection: AsyncConnection, partition: int, epoch: int, judgement: Judgement
+    ) -> int:
+        if await connection.scalar(_HELD, {"partition": partition}) != epoch:
+            raise Superseded(f"partition {partition} was taken over")
+        await self._write_states(connection, judgement)
+        await self._write_cursors(connection, partition, judgement)
+        if judgement.told or judgement.notices:
+            await self._database.keep_order(connection)
+        written = await write_told(self._database, connection, partition, judgement.told, judgement.at)
+        await write_turns(self._database, connection, partition, judgement.turns)
+        for notice in judgement.notices:
+            written += await promise_notice(self._database, connection, notice, judgement.at)
+        return written
 
     async def _write_states(self, connection: AsyncConnection, judgement: Judgement) -> None:
         if not judgement.states:

@@ -127,17 +127,10 @@ class SqlOutbox:
         count before.
         """
         async with self._database.writing(beside=True) as connection:
-            asked = {"platform": platform, "now": now}
-            ids = list(await connection.scalars(_TAKEN, {**asked, "room": limit}))
-            room = min(limit - len(ids), limit if announcements is None else announcements)
-            if room > 0:
-                ids += await connection.scalars(_TAKEN_NEWS, {**asked, "room": room})
-            if not ids:
-                return []
-            rows = (await connection.execute(IN_FULL, {"ids": ids})).all()
-            rung = await _rung(connection, rows)
-            await connection.execute(_LEASED, {"ids": ids, "until": now + seconds})
-            return [replace(read_notification(row), answers=rung.get(row.id, "")) for row in rows]
+            news = limit if announcements is None else announcements
+            leasing = _lease(connection, platform, now, limit, now + seconds, news)
+            rows, rung = await self._database.at_once(connection, leasing)
+        return [replace(read_notification(row), answers=rung.get(row.id, "")) for row in rows]
 
     @whole
     async def settle(
@@ -207,12 +200,32 @@ class SqlOutbox:
         An instant that is not after ``now`` says that one may be leased at once. Without ``has_room`` for
         announcements they are left out.
         """
-        asked = {"platform": platform, "now": now, "room": 1}
         async with self._database.reading() as connection:
-            if (await connection.scalar(_ANY_DUE[has_room], asked)) is not None:
-                return now
-            next_at: float | None = await connection.scalar(_NEXT_DUE[has_room], {"platform": platform})
-            return next_at
+            return await self._database.at_once(connection, _next_due(connection, platform, now, has_room))
+
+
+async def _lease(  # noqa: PLR0917
+    connection: AsyncConnection, platform: str, now: float, limit: int, until: float, news: int
+) -> tuple[Sequence[Row[Any]], dict[int, str]]:
+    """Lease what is due, ``news`` announcements at most among it; gives the rows, and what some answer."""
+    asked = {"platform": platform, "now": now}
+    ids = list(await connection.scalars(_TAKEN, {**asked, "room": limit}))
+    if (room := min(limit - len(ids), news)) > 0:
+        ids += await connection.scalars(_TAKEN_NEWS, {**asked, "room": room})
+    if not ids:
+        return [], {}
+    rows = (await connection.execute(IN_FULL, {"ids": ids})).all()
+    rung = await _rung(connection, rows)
+    await connection.execute(_LEASED, {"ids": ids, "until": until})
+    return rows, rung
+
+
+async def _next_due(connection: AsyncConnection, platform: str, now: float, has_room: bool) -> float | None:
+    asked = {"platform": platform, "now": now, "room": 1}
+    if (await connection.scalar(_ANY_DUE[has_room], asked)) is not None:
+        return now
+    next_at: float | None = await connection.scalar(_NEXT_DUE[has_room], {"platform": platform})
+    return next_at
 
 
 async def _rung(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict[int, str]:

@@ -61,7 +61,7 @@ class Receipts:
         """Write some down, all or none; gives what came in between."""
         try:
             async with self._database.writing(beside=True) as connection:
-                await _write_down(connection, receipts)
+                await self._database.at_once(connection, _write_down(connection, receipts))
         except Exception as error:
             return error
         return None

@@ -3,14 +3,16 @@
 Every step of a connection is done in a thread of its own, and a trip there and back costs more than most
 statements. The library's own cursor makes four of them for a SELECT (open, run, fetch, close), three for any
 other statement and for BEGIN, and one to roll back what was committed already. Here a statement is one trip,
-its rows come back with it, BEGIN goes along with the first, and what is not open is not rolled back.
+its rows come back with it, BEGIN goes along with the first, and what is not open is not rolled back. What a
+transaction does ``at_once`` is one trip altogether.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 import aiosqlite
@@ -50,9 +52,15 @@ class Connection(aiosqlite.Connection):
         return await self.there(work)
 
     async def there(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Do a work in the thread of the connection."""
+        """Do a work in the thread of the connection; whoever is there already does it right away."""
+        if threading.current_thread() is self._thread:
+            return work(*arguments)
         done: T = await self._execute(work, *arguments)  # type: ignore[no-untyped-call]
         return done
+
+    async def at_once(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do a work that waits for nothing but statements of this connection, all of it in its thread."""
+        return await self.there(_done, work)
 
     async def commit(self) -> None:
         """Commit the transaction, if anything was run in it."""
@@ -65,6 +73,17 @@ class Connection(aiosqlite.Connection):
         self._beginning = ""
         if self.in_transaction:
             await super().rollback()
+
+
+def _done(work: Coroutine[Any, Any, T]) -> T:
+    """Do a work to its end, where it never has to wait."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        done: T = end.value
+        return done
+    work.close()
+    raise RuntimeError("what is done at once waits for something else than its connection")
 
 
 class Cursor:
