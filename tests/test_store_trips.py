@@ -103,6 +103,11 @@ async def test_what_is_done_at_once_is_one_trip_however_many_statements_it_runs(
             await connection.execute(text("INSERT INTO marks VALUES (:name)"), {"name": name})
         return int((await connection.execute(text("SELECT count(*) FROM marks"))).scalar_one())
 
+    answer = asyncio.get_running_loop().create_future()
+
+    async def wait() -> None:
+        await answer
+
     trips.clear()
     async with database.writing() as connection:
         assert await database.at_once(connection, mark(connection, *"abc")) == 3
@@ -112,5 +117,5 @@ async def test_what_is_done_at_once_is_one_trip_however_many_statements_it_runs(
             await database.at_once(connection, mark(connection, "d", "a"))
     with pytest.raises(RuntimeError, match="waits for something else"):
         async with database.writing() as connection:
-            await database.at_once(connection, asyncio.sleep(0.01))
+            await database.at_once(connection, wait())
     assert await marks(database) == ["a", "b", "c"]
