@@ -209,7 +209,6 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    sys.setswitchinterval(SECONDS_OF_A_TURN)
     async with claim(settings.database_url, _holder()):
         await work(settings, clock, stop)
     log.info("stopped")
@@ -224,6 +223,7 @@ async def work(settings: Settings, clock: Clock, until: asyncio.Event) -> None:
         chats = build_chats(settings, clock, studio)
         warming = (studio.warm, settle_memory)
         async with open_house(settings, clock, chats, exchanges, warming=warming) as house:
+            sys.setswitchinterval(SECONDS_OF_A_TURN)  # until now nobody waited for a turn
             log.info("started", chats=[chat.platform for chat in chats], exchanges=list(settings.exchanges))
             await house.run(until)
 
