@@ -1,4 +1,4 @@
-"""Print the figures: ``python -m tests.benchmarks [--json] [WORD ...]``."""
+"""Print the figures: ``python -m tests.benchmarks [--json | --markdown] [WORD ...]``."""
 
 from __future__ import annotations
 
@@ -14,11 +14,18 @@ from multiprocessing import get_context
 from tests.benchmarks.row import Row
 from tests.benchmarks.rows import TABLE, Measure, chosen
 
+_HEAD = """
+| what | figure | baseline | ratio | goal |
+|---|---|---|---|---|
+"""
+
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure what is chosen and write each row as it is known; gives 1 where something was not measured."""
     reader = argparse.ArgumentParser("./run bench", description="Measure what Tocsin costs.")
-    reader.add_argument("--json", action="store_true", help="write one object a line")
+    form = reader.add_mutually_exclusive_group()
+    form.add_argument("--json", dest="write", action="store_const", const=as_json, help="one object a line")
+    form.add_argument("--markdown", dest="write", action="store_const", const=as_markdown, help="a table")
     reader.add_argument("words", nargs="*", metavar="WORD", help="measure only what has it in its name")
     asked = reader.parse_args(words)
     lines = chosen(asked.words)
@@ -26,8 +33,11 @@ def main(words: Sequence[str] | None = None) -> int:
         names = "\n".join(f"  {one.subject}: {one.title}" for one in TABLE)
         sys.stderr.write(f"Nothing is called that. There are:\n{names}\n")
         return 1
-    if not asked.json:
+    write = asked.write or written
+    if write is not as_json:
         sys.stdout.write(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, {platform.machine()}\n")
+    if write is as_markdown:
+        sys.stdout.write(_HEAD)
     is_whole = True
     for line in lines:
         try:
@@ -39,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> int:
             )
             continue
         for row in rows:
-            sys.stdout.write((json.dumps(row.facts()) if asked.json else written(row)) + "\n")
+            sys.stdout.write(f"{write(row)}\n")
         sys.stdout.flush()
     return 0 if is_whole else 1
 
@@ -48,6 +58,17 @@ def measured(line: Measure) -> list[Row]:
     """Measure in a process of its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         return process.submit(line).result()
+
+
+def as_json(row: Row) -> str:
+    """Write a row for programs."""
+    return json.dumps(row.facts())
+
+
+def as_markdown(row: Row) -> str:
+    """Write a row of a table for a page."""
+    figures = f"{row.figure:,.3g} | {row.baseline:,.3g} | {row.ratio:.2g}"
+    return f"| {row.name} | {figures} | {row.bound}{'' if row.reached else ', missed'} |"
 
 
 def written(row: Row) -> str:

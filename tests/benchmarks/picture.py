@@ -1,79 +1,83 @@
-"""Draw how a cost grows with the number of alerts, as an SVG of a few lines that needs no library.
-
-``python -m tests.benchmarks.picture FILE.svg < FIGURES.json`` reads a series of seconds by its name and by
-the number of alerts: ``{"every alert visited": {"1000": 0.0001, ...}, "by the index": {...}}``. Both scales
-are of powers of ten.
-"""
+"""Draw how a cost grows with the number of alerts: ``python -m tests.benchmarks.picture FILE.svg``."""
 
 from __future__ import annotations
 
-import json
+import gc
+import io
 import sys
-from collections.abc import Iterator, Mapping
-from html import escape
-from math import ceil, floor, log10
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_WIDE, _HIGH = 640, 360
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 150, 20, 46
-_COLOURS = ("#de3a4f", "#12986a", "#3a2fd8", "#b86e00")
-_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, FuncFormatter
+
+from tests.benchmarks.engine import AROUND, Crowd, Snapshot
+from tests.benchmarks.row import side_by_side
+
+COUNTS = (1_000, 10_000, 100_000, 1_000_000)
+_SYMBOLS = 2_000
+_TIMES = 50
 
 Series = Mapping[int, float]
 """Seconds, above zero, by the number of alerts."""
 
 
+def measure(counts: Sequence[int] = COUNTS, symbols: int = _SYMBOLS, rounds: int = 9) -> dict[str, Series]:
+    """Measure what a snapshot of all symbols costs among so many alerts."""
+    found: dict[str, dict[int, float]] = {}
+    for count in counts:
+        for name, seconds in _among(count, symbols, rounds).items():
+            found.setdefault(name, {})[count] = seconds
+    return dict(found)
+
+
+def _among(count: int, symbols: int, rounds: int) -> dict[str, float]:
+    crowd = Crowd.of(count, symbols)
+    snapshot = Snapshot(crowd, crowd.board())
+    taken: dict[str, float] = {}
+    gc.freeze()
+    for name, price in (("0.1% concerned", AROUND - AROUND / 2 * 0.002), ("nobody concerned", AROUND)):
+        prices = np.full(symbols, price)
+        flat = prices.tolist()
+        seconds, taken["every alert visited"] = side_by_side(
+            lambda prices=prices: [snapshot.concerned(prices) for _ in range(_TIMES)],
+            lambda flat=flat: crowd.visited(flat),
+            rounds,
+        )
+        taken[name] = seconds / _TIMES
+    gc.unfreeze()
+    return taken
+
+
 def draw(series: Mapping[str, Series]) -> str:
-    """Draw every series as a line with its name at its end.
-
-    Raises ValueError where there is nothing to draw.
-    """
-    counts = [count for one in series.values() for count in one]
-    seconds = [cost for one in series.values() for cost in one.values()]
-    first, last = log10(min(counts)), log10(max(counts))
-    low, high = floor(log10(min(seconds))), ceil(log10(max(seconds)))
-
-    def x(count: float) -> float:
-        return _LEFT + (log10(count) - first) / max(last - first, 1e-9) * (_WIDE - _LEFT - _RIGHT)
-
-    def y(cost: float) -> float:
-        return _HIGH - _BOTTOM - (log10(cost) - low) / max(high - low, 1) * (_HIGH - _TOP - _BOTTOM)
-
-    def parts() -> Iterator[str]:
-        size = f'viewBox="0 0 {_WIDE} {_HIGH}"'
-        yield f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif">'
-        yield f'<rect width="{_WIDE}" height="{_HIGH}" fill="#ffffff"/>'
-        for power in range(low, high + 1):
-            at = y(10.0**power)
-            yield f'<path d="M{_LEFT} {at:.1f}H{_WIDE - _RIGHT}" stroke="#e6e9f0"/>'
-            yield _text(_LEFT - 8, at + 4, _cost(power), "#606b80", "end")
-        for power in range(ceil(first), floor(last) + 1):
-            yield _text(x(10.0**power), _HIGH - 24, f"{10**power:,}", "#606b80", "middle")
-        yield _text((_LEFT + _WIDE - _RIGHT) / 2, _HIGH - 6, "alerts", "#606b80", "middle")
-        for (name, one), colour in zip(series.items(), _COLOURS, strict=False):
-            ends = [(x(count), y(cost)) for count, cost in sorted(one.items())]
-            line = "L".join(f"{right:.1f} {up:.1f}" for right, up in ends)
-            yield f'<path d="M{line}" fill="none" stroke="{colour}" stroke-width="2.5"/>'
-            yield from (
-                f'<circle cx="{right:.1f}" cy="{up:.1f}" r="3.5" fill="{colour}"/>' for right, up in ends
+    """Draw every series as a line with its name at its end, as an SVG; both scales are of powers of ten."""
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "growth", "font.family": "sans-serif"}):
+        figure = Figure((7.2, 4.0), layout="constrained", facecolor="white")
+        axes = figure.add_subplot()
+        axes.set(xscale="log", yscale="log", xlabel="alerts")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))
+        axes.yaxis.set_major_formatter(EngFormatter(unit="s", usetex=False))
+        axes.grid(which="major", color="#e6e9f0")
+        axes.minorticks_off()
+        axes.spines[["top", "right"]].set_visible(False)
+        for name, one in series.items():
+            counts = sorted(one)
+            (line,) = axes.plot(counts, [one[count] for count in counts], marker="o", linewidth=2.2)
+            axes.annotate(
+                name,
+                (counts[-1], one[counts[-1]]),
+                (9, 0),
+                textcoords="offset points",
+                va="center",
+                color=line.get_color(),
+                annotation_clip=False,
             )
-            yield _text(ends[-1][0] + 10, ends[-1][1] + 4, name, colour, "start")
-        yield "</svg>"
-
-    return "\n".join(parts()) + "\n"
-
-
-def _text(x: float, y: float, text: str, colour: str, anchor: str) -> str:
-    place = f'x="{x:.1f}" y="{y:.1f}" fill="{colour}" text-anchor="{anchor}"'
-    return f'<text {place} font-size="13">{escape(text)}</text>'
-
-
-def _cost(power: int) -> str:
-    size, unit = next(((size, unit) for size, unit in _UNITS if 10.0**power >= size * 0.99), _UNITS[-1])
-    return f"{10.0**power / size:g} {unit}"
+        drawn = io.StringIO()
+        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
+    return drawn.getvalue()
 
 
 if __name__ == "__main__":
-    told = json.load(sys.stdin)
-    drawn = draw({name: {int(count): cost for count, cost in one.items()} for name, one in told.items()})
-    Path(sys.argv[1]).write_text(drawn, encoding="utf-8")
+    Path(sys.argv[1]).write_text(draw(measure()), encoding="utf-8")
