@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.engine.index import NOWHERE, Move, ThresholdIndex
+from bot.engine.index import NOWHERE, Gap, Move, ThresholdIndex
 from bot.engine.shelf import Derived
 from bot.metrics import MetricKey, Print
 
@@ -86,12 +86,25 @@ class Board:
         for _, armings in self.snapshot(self.places(reached), prices[:, 0], prices[:, 1]):
             yield from armings
 
-    def touched(self, prints: Sequence[Print]) -> Iterator[tuple[Print, list[int]]]:
-        """Name the prints that may concern somebody, and whom, each in their order."""
+    def touched(
+        self, prints: Sequence[Print], rests: Mapping[int, Mapping[Series, Gap]]
+    ) -> Iterator[tuple[Print, list[int]]]:
+        """Name the prints that may concern somebody, and whom, each in their order.
+
+        ``rests`` are the gaps of those who will stand elsewhere by then: they are asked by these too.
+        """
         values = np.array([one.value for one in prints])
         found: dict[int, set[int]] = {}
         for which, armings in self.snapshot(self.places(one.key for one in prints), values, values):
             found.setdefault(which, set()).update(armings)
+        shown: dict[Series, list[int]] = {}
+        for which, one in enumerate(prints):
+            shown.setdefault(one.key, []).append(which)
+        for arming, gaps in rests.items() if shown else ():
+            for series, gap in gaps.items():
+                for which in shown.get(series, ()):
+                    if not gap.floor < prints[which].value < gap.ceiling:
+                        found.setdefault(which, set()).add(arming)
         for which, concerned in sorted(found.items()):
             yield prints[which], sorted(concerned)
 

@@ -282,9 +282,8 @@ class Partition:
                 plan.broken[arming] = f"{type(error).__name__}: {error}"
                 plan.told = [one for one in plan.told if one[0] != arming]
                 plan.rests.pop(arming, None)
-        prints = [one for several in self._prints.values() for one in several]
-        running = self._board.touched([one for one in prints if one.at >= plan.ends[one.key]])
-        yield from judging.glance(running, plan)
+        prints = [one for several in self._prints.values() for one in several if one.at >= plan.ends[one.key]]
+        yield from judging.glance(self._board.touched(prints, plan.rests), plan)
         reach = Reach(self._board, self._roll, self._world, plan)
         plan.lapses.extend(reach.lapses(self._unread, self._ends))
         plan.doubted.extend(reach.doubted(self._doubts, self._prints))
