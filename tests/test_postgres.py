@@ -11,14 +11,15 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Text, cast, func, insert, literal, select, text, true, update
 from sqlalchemy.engine import make_url
 
 import bot
 from bot.ports import Damaged, Judgement, Receipt, StoreTrouble, Superseded
 from bot.store import SqlStore, claim, open_store, postgres
 from bot.store.database import connect
-from bot.store.tables import armings, chats, outbox
+from bot.store.outbox import _due
+from bot.store.tables import armings, chats, outbox, subscriptions
 from tests.postgres import Server
 from tests.storing import ANN, BOB, BTC, CAT, NOON, arming_of, caller, follow, make, put_level, ring, tell
 
@@ -311,3 +312,37 @@ def test_a_single_process_needs_no_driver_of_postgresql_and_imports_none(tmp_pat
         check=False,
     )
     assert done.stdout.splitlines() == [postgres.NEEDS_DRIVER, "[]"], done.stderr
+
+
+# --- how it looks -------------------------------------------------------------------------------------------
+
+
+async def test_what_waits_is_found_at_once_though_all_but_nothing_waited_before(
+    stores: list[SqlStore], database: str
+) -> None:
+    """A server plans by what it counted last: nothing is left to it to count when so much has changed."""
+    store, chats_in_all = stores[0], 3000
+    await store.publish(CAT, "floor", "btc < 100000", NOON)
+    await follow(store, ANN, "floor")
+    arming = await arming_of(store, ANN, "floor")
+    async with store._database.writing() as connection:
+        many = func.generate_series(2, chats_in_all)
+        fixed = {"kind": "private", "thread": "", "language": "en", "timezone": "UTC", "paused_reason": ""}
+        row = {**fixed, "platform": "telegram", "last_number": 0}
+        made = select(*(literal(value) for value in row.values()), cast(many, Text))
+        await connection.execute(insert(chats).from_select([*row, "chat"], made))
+        theirs = select(
+            chats.c.id, subscriptions.c.alert_id, subscriptions.c.arming_id, literal(NOON), literal(1)
+        )
+        names = ["chat_id", "alert_id", "arming_id", "made_at", "revision"]
+        new = theirs.join(subscriptions, true()).where(chats.c.chat.not_in([ANN.chat.chat, CAT.chat.chat]))
+        await connection.execute(insert(subscriptions).from_select(names, new))
+        await connection.exec_driver_sql("ANALYZE")
+    assert await tell(store, ring(arming)) == chats_in_all
+    async with store._database.reading() as connection:
+        due = _due().params(platform="telegram", now=NOON, room=30)
+        asked = due.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+        plan = list(await connection.scalars(text(f"EXPLAIN ANALYZE {asked}")))
+    looked = [int(line.split("rows=")[2].split(".")[0]) for line in plan if "Scan" in line]
+    assert looked, plan
+    assert max(looked) < 100, plan

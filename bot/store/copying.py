@@ -71,6 +71,8 @@ async def _carry(source: str, target: str) -> list[Carried]:
                     )
             carried = [await _carry_table(here, there, table) for table in tables]
             await there.run_sync(refuse_broken)
+            if not new.is_sqlite:
+                await there.exec_driver_sql("ANALYZE")  # it is asked at once, before it would count by itself
             return carried
     finally:
         await old.close()

@@ -135,6 +135,11 @@ class Database:
         if not self.is_sqlite:
             await postgres.keep_order(connection)
 
+    async def count_anew(self, connection: AsyncConnection, table: Table, new: int) -> None:
+        """Let a PostgreSQL know of so many new rows, where they change how it should look for some."""
+        if not self.is_sqlite and new >= postgres.MANY:
+            await postgres.count_anew(connection, table)
+
     async def empty_log(self) -> bool:
         """Write the write-ahead log into the database's file and cut it off; ``False`` while one reads it.
 

@@ -24,6 +24,7 @@ from bot.store.tables import (
     cursors,
     is_living,
     is_retired,
+    outbox,
     partitions,
 )
 from bot.store.telling import write_told
@@ -163,6 +164,7 @@ class SqlLedger:
         await write_turns(self._database, connection, partition, judgement.turns)
         for notice in judgement.notices:
             written += await promise_notice(self._database, connection, notice, judgement.at)
+        await self._database.count_anew(connection, outbox, written)
         return written
 
     async def _write_states(self, connection: AsyncConnection, judgement: Judgement) -> None:

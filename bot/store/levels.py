@@ -210,6 +210,7 @@ class SqlLevels:
         if told_before != after and after is not None:
             told = [row for row in armed if row.chat_id != here]
             await _announce(change, told, replace(level, value=after), told_before)
+            await self._database.count_anew(connection, outbox, len(told))
         return LevelChange(
             told_before, len({row.alert_id for row in armed}), len({row.chat_id for row in armed}), after
         )

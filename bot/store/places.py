@@ -61,8 +61,9 @@ class SqlPlaces:
             own = {"platform": chats.c.platform, "chat_id": chats.c.id, "broadcast_id": literal(number)}
             chosen = select(*(fixed | own).values()).where(_is_first(), _hears()).order_by(chats.c.id)
             written = await connection.execute(insert(outbox).from_select([*COLUMNS, "broadcast_id"], chosen))
+            count = written.rowcount
+            await self._database.count_anew(connection, outbox, count)
             await self._record(change, caller, number, here, basis, before=None, after=text)
-        count = written.rowcount
         return Announcement(number, text, author(caller), now, count, sent=0, waiting=count, away=0)
 
     @whole

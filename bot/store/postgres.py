@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import event, func, select, text
+from sqlalchemy import Table, event, func, select, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -19,6 +19,9 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from bot.ports import StoreTrouble
 
 NEEDS_DRIVER = "PostgreSQL needs the package asyncpg: install tocsin[postgres]"
+
+MANY = 1000
+"""So many new rows are not left to the server to find out by itself."""
 
 LOCKS = 0x70C51
 """What the locks that are no row's are called, by the first of their two numbers."""
@@ -103,6 +106,15 @@ async def keep_order(connection: AsyncConnection) -> None:
     must be seen in it too: else a row could come to stand before one of its chat that is under way.
     """
     await connection.execute(select(func.pg_advisory_xact_lock(LOCKS, PROMISING)))
+
+
+async def count_anew(connection: AsyncConnection, table: Table) -> None:
+    """Let the planner know of very many rows before they are looked for.
+
+    It goes by what it counted last. Of an outbox in which all but nothing waited it would believe that still,
+    and look for the first of a hundred thousand that wait now as if there were one.
+    """
+    await connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {table.name}")
 
 
 async def claim(engine: AsyncEngine, holder: str) -> AsyncConnection:

@@ -102,6 +102,7 @@ async def _tell_rings(
     last = await _newest(connection, rings)
     kept = database.prepared(_keeping_rings)
     await each(connection, kept, (_ring(one, ring, at) for one, ring in rang))
+    await database.count_anew(connection, rings, len(rang))
     promised = database.prepared(_promising_rings)
     of = {"last": last, "in_partition": partition, "instant": at}
     return (await connection.execute(promised, of)).rowcount
