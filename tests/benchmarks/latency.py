@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import sqlite3
 import time
-from contextlib import AsyncExitStack, redirect_stdout
-from io import StringIO
+from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,6 +20,7 @@ from bot.ports import NewArming
 from bot.settings import Settings
 from bot.store import open_store, upgrade
 from tests.benchmarks.post_office import post_office
+from tests.benchmarks.running import as_it_runs
 from tests.streaming import heard, until, world_of
 
 _LEVEL = 103_000
@@ -31,7 +30,7 @@ _TEXT = "x" * 120
 
 def ring_seconds(count: int, stream: bool) -> list[float]:
     """Ring so many alerts, one after the other, by a stream alone or by a look every second."""
-    with redirect_stdout(StringIO()):  # the log of the bot is no figure
+    with as_it_runs():
         return asyncio.run(_ring(count, stream))
 
 
@@ -59,7 +58,7 @@ def wire_seconds(count: int) -> tuple[list[float], list[float]]:
     Gives the seconds from each trade to its message at the Bot API, and those of the commit of one row and
     one POST.
     """
-    with redirect_stdout(StringIO()):
+    with as_it_runs():
         return asyncio.run(_wire(count))
 
 
@@ -109,7 +108,6 @@ async def _wire(count: int) -> tuple[list[float], list[float]]:
                 done.set()
                 await task
                 rows.close()
-                gc.unfreeze()
     return taken, bare
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
 import time
 import tracemalloc
-from contextlib import AbstractAsyncContextManager, redirect_stdout
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -16,7 +15,7 @@ from tempfile import TemporaryDirectory
 import aiohttp
 
 from bot.alerts.people import Caller, ChatKind, ChatRef
-from bot.app import SECONDS_OF_A_TURN, SystemClock, build_exchanges, open_house
+from bot.app import SystemClock, build_exchanges, open_house
 from bot.chats.console import ConsoleChat
 from bot.collector import settle_memory
 from bot.feeds.exchanges import FEEDS, build_feeds
@@ -27,6 +26,7 @@ from bot.store import open_store, upgrade
 from bot.watch import Watch
 from tests.benchmarks.beside import beside
 from tests.benchmarks.crowd import symbols
+from tests.benchmarks.running import as_it_runs
 from tests.streaming import until
 
 _STEP = 0.005
@@ -45,14 +45,8 @@ class Waits:
 
 def waits(count: int, seconds: float) -> tuple[Waits, Waits]:
     """Measure so many seconds of a house with that many markets: idle first, then at work."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(SECONDS_OF_A_TURN)  # as the bot does that runs
-    try:
-        with redirect_stdout(StringIO()):  # the log of the bot is no figure
-            return asyncio.run(_waits(count, seconds))
-    finally:
-        sys.setswitchinterval(usual)
-        gc.unfreeze()
+    with as_it_runs():
+        return asyncio.run(_waits(count, seconds))
 
 
 def kept(count: int, hours: int, minutes: int) -> tuple[float, float]:
@@ -60,7 +54,7 @@ def kept(count: int, hours: int, minutes: int) -> tuple[float, float]:
 
     Each look is so many simulated minutes after the one before.
     """
-    with redirect_stdout(StringIO()):
+    with as_it_runs():
         return asyncio.run(_kept(count, hours, minutes))
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, redirect_stdout
+from contextlib import asynccontextmanager
 from decimal import Decimal
-from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,6 +26,7 @@ from bot.store.tables import outbox
 from bot.turns import Turns
 from tests.benchmarks.levels import followed
 from tests.benchmarks.post_office import post_office
+from tests.benchmarks.running import as_it_runs
 from tests.storing import ANN, SEEN, refill
 
 _AT_ONCE = 64
@@ -38,13 +38,13 @@ UNBOUND = Limits(_FREE, _FREE, _FREE, room=3800)
 
 def send_seconds(messages: int, rounds: int) -> tuple[float, float]:
     """Send so many messages as fast as it goes, and as many bare POSTs; gives the least seconds of each."""
-    with redirect_stdout(StringIO()):  # the log of the bot is no figure
+    with as_it_runs():
         return asyncio.run(_sent(messages, rounds))
 
 
 def share_of_core(messages: int, per_second: int) -> tuple[float, float]:
     """Send messages at a pace; gives the share of a core that the process works, and that bare POSTs take."""
-    with redirect_stdout(StringIO()):
+    with as_it_runs():
         return asyncio.run(_paced(messages, per_second))
 
 
