@@ -9,11 +9,11 @@ whatever the number of rules: O(derived series + concerned).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from bot.engine.board import Board, Floats
+from bot.engine.board import Board, Floats, Places
 from bot.engine.index import Move
 from bot.engine.shelf import Derived, Followed
 from bot.engine.world import World
@@ -28,7 +28,7 @@ class _Frame:
     """The followed series of a frame, and where they stand on the board while they are the same."""
 
     followed: Followed
-    places: list[int] = field(default_factory=list)
+    places: Places | None = None
 
 
 class Closings:
@@ -57,7 +57,7 @@ class Closings:
         """
         moved = [key for key in self._frames if until[key] != since[key]]
         for first in range(0, len(moved), _AT_ONCE):
-            places: list[int] = []
+            places: list[Places] = []
             lows: list[float] = []
             highs: list[float] = []
             for key in moved[first : first + _AT_ONCE]:
@@ -69,24 +69,25 @@ class Closings:
                     rows = one.followed.look(
                         candles[span], range(opening_of(begin, span) + span, last + 1, span)
                     )
-                    places += one.places or self._standing(one)
+                    places.append(self._standing(one))
                     lows += rows[0] if len(rows) == 1 else np.fmin.reduce(_known(rows)).tolist()
                     highs += rows[0] if len(rows) == 1 else np.fmax.reduce(_known(rows)).tolist()
             if places:
-                found = self._board.snapshot(np.array(places), _known(lows), _known(highs))
+                found = self._board.snapshot(np.concatenate(places), _known(lows), _known(highs))
                 yield {arming for _, some in found for arming in some}
 
     def _leave(self, series: Derived) -> None:
         frames, followed = self._frames[series.key], self._world.shelf.leave(series)
         if len(followed):
-            frames[series.span].places = []
+            frames[series.span].places = None
         else:
             del frames[series.span]
         if not frames:
             del self._frames[series.key]
 
-    def _standing(self, one: _Frame) -> list[int]:
-        one.places = self._board.places(one.followed).tolist()
+    def _standing(self, one: _Frame) -> Places:
+        if one.places is None:
+            one.places = self._board.places(one.followed)
         return one.places
 
 

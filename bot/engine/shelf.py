@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Sequence
-from functools import cache
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -24,8 +24,13 @@ FIELDS = ("open", "high", "low", "close", "volume")
 """What one candle has."""
 
 
+Calls = tuple[tuple[Reckoning, tuple[tuple[int, int], ...]], ...]
+"""Calls of the library, each with the places of its lines: which line stands where."""
+
 Frame = tuple[MetricKey, int]
 """The candles of a key and of a span in seconds."""
+
+_ANY = MetricKey("", "")
 
 
 class Derived(NamedTuple):
@@ -122,7 +127,7 @@ class Followed:
 
     def __init__(self) -> None:
         self._places: dict[Derived, int] = {}
-        self._calls: list[tuple[Reckoning, list[tuple[int, int]]]] = []
+        self._calls: Calls = ()
         self._known: dict[int, list[float]] = {}
         self._edition: object = None
         self._most = 0
@@ -168,15 +173,24 @@ class Followed:
                     row[place] = found[line][-1]
         return row
 
-    def _place(self, names: Sequence[Derived]) -> None:
-        self._places = {name: place for place, name in enumerate(names)}
-        calls: dict[Hashable, tuple[Reckoning, list[tuple[int, int]]]] = {}
-        for name, place in self._places.items():
-            one = _reckoning(name)
-            calls.setdefault(one.call, (one, []))[1].append((one.line, place))
-        self._calls = list(calls.values())
+    def _place(self, names: Iterable[Derived]) -> None:
+        self._places = {name: place for place, name in enumerate(sorted(names))}
+        self._calls = _calls(tuple(name._replace(key=_ANY) for name in self._places))
         self._most = max((one.needed for one, _ in self._calls), default=0)
         self._known = {}
+
+
+@lru_cache(maxsize=1024)
+def _calls(names: tuple[Derived, ...]) -> Calls:
+    """Give the calls for some series of a frame: the same object for all frames that have the same.
+
+    What is shared is still in the processor's cache when the next frame is looked at.
+    """
+    calls: dict[Hashable, tuple[Reckoning, list[tuple[int, int]]]] = {}
+    for place, name in enumerate(names):
+        one = _reckoning(name)
+        calls.setdefault(one.call, (one, []))[1].append((one.line, place))
+    return tuple((one, tuple(places)) for one, places in calls.values())
 
 
 class _Values:
