@@ -26,8 +26,6 @@ from tests.market import HandMarket
 from tests.storing import ANN, BOB, NOON, arming_of, correction, make, ring, tell
 from tests.test_commands import Room, room
 
-pytestmark = pytest.mark.both
-
 __all__ = ["room"]
 START, HOUR = int(NOON), 3600
 BITCOIN = Instrument("btc", "usdt")
@@ -174,6 +172,7 @@ async def records(store: SqlStore, label: str = "") -> list[Rung]:
     return found
 
 
+@pytest.mark.both
 async def test_a_day_and_a_week_later_the_record_of_a_ring_says_what_the_price_did(
     store: SqlStore, afterwards: Afterwards, market: HandMarket, clock: SetClock, room: Room
 ) -> None:
@@ -234,6 +233,7 @@ async def test_rings_at_many_hours_are_looked_up_a_few_at_a_time_and_one_where_a
     assert len(market.asked) == 3 * 50
 
 
+@pytest.mark.both
 async def test_what_was_taken_back_has_no_sequel(
     store: SqlStore, afterwards: Afterwards, market: HandMarket, clock: SetClock, room: Room
 ) -> None:
@@ -330,6 +330,7 @@ async def test_a_metric_of_a_coin_is_told_by_its_price_and_others_by_none(
     assert ("after" in said) is bool(instrument)
 
 
+@pytest.mark.both
 async def test_the_history_of_one_alert_begins_with_what_its_rings_were_worth(
     store: SqlStore, afterwards: Afterwards, market: HandMarket, clock: SetClock, room: Room
 ) -> None:
@@ -347,6 +348,7 @@ async def test_the_history_of_one_alert_begins_with_what_its_rings_were_worth(
     assert "a day later" not in await room.say("/history 1", BOB)
 
 
+@pytest.mark.both
 async def test_what_came_after_goes_with_its_ring(
     store: SqlStore, afterwards: Afterwards, market: HandMarket, clock: SetClock
 ) -> None:

@@ -19,8 +19,6 @@ from tests.conftest import NOON, SetClock
 from tests.market import HandMarket
 from tests.test_commands import ADMIN, ANN, GROUP, MEMBER, OPERATOR, Room
 
-pytestmark = pytest.mark.both
-
 SHE = Caller(ChatRef("telegram", "-200"), ChatKind.GROUP, "ann-id", "Ann", is_admin=False)
 """Ann, in another group."""
 TOPIC = replace(MEMBER, chat=ChatRef("telegram", "-100", "17"))
@@ -98,6 +96,7 @@ async def test_in_private_there_is_no_policy(hall: Hall) -> None:
     assert (await hall.store.meet(ANN, NOON)).policy is Policy.MEMBERS
 
 
+@pytest.mark.both
 async def test_a_change_of_policy_is_taken_back_only_while_it_is_the_last(hall: Hall) -> None:
     for chosen in ("admins", "members"):
         await hall.script(f"/policy {chosen}", caller=ADMIN)
@@ -108,6 +107,7 @@ async def test_a_change_of_policy_is_taken_back_only_while_it_is_the_last(hall: 
 # --- quotas -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.both
 async def test_operators_see_and_set_quotas_and_take_that_back(hall: Hall) -> None:
     listed = await hall.say("/quota", OPERATOR)
     for (thing, whose), value in QUOTAS.items():
@@ -142,6 +142,7 @@ async def test_what_is_no_quota_is_refused_with_those_that_are(hall: Hall, words
     assert (await hall.store.bounds()).quotas == {}
 
 
+@pytest.mark.both
 async def test_a_person_has_so_many_alerts_in_all_chats_and_a_chat_so_many_of_all(hall: Hall) -> None:
     await hall.script("/quota alerts person 2", "/quota alerts chat 3", caller=OPERATOR)
     await hall.script("/alert btc > 70k", caller=ANN)
@@ -253,6 +254,7 @@ async def test_who_is_shut_out_is_told_once_and_then_there_is_silence(hall: Hall
     assert len(await hall.texts("/levels", stranger)) == 1
 
 
+@pytest.mark.both
 async def test_a_ban_pauses_what_they_have_in_private_and_leaves_groups_their_alerts(hall: Hall) -> None:
     ann = replace(ANN, person="1")
     await hall.script("/alert btc > 70k", "/alert btc > 71k", caller=ann)
@@ -278,6 +280,7 @@ async def test_a_ban_pauses_what_they_have_in_private_and_leaves_groups_their_al
     assert "Nobody is shut out." in await hall.say("/ban", OPERATOR)
 
 
+@pytest.mark.both
 async def test_a_group_is_shut_out_with_its_topics_and_all_its_alerts(hall: Hall) -> None:
     await hall.script("/alert btc > 70k", caller=MEMBER)
     await hall.script("/alert btc > 70k", caller=TOPIC)

@@ -186,6 +186,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.sqlite
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 async def test_for_any_ring_the_audit_tells_the_rule_and_the_levels_in_force_then(

@@ -157,6 +157,7 @@ def test_what_is_kept_reaches_further_than_any_report() -> None:
     assert KEPT > 31 * DAY
 
 
+@pytest.mark.sqlite
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     days=st.lists(st.tuples(st.integers(0, 60), st.sampled_from([ANN, BOB]), st.booleans()), max_size=12),

@@ -317,6 +317,7 @@ async def test_processes_at_once_lose_no_update_and_send_nothing_twice(database:
     assert (await check(database)).is_well
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("statement", range(1, 9))
 @pytest.mark.parametrize("times", [1, 2])
 async def test_who_is_cancelled_within_a_transaction_leaves_it_whole_and_no_lock_behind(
