@@ -171,7 +171,7 @@ class SqlLedger:
         if not judgement.states:
             return
         states = starmap(written_state, judgement.states.items())
-        rows = ({f"new_{name}": value for name, value in state.items()} for state in states)
+        rows = (dict(zip(_NEW, state.values(), strict=True)) for state in states)
         await each(connection, self._database.prepared(_keeping_states), rows)
 
     async def _write_cursors(self, connection: AsyncConnection, partition: int, judgement: Judgement) -> None:
@@ -191,10 +191,17 @@ class SqlLedger:
         await each(connection, self._database.prepared(_moving_cursors), rows)
 
 
+_NEW = tuple(f"new_{name}" for name in ("arming_id", *STATE_COLUMNS))
+"""What the columns of a state are called as they are handed over, in the order of ``written_state``."""
+
+
 def _keeping_states(database: Database) -> Insert:
     """Keep the state of an arming that lives."""
     names = ("arming_id", *STATE_COLUMNS)
-    row = [bindparam(f"new_{name}", type_=alert_states.c[name].type).label(name) for name in names]
+    row = [
+        bindparam(new, type_=alert_states.c[name].type).label(name)
+        for new, name in zip(_NEW, names, strict=True)
+    ]
     is_there = (armings.c.id == bindparam("new_arming_id")) & is_living
     writing = database.insert(alert_states).from_select(names, select(*row).where(is_there))
     return writing.on_conflict_do_update(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from decimal import Decimal
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Row, Select, select
@@ -20,6 +21,7 @@ from bot.ports import Stored
 from bot.store.tables import alert_states, alerts, armings, chats, subscriptions
 
 STATE_COLUMNS = tuple(field.name for field in fields(AlertState))
+_fields_of = attrgetter(*STATE_COLUMNS)
 
 
 def key_of(name: str) -> str:
@@ -110,7 +112,7 @@ def read_levels(document: Mapping[str, str] | None) -> dict[str, Decimal]:
 
 def written_state(arming_id: int, state: AlertState) -> dict[str, Any]:
     """Write a state down as the columns of ``alert_states``."""
-    row = {name: getattr(state, name) for name in STATE_COLUMNS}
+    row = dict(zip(STATE_COLUMNS, _fields_of(state), strict=True))
     early = state.early
     row["memory"] = list(state.memory)
     row["early"] = [early.minute, early.at, early.value, early.is_gone] if early else None
