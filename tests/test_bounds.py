@@ -235,6 +235,7 @@ async def told(hall: Hall) -> list[tuple[str, str]]:
     return [(one.chat.chat, word(one, ENGLISH, hall.clock.now()).plain()) for one in leased]
 
 
+@pytest.mark.both
 async def test_who_is_shut_out_is_told_once_and_then_there_is_silence(hall: Hall) -> None:
     assert "#1 armed" in await hall.say("/alert btc > 70k", MEMBER)
     assert await hall.say("/ban telegram:5", OPERATOR) == (
@@ -297,6 +298,7 @@ async def test_a_group_is_shut_out_with_its_topics_and_all_its_alerts(hall: Hall
     assert len(await hall.texts("/levels", replace(ADMIN, person="op-id"))) == 1  # operators pass
 
 
+@pytest.mark.both
 async def test_a_ban_and_its_end_are_in_the_audit_and_taken_back(hall: Hall) -> None:
     await hall.script("/ban 5 for 8h", "/ban 5", caller=OPERATOR)
     assert "telegram:5 shut out until 20:00 UTC" in await hall.say("/audit", OPERATOR)
@@ -356,6 +358,7 @@ async def test_where_some_are_named_nobody_else_is_answered_and_is_told_what_to_
 # --- names --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.both
 async def test_who_made_what_was_there_before_is_unknown_and_nobodys_but_the_admins(hall: Hall) -> None:
     nobody = replace(MEMBER, person="")
     await hall.store.make_alert(nobody, "btc > 70000", NewArming("btc/usdt > 70000"), NOON)

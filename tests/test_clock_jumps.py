@@ -138,6 +138,7 @@ async def test_a_clock_that_is_set_back_and_forward_stops_nothing_and_nothing_ri
         assert [round(one / 60) for one in anew] == [-50, 50]
 
 
+@pytest.mark.both
 async def test_what_waits_to_be_sent_waits_no_longer_when_the_clock_is_set_back(store: SqlStore) -> None:
     for rule in ("btc < 100000", "btc < 90000"):
         await make(store, ANN, rule)
@@ -150,6 +151,7 @@ async def test_what_waits_to_be_sent_waits_no_longer_when_the_clock_is_set_back(
     assert await store.next_due("telegram", back) == back + 8
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("ahead", [HOUR, 400 * DAY])
 async def test_a_report_comes_neither_twice_nor_never_when_the_clock_was_ahead(
     store: SqlStore, clock: SetClock, ahead: float

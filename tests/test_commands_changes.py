@@ -31,6 +31,7 @@ async def followed(room: Room) -> None:
     await room.script("/subscribe btc-floor", caller=ADMIN)
 
 
+@pytest.mark.both
 async def test_a_change_is_shown_with_buttons_before_it_is_made(room: Room) -> None:
     await followed(room)
     [message] = await room.replies("/level floor 70k", OPERATOR)

@@ -237,6 +237,7 @@ async def test_a_file_that_changed_is_taken_over_when_it_is_followed_again(room:
     assert await room.labels() == ["#1 steps/low btc/usdt < 60000", "#3 steps/deep btc/usdt < 50000"]
 
 
+@pytest.mark.both
 async def test_stopping_takes_all_of_it_away_and_nothing_else(room: Library) -> None:
     await room.script("/alert btc < 1k sure")
     await follow(room)
@@ -250,6 +251,7 @@ async def test_stopping_takes_all_of_it_away_and_nothing_else(room: Library) -> 
     assert "armed here" in await follow(room), "and it can be followed again"
 
 
+@pytest.mark.both
 async def test_an_alert_that_its_chat_edits_is_its_own_from_then_on(room: Library) -> None:
     await follow(room, line="/playbook steps low=59k")
     answer = await room.say("/edit 1 btc < 58k")

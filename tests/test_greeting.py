@@ -255,6 +255,7 @@ async def test_only_a_language_that_there_is_can_be_chosen(room: Room) -> None:
 # --- what is handed on --------------------------------------------------------------------------------------
 
 
+@pytest.mark.both
 async def test_an_alert_is_copied_by_a_link_once_it_was_shown_and_asked(room: Room) -> None:
     await room.script("/alert btc < 100k for 5m")
     shared = await answer(room, "/share 1")

@@ -178,6 +178,7 @@ async def test_a_page_that_is_no_more_is_the_last_one(room: Room) -> None:
 # --- why ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.both
 async def test_why_says_what_is_read_who_shows_it_and_what_comes_next(room: Room) -> None:
     await room.script("/alert btc > 70k and eth < 4k repeat")
     await room.judge(AlertState(0, is_armed=True))

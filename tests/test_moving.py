@@ -184,6 +184,7 @@ async def fill(room: Room) -> None:
         await room.replies(line)
 
 
+@pytest.mark.both
 async def test_an_export_that_is_imported_into_an_empty_chat_is_exported_again_just_so(room: Room) -> None:
     await fill(room)
     text = await exported(room, ANN)

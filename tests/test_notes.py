@@ -102,6 +102,7 @@ async def test_restarts_without_end_ask_no_more_than_twelve_times_a_day(store: S
     assert any("was asked 12 times within a day" in reason for reason in reasons)
 
 
+@pytest.mark.both
 async def test_another_key_begins_a_day_of_its_own_and_no_key_is_written_down(store: SqlStore) -> None:
     clock = SetClock(at("2025-11-18 06:00"))
     source = SOURCES["sosovalue"]

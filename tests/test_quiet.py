@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from sqlalchemy import update
 
 from bot.alerts.rings import rung_line
@@ -18,6 +19,7 @@ from tests.storing import ANN, BOB, NOON, arming_of, follow, ring, tell
 # --- quiet hours --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.both
 async def test_rings_of_quiet_hours_are_one_digest_at_their_end_after_a_restart_too(
     store: SqlStore, database: str
 ) -> None:
@@ -88,6 +90,7 @@ async def test_the_quiet_of_one_chat_is_not_that_of_another(store: SqlStore) -> 
     assert [chat for _, chat, _ in ear.said] == [BOB.chat.chat]
 
 
+@pytest.mark.both
 async def test_a_digest_that_no_message_holds_goes_on_in_the_next(store: SqlStore) -> None:
     clock = SetClock()
     ear = Ear(clock)
@@ -136,6 +139,7 @@ async def test_what_was_kept_for_half_a_day_is_not_given_up_for_its_age(store: S
 # --- mutes --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.both
 async def test_a_chat_that_is_muted_hears_nothing_until_the_end_and_then_all_again(
     store: SqlStore,
 ) -> None:

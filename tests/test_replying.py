@@ -107,6 +107,7 @@ async def test_a_reply_to_any_other_message_is_what_it_would_be_without(rung: Ri
     assert "There is no alert here to mute" in await replied(rung, "/mute 1h", others)
 
 
+@pytest.mark.both
 async def test_a_reply_to_a_list_asks_which_alert_is_meant(room: Ringing) -> None:
     await room.script("/alert btc < 103k", "/alert btc < 102k")
     await room.commit(ring())

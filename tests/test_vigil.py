@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import StringIO
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -253,6 +254,7 @@ async def test_operators_are_told_once_that_another_program_listens_and_once_tha
     await store.close()
 
 
+@pytest.mark.both
 async def test_a_private_chat_that_was_known_before_is_known_by_its_person(store: SqlStore) -> None:
     await store.meet(ANN, NOON)
     database = store._database
@@ -262,3 +264,5 @@ async def test_a_private_chat_that_was_known_before_is_known_by_its_person(store
     await store.meet(ANN, NOON)
     assert await store.tell_operators({("telegram", "person-ann")}, {}, "vigil", {"a": 1}, NOON + 1) == 1
     assert await store.page("vigil") == {"a": 1}
+    [addressed] = await store.addressed({("telegram", "person-ann")}, NOON)
+    assert addressed.chat == ANN.chat
