@@ -230,9 +230,9 @@ class _troubles:  # noqa: N801 - reads as the statement that it is
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, DBAPIError):
-            raise self._named(error.orig) from error
+            raise self._named(error.orig) from None if postgres.tells_values(error.orig) else error
         if isinstance(error, self._database.raw_errors):
-            raise self._named(error) from error
+            raise self._named(error) from None if postgres.tells_values(error) else error
         if isinstance(error, (JSONDecodeError, UnicodeDecodeError)):  # nothing was written that is no text
             raise self._database.note_damage("what was written as text cannot be read any more") from error
         if isinstance(error, SQLAlchemyError):

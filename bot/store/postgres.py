@@ -50,8 +50,11 @@ _REMEDIES = {
 }
 """What helps, by the code of the error or of its class."""
 
-_TELLS_VALUES = "22"
+_SAYS_VALUES = "22"
 """The class of errors whose very sentence has the value in it that was of no use."""
+
+_TELLS_NONE = ("08", "25", "28", "3D", "40", "42", "53", "54", "55", "57", "58", "XX")
+"""The classes of errors that are about no row: connections, transactions, names, locks, what is used up."""
 
 
 def arguments(lock_seconds: int, *, is_rebuilt: bool) -> dict[str, Any]:
@@ -153,18 +156,29 @@ def driver_errors(engine: AsyncEngine) -> tuple[type[Exception], ...]:
 
 def code_of(error: BaseException | None) -> str:
     """Give PostgreSQL's code of an error, or nothing."""
-    return getattr(error, "sqlstate", None) or ""
+    told = _told(error)
+    return getattr(error, "sqlstate", None) or getattr(told, "sqlstate", None) or ""
+
+
+def tells_values(error: BaseException | None) -> bool:
+    """Ask whether an error of PostgreSQL or its driver has values of rows in its words or its details."""
+    is_of_driver = type(_told(error)).__module__.startswith("asyncpg")
+    return is_of_driver and not code_of(error).startswith(_TELLS_NONE)
 
 
 def sentence_of(error: BaseException | None) -> str:
     """Say what went wrong, without the values that were written: rows hold what people wrote."""
-    told = error if error is None or error.__cause__ is None else error.__cause__
-    code = code_of(error) or code_of(told)
+    told, code = _told(error), code_of(error)
     if isinstance(told, OSError):
         reason = "no answer in time" if isinstance(told, TimeoutError) else str(told)
         return f"{reason}: see whether its server runs and can be reached"
-    if told is None or not code or code.startswith(_TELLS_VALUES):
+    if told is None or not code or code.startswith(_SAYS_VALUES):
         return type(told).__name__
     words = str(told.args[0]) if told.args else code
     remedy = _REMEDIES.get(code) or _REMEDIES.get(code[:2])
     return f"{words}: {remedy}" if remedy else words
+
+
+def _told(error: BaseException | None) -> BaseException | None:
+    """Give the driver's own error, which stands behind what the library makes of it."""
+    return error if error is None or error.__cause__ is None else error.__cause__
