@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from sqlalchemy import insert, select
 
+from bot.collector import settle_memory
 from bot.metrics import MINUTE, Bar, Bars, Batch
 from bot.store import SqlStore, open_store, upgrade
 from bot.store.tables import alert_states, alerts, armings, chats, counters, cursors, partitions
@@ -61,7 +62,7 @@ async def _start_with(count: int, symbols: int) -> Started:
         try:
             await _keep(store, count, symbols, int(clock.time))
             bare = await _read(store)
-            gc.collect()
+            settle_memory()
             before = _resident()
             watch = Watch(store, HandMarket(clock, btc=AROUND), clock, lambda: None, late_after=140)
             began = time.perf_counter()
@@ -71,10 +72,11 @@ async def _start_with(count: int, symbols: int) -> Started:
             clock.time += MINUTE
             await watch.take(Batch("binance", clock.now(), bars))
             seconds = time.perf_counter() - began
-            gc.collect()
+            settle_memory()  # as the bot does once it has started
             grown = max(1, _resident() - before)
             awake = sum(1 for _ in watch._armings._roll.lively)
         finally:
+            gc.unfreeze()
             await store.close()
     return Started(seconds, bare, grown / 1e6, grown / count, _as_dict(), awake)
 
