@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from tests.benchmarks.row import Row
-from tests.benchmarks.rows import TABLE, Measure, chosen
+from tests.benchmarks.rows import TABLE, Measure, chosen, log_aside
 
 _HEAD = """
 | what | figure | baseline | ratio | goal |
@@ -56,7 +56,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def measured(line: Measure) -> list[Row]:
     """Measure in a process of its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=log_aside) as process:
         return process.submit(line).result()
 
 

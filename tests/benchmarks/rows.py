@@ -11,9 +11,12 @@ measures must be a function at the top of its module, or a ``partial`` of one, t
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+
+import structlog
 
 from tests.benchmarks import chats, engine, feeds, indicators, rules, start, store
 from tests.benchmarks.row import Row
@@ -70,3 +73,8 @@ TABLE = (
 def chosen(words: Sequence[str]) -> list[Measure]:
     """Give the lines that have any of the words, or all where there is none."""
     return [one for one in TABLE if not words or any(one.has(word) for word in words)]
+
+
+def log_aside() -> None:
+    """Let what is logged go where no row is read."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
