@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 
-_UNTIL_COLLECTED = 50_000, 20, 50
+_UNTIL_COLLECTED = 50_000, 10, 10
 """How many objects are new, and how many of the smaller collections were, before the collector comes by."""
 
 

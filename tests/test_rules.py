@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tomllib
 from datetime import UTC, datetime
@@ -619,16 +618,6 @@ def test_a_conflict_in_the_grammar_would_be_found() -> None:
     assert ambiguous != GRAMMAR
     with pytest.raises(GrammarError, match="Shift/Reduce conflict for terminal AND"):
         Lark(ambiguous, parser="lalr", lexer=_Tokens, strict=True)
-
-
-def test_the_first_line_of_a_process_builds_no_parser() -> None:
-    program = """if True:
-        from bot.rules import parse
-        from lark import Lark
-        Lark.__init__ = None
-        assert str(parse("btc < 1")) == "btc < 1"
-    """
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[1])  # noqa: S603
 
 
 def test_a_rule_can_be_a_key() -> None:

@@ -14,6 +14,7 @@ import aiohttp
 from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.app import SystemClock, open_house
 from bot.chats.telegram import TelegramChat
+from bot.chats.telegram_reach import Doubts
 from bot.collector import settle_memory
 from bot.metrics import MetricKey, Seen, minute_of, point
 from bot.ports import NewArming
@@ -79,7 +80,7 @@ async def _wire(count: int) -> tuple[list[float], list[float]]:
                 database_url=url, exchanges=("binance",), feed_gateway=world.root, providers=(),
                 poll_seconds=3600, stream=True, telegram_per_second=1000,
             )  # fmt: skip
-            chat = TelegramChat("1:A", clock, root=root)
+            chat = TelegramChat("1:A", clock, root=root, doubts=Doubts(at_start=0))
             house = await stack.enter_async_context(open_house(settings, clock, [chat], throttle=False))
             done = asyncio.Event()
             task = asyncio.create_task(house.run(done))

@@ -17,6 +17,7 @@ from bot.alerts.models import Level
 from bot.app import SystemClock
 from bot.catalogues import read_languages
 from bot.chats.telegram import TelegramChat
+from bot.chats.telegram_reach import Doubts
 from bot.collector import settle_memory
 from bot.deliver import Courier
 from bot.pacing import Limits, Pacer, Rate, telegram_limits
@@ -124,7 +125,7 @@ async def _outbox(messages: int) -> AsyncIterator[SqlStore]:
 async def _courier(store: SqlStore, root: str, limits: Limits) -> AsyncIterator[Courier]:
     """Open the way to Telegram, as the bot does."""
     clock = SystemClock()
-    chat = TelegramChat("1:A", clock, root=root)
+    chat = TelegramChat("1:A", clock, root=root, doubts=Doubts(at_start=0))
     line = Turns(Pacer(limits), clock)
     listening = asyncio.create_task(chat.run(Desk(None, None)))  # type: ignore[arg-type]
     async with asyncio.timeout(30):
