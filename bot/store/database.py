@@ -374,7 +374,7 @@ async def each(connection: AsyncConnection, statement: UpdateBase, rows: Iterabl
     if len(first) < _ROWS_AT_ONCE:
         await connection.execute(statement, first)
         return
-    compiled = statement.compile(dialect=connection.dialect, column_keys=list(first[0]))
+    compiled = statement.compile(dialect=connection.dialect, column_keys=list(first[0]), for_executemany=True)
     text, bound = str(compiled), _bound(compiled)
     for piece in chain([first], pieces):
         await connection.exec_driver_sql(text, [bound(row) for row in piece])
