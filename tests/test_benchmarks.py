@@ -37,7 +37,6 @@ SMALL: dict[str, dict[str, object]] = {
     "wire to telegram": {"rings": 1},
     "telegram sends": {"messages": 20, "rounds": 1},
     "chart": {"candles": 20, "rounds": 1},
-    "typing on Discord": {"people": 1, "rounds": 1},
     "loop lag": {"markets": 10, "seconds": 0.4},
     "bulk tickers of binance": {"markets": 10, "rounds": 1},
     "bulk tickers of okx": {"markets": 10, "rounds": 1},
@@ -46,8 +45,8 @@ SMALL: dict[str, dict[str, object]] = {
 }
 """How little of each row is enough to see that it measures; a goal may well be missed with so little."""
 
-LONG = {"start to ready", "telegram at a pace", "typing on Telegram"}
-"""Which rows take long however little they measure: Telegram's own waits are in them."""
+LONG = {"start to ready", "telegram at a pace", "typing on Discord", "typing on Telegram"}
+"""Which rows take long however little they measure: a whole bot begins, with Telegram's own waits."""
 
 RINGS = {"backtest of a price", "backtest of many", "ring latency by stream"}
 """In which rows something must ring, else nothing was measured."""

@@ -75,7 +75,7 @@ def plain_of(rule: str, is_shared: bool, begins_at: float) -> Plain:
     return Plain(patterns[numbered.pattern], numbered, begins_at)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=500)
 @given(RULES, st.booleans(), states(), BARS)
 def test_a_minute_does_to_a_plain_arming_what_its_condition_says(rule, is_shared, state, bar) -> None:
     plain = plain_of(rule, is_shared, START - 3600.0)
@@ -92,7 +92,7 @@ def test_a_minute_does_to_a_plain_arming_what_its_condition_says(rule, is_shared
     assert course == Course(judged.state, judged.told, rests, judged.due)
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(RULES, st.booleans(), states(), PRINTS)
 def test_a_print_does_to_a_plain_arming_what_a_glance_finds(rule, is_shared, state, one) -> None:
     plain = plain_of(rule, is_shared, START - 90.0)

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests import kills
 from tests.kills_judge import Remains, judge
 
-KILLS = 12
+KILLS = 8
 RULES = (kills.RULES[0], kills.RULES[3], kills.RULES[-1])
 
 

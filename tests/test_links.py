@@ -324,6 +324,7 @@ def kept(subscriptions: list[Subscription]) -> list[tuple[str, str, str]]:
     )
 
 
+@pytest.mark.sqlite  # a law of what is done, not of who does it: once is enough
 @settings(
     max_examples=5,
     phases=(Phase.generate,),
