@@ -265,10 +265,8 @@ class Run:
                     await asyncio.sleep(0.002)
             case "after a send":
                 self.telegram.order("sendmessage", *[MUTE] * self.random.choice([1, 3]))
-                said = len(self.telegram.calls)
-                while not any(  # noqa: ASYNC110 - another process sends
-                    call.method == "sendMessage" for call in self.telegram.calls[said:]
-                ):
+                said = len(self.telegram.called("sendMessage"))
+                while len(self.telegram.called("sendMessage")) == said:  # noqa: ASYNC110 - of another process
                     await asyncio.sleep(0.002)
             case "after a post" | "after a list":
                 text = "messages at once" if way == "after a list" else ""
