@@ -11,9 +11,8 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import cache, partial
 from importlib.metadata import version
@@ -31,6 +30,7 @@ from bot.alerts.rings import Rung
 from bot.alerts.wording import PATIENCE
 from bot.catalogues import read_languages
 from bot.chats.studio import Studio
+from bot.clock import SystemClock
 from bot.collector import settle_memory
 from bot.commands import COMMANDS, Office, make_desk
 from bot.commands.preview import fetch
@@ -67,31 +67,6 @@ SECONDS_OF_A_TURN = 0.001
 
 _SECONDS_UNTIL_FINAL = 130.0
 """From a touch to the delivery of its final minute: the minute itself, its settling, and a margin."""
-
-
-class SystemClock:
-    """The machine's own clock."""
-
-    def now(self) -> float:
-        """Give the present instant, in epoch seconds."""
-        return time.time()
-
-    def steady(self) -> float:
-        """Give the seconds since the machine's start, those in which it slept among them where it knows."""
-        has_one = hasattr(time, "CLOCK_BOOTTIME")
-        return time.clock_gettime(time.CLOCK_BOOTTIME) if has_one else time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        await asyncio.sleep(max(0.0, seconds))
-
-    def real(self, seconds: float) -> float:
-        """Give the seconds as they are."""
-        return seconds
-
-    def still(self) -> AbstractContextManager[None]:
-        """Let time go on: this clock cannot be held."""
-        return nullcontext()
 
 
 @asynccontextmanager

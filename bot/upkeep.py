@@ -23,7 +23,7 @@ def doctor(json: Json = False) -> None:
     Tokens, exchanges and the database are really asked. Changes nothing; the bot may run meanwhile.
     """
     settings = settings_or_leave()
-    from bot.app import SystemClock
+    from bot.clock import SystemClock
     from bot.doctor import examine, table
 
     findings = finish(examine(settings, SystemClock()), begin_log("ERROR", settings))

@@ -30,7 +30,8 @@ import structlog
 
 from bot.alerts.message import Message
 from bot.alerts.people import Caller, ChatKind, ChatRef
-from bot.app import SystemClock, open_house
+from bot.app import open_house
+from bot.clock import SystemClock
 from bot.collector import settle_memory
 from bot.house import House
 from bot.ports import Desk, NewArming, Outcome, Receipt, Register

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from bot.__main__ import app
-from bot.app import SystemClock
 from bot.chats.telegram_probe import hint_for
+from bot.clock import SystemClock
 from bot.doctor import examine, table
 from bot.metrics import Bar
 from bot.ports import Finding

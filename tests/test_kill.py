@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import SystemClock
+from bot.clock import SystemClock
 from bot.demo.exchange import BinanceExchange
 from tests.wire.prices import Ticks
 from tests.wire.telegram import MUTE, RESET, TelegramServer

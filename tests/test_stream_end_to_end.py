@@ -7,7 +7,7 @@ import time
 import pytest
 
 from bot import gauges
-from bot.app import SystemClock
+from bot.clock import SystemClock
 from bot.demo.clock import FastClock
 from tests.conftest import NOON
 from tests.streaming import heard, until, world_of

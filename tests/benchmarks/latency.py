@@ -12,9 +12,10 @@ from tempfile import TemporaryDirectory
 import aiohttp
 
 from bot.alerts.people import Caller, ChatKind, ChatRef
-from bot.app import SystemClock, open_house
+from bot.app import open_house
 from bot.chats.telegram import TelegramChat
 from bot.chats.telegram_reach import Doubts
+from bot.clock import SystemClock
 from bot.collector import settle_memory
 from bot.metrics import MetricKey, Seen, minute_of, point
 from bot.ports import NewArming

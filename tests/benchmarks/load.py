@@ -15,8 +15,9 @@ from tempfile import TemporaryDirectory
 import aiohttp
 
 from bot.alerts.people import Caller, ChatKind, ChatRef
-from bot.app import SystemClock, build_exchanges, open_house
+from bot.app import build_exchanges, open_house
 from bot.chats.console import ConsoleChat
+from bot.clock import SystemClock
 from bot.collector import settle_memory
 from bot.feeds.exchanges import FEEDS, build_feeds
 from bot.metrics import MINUTE

@@ -14,10 +14,10 @@ import aiohttp
 from sqlalchemy import func, select
 
 from bot.alerts.models import Level
-from bot.app import SystemClock
 from bot.catalogues import read_languages
 from bot.chats.telegram import TelegramChat
 from bot.chats.telegram_reach import Doubts
+from bot.clock import SystemClock
 from bot.collector import settle_memory
 from bot.deliver import Courier
 from bot.pacing import Limits, Pacer, Rate, telegram_limits

@@ -15,7 +15,7 @@ from typing import Any
 
 import ccxt.async_support as ccxt
 
-from bot.app import SystemClock
+from bot.clock import SystemClock
 from bot.collector import settle_memory
 from bot.feeds.exchanges.door import Door
 from bot.feeds.exchanges.lookout import Lookout

@@ -11,8 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
-from bot.app import SystemClock, build_chats, open_house
+from bot.app import build_chats, open_house
 from bot.chats.studio import Studio
+from bot.clock import SystemClock
 from bot.settings import Settings
 from tests.benchmarks.load import market_crowd
 from tests.wire.discord import DiscordServer
