@@ -5,10 +5,10 @@
 and ``people`` are what watch, deliver and commands need; ``sql`` puts them together.
 """
 
+from bot.store.address import path_of
 from bot.store.backup import back_up, restore
 from bot.store.claim import claim
 from bot.store.copying import Carried, copy
-from bot.store.database import path_of
 from bot.store.schema import Condition, check, upgrade
 from bot.store.sql import SqlStore, open_store
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from shutil import copyfile
 
 from bot.ports import Damaged, StoreTrouble
+from bot.store.address import path_of, refuse_missing
 from bot.store.claim import claim
-from bot.store.database import path_of, refuse_missing
 from bot.store.schema import Condition, check
 
 _BESIDE = ("-wal", "-shm")

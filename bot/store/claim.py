@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from bot.ports import StoreTrouble
-from bot.store.database import connect, make_room, path_of
+from bot.store.address import make_room, path_of
+from bot.store.database import connect
 
 
 @asynccontextmanager

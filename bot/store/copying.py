@@ -15,8 +15,9 @@ from sqlalchemy import Column, Row, Table, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ports import StoreTrouble
+from bot.store.address import is_same
 from bot.store.claim import claim
-from bot.store.database import connect, each, is_same, whole
+from bot.store.database import connect, each, whole
 from bot.store.metadata import metadata
 from bot.store.postgres import refuse_poor
 from bot.store.schema import bring_up, check, refuse_broken

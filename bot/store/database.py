@@ -19,20 +19,20 @@ from functools import wraps
 from itertools import chain, islice
 from json import JSONDecodeError
 from operator import itemgetter
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import orjson
 from sqlalchemy import Table, UpdateBase, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from bot.ports import Damaged, StoreTrouble
 from bot.store import postgres, trips
+from bot.store.address import UNKNOWN_URL, address_of
 
 BUSY_SECONDS = 30
 """How long one process waits for another's transaction before it gives up."""
@@ -40,13 +40,6 @@ BUSY_SECONDS = 30
 CHUNK = 500
 """How many values one statement may name: far below every database's limit on parameters."""
 
-UNKNOWN_URL = "the database URL names no database that this installation can open"
-
-_DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
-    "postgresql": "postgresql+asyncpg",
-    "postgres": "postgresql+asyncpg",
-}
 _ROWS_AT_ONCE = 250
 """For how many rows a statement is run at a time: some milliseconds of the loop."""
 
@@ -256,7 +249,7 @@ def connect(url: str, *, is_rebuilt: bool = False) -> Database:
     ``sqlite:///data/tocsin.db`` is read as ``sqlite+aiosqlite:///data/tocsin.db``, and ``postgresql://`` as
     ``postgresql+asyncpg://``. Who rebuilds it may break foreign keys on the way, and take long over it.
     """
-    address = _address(url)
+    address = address_of(url)
     is_postgres = address.get_backend_name() == "postgresql"
     try:
         arguments = (
@@ -276,53 +269,6 @@ def connect(url: str, *, is_rebuilt: bool = False) -> Database:
     else:
         postgres.prepare(engine)
     return Database(engine)
-
-
-def make_room(url: str) -> None:
-    """Make the folder that a SQLite file is to stand in."""
-    if path := path_of(url):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreTrouble(
-                f"the database: cannot make its folder {path.parent}: {error.strerror}"
-            ) from error
-
-
-def refuse_missing(url: str) -> None:
-    """Raise StoreTrouble if a SQLite file is not there: opening it would make an empty one."""
-    if (path := path_of(url)) and not path.is_file():
-        raise StoreTrouble(f"there is no database at {path}: `tocsin db upgrade` makes one")
-
-
-def is_same(one: str, other: str) -> bool:
-    """Ask whether two URLs name one database, as far as they say it."""
-    paths = (path_of(one), path_of(other))
-    if None in paths:
-        return _address(one) == _address(other)
-    return len({path.resolve() for path in paths if path}) == 1
-
-
-def path_of(url: str) -> Path | None:
-    """Give the file that a URL names; ``None`` for what is no file on this machine."""
-    address = _address(url)
-    name = address.database
-    is_file = (
-        address.get_backend_name() == "sqlite" and name and name != ":memory:" and "uri" not in address.query
-    )
-    return Path(name) if is_file and name else None
-
-
-def _address(url: str) -> URL:
-    try:
-        address = make_url(url)
-        driver = _DRIVERS[address.get_backend_name()]
-    except (ArgumentError, KeyError) as error:
-        raise StoreTrouble(UNKNOWN_URL) from error
-    address = address.set(drivername=driver)
-    if (mode := address.query.get("sslmode")) is not None:  # libpq's word for what the driver calls ssl
-        address = address.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
-    return address
 
 
 def _written(document: Any) -> str:

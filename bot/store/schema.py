@@ -15,7 +15,8 @@ from sqlalchemy.engine import Connection
 
 import bot
 from bot.ports import StoreTrouble
-from bot.store.database import connect, make_room, refuse_missing
+from bot.store.address import make_room, refuse_missing
+from bot.store.database import connect
 from bot.store.postgres import refuse_poor
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.ports import StoreTrouble
+from bot.store.address import refuse_missing
 from bot.store.agenda import SqlAgenda
 from bot.store.annals import SqlAnnals
 from bot.store.archive import SqlArchive
@@ -11,7 +12,7 @@ from bot.store.bounds import SqlBounds
 from bot.store.bundles import SqlBundles
 from bot.store.chronicle import SqlChronicle
 from bot.store.clearing import SqlClearing
-from bot.store.database import Database, connect, refuse_missing
+from bot.store.database import Database, connect
 from bot.store.editing import SqlEditing
 from bot.store.erasing import SqlErasing
 from bot.store.forgetting import SqlForgetting
