@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import cache, partial
 from importlib.metadata import version
@@ -46,10 +46,12 @@ from bot.metrics import Batch, minute_of
 from bot.pacing import Pacer
 from bot.ports import Chat, Clock, Desk, Notebook, Replies, UnknownInstrument
 from bot.ports.places import Place
+from bot.ports.rota import Duty
 from bot.rules import instruments
 from bot.rules.tree import Rule
 from bot.shelf import read_shelf
-from bot.store import claim, open_store, path_of, upgrade
+from bot.shift import Shift
+from bot.store import claim, open_rota, open_store, path_of, upgrade
 from bot.tape import MemoryTape
 from bot.turns import Turns, answering
 from bot.watch import Watch
@@ -61,6 +63,7 @@ log = structlog.get_logger(__name__)
 
 _POLLS_UNTIL_LATE = 2
 _SECONDS_TO_KEEP = 15.0
+_SECONDS_OF_A_HANDOVER = 300.0
 _MONTH = 30 * 86_400
 SECONDS_OF_A_TURN = 0.001
 """How long the thread of the exchanges may go on while the chats wait for their turn; 0.005 is usual."""
@@ -81,6 +84,7 @@ async def open_house(
     warming: Sequence[Callable[[], object]] = (),
     tells_operators: bool = True,
     tells_delay: bool = True,
+    process: str = "",
 ) -> AsyncIterator[House]:
     """Build all parts from the settings, and let go of them at the end.
 
@@ -88,12 +92,14 @@ async def open_house(
     one's limits. ``longest_rest`` is how many seconds of the clock pass at most without a look into the
     outbox. ``warming`` is called in another thread, when the start is over. ``tells_operators`` lets them
     hear of what is unwell, ``tells_delay`` a ring say how long it took, which a fast clock does not measure.
+    ``process`` is who works here, where there is a rota: as soon as it stands there no more, all that it
+    writes is refused.
     """
     async with AsyncExitStack() as stack:
         exchanges = exchanges or build_exchanges(settings, clock, throttle)
         stack.push_async_callback(exchanges.close)
         await upgrade(settings.database_url)
-        store = await open_store(settings.database_url)
+        store = await open_store(settings.database_url, process)
         stack.push_async_callback(store.close)
         metrics = build_providers(settings, clock, exchanges, store)
         stack.push_async_callback(metrics.close)
@@ -184,20 +190,41 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with claim(settings.database_url, _holder()):
-        await work(settings, clock, stop)
+    is_shared = path_of(settings.database_url) is None
+    async with claim(settings.database_url, _holder(), is_shared=is_shared):
+        if is_shared:
+            await _take_turns(settings, clock, stop)
+        else:
+            await work(settings, clock, stop)
     log.info("stopped")
 
 
-async def work(settings: Settings, clock: Clock, until: asyncio.Event) -> None:
-    """Let a house work until the event is set, and another wherever the machine's clock was set."""
+async def _take_turns(settings: Settings, clock: Clock, until: asyncio.Event) -> None:
+    """Work while it is this process's turn among those that share the database, until the event is set."""
+    rota = await open_rota(settings.database_url)
+    try:
+        site = partial(web.serve, *settings.http) if settings.http else nullcontext
+        shift = Shift(rota, clock, _holder(), version("tocsin"), site=site)
+        await shift.run(lambda duty, end: work(settings, clock, end, duty), until)
+    finally:
+        await rota.close()
+
+
+async def work(settings: Settings, clock: Clock, until: asyncio.Event, duty: Duty | None = None) -> None:
+    """Let a house work until the event is set, and another wherever the machine's clock was set.
+
+    ``duty`` is what it works by, where several processes take turns.
+    """
     while not until.is_set():
         studio = Studio()
         exchanges = build_exchanges(settings, clock, after_listing=settle_memory)
         exchanges.begin()  # to import the libraries of the chats takes no less than they to answer
-        chats = build_chats(settings, clock, studio)
-        warming = (studio.warm, settle_memory)
-        async with open_house(settings, clock, chats, exchanges, warming=warming) as house:
+        chats = build_chats(settings, clock, studio, duty)
+        how: dict[str, Any] = {
+            "warming": (studio.warm, settle_memory),
+            "process": duty.process if duty else "",
+        }
+        async with open_house(settings, clock, chats, exchanges, **how) as house:
             sys.setswitchinterval(SECONDS_OF_A_TURN)  # until now nobody waited for a turn
             log.info("started", chats=[chat.platform for chat in chats], exchanges=list(settings.exchanges))
             await house.run(until)
@@ -249,17 +276,25 @@ def build_providers(
     )
 
 
-def build_chats(settings: Settings, clock: Clock, studio: Studio | None = None) -> list[Chat]:
-    """Build a chat for each token that is configured, or the console where there is none."""
+def build_chats(
+    settings: Settings, clock: Clock, studio: Studio | None = None, duty: Duty | None = None
+) -> list[Chat]:
+    """Build a chat for each token that is configured, or the console where there is none.
+
+    Who has a ``duty`` need not find out whether another of its own kind listens.
+    """
     chats: list[Chat] = []
     studio = studio or Studio()
     if settings.telegram_token:
         from bot.chats.telegram import TelegramChat
         from bot.chats.telegram_menu import Menu
+        from bot.chats.telegram_reach import AFTER_ANOTHER, ON_DUTY
 
         roots: dict[str, Any] = {"root": settings.telegram_api} if settings.telegram_api else {}
         operators = [person for platform, person in settings.admins if platform == TelegramChat.platform]
         menu = Menu(COMMANDS, read_languages(), operators)
+        if duty is not None:
+            roots["doubts"] = AFTER_ANOTHER if duty.ago < _SECONDS_OF_A_HANDOVER else ON_DUTY
         token, url = settings.telegram_token.get_secret_value(), settings.telegram_webhook
         webhook = (url, settings.telegram_secret) if url else None
         chats.append(TelegramChat(token, clock, menu=menu, studio=studio, webhook=webhook, **roots))

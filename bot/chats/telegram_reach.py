@@ -49,6 +49,13 @@ class Doubts(NamedTuple):
     between_looks: float = 60.0
 
 
+ON_DUTY: Final = Doubts(probation=0.0)
+"""Of a bot whose like take turns: what it meets later may be one of them, which is about to leave."""
+
+AFTER_ANOTHER: Final = Doubts(at_start=0.0, after_webhook=0.0, probation=0.0)
+"""Of one that follows another of them: that one may still be there for a moment."""
+
+
 async def reach(clock: Clock, ask: Callable[[], Awaitable[Answered]]) -> Answered:
     """Ask until Telegram answers. Raises InvalidToken, and Conflict where another program polls."""
     attempt = 0

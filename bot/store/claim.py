@@ -18,10 +18,11 @@ from bot.store.database import connect
 
 
 @asynccontextmanager
-async def claim(url: str, holder: str) -> AsyncIterator[None]:
+async def claim(url: str, holder: str, *, is_shared: bool = False) -> AsyncIterator[None]:
     """Be the only one who works with a database while inside; ``holder`` is what others are told.
 
-    Raises StoreTrouble if somebody else does. A server that restarts forgets it.
+    A PostgreSQL may be ``is_shared`` among all who say so, and who is on duty is told by its rota; a file may
+    not. Raises StoreTrouble if somebody else works with it. A server that restarts forgets it.
     """
     if (path := path_of(url)) is not None:
         make_room(url)
@@ -30,7 +31,7 @@ async def claim(url: str, holder: str) -> AsyncIterator[None]:
         return
     database = connect(url)
     try:
-        connection = await database.claim(holder)
+        connection = await database.claim(holder, is_shared=is_shared)
         try:
             yield
         finally:

@@ -33,6 +33,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from bot.ports import Damaged, StoreTrouble
 from bot.store import postgres, trips
 from bot.store.address import UNKNOWN_URL, address_of
+from bot.store.fence import refuse_superseded
 
 BUSY_SECONDS = 30
 """How long one process waits for another's transaction before it gives up."""
@@ -67,11 +68,13 @@ class Database:
     """An open database: ``reading()`` and ``writing()`` are its transactions.
 
     Either turns what the driver raises into StoreTrouble, and rolls back on any error. After the first sign
-    of damage either raises Damaged.
+    of damage either raises Damaged. Where the database is a ``process``'s of the rota, ``writing()`` raises
+    Superseded as soon as that stands there no more.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, process: str = "") -> None:
         self.engine = engine
+        self._process = process
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._readers = engine
         self._writers = engine.execution_options(**{_WRITES: True})
@@ -107,12 +110,24 @@ class Database:
             async with turn, self._writers.begin() as connection:
                 if not self.is_sqlite:
                     await postgres.take_turn(connection, beside=beside)
+                if self._process:  # asked when nobody can take its duties any more before this ends
+                    await refuse_superseded(connection, self._process)
                 yield connection
 
-    async def claim(self, holder: str) -> AsyncConnection:
-        """Be the only one who works with a PostgreSQL until the connection and this are closed."""
+    @asynccontextmanager
+    async def writing_apart(self) -> AsyncIterator[AsyncConnection]:
+        """Write what has nothing to do with anything else: on PostgreSQL it waits for nobody who writes."""
         with _troubles(self):
-            return await postgres.claim(self.engine, holder)
+            async with self._writers.begin() as connection:
+                yield connection
+
+    async def claim(self, holder: str, *, is_shared: bool) -> AsyncConnection:
+        """Be the only one who works with a PostgreSQL until the connection and this are closed.
+
+        Where it ``is_shared``, be one of those who share it.
+        """
+        with _troubles(self):
+            return await postgres.claim(self.engine, holder, is_shared=is_shared)
 
     async def at_once(self, connection: AsyncConnection, work: Coroutine[Any, Any, T]) -> T:
         """Do a work that waits for nothing but statements of a transaction: where it can be, without a break.
@@ -243,17 +258,25 @@ class _troubles:  # noqa: N801 - reads as the statement that it is
         return StoreTrouble(f"the database: {error}: {remedy}" if remedy else f"the database: {error}")
 
 
-def connect(url: str, *, is_rebuilt: bool = False) -> Database:
+def connect(
+    url: str,
+    *,
+    is_rebuilt: bool = False,
+    process: str = "",
+    patience: float = postgres.SECONDS_TO_ANSWER,
+) -> Database:
     """Make the database of a URL, unopened. Raises StoreTrouble for a URL that names no known database.
 
-    ``sqlite:///data/tocsin.db`` is read as ``sqlite+aiosqlite:///data/tocsin.db``, and ``postgresql://`` as
-    ``postgresql+asyncpg://``. Who rebuilds it may break foreign keys on the way, and take long over it.
+    ``process`` is whose it is, as the rota knows it, ``patience`` for how many seconds a PostgreSQL may take
+    to answer. ``sqlite:///data/tocsin.db`` is read as ``sqlite+aiosqlite:///data/tocsin.db``, and
+    ``postgresql://`` as ``postgresql+asyncpg://``. Who rebuilds it may break foreign keys on the way, and
+    take long over it.
     """
     address = address_of(url)
     is_postgres = address.get_backend_name() == "postgresql"
     try:
         arguments = (
-            postgres.arguments(BUSY_SECONDS, is_rebuilt=is_rebuilt)
+            postgres.arguments(BUSY_SECONDS, patience, is_rebuilt=is_rebuilt)
             if is_postgres
             # The driver begins nothing by itself, so that the begin event below decides.
             else {"async_creator_fn": trips.Connection, "isolation_level": None, "timeout": BUSY_SECONDS}
@@ -268,7 +291,7 @@ def connect(url: str, *, is_rebuilt: bool = False) -> Database:
         _prepare_sqlite(engine, has_foreign_keys=not is_rebuilt)
     else:
         postgres.prepare(engine)
-    return Database(engine)
+    return Database(engine, process)
 
 
 def _written(document: Any) -> str:

@@ -57,12 +57,12 @@ _TELLS_NONE = ("08", "25", "28", "3D", "40", "42", "53", "54", "55", "57", "58",
 """The classes of errors that are about no row: connections, transactions, names, locks, what is used up."""
 
 
-def arguments(lock_seconds: int, *, is_rebuilt: bool) -> dict[str, Any]:
+def arguments(lock_seconds: int, patience: float, *, is_rebuilt: bool) -> dict[str, Any]:
     """Give what the driver needs to know; of what rebuilds a database a statement may take long."""
     pause = SECONDS_TO_REBUILD if is_rebuilt else SECONDS_TO_PAUSE
     return {
-        "timeout": SECONDS_TO_CONNECT,
-        "command_timeout": None if is_rebuilt else SECONDS_TO_ANSWER,
+        "timeout": min(SECONDS_TO_CONNECT, patience),
+        "command_timeout": None if is_rebuilt else patience,
         "server_settings": {
             "application_name": "tocsin",
             "lock_timeout": f"{lock_seconds}s",
@@ -120,14 +120,15 @@ async def count_anew(connection: AsyncConnection, table: Table) -> None:
     await connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {table.name}")
 
 
-async def claim(engine: AsyncEngine, holder: str) -> AsyncConnection:
+async def claim(engine: AsyncEngine, holder: str, *, is_shared: bool) -> AsyncConnection:
     """Give a connection that claims the database until the engine is done with. Raises StoreTrouble."""
     connection = await engine.connect()
     try:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         named = func.set_config("application_name", f"tocsin {holder}"[:_LONGEST_NAME], False)
         await connection.execute(select(named))
-        if not await connection.scalar(select(func.pg_try_advisory_lock(LOCKS, CLAIM))):
+        claim_of = func.pg_try_advisory_lock_shared if is_shared else func.pg_try_advisory_lock
+        if not await connection.scalar(select(claim_of(LOCKS, CLAIM))):
             who = await connection.scalar(_WHO, {"lock": LOCKS, "of": CLAIM})
             raise StoreTrouble(
                 f"another Tocsin works with {engine.url.database} ({who or 'it does not say who'}): stop "

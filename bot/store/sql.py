@@ -72,13 +72,14 @@ class SqlStore(
         await self._database.close()
 
 
-async def open_store(url: str) -> SqlStore:
+async def open_store(url: str, process: str = "") -> SqlStore:
     """Open the store of a database that ``upgrade()`` has brought to this version's schema.
 
-    Raises StoreTrouble if it cannot be opened, or has another schema.
+    ``process`` is who works with it, where that stands on a rota: all that it writes is refused from when it
+    stands there no more. Raises StoreTrouble if the store cannot be opened, or has another schema.
     """
     refuse_missing(url)
-    database = connect(url)
+    database = connect(url, process=process)
     try:
         async with database.reading() as connection:
             condition = await connection.run_sync(revisions)

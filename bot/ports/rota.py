@@ -1,0 +1,76 @@
+"""What several processes need of the memory that they share: who of them is on duty."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that joined the rota, as it stood there; instants are those of the memory's own clock.
+
+    It is thought dead after ``until`` unless it is heard of before. ``ended_at`` is when it left, or when
+    another took a duty from it because it was not heard of any more: then it ``was_lost``.
+    """
+
+    id: str
+    name: str
+    version: str
+    joined_at: float
+    until: float
+    ended_at: float | None = None
+    was_lost: bool = False
+    duties: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """A duty that a ``process`` took: the one called ``after`` had it, and ended so many seconds ``ago``."""
+
+    process: str
+    after: str = ""
+    ago: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """Who stands on the rota at an instant ``at``: those who live, by when they joined, and who ended lately.
+
+    The latter are the newest first.
+    """
+
+    at: float
+    living: tuple[Process, ...] = ()
+    ended: tuple[Process, ...] = ()
+
+    def on(self, duty: str) -> Process | None:
+        """Give who has a duty; ``None`` where nobody does."""
+        return next((one for one in self.living if duty in one.duties), None)
+
+
+class Rota(Protocol):
+    """Who has which duty. Every call raises StoreTrouble where the memory cannot be asked."""
+
+    async def join(self, name: str, version: str, seconds: float) -> str:
+        """Come to stand on the rota as a new process for so many seconds; gives its id."""
+
+    async def renew(self, process: str, seconds: float) -> int:
+        """Stand there for so many seconds from now; gives how many others live.
+
+        Raises Superseded where another took its duties meanwhile: all that it still writes is refused.
+        """
+
+    async def take(self, process: str, name: str) -> Duty | None:
+        """Take a duty that is free, or whose process was not heard of in time; ``None`` while another has it.
+
+        Whoever had it is lost from then on, and writes nothing more: not even what it had begun. Raises
+        Superseded where that is true of the process itself.
+        """
+
+    async def leave(self, process: str) -> None:
+        """Stand there no more: what is one's duty is free."""
+
+    async def roll(self, ended_since: float) -> Roll:
+        """Call the roll, with those who ended since an instant."""

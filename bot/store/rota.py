@@ -1,0 +1,167 @@
+"""Who of the processes that share a database has which duty.
+
+All instants are of the database's own clock. A process is thought dead when it did not renew its stand in
+time; but it is only dead when another takes a duty from it. That is written while nobody else writes, and
+what a dead process begins to write afterwards is refused (``fence``): however long a process stood still, or
+was cut off, it changes nothing that is another's by then.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, inspect, literal_column, select, update
+
+from bot.ports import Superseded
+from bot.ports.rota import Duty, Process, Roll
+from bot.store.database import Database, connect, whole
+from bot.store.fence import SUPERSEDED, refuse_superseded
+from bot.store.rota_tables import duties, processes
+from bot.store.schema import upgrade
+
+_KEPT = 30 * 86_400.0
+"""For how many seconds it is kept who stood on the rota."""
+
+_MOST_ENDED = 20
+
+_PATIENCE = 6.0
+"""After so many seconds without an answer it is tried again: less than for how long a process is believed."""
+
+_POSTGRES_NOW = "extract(epoch FROM clock_timestamp())::float8"
+_SQLITE_NOW = "((julianday('now') - 2440587.5) * 86400.0)"
+
+_stands = processes.c.ended_at.is_(None)
+
+
+class SqlRota:
+    """The port ``Rota``, on connections of its own: who works with the house's is not waited for."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._now: ColumnElement[float] = literal_column(_SQLITE_NOW if database.is_sqlite else _POSTGRES_NOW)
+        is_silent = processes.c.until < self._now
+        self._losing = (
+            update(processes).where(_stands, is_silent).values(ended_at=processes.c.until, was_lost=True)
+        )
+
+    @whole
+    async def join(self, name: str, version: str, seconds: float) -> str:
+        """Come to stand on the rota as a new process for so many seconds; gives its id."""
+        process = secrets.token_hex(8)
+        has_none = processes.c.id.not_in(select(duties.c.process_id))
+        is_old = and_(processes.c.until < self._now - _KEPT, has_none)
+        async with self._database.writing_apart() as connection:
+            await connection.execute(delete(processes).where(is_old))
+            row = {"id": process, "name": name, "version": version, "was_lost": False}
+            await connection.execute(
+                insert(processes).values(joined_at=self._now, until=self._now + seconds, **row)
+            )
+        return process
+
+    @whole
+    async def renew(self, process: str, seconds: float) -> int:
+        """Stand there for so many seconds from now; gives how many others live. Raises Superseded."""
+        async with self._database.writing_apart() as connection:
+            renewed = await connection.execute(
+                update(processes).where(processes.c.id == process, _stands).values(until=self._now + seconds)
+            )
+            if not renewed.rowcount:
+                raise Superseded(SUPERSEDED)
+            others = select(func.count()).where(
+                processes.c.id != process, _stands, processes.c.until >= self._now
+            )
+            return await connection.scalar(others) or 0
+
+    @whole
+    async def take(self, process: str, name: str) -> Duty | None:
+        """Take a duty that is free, or whose process was not heard of in time; ``None`` while another has it.
+
+        Raises Superseded.
+        """
+        if await self._is_held(process, name):
+            return None
+        async with self._database.writing() as connection:
+            await refuse_superseded(connection, process)
+            had = duties.join(processes, duties.c.process_id == processes.c.id)
+            asked = select(processes).select_from(had).where(duties.c.name == name)
+            if (holder := (await connection.execute(asked)).one_or_none()) is not None:
+                if holder.id == process:
+                    return Duty(process)
+                await connection.execute(self._losing.where(processes.c.id == holder.id))
+                holder = (await connection.execute(asked)).one()
+                if holder.ended_at is None:
+                    return None
+            taken = self._database.insert(duties).values(name=name, process_id=process, taken_at=self._now)
+            again = {"process_id": process, "taken_at": taken.excluded.taken_at}
+            await connection.execute(taken.on_conflict_do_update(index_elements=["name"], set_=again))
+            if holder is None:
+                return Duty(process)
+            now = await connection.scalar(select(self._now)) or 0.0
+            return Duty(process, holder.name, now - holder.ended_at)
+
+    async def _is_held(self, process: str, name: str) -> bool:
+        """Look without keeping anybody from writing: a duty is held nearly always."""
+        holds = (_stands, processes.c.until >= self._now, processes.c.id != process)
+        held = duties.join(processes, duties.c.process_id == processes.c.id)
+        async with self._database.reading() as connection:
+            asked = select(duties.c.name).select_from(held).where(duties.c.name == name, *holds)
+            return await connection.scalar(asked) is not None
+
+    @whole
+    async def leave(self, process: str) -> None:
+        """Stand there no more: what is one's duty is free."""
+        async with self._database.writing() as connection:
+            await connection.execute(
+                update(processes).where(processes.c.id == process, _stands).values(ended_at=self._now)
+            )
+
+    @whole
+    async def roll(self, ended_since: float) -> Roll:
+        """Call the roll, with those who ended since an instant, the newest first."""
+        lives = (_stands, processes.c.until >= self._now)
+        ended_at = func.coalesce(processes.c.ended_at, processes.c.until)  # nobody may have missed it yet
+        ended = select(processes).where(ended_at >= ended_since, ~and_(*lives))
+        async with self._database.reading() as connection:
+            at = await connection.scalar(select(self._now)) or 0.0
+            held: dict[str, list[str]] = {}
+            for duty in await connection.execute(select(duties).order_by(duties.c.name)):
+                held.setdefault(duty.process_id, []).append(duty.name)
+            living = await connection.execute(
+                select(processes).where(*lives).order_by(processes.c.joined_at, processes.c.id)
+            )
+            last = ended.order_by(ended_at.desc()).limit(_MOST_ENDED)
+            gone = await connection.execute(last)
+            return Roll(at, tuple(_read(row, held) for row in living), tuple(map(_read_ended, gone)))
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await self._database.close()
+
+
+async def open_rota(url: str) -> SqlRota:
+    """Open the rota of a database; one that has none yet is brought to this version first.
+
+    Whoever is on duty may be of another version: its tables are left as they are. Raises StoreTrouble.
+    """
+    database = connect(url, patience=_PATIENCE)
+    try:
+        async with database.reading() as connection:
+            has_one = await connection.run_sync(lambda sync: inspect(sync).has_table(duties.name))
+        if not has_one:
+            await upgrade(url)
+    except BaseException:
+        await database.close()
+        raise
+    return SqlRota(database)
+
+
+def _read(row: Row[Any], held: dict[str, list[str]]) -> Process:
+    stands = (row.id, row.name, row.version, row.joined_at, row.until)
+    return Process(*stands, row.ended_at, row.was_lost, tuple(held.get(row.id, ())))
+
+
+def _read_ended(row: Row[Any]) -> Process:
+    read = _read(row, {})
+    return read if row.ended_at is not None else replace(read, ended_at=row.until, was_lost=True)

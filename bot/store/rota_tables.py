@@ -1,0 +1,29 @@
+"""The tables of the rota: which processes work with a database, and who of them has which duty."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Table
+
+from bot.store.metadata import Text, metadata
+
+# Instants are of the database's own clock: those of machines differ.
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", Text, primary_key=True),  # never used again, not by the same process either
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("joined_at", Float, nullable=False),
+    Column("until", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("was_lost", Boolean, nullable=False),
+)
+Index(None, processes.c.ended_at)
+
+duties = Table(
+    "duties",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("process_id", ForeignKey("processes.id"), nullable=False),
+    Column("taken_at", Float, nullable=False),
+)

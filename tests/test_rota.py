@@ -1,0 +1,174 @@
+"""Who of several processes is on duty: one at a time, and who is thought dead writes nothing any more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from bot.ports import Superseded
+from bot.ports.rota import Duty
+from bot.store import check, copy, open_rota, open_store
+from bot.store.rota import SqlRota
+from tests.postgres import Server
+from tests.storing import ANN, make
+
+pytestmark = pytest.mark.both
+
+LONG, SHORT = 60.0, -1.0
+"""For how many seconds a process is believed: one that was silent is believed until before now."""
+
+
+@pytest.fixture
+async def rota(database: str) -> AsyncIterator[SqlRota]:
+    opened = await open_rota(database)
+    yield opened
+    await opened.close()
+
+
+async def test_a_duty_is_taken_by_one_and_by_no_other_while_that_lives(rota: SqlRota) -> None:
+    first, second = await rota.join("desk:1", "1.0", LONG), await rota.join("rack:2", "1.1", LONG)
+    assert await rota.take(first, "bot") == Duty(first)
+    assert await rota.take(first, "bot") == Duty(first)
+    assert not await rota.take(second, "bot")
+    assert await rota.take(second, "other")
+    roll = await rota.roll(0.0)
+    assert [(one.name, one.version, one.duties) for one in roll.living] == [
+        ("desk:1", "1.0", ("bot",)),
+        ("rack:2", "1.1", ("other",)),
+    ]
+    on_duty = roll.on("bot")
+    assert on_duty is not None
+    assert on_duty.id == first
+    assert roll.on("nothing") is None
+    assert roll.ended == ()
+
+
+async def test_who_is_silent_loses_its_duty_and_is_told_so(rota: SqlRota) -> None:
+    first, second = await rota.join("desk:1", "1", LONG), await rota.join("rack:2", "1", LONG)
+    assert await rota.take(first, "bot")
+    assert await rota.renew(first, SHORT) == 1
+    assert await rota.take(second, "bot")
+    for late in (rota.renew(first, LONG), rota.take(first, "other")):
+        with pytest.raises(Superseded):
+            await late
+    roll = await rota.roll(0.0)
+    assert [one.name for one in roll.living] == ["rack:2"]
+    assert [(one.name, one.was_lost) for one in roll.ended] == [("desk:1", True)]
+    assert roll.ended[0].ended_at == roll.ended[0].until < roll.at
+
+
+async def test_who_is_silent_but_missed_by_nobody_goes_on(rota: SqlRota) -> None:
+    first, second = await rota.join("desk:1", "1", LONG), await rota.join("rack:2", "1", LONG)
+    assert await rota.take(first, "bot")
+    await rota.renew(first, SHORT)
+    assert [one.name for one in (await rota.roll(0.0)).ended] == ["desk:1"]
+    assert await rota.renew(first, LONG) == 1
+    assert not await rota.take(second, "bot")
+    assert (await rota.roll(0.0)).ended == ()
+
+
+async def test_who_loses_one_duty_loses_all(rota: SqlRota) -> None:
+    first, second = await rota.join("desk:1", "1", LONG), await rota.join("rack:2", "1", LONG)
+    for duty in ("bot", "other"):
+        assert await rota.take(first, duty)
+    await rota.renew(first, SHORT)
+    assert await rota.take(second, "bot")
+    assert await rota.take(second, "other")
+    [living] = (await rota.roll(0.0)).living
+    assert living.duties == ("bot", "other")
+
+
+async def test_who_leaves_gives_its_duty_back(rota: SqlRota) -> None:
+    first, second = await rota.join("desk:1", "1", LONG), await rota.join("rack:2", "1", LONG)
+    assert await rota.take(first, "bot")
+    await rota.leave(first)
+    duty = await rota.take(second, "bot")
+    assert duty is not None
+    assert (duty.process, duty.after) == (second, "desk:1")
+    assert 0 <= duty.ago < 60
+    [ended] = (await rota.roll(0.0)).ended
+    assert (ended.name, ended.was_lost) == ("desk:1", False)
+    assert (await rota.roll((await rota.roll(0.0)).at + 1)).ended == ()
+
+
+async def test_of_many_who_want_a_duty_at_once_one_has_it(rota: SqlRota, database: str) -> None:
+    async with AsyncExitStack() as stack:
+        others = [await open_rota(database) for _ in range(4)]
+        for other in others:
+            stack.push_async_callback(other.close)
+        names = [await rota.join(f"desk:{number}", "1", LONG) for number in range(4)]
+        dead = await rota.join("rack:9", "1", LONG)
+        for holder in (None, dead):
+            if holder:
+                assert await rota.take(holder, "again")
+                await rota.renew(holder, SHORT)
+            duty = "again" if holder else "bot"
+            taken = await asyncio.gather(
+                *(one.take(name, duty) for one, name in zip(others, names, strict=True))
+            )
+            assert sum(one is not None for one in taken) == 1
+
+
+async def test_a_process_that_was_lost_writes_nothing_any_more(rota: SqlRota, database: str) -> None:
+    first, second = await rota.join("desk:1", "1", LONG), await rota.join("rack:2", "1", LONG)
+    assert await rota.take(first, "bot")
+    store, other = await open_store(database, first), await open_store(database, second)
+    try:
+        await make(store, ANN, "btc < 100000")
+        await rota.renew(first, SHORT)
+        await make(store, ANN, "btc < 100001")  # nobody missed it so far
+        assert await rota.take(second, "bot")
+        with pytest.raises(Superseded):
+            await make(store, ANN, "btc < 100002")
+        with pytest.raises(Superseded):
+            await store.lease("telegram", 0.0, 1)
+        await make(other, ANN, "btc < 100003")
+        found = [one.alert.rule for one in await other.subscriptions(ANN.chat)]
+        assert [rule.split()[-1] for rule in found] == ["100000", "100001", "100003"]
+    finally:
+        await store.close()
+        await other.close()
+
+
+async def test_what_was_begun_is_kept_before_a_duty_goes_over(rota: SqlRota, database: str) -> None:
+    """Whoever takes it waits for what is being written, and reads it then."""
+    first, second = await rota.join("desk:1", "1", LONG), await rota.join("rack:2", "1", LONG)
+    assert await rota.take(first, "bot")
+    store = await open_store(database, first)
+    try:
+        async with store._database.writing(beside=True):
+            await rota.renew(first, SHORT) if "postgresql" in database else None
+            taking = asyncio.create_task(rota.take(second, "bot"))
+            done, _ = await asyncio.wait([taking], timeout=0.2)
+            assert not done or taking.result() is None
+    finally:
+        await store.close()
+    if "postgresql" in database:
+        assert await taking
+
+
+@pytest.mark.sqlite
+async def test_a_copy_knows_of_none_who_worked_with_the_source(
+    rota: SqlRota, database: str, tmp_path: Path
+) -> None:
+    await rota.take(await rota.join("desk:1", "1", LONG), "bot")
+    target = f"sqlite:///{tmp_path / 'copy.db'}"
+    await copy(database, target)
+    copied = await open_rota(target)
+    assert (await copied.roll(0.0)).living == ()
+    await copied.close()
+
+
+def test_a_database_without_a_rota_is_brought_to_this_version(postgres: Server) -> None:
+    async def look(url: str) -> None:
+        rota = await open_rota(url)
+        assert (await rota.roll(0.0)).living == ()
+        await rota.close()
+        assert (await check(url)).is_current
+
+    with postgres.database(is_empty=True) as url:
+        asyncio.run(look(url))
