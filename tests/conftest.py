@@ -15,9 +15,10 @@ import structlog
 
 from bot.store import open_store, upgrade
 from bot.store.sql import SqlStore
-from tests.postgres import ALL, Server, Unavailable, given, serving, take_variables
+from tests import nats
+from tests.postgres import ALL, NAMED, Server, Unavailable, given, serving, take_variables
 
-take_variables()
+take_variables(ALL, NAMED, nats.NAMED)
 
 NOON = 1_762_948_800.0
 """12 November 2025, 12:00 UTC."""
@@ -88,6 +89,29 @@ def postgres() -> Iterator[Server]:
                 pytest.fail(f"not tested on PostgreSQL: {reason}")
             pytest.skip(f"not tested on PostgreSQL: {reason}")
         yield server
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[nats.Server]:
+    """Give a NATS server that may be stopped; without one the test is skipped, or fails as above."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(nats.started())
+        except nats.Unavailable as reason:
+            if given(ALL):
+                pytest.fail(f"not tested on NATS: {reason}")
+            pytest.skip(f"not tested on NATS: {reason}")
+        yield server
+
+
+@pytest.fixture
+def nats_url(request: pytest.FixtureRequest) -> str:
+    """Give the address of a NATS server: one that is named, or one of our own, which runs."""
+    if named := given(nats.NAMED):
+        return named
+    server: nats.Server = request.getfixturevalue("nats_server")
+    server.start()
+    return server.url
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -42,9 +42,9 @@ _KEEPS_NOTHING = (
 _RUN_UNTIL_LEFT = 'postgres=$1 folder=$2; shift 2; "$postgres" -D "$folder/data" "$@" </dev/null & read -r _; kill -INT $!; wait $!; rm -rf "$folder"'  # noqa: E501
 
 
-def take_variables() -> None:
+def take_variables(*names: str) -> None:
     """Take them out of the sight of the bot, which refuses what is no setting of it; workers inherit them."""
-    for name in (NAMED, ALL):
+    for name in names:
         if (given := os.environ.pop(name, None)) is not None:
             os.environ[f"OF_{name}"] = given
 
@@ -122,7 +122,7 @@ def serving() -> Iterator[Server]:
 def _started() -> Iterator[URL]:
     """Start a server of the wheel's programs, and end it."""
     programs = _programs()
-    folder = Path(tempfile.mkdtemp(prefix="tocsin-postgres-", dir=_quick_folder()))
+    folder = Path(tempfile.mkdtemp(prefix="tocsin-postgres-", dir=quick_folder()))
     try:
         as_whom = _given_away(folder)
         if as_whom and not _may_be_read(programs):
@@ -138,7 +138,7 @@ def _started() -> Iterator[URL]:
         )
         if made.returncode:
             raise Unavailable(f"initdb fails here: {made.stderr.strip() or made.stdout.strip()}")
-        port = _free_port()
+        port = free_port()
         settings = [word for setting in (f"port={port}", *_KEEPS_NOTHING) for word in ("-c", setting)]
         with (folder / "log").open("wb") as log:
             shell = subprocess.Popen(  # noqa: S603
@@ -161,7 +161,7 @@ def _started() -> Iterator[URL]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _quick_folder() -> str | None:
+def quick_folder() -> str | None:
     """Name a folder in memory, where there is one with room: there a database is made ten times as fast."""
     if os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free > LEAST_ROOM:
         return _IN_MEMORY
@@ -204,7 +204,7 @@ def _copied(programs: Path, to: Path) -> Path:
     return to / programs.parent.name / programs.name
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]

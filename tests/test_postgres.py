@@ -284,7 +284,7 @@ async def test_a_server_that_finds_its_files_damaged_closes_the_database_to_ever
 
 _WITHOUT = """
 import asyncio, sys
-sys.modules["asyncpg"] = None
+sys.modules["asyncpg"] = sys.modules["nats"] = None
 import bot.__main__, bot.app, bot.doctor, bot.demo.story
 from bot.ports import StoreTrouble
 from bot.store import open_store, upgrade
@@ -300,11 +300,13 @@ async def work(url):
         print(trouble)
 
 asyncio.run(work(sys.argv[1]))
-print([name for name in sys.modules if name.startswith(("asyncpg.", "nats"))])
+print([name for name in sys.modules if name.startswith(("asyncpg.", "nats.", "bot.tape.jetstream"))])
 """
 
 
-def test_a_single_process_needs_no_driver_of_postgresql_and_imports_none(tmp_path: Path) -> None:
+def test_a_single_process_needs_neither_postgresql_nor_nats_and_imports_nothing_of_them(
+    tmp_path: Path,
+) -> None:
     root = Path(bot.__file__).parents[1]
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-c", _WITHOUT, f"sqlite:///{tmp_path / 'tocsin.db'}"],

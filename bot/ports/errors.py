@@ -28,6 +28,13 @@ class StoreTrouble(TocsinError):
     """The database could not be read or written now (locked, full, damaged): nothing of the call was kept."""
 
 
+class TapeTrouble(TocsinError):
+    """The tape between processes cannot be reached now. What was handed over may be on it or not.
+
+    Nobody needs to keep it: the exchange can be asked again.
+    """
+
+
 class Damaged(StoreTrouble):
     """What the database holds cannot be trusted: nothing is read or written any more, and the bot ends.
 

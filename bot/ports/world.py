@@ -128,10 +128,22 @@ class Market(Protocol):
 
 
 class Tape(Protocol):
-    """The one bounded, ordered way from the feeds to watch."""
+    """The one bounded, ordered way from the feeds to watch, and what watch wants on the way back."""
 
     async def put(self, batch: Batch) -> None:
-        """Hand a batch over; waits while the tape is full."""
+        """Hand a batch over; waits while the tape is full. Raises TapeTrouble."""
 
     def __aiter__(self) -> AsyncIterator[Batch]:
-        """Yield batches in order, for ever."""
+        """Yield batches in order, until the tape is closed; a batch is judged when the next is asked for."""
+
+    async def judged(self) -> None:
+        """Wait until nothing that was handed over here is left to be judged. Raises TapeTrouble."""
+
+    async def say_wants(self, partition: int, wants: Sequence[Want]) -> None:
+        """Say what a partition wants of the feeds, in place of what it said before. Raises TapeTrouble."""
+
+    async def wants(self) -> list[Want]:
+        """Give what all partitions want, one for each key. Raises TapeTrouble."""
+
+    def close(self) -> None:
+        """End the reading: the batch under way is the last."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
-from bot.metrics import Batch
+from bot.metrics import Batch, Want
+from bot.tape.wants import unite
 
 LENGTH = 64
 
@@ -15,6 +16,7 @@ class MemoryTape:
 
     def __init__(self, length: int = LENGTH) -> None:
         self._queue: asyncio.Queue[Batch | None] = asyncio.Queue(length)
+        self._wants: dict[int, Sequence[Want]] = {}
 
     async def put(self, batch: Batch) -> None:
         """Hand a batch over; waits while the tape is full."""
@@ -29,6 +31,14 @@ class MemoryTape:
     async def judged(self) -> None:
         """Wait until nothing that was handed over is left to be judged."""
         await self._queue.join()
+
+    async def say_wants(self, partition: int, wants: Sequence[Want]) -> None:
+        """Say what a partition wants of the feeds, in place of what it said before."""
+        self._wants[partition] = wants
+
+    async def wants(self) -> list[Want]:
+        """Give what all partitions want, one for each key."""
+        return unite(*self._wants.values())
 
     async def __aiter__(self) -> AsyncIterator[Batch]:
         while (batch := await self._queue.get()) is not None:

@@ -1,0 +1,315 @@
+"""The tape between processes, over NATS JetStream: feeds put, engines read, each from a cursor of its own.
+
+The store stays the truth and the exchange can be asked again, so the tape is kept for minutes only. What a
+server acknowledged may be lost with its disk, and what is put again after a doubtful answer is known to be
+the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import structlog
+from nats.aio.msg import Msg
+from nats.js.errors import KeyNotFoundError
+
+from bot.metrics import Batch, Want
+from bot.ports import TapeTrouble
+from bot.tape.line import TROUBLE, Line, reason_of
+from bot.tape.reading import Reader
+from bot.tape.reel import MESSAGE_ID, PIECES, Reel
+from bot.tape.wants import unite
+from bot.tape.words import Cursor, Unreadable, digest_of, read_cursor, read_wants, word_batch, word_wants
+
+LENGTH = 64
+SECONDS_KEPT = 600.0
+MOST_BYTES = 256 * 2**20
+
+PATIENCE = 5.0
+PATIENCE_OF_JUDGING = 20.0
+WANTS_AGE = 30.0
+
+_SERIES_AT_ONCE = 250
+_SECONDS_OF_A_WAIT = 1.0
+_SECONDS_BETWEEN_TRIES = 0.1
+_SECONDS_UNTIL_ASKED = 0.5
+"""Without a word of a cursor, after which it is looked up: the word may be lost, the cursor is not."""
+
+_HEADERS = 4096
+"""Bytes of a message that are left to its headers."""
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms a tape is used; all processes of a deployment have the same.
+
+    Deployments that share a server have different ``name``s, of letters, digits and dashes. There are
+    ``partitions``, from 0. ``length`` is how many batches may lie unjudged. ``patience`` is how many seconds
+    a call waits for the server or for room, ``patience_of_judging`` for all to be judged, and ``wants_age``
+    how long a word of what is wanted holds. The server keeps ``seconds`` and ``size`` bytes at most.
+    """
+
+    name: str = "tocsin"
+    partitions: int = 1
+    length: int = LENGTH
+    patience: float = PATIENCE
+    patience_of_judging: float = PATIENCE_OF_JUDGING
+    wants_age: float = WANTS_AGE
+    seconds: float = SECONDS_KEPT
+    size: int = MOST_BYTES
+
+
+USUAL = Terms()
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a partition said that it wants, and when that was heard by the loop's clock."""
+
+    heard_at: float
+    wants: list[Want]
+
+
+class JetStreamTape:
+    """One process's end of the tape: it may put, read partitions, or both. See ``open_tape``."""
+
+    def __init__(self, line: Line, reel: Reel, who: str, terms: Terms) -> None:
+        self._line, self._reel, self._who, self._terms = line, reel, who, terms
+        self._closing, self._moved = asyncio.Event(), asyncio.Event()
+        self._cursors: dict[int, Cursor] = {}
+        self._given_up: set[int] = set()
+        self._unjudged: deque[int] = deque()
+        self._last = self._looked_at = 0
+        self._made = ""
+        self._is_watching = self._is_listening = False
+        self._words: dict[tuple[int, int], Word] = {}
+
+    # --- from the feeds -----------------------------------------------------------------------------------
+
+    async def put(self, batch: Batch) -> None:
+        """Hand a batch over, acknowledged by the server; waits a while where too much lies unjudged.
+
+        A partition that does not judge at all is not waited for a second time. Raises TapeTrouble where the
+        server does not take it in time; the batch may be on the tape all the same, or in part.
+        """
+        await self._watch_cursors()
+        await self._room()
+        for part in batch.parts(_SERIES_AT_ONCE):
+            try:
+                word = word_batch(part)
+            except ValueError as error:
+                raise TapeTrouble(f"a batch of {batch.source} cannot be put in words: {error}") from error
+            self._last = await self._publish(word)
+            self._made = self._reel.made
+            self._unjudged.append(self._last)
+
+    async def _publish(self, word: bytes) -> int:
+        """Put a word on the tape, once however often that is tried; gives its place."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._terms.patience
+        while True:
+            try:
+                return await self._publish_now(word, until - loop.time())
+            except TROUBLE as trouble:
+                self._reel.doubt()
+                if loop.time() + _SECONDS_BETWEEN_TRIES >= until:
+                    raise TapeTrouble(f"NATS does not take what was seen: {reason_of(trouble)}") from trouble
+                await asyncio.sleep(_SECONDS_BETWEEN_TRIES)
+
+    async def _publish_now(self, word: bytes, within: float) -> int:
+        digest, most = digest_of(word), self._line.max_payload - _HEADERS
+        headers: Mapping[str, str] = _NONE
+        if len(word) > most:
+            places = []
+            for start in range(0, len(word), most):
+                piece = word[start : start + most]
+                places.append(await self._say(self._reel.piece, f"{digest}.{start}.{most}", piece, within))
+            word, headers = b"", {PIECES: ",".join(map(str, places))}
+        return await self._say(self._reel.seen, digest, word, within, headers)
+
+    async def _say(
+        self, subject: str, name: str, word: bytes, within: float, headers: Mapping[str, str] = _NONE
+    ) -> int:
+        async with self._reel.used(within) as (jetstream, _):
+            self._forget_what_was_lost()
+            return (await jetstream.publish(subject, word, headers={MESSAGE_ID: name, **headers})).seq
+
+    async def judged(self) -> None:
+        """Wait until every partition has judged what was put here.
+
+        Raises TapeTrouble naming those that have not in time: nobody judges them now, or too slowly.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._terms.patience_of_judging
+        while behind := self._behind(self._last):
+            if loop.time() >= until:
+                names = ", ".join(map(str, sorted(behind)))
+                raise TapeTrouble(f"what was seen is not judged yet, in partition {names}")
+            await self._await_move(until)
+
+    async def _room(self) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._terms.patience
+        before = dict(self._cursors)
+        while len(self._unjudged) >= self._terms.length:
+            last = self._unjudged[-self._terms.length]
+            behind = self._behind(last) - self._given_up
+            if not behind:
+                while self._unjudged and self._unjudged[0] <= last:
+                    self._unjudged.popleft()
+            elif loop.time() < until:
+                await self._await_move(until)
+            else:
+                still = {one for one in behind if self._cursors.get(one) == before.get(one)}
+                if still:
+                    self._given_up |= still
+                    log.warning("nobody judges, and is not waited for", partitions=sorted(still))
+                return
+
+    def _behind(self, place: int) -> set[int]:
+        """Name the partitions that have not judged up to a place."""
+        judged = {
+            partition
+            for partition, cursor in self._cursors.items()
+            if cursor.reel == self._made and cursor.place >= place
+        }
+        return set() if not place else {*range(self._terms.partitions)} - judged
+
+    async def _await_move(self, until: float) -> None:
+        """Wait until a cursor moves; one that nothing is heard of is looked up."""
+        self._moved.clear()
+        soon = asyncio.get_running_loop().time() + _SECONDS_UNTIL_ASKED
+        try:
+            async with asyncio.timeout_at(min(until, soon)):
+                await self._moved.wait()
+        except TimeoutError:
+            await self._look_up()
+
+    async def _look_up(self) -> None:
+        try:
+            for partition in range(self._terms.partitions):
+                async with self._reel.used(_SECONDS_OF_A_WAIT) as (_, cursors):
+                    self._forget_what_was_lost()
+                    with suppress(KeyNotFoundError):
+                        self._note(partition, (await cursors.get(str(partition))).value or b"")
+        except (TapeTrouble, *TROUBLE) as trouble:
+            self._reel.doubt()
+            log.debug("the cursors are not known now", reason=reason_of(trouble))
+
+    async def _watch_cursors(self) -> None:
+        if not self._is_watching:
+            self._is_watching = True
+            await self._line.hear(f"{self._reel.moves}*", self._hear_move)
+
+    async def _hear_move(self, message: Msg) -> None:
+        self._note(int(message.subject.rpartition(".")[2]), message.data)
+
+    def _note(self, partition: int, word: bytes) -> None:
+        try:
+            cursor = read_cursor(word)
+        except Unreadable as error:
+            log.error("a cursor cannot be read", partition=partition, reason=str(error))
+            return
+        if cursor != self._cursors.get(partition):
+            self._cursors[partition] = cursor
+            self._given_up.discard(partition)
+            self._moved.set()
+
+    def _forget_what_was_lost(self) -> None:
+        """Wait no longer for what a server lost with its disk."""
+        if self._looked_at == self._reel.times:
+            return
+        self._looked_at = self._reel.times
+        if self._made != self._reel.made or self._last > self._reel.last:
+            self._unjudged.clear()
+            self._last = 0
+
+    # --- to the engines -----------------------------------------------------------------------------------
+
+    def __aiter__(self) -> AsyncIterator[Batch]:
+        """Read the first partition."""
+        return aiter(self.read(0))
+
+    def read(self, partition: int, epoch: int = 0) -> Reader:
+        """Give what reads a partition in order, for who took it over in an epoch."""
+        return Reader(self._reel, partition, epoch, self._who, self._closing)
+
+    def close(self) -> None:
+        """End the reading: the batch under way is the last, and what follows it is left to others."""
+        self._closing.set()
+
+    # --- the wants ----------------------------------------------------------------------------------------
+
+    async def say_wants(self, partition: int, wants: Sequence[Want]) -> None:
+        """Say what a partition wants, in place of what it said before; it is to be said again and again.
+
+        Raises TapeTrouble where no server is there.
+        """
+        try:
+            words = list(_worded(wants, self._line.max_payload - _HEADERS))
+        except ValueError as error:
+            raise TapeTrouble(f"what is wanted cannot be put in words: {error}") from error
+        for place, word in enumerate(words):
+            subject = f"{self._terms.name}.wants.{partition}.{place}.{len(words)}"
+            await self._line.say(subject, word, self._terms.patience)
+
+    async def wants(self) -> list[Want]:
+        """Give what all partitions said that they want, as far as it is not too old; one for each key.
+
+        Who has just begun to listen has heard of nobody. Raises TapeTrouble where no server is there.
+        """
+        if not self._is_listening:
+            self._is_listening = True
+            await self._line.hear(f"{self._terms.name}.wants.*.*.*", self._hear_wants)
+        await self._line.jetstream(self._terms.patience)
+        since = asyncio.get_running_loop().time() - self._terms.wants_age
+        self._words = {of: word for of, word in self._words.items() if word.heard_at >= since}
+        return unite(*(self._words[of].wants for of in sorted(self._words)))
+
+    async def _hear_wants(self, message: Msg) -> None:
+        partition, place, count = map(int, message.subject.split(".")[-3:])
+        try:
+            wants = read_wants(message.data)
+        except Unreadable as error:
+            log.error(
+                "what is wanted cannot be read, and is passed over", partition=partition, reason=str(error)
+            )
+            return
+        self._words = {of: word for of, word in self._words.items() if of[0] != partition or of[1] < count}
+        self._words[partition, place] = Word(asyncio.get_running_loop().time(), wants)
+
+
+@asynccontextmanager
+async def open_tape(url: str, who: str, terms: Terms = USUAL) -> AsyncIterator[JetStreamTape]:
+    """Give a tape over the NATS server at ``url``, which need not be there yet.
+
+    ``who`` is shown by the server. Raises ValueError for an address that is none.
+    """
+    line = Line(url, who)
+    line.open()
+    tape = JetStreamTape(line, Reel(line, terms.name, terms.seconds, terms.size), who, terms)
+    try:
+        yield tape
+    finally:
+        tape.close()
+        await line.close()
+
+
+def _worded(wants: Sequence[Want], most: int) -> Iterator[bytes]:
+    """Put wants in words of ``most`` bytes each; who wants nothing says so."""
+    word = word_wants(wants)
+    if len(word) <= most or len(wants) < 2:
+        yield word
+        return
+    middle = len(wants) // 2
+    yield from _worded(wants[:middle], most)
+    yield from _worded(wants[middle:], most)

@@ -1,0 +1,163 @@
+"""A real NATS server for tests: one that ``TOCSIN_TEST_NATS`` names, or the program ``nats-server``.
+
+The latter runs on loopback in a folder of its own, and ends with whoever started it, however that ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from tests.postgres import free_port, quick_folder
+
+NAMED = "TOCSIN_TEST_NATS"
+SECONDS_TO_START = 20.0
+
+_ALSO_LOOKED_FOR = "/usr/sbin:/usr/local/sbin:/usr/local/bin"
+# The shell waits for a word or the end of its input, which comes when whoever holds the other end is gone.
+_RUN_UNTIL_LEFT = '"$@" </dev/null & echo $!; exec >/dev/null; read -r word; kill -KILL $!; wait $!; [ "$word" = keep ] || rm -rf "$0"'  # noqa: E501
+
+
+class Unavailable(Exception):
+    """No NATS server can be had here; says why."""
+
+
+class Server:
+    """A server that can be stopped and started again, at the same address and on the same folder."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self._program, self._folder = program, folder
+        self._port = free_port()
+        self._shell: subprocess.Popen[bytes] | None = None
+        self._process = 0
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"nats://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Start it, where it does not run, and wait until it answers."""
+        if self._shell is not None:
+            return
+        command = [self._program, "-a", "127.0.0.1", "-p", str(self._port), "-js", "-sd", str(self._folder)]
+        with (self._folder / "log").open("ab") as log:
+            self._shell = subprocess.Popen(  # noqa: S603
+                ["/bin/sh", "-c", _RUN_UNTIL_LEFT, str(self._folder), *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        assert self._shell.stdout is not None
+        self._process = int(self._shell.stdout.readline())
+        until = time.monotonic() + SECONDS_TO_START
+        while not self._answers():
+            if time.monotonic() >= until:
+                said = (self._folder / "log").read_text(errors="replace")[-400:].strip()
+                self.stop()
+                raise Unavailable(f"nats-server does not start here: {said}")
+            time.sleep(0.005)
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self._port), timeout=1) as one:
+                return one.recv(4) == b"INFO"
+        except OSError:
+            return False
+
+    def stop(self, by: signal.Signals = signal.SIGKILL) -> None:
+        """End it with a signal."""
+        if self._shell is None:
+            return
+        os.kill(self._process, by)
+        while by is not signal.SIGKILL and self._answers():
+            time.sleep(0.005)
+        self._shell.communicate(b"keep\n")
+        self._shell = None
+
+    def lose(self) -> None:
+        """Lose all that it kept."""
+        assert self._shell is None
+        shutil.rmtree(self._folder / "jetstream", ignore_errors=True)
+
+
+@contextmanager
+def started() -> Iterator[Server]:
+    """Start a server of our own, and end it. Raises Unavailable."""
+    program = shutil.which("nats-server") or shutil.which("nats-server", path=_ALSO_LOOKED_FOR)
+    if program is None:
+        raise Unavailable("the program nats-server is not installed here (Debian's package has that name)")
+    folder = Path(tempfile.mkdtemp(prefix="tocsin-nats-", dir=quick_folder()))
+    server = Server(program, folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Proxy:
+    """What stands between a client and a server, and may cut what goes through it."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.is_open = True
+        self.made = 0
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    def cut(self) -> None:
+        """Cut all that is connected."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+        """Connect one client, if it is let through."""
+        if not self.is_open:
+            writer.transport.abort()
+            return
+        try:
+            there, here = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            writer.transport.abort()
+            return
+        self.made += 1
+        ends = {writer, here}
+        self._writers |= ends
+        await asyncio.gather(_pour(reader, here), _pour(there, writer))
+        self._writers -= ends
+
+
+async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while some := await reader.read(65_536):
+            writer.write(some)
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.transport.abort()
+
+
+@asynccontextmanager
+async def proxied(url: str) -> AsyncIterator[Proxy]:
+    """Give a proxy before a server on loopback."""
+    proxy, port = Proxy(), int(url.rpartition(":")[2])
+    server = await asyncio.start_server(lambda here, there: proxy.serve(here, there, port), "127.0.0.1", 0)
+    proxy.url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield proxy
+    finally:
+        server.close()
+        proxy.cut()
+        await server.wait_closed()
