@@ -33,6 +33,7 @@ SMALL: dict[str, dict[str, object]] = {
     "indicator rules": {"symbols": 2, "rules": 100, "rounds": 1},
     "level moved": {"followers": 50},
     "many ring at once": {"alerts": 50},
+    "crossing to another process": {"series": 5, "batches": 3, "rounds": 1},
     "ring latency by stream": {"rings": 1},
     "wire to telegram": {"rings": 1},
     "telegram sends": {"messages": 20, "rounds": 1},
@@ -55,7 +56,9 @@ RINGS = {"backtest of a price", "backtest of many", "ring latency by stream"}
 @pytest.mark.parametrize(
     "line", [line for line in TABLE if line.title not in LONG], ids=lambda line: line.title
 )
-def test_every_row_can_be_measured(line: Measure) -> None:
+def test_every_row_can_be_measured(line: Measure, request: pytest.FixtureRequest) -> None:
+    if line.subject == "tape":
+        request.getfixturevalue("nats_server")  # is skipped where there is none
     found = line(**SMALL[line.title])
     assert found
     for row in found:

@@ -230,6 +230,19 @@ async def test_who_was_overtaken_judges_nothing_away_from_the_new_owner(
         assert await take(owner, 2) == [batch(1), batch(2)]
 
 
+async def test_a_reader_that_is_cancelled_as_its_cursor_moves_ends(
+    feed: JetStreamTape, engine: JetStreamTape
+) -> None:
+    for number in range(20):
+        reading = asyncio.create_task(take(aiter(engine), 2))
+        await feed.put(batch(number))
+        await feed.judged()
+        reading.cancel()
+        async with asyncio.timeout(2):
+            await asyncio.wait([reading])
+        assert reading.cancelled()
+
+
 async def test_what_cannot_be_read_is_said_and_passed_over(
     feed: JetStreamTape, engine: JetStreamTape, nats_url: str, name: str
 ) -> None:

@@ -46,6 +46,7 @@ class Line:
         self._url, self._who = url, who
         self._client = Client()
         self._is_up, self._is_lost = asyncio.Event(), asyncio.Event()
+        self._is_closed = False
         self._bounds: set[asyncio.Timeout] = set()
         self._heard: list[tuple[str, Hear]] = []
         self._holding: asyncio.Task[None] | None = None
@@ -61,6 +62,7 @@ class Line:
 
     async def close(self) -> None:
         """Hang up."""
+        self._is_closed = True
         self._is_up.clear()
         if self._holding is not None:
             self._holding.cancel()
@@ -75,12 +77,17 @@ class Line:
     async def held(self) -> AsyncIterator[None]:
         """Bound what waits for an answer: none comes in time, or at all once the connection is lost.
 
-        Raises TimeoutError.
+        Raises TimeoutError. Whoever is cancelled inside is: before Python 3.12, wait_for forgets that where
+        its answer comes at the same instant, and nats-py waits by it.
         """
+        task = asyncio.current_task()
+        before = 0 if task is None else task.cancelling()
         async with asyncio.timeout(_SECONDS_TO_ANSWER) as bound:
             self._bounds.add(bound)
             try:
                 yield
+                if task is not None and task.cancelling() > before:
+                    raise asyncio.CancelledError
             finally:
                 self._bounds.discard(bound)
 
@@ -108,11 +115,13 @@ class Line:
 
     async def _hold(self) -> None:
         """Connect, and do so from the beginning wherever nats-py itself gives a connection up."""
-        while True:
+        while not self._is_closed:
             self._client = client = Client()
             self._is_lost.clear()
             try:
                 await self._connect(client)
+                if self._is_closed:
+                    return
                 for subject, hear in self._heard:
                     await client.subscribe(subject, cb=hear)
                 await self._come_up()

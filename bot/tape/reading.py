@@ -95,11 +95,12 @@ class Reader:
 
     async def _asked(self) -> JetStreamContext.PullSubscription:
         """Give the consumer that begins behind the cursor: what a lost line carried is delivered again."""
+        if self._consumer is not None and self._made_at == self._reel.line.times:
+            return self._consumer
+        await self._let_go()
+        self._reel.doubt()  # what it says of its ends was true when it was last looked at
         async with self._reel.used(_SECONDS_OF_A_WAIT) as (jetstream, _):
             times = self._reel.line.times
-            if self._consumer is not None and self._made_at == times:
-                return self._consumer
-            await self._let_go()
             config = api.ConsumerConfig(
                 deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
                 opt_start_seq=self._place() + 1,

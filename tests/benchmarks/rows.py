@@ -18,7 +18,7 @@ from functools import partial
 
 import structlog
 
-from tests.benchmarks import chats, engine, feeds, indicators, rules, start, store
+from tests.benchmarks import chats, engine, feeds, indicators, rules, start, store, tape
 from tests.benchmarks.row import Row
 
 
@@ -54,6 +54,7 @@ TABLE = (
     Measure("start", "start to ready", start.start),
     Measure("store", "level moved", store.level_moved),
     Measure("store", "many ring at once", store.ringing),
+    Measure("tape", "crossing to another process", tape.crossing),
     Measure("chats", "ring latency by stream", chats.latency),
     Measure("chats", "wire to telegram", chats.wire_to_message),
     Measure("chats", "telegram sends", chats.telegram_sends),
