@@ -12,21 +12,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.engine import Connection
 
-import bot
 from bot.ports import StoreTrouble
 from bot.store import check, open_store, schema, upgrade
 from bot.store.database import connect
 from bot.store.tables import metadata
+from tests.migrating import ROOT, differences, move, with_migration
 from tests.storing import ANN, make
-
-ROOT = Path(bot.__file__).parents[1]
-HEAD = max(path.name[:4] for path in (ROOT / "migrations" / "versions").glob("*.py"))
 
 
 @pytest.fixture
@@ -65,15 +58,7 @@ def parts(sql: str) -> list[str]:
 
 async def test_the_upgraded_schema_is_the_metadata(url: str) -> None:
     assert (await upgrade(url)).is_current
-    database = connect(url)
-
-    def compare(connection: Connection) -> list[object]:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        return list(compare_metadata(context, metadata))
-
-    async with database.reading() as connection:
-        assert await connection.run_sync(compare) == []
-    await database.close()
+    assert await differences(url) == []
 
 
 async def test_constraints_and_partial_indexes_are_those_of_the_metadata(
@@ -157,16 +142,8 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
     await make(store, ANN, "btc < 100000")
     await store.close()
     before = schema_of(path)
-    scripts = tmp_path / "migrations"
-    shutil.copytree(ROOT / "migrations", scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "9999_half.py").write_text(
-        "from alembic import op\n"
-        'revision, down_revision = "9999", "HEAD"\n'
-        "def upgrade():\n"
-        '    op.execute("CREATE TABLE half (id INTEGER)")\n'
-        '    op.execute("DELETE FROM subscriptions")\n'
-        '    op.execute("this is no SQL")\n'.replace("HEAD", HEAD)
-    )
+    broken = ("CREATE TABLE half (id INTEGER)", "DELETE FROM subscriptions", "this is no SQL")
+    scripts = with_migration(tmp_path, "half", *broken)
     monkeypatch.setattr(schema, "migrations", lambda: scripts)
     with pytest.raises(StoreTrouble, match="syntax error"):
         await upgrade(url)
@@ -185,14 +162,7 @@ async def test_a_migration_that_tears_rows_apart_is_undone(
     store = await open_store(url)
     await make(store, ANN, "btc < 100000")
     await store.close()
-    scripts = tmp_path / "migrations"
-    shutil.copytree(ROOT / "migrations", scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "9999_torn.py").write_text(
-        "from alembic import op\n"
-        'revision, down_revision = "9999", "HEAD"\n'
-        "def upgrade():\n"
-        '    op.execute("DELETE FROM chats")\n'.replace("HEAD", HEAD)
-    )
+    scripts = with_migration(tmp_path, "torn", "DELETE FROM chats")
     monkeypatch.setattr(schema, "migrations", lambda: scripts)
     with pytest.raises(StoreTrouble, match="refers to a row of chats"):
         await upgrade(url)
@@ -230,16 +200,7 @@ async def test_a_url_that_names_no_database_is_refused_without_its_secrets(url: 
 
 async def test_a_downgrade_takes_back_what_the_upgrade_made(url: str, path: Path) -> None:
     await upgrade(url)
-    database = connect(url, is_rebuilt=True)
-
-    def downgrade(connection: Connection) -> None:
-        config = schema._config()
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
-
-    async with database.writing() as connection:
-        await connection.run_sync(downgrade)
-    await database.close()
+    await move(url, "downgrade", "base")
     assert schema_of(path) == {}
     assert (await upgrade(url)).is_current
 

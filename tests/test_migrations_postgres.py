@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from sqlalchemy import Text, inspect, text
 from sqlalchemy.engine import Connection
 
@@ -18,10 +14,9 @@ from bot.ports import StoreTrouble
 from bot.store import check, open_store, schema, upgrade
 from bot.store.database import connect
 from bot.store.tables import metadata
+from tests.migrating import REVISIONS, differences, move, with_migration
 from tests.postgres import Server
 from tests.storing import ANN, make
-from tests.test_migrations import HEAD, ROOT
-from tests.test_migrations_rows import REVISIONS
 
 _COLUMNS = (
     "SELECT table_name || '.' || column_name, data_type, is_nullable, column_default, collation_name "
@@ -52,35 +47,13 @@ async def schema_of(url: str) -> dict[str, tuple[object, ...]]:
     return {name: rest for name, rest in found.items() if "alembic_version" not in name}
 
 
-async def move(url: str, how: str, revision: str) -> None:
-    """Let Alembic bring a database to a revision."""
-    database = connect(url, is_rebuilt=True)
-
-    def run(connection: Connection) -> None:
-        config = schema._config()
-        config.attributes["connection"] = connection
-        getattr(command, how)(config, revision)
-
-    async with database.writing() as connection:
-        await connection.run_sync(run)
-    await database.close()
-
-
 async def test_every_migration_runs_by_itself_and_the_outcome_is_the_metadata(
     url: str, postgres: Server
 ) -> None:
     for revision in REVISIONS:
         await move(url, "upgrade", revision)
     assert (await check(url)).is_well
-    database = connect(url)
-
-    def compare(connection: Connection) -> list[object]:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        return list(compare_metadata(context, metadata))
-
-    async with database.reading() as connection:
-        assert await connection.run_sync(compare) == []
-    await database.close()
+    assert await differences(url) == []
 
 
 def test_columns_constraints_and_indexes_are_those_of_the_metadata(url: str, postgres: Server) -> None:
@@ -154,16 +127,8 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
     await make(store, ANN, "btc < 100000")
     await store.close()
     before = await schema_of(url)
-    scripts = tmp_path / "migrations"
-    shutil.copytree(ROOT / "migrations", scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "9999_half.py").write_text(
-        "from alembic import op\n"
-        'revision, down_revision = "9999", "HEAD"\n'
-        "def upgrade():\n"
-        '    op.execute("CREATE TABLE half (id INTEGER)")\n'
-        '    op.execute("DELETE FROM subscriptions")\n'
-        '    op.execute("this is no SQL")\n'.replace("HEAD", HEAD)
-    )
+    broken = ("CREATE TABLE half (id INTEGER)", "DELETE FROM subscriptions", "this is no SQL")
+    scripts = with_migration(tmp_path, "half", *broken)
     monkeypatch.setattr(schema, "migrations", lambda: scripts)
     with pytest.raises(StoreTrouble, match="syntax error"):
         await upgrade(url)

@@ -15,20 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.script import ScriptDirectory
 from sqlalchemy import JSON, Boolean, Column, Float, Integer, MetaData, Table, create_engine
-from sqlalchemy.engine import Connection
 
-from bot.store import check, open_store, schema, upgrade
-from bot.store.database import connect
+from bot.store import check, open_store, upgrade
 from tests.conftest import NOON, SetClock
 from tests.markets import batch, minutes
+from tests.migrating import REVISIONS, move
 from tests.storing import BTC
 from tests.test_migrations import parts, schema_of
 from tests.test_watch import Ear, opened
-
-REVISIONS = [one.revision for one in ScriptDirectory.from_config(schema._config()).walk_revisions()][::-1]
 
 LET_GO: dict[tuple[str, str], str] = {}
 """Columns whose values a migration changes or drops on purpose, and its revision: nothing so far."""
@@ -55,20 +50,9 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("revisions")
     path = folder / "growing.db"
 
-    def to(revision: str, connection: Connection) -> None:
-        config = schema._config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-
-    async def grow(revision: str) -> None:
-        database = connect(f"sqlite:///{path}", is_rebuilt=True)
-        async with database.writing() as connection:
-            await connection.run_sync(lambda sync: to(revision, sync))
-        await database.close()
-
     found = {}
     for revision in REVISIONS:
-        asyncio.run(grow(revision))
+        asyncio.run(move(f"sqlite:///{path}", "upgrade", revision))
         found[revision] = Path(shutil.copy(path, folder / f"{revision}.db"))
     return found
 
