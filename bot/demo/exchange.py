@@ -8,6 +8,7 @@ here.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import ClassVar, Protocol, Self
 
 from aiohttp import web
@@ -66,6 +67,7 @@ class LoopbackExchange:
         self.root = ""
         self._middlewares = tuple(middlewares)
         self._beside = tuple(beside)
+        self._over: dict[tuple[str, int, int], Bar | None] = {}
         self._runner: web.AppRunner | None = None
 
     def routes(self) -> list[web.RouteDef]:
@@ -120,6 +122,15 @@ class LoopbackExchange:
     def _candle(self, symbol: str, opening: int, now: float, span: int) -> Bar | None:
         if span == MINUTE:
             return self._bar(symbol, opening, now)
+        if opening + span > now:
+            return self._joined(symbol, opening, now, span)
+        # A month of them is asked for again and again.
+        key = (symbol, opening, span)
+        if key not in self._over:
+            self._over[key] = self._joined(symbol, opening, now, span)
+        return self._over[key]
+
+    def _joined(self, symbol: str, opening: int, now: float, span: int) -> Bar | None:
         minutes = range(opening, min(opening + span, minute_of(now) + MINUTE), MINUTE)
         parts = [bar for minute in minutes if (bar := self._bar(symbol, minute, now)) is not None]
         if not parts:
@@ -320,6 +331,7 @@ class BinanceExchange(LoopbackExchange):
         return [_kline(bar) for bar in self.bars(symbol, stop - limit * span, stop, span)[-limit:]]
 
 
+@lru_cache(20_000)
 def _kline(bar: Bar) -> list[object]:
     worth = f"{bar.volume * bar.close:.8f}"
     return [
