@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import shutil
 import sys
@@ -52,6 +53,18 @@ class SetClock:
     @contextmanager
     def still(self) -> Iterator[None]:
         yield
+
+
+def pytest_configure() -> None:
+    """Collect all tests without looking for garbage: of what they are, none ever is."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make only, and less often: else it takes a quarter of their time."""
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
