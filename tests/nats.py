@@ -75,6 +75,17 @@ class Server:
         except OSError:
             return False
 
+    def pause(self) -> None:
+        """Let it stand, connections and all."""
+        os.kill(self._process, signal.SIGSTOP)
+        threads = Path(f"/proc/{self._process}/task")
+        while any(one.read_text().rpartition(")")[2].split()[0] != "T" for one in threads.glob("*/stat")):
+            time.sleep(0.001)
+
+    def go_on(self) -> None:
+        """Let it go on."""
+        os.kill(self._process, signal.SIGCONT)
+
     def stop(self, by: signal.Signals = signal.SIGKILL) -> None:
         """End it with a signal."""
         if self._shell is None:

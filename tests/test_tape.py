@@ -344,6 +344,30 @@ async def test_a_server_that_is_away_is_said_in_time(server: Server, opening: Op
             assert await take(aiter(begun_without), 2) == [batch(0), batch(3)]
 
 
+async def test_a_server_that_stands_is_said_in_time_and_goes_on(server: Server, opening: Open) -> None:
+    async with opening(server.url, patience=0.3) as feed, opening(server.url) as engine:
+        reader = aiter(engine)
+        await feed.put(batch(0))
+        assert await take(reader, 1) == [batch(0)]
+        following = asyncio.create_task(take(reader, 1))
+        server.pause()
+        try:
+            with pytest.raises(TapeTrouble, match="does not answer in time"):
+                await feed.put(batch(1))
+        finally:
+            server.go_on()
+        await feed.put(batch(1))
+        assert await following == [batch(1)]
+
+
+async def test_feeds_that_put_at_once_are_all_judged(feed: JetStreamTape, engine: JetStreamTape) -> None:
+    reading = asyncio.create_task(take(aiter(engine), 31))
+    await asyncio.gather(*(feed.put(batch(number)) for number in range(30)))
+    await feed.judged()
+    await feed.put(batch(30))
+    assert sorted(one.at for one in await reading) == [float(number) for number in range(31)]
+
+
 async def test_a_tape_that_was_lost_with_the_disk_is_read_from_its_new_start(
     server: Server, opening: Open
 ) -> None:

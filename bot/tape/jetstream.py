@@ -88,7 +88,7 @@ class JetStreamTape:
         self._cursors: dict[int, Cursor] = {}
         self._given_up: set[int] = set()
         self._unjudged: deque[int] = deque()
-        self._last = self._looked_at = 0
+        self._last = self._losses = 0
         self._made = ""
         self._is_watching = self._is_listening = False
         self._words: dict[tuple[int, int], Word] = {}
@@ -108,9 +108,10 @@ class JetStreamTape:
                 word = word_batch(part)
             except ValueError as error:
                 raise TapeTrouble(f"a batch of {batch.source} cannot be put in words: {error}") from error
-            self._last = await self._publish(word)
+            place = await self._publish(word)
             self._made = self._reel.made
-            self._unjudged.append(self._last)
+            self._last = max(self._last, place)
+            self._unjudged.append(place)
 
     async def _publish(self, word: bytes) -> int:
         """Put a word on the tape, once however often that is tried; gives its place."""
@@ -226,10 +227,8 @@ class JetStreamTape:
 
     def _forget_what_was_lost(self) -> None:
         """Wait no longer for what a server lost with its disk."""
-        if self._looked_at == self._reel.times:
-            return
-        self._looked_at = self._reel.times
-        if self._made != self._reel.made or self._last > self._reel.last:
+        if self._losses != self._reel.losses:
+            self._losses = self._reel.losses
             self._unjudged.clear()
             self._last = 0
 

@@ -46,9 +46,10 @@ class Line:
         self._url, self._who = url, who
         self._client = Client()
         self._is_up, self._is_lost = asyncio.Event(), asyncio.Event()
-        self._is_closed = False
+        self._is_closed = asyncio.Event()
         self._bounds: set[asyncio.Timeout] = set()
         self._heard: list[tuple[str, Hear]] = []
+        self._is_listening = False
         self._holding: asyncio.Task[None] | None = None
 
     @property
@@ -62,7 +63,7 @@ class Line:
 
     async def close(self) -> None:
         """Hang up."""
-        self._is_closed = True
+        self._is_closed.set()
         self._is_up.clear()
         if self._holding is not None:
             self._holding.cancel()
@@ -74,7 +75,7 @@ class Line:
         return client.jetstream(timeout=_SECONDS_TO_ANSWER)
 
     @asynccontextmanager
-    async def held(self) -> AsyncIterator[None]:
+    async def held(self, within: float = _SECONDS_TO_ANSWER) -> AsyncIterator[None]:
         """Bound what waits for an answer: none comes in time, or at all once the connection is lost.
 
         Raises TimeoutError. Whoever is cancelled inside is: before Python 3.12, wait_for forgets that where
@@ -82,7 +83,7 @@ class Line:
         """
         task = asyncio.current_task()
         before = 0 if task is None else task.cancelling()
-        async with asyncio.timeout(_SECONDS_TO_ANSWER) as bound:
+        async with asyncio.timeout(min(within, _SECONDS_TO_ANSWER)) as bound:
             self._bounds.add(bound)
             try:
                 yield
@@ -102,8 +103,8 @@ class Line:
     async def hear(self, subject: str, hear: Hear) -> None:
         """Listen to words from now on, on every connection."""
         self._heard.append((subject, hear))
-        if self._is_up.is_set():
-            await self._client.subscribe(subject, cb=hear)
+        if self._is_listening:
+            await self._client.subscribe(subject, cb=hear)  # one that comes back goes on listening
 
     async def _connected(self, within: float) -> Client:
         try:
@@ -115,20 +116,22 @@ class Line:
 
     async def _hold(self) -> None:
         """Connect, and do so from the beginning wherever nats-py itself gives a connection up."""
-        while not self._is_closed:
+        while not self._is_closed.is_set():
             self._client = client = Client()
             self._is_lost.clear()
             try:
                 await self._connect(client)
-                if self._is_closed:
+                if self._is_closed.is_set():
                     return
                 for subject, hear in self._heard:
                     await client.subscribe(subject, cb=hear)
+                self._is_listening = True
                 await self._come_up()
                 await self._is_lost.wait()
             except TROUBLE as trouble:
                 await self._note(trouble)
             finally:
+                self._is_listening = False
                 await self._go_down()
                 await client.close()
             await asyncio.sleep(_SECONDS_BETWEEN_TRIES)

@@ -28,7 +28,8 @@ class Reel:
     """The stream and the cursors of one deployment, under its name.
 
     ``seconds`` and ``size`` bound what is kept, in seconds and bytes: whoever comes later asks the exchange.
-    ``made`` says when the stream was: one that was lost with its server's disk is another one.
+    ``made`` says when the stream was: one that was lost with its server's disk is another one. ``first`` and
+    ``last`` were its ends when it was last looked at, and ``losses`` counts how often that had lost its end.
     """
 
     def __init__(self, line: Line, name: str, seconds: float, size: int) -> None:
@@ -37,7 +38,7 @@ class Reel:
         self.seen, self.piece = f"{name}.tape.seen", f"{name}.tape.piece"
         self.moves = f"$KV.{self.cursors}."
         self.made = ""
-        self.first = self.last = self.times = 0
+        self.first = self.last = self.losses = 0
         self._seconds, self._size = seconds, size
         self._ready_at = 0
         self._parts: tuple[JetStreamContext, KeyValue] | None = None
@@ -50,7 +51,7 @@ class Reel:
         whatever nats-py does.
         """
         parts = await self._ready(within)
-        async with self.line.held():
+        async with self.line.held(within):
             yield parts
 
     async def _ready(self, within: float) -> tuple[JetStreamContext, KeyValue]:
@@ -86,9 +87,9 @@ class Reel:
             if error.err_code != _NAME_IN_USE:
                 raise
             info = await jetstream.update_stream(config)  # another version bounded it otherwise
-        self.made = "" if info.created is None else info.created.isoformat()
-        self.first, self.last = info.state.first_seq, info.state.last_seq
-        self.times += 1
+        made = "" if info.created is None else info.created.isoformat()
+        self.losses += made != self.made or info.state.last_seq < self.last
+        self.made, self.first, self.last = made, info.state.first_seq, info.state.last_seq
         return await jetstream.create_key_value(
             bucket=self.cursors, history=1, storage=api.StorageType.FILE, direct=True
         )
