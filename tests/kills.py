@@ -81,6 +81,32 @@ class Paths:
         return self.ticks[symbol].bar(symbol, minute, until)
 
 
+class Mother:
+    """Gives life to a bot, one at a time: see tests/kills_bot.py."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self._process, self._stdin, self._stdout = process, process.stdin, process.stdout
+        self.pid = 0
+
+    async def bear(self, settings: dict[str, Any]) -> None:
+        self._stdin.write(json.dumps(settings).encode() + b"\n")
+        self.pid = int(await self._stdout.readline())
+
+    async def put_out(self) -> int:
+        """Kill the life; gives how it ended."""
+        os.kill(self.pid, signal.SIGKILL)
+        status = int(await self._stdout.readline())
+        self.pid = 0
+        return status
+
+    async def leave(self) -> None:
+        if self.pid:
+            await self.put_out()
+        self._stdin.close()
+        await self._process.wait()
+
+
 class Run:
     """One busy market, both platforms, and a bot that is killed."""
 
@@ -93,10 +119,10 @@ class Run:
         self.telegram = TelegramServer()
         self.discord = DiscordServer()
         self.database = folder / "tocsin.db"
+        self.url = f"sqlite:///{self.database}"
         self.kills: Counter[str] = Counter()
         self.mishaps: list[str] = []
         self.lives: list[dict[Chat, frozenset[str]]] = []
-        self._pid = 0
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -119,59 +145,55 @@ class Run:
                 "discord_token": self.discord.token,
                 "discord_api": self.discord.api,
                 "discord_gateway": self.discord.gateway,
-                "database_url": f"sqlite:///{self.database}",
+                "database_url": self.url,
                 "exchanges": ["binance"],
                 "feed_gateway": exchange.root,
                 "poll_seconds": POLL_SECONDS,
                 "providers": [],
                 "stream": False,
             }
-            environment = {name: value for name, value in os.environ.items() if "TOCSIN" not in name}
-            environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
-            self._mother = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tests.kills_bot",
-                cwd=self.folder,
-                env=environment,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-            )
+            self.mother = await self.begin()
             self._trading = asyncio.create_task(self._trade())
             try:
                 yield
             finally:
                 self._trading.cancel()
-                if self._pid:
-                    await self._put_out()
-                assert self._mother.stdin is not None
-                self._mother.stdin.close()
-                await self._mother.wait()
+                await self.mother.leave()
+
+    async def begin(self) -> Mother:
+        """Load the bot once."""
+        environment = {name: value for name, value in os.environ.items() if "TOCSIN" not in name}
+        environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
+        return Mother(
+            await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "tests.kills_bot"),
+                cwd=self.folder,
+                env=environment,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+        )
 
     # --- lives ----------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        assert self._mother.stdin is not None and self._mother.stdout is not None
-        self._mother.stdin.write(json.dumps(self.settings).encode() + b"\n")
-        self._pid = int(await self._mother.stdout.readline())
+        await self.mother.bear(self.settings)
 
     async def kill(self, why: str) -> None:
         """End a life; what it sent before may arrive after its end, and still is its own."""
-        await self._put_out()
+        await self.put_out(self.mother)
+        self.end_life()
+        self.kills[why] += 1
+
+    async def put_out(self, mother: Mother) -> None:
+        """Kill a life, and wait for what it sent."""
+        status = await mother.put_out()
+        if status != signal.SIGKILL:
+            self.mishaps.append(f"a life ended by itself ({status}):\n{self.log()}")
         self.telegram.forget("sendmessage")
         self.discord.heal()
         both = self.telegram, self.discord
         await self.until(lambda: not any(one.connections for one in both), "end of what was sent")
-        self.end_life()
-        self.kills[why] += 1
-
-    async def _put_out(self) -> None:
-        assert self._mother.stdout is not None
-        os.kill(self._pid, signal.SIGKILL)
-        status = int(await self._mother.stdout.readline())
-        self._pid = 0
-        if status != signal.SIGKILL:
-            self.mishaps.append(f"a life ended by itself ({status}):\n{self.log()}")
 
     def log(self) -> str:
         return (self.folder / "bot.log").read_text()[-3000:]

@@ -2,7 +2,8 @@
 
 Each line of the input is the settings of a life as JSON. It is answered by the process id of that life, and
 at its end by how it ended. A life is a process of its own that opens the database, takes its claim and
-connects anew; what forking spares is only the reading of the program.
+connects anew; what forking spares is only the reading of the program. One whose settings have ``seconds``
+shares the database with others, and works whenever it is its turn.
 """
 
 # ruff: noqa: T201, PTH123
@@ -27,9 +28,12 @@ import bot.chats.discord
 import bot.chats.telegram
 from bot.app import build_chats, open_house
 from bot.chats.telegram_reach import Doubts
+from bot.clock import SystemClock
+from bot.ports.rota import Duty
 from bot.settings import Settings
 from bot.shelf import read_shelf
-from bot.store import claim
+from bot.shift import Shift
+from bot.store import claim, open_rota
 
 _LOADED = ccxt.async_support, bot.chats.charts, bot.chats.discord, bot.chats.telegram
 
@@ -60,8 +64,24 @@ class Swift:
         return nullcontext()
 
 
-async def _live(settings: Settings, clock: Swift) -> None:
+async def _take_turns(settings: Settings, clock: Swift, seconds: float) -> None:
+    """Work whenever it is this life's turn; who is silent for so many real seconds is thought dead."""
+    rota, name = await open_rota(settings.database_url), f"life {os.getpid()}"
+
+    async def work(duty: Duty, until: asyncio.Event) -> None:
+        chats = build_chats(settings, clock, duty=duty)
+        how: dict[str, Any] = {"throttle": False, "process": duty.process}
+        async with open_house(settings, clock, chats, **how) as house:
+            await house.run(until)
+
+    await Shift(rota, SystemClock(), name, "1", seconds).run(work, asyncio.Event())
+
+
+async def _live(settings: Settings, clock: Swift, seconds: float | None) -> None:
     asyncio.get_running_loop().add_reader(0, os._exit, 0)  # who gave it life is gone
+    if seconds is not None:
+        await _take_turns(settings, clock, seconds)
+        return
     claimed = claim(settings.database_url, str(os.getpid()))
     opened = open_house(settings, clock, build_chats(settings, clock), throttle=False)
     async with claimed, opened as house:
@@ -71,7 +91,7 @@ async def _live(settings: Settings, clock: Swift) -> None:
 def _begin(line: str) -> None:
     """Be one life, until killed."""
     given: dict[str, Any] = json.loads(line)
-    clock = Swift(*given.pop("clock"))
+    clock, seconds = Swift(*given.pop("clock")), given.pop("seconds", None)
     # There are many lives, and nobody else has the token: a life doubts that for a short while only.
     telegram = bot.chats.telegram.TelegramChat
     brief = partialmethod(telegram.__init__, doubts=Doubts(at_start=1.0))
@@ -82,7 +102,7 @@ def _begin(line: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(30),
     )
     os.dup2(log.fileno(), 2)
-    asyncio.run(_live(Settings(**given), clock))
+    asyncio.run(_live(Settings(**given), clock, seconds))
 
 
 def main() -> None:

@@ -31,6 +31,7 @@ SECONDS_TO_START = 60.0
 LEAST_ROOM = 1_000_000_000
 ROOT, NOBODY = 0, "nobody"
 
+_READY = b"ready to accept connections"
 _IN_MEMORY = "/dev/shm"  # noqa: S108
 
 _KEEPS_NOTHING = (
@@ -54,6 +55,10 @@ def given(name: str) -> str:
     return os.environ.get(f"OF_{name}", "")
 
 
+# And one that is begun again however it ends.
+_RUN_AGAIN_UNTIL_LEFT = 'postgres=$1 folder=$2; shift 2; (until [ -e "$folder/left" ]; do "$postgres" -D "$folder/data" "$@" </dev/null; done) & read -r _; touch "$folder/left"; kill -INT "$(head -1 "$folder/data/postmaster.pid")"; wait $!; rm -rf "$folder"'  # noqa: E501
+
+
 class Unavailable(Exception):
     """No PostgreSQL can be had here; says why."""
 
@@ -66,6 +71,18 @@ class Server:
         self._runner = asyncio.Runner()
         self._names = (f"tocsin_test_{os.getpid()}_{number}" for number in count())
         self._template = ""
+        self.folder: Path | None = None
+
+    def restart(self, signal_: int) -> None:
+        """End it by a signal, and wait until it answers again: one that was ``served_again``."""
+        assert self.folder is not None
+        log = self.folder / "log"
+        known = log.read_bytes().count(_READY)
+        os.kill(int((self.folder / "data" / "postmaster.pid").read_text().split()[0]), signal_)
+        until = time.monotonic() + SECONDS_TO_START
+        while log.read_bytes().count(_READY) == known:
+            assert time.monotonic() < until, log.read_text()[-400:]
+            time.sleep(0.02)
 
     def run(self, *statements: str) -> None:
         """Run statements, each by itself, in the server's own database."""
@@ -109,7 +126,7 @@ def serving() -> Iterator[Server]:
     """Give a server for the tests of this process. Raises Unavailable."""
     with ExitStack() as stack:
         named = given(NAMED)
-        server = Server(make_url(named) if named else stack.enter_context(_started()))
+        server = Server(make_url(named) if named else stack.enter_context(_started())[0])
         stack.callback(server.close)
         try:
             server.run("SELECT 1")
@@ -119,8 +136,17 @@ def serving() -> Iterator[Server]:
 
 
 @contextmanager
-def _started() -> Iterator[URL]:
-    """Start a server of the wheel's programs, and end it."""
+def served_again() -> Iterator[Server]:
+    """Give a server that may be ended: it begins again with what it kept. Raises Unavailable."""
+    with _started(_RUN_AGAIN_UNTIL_LEFT) as (url, folder):
+        server = Server(url)
+        server.folder = folder
+        yield server
+
+
+@contextmanager
+def _started(script: str = _RUN_UNTIL_LEFT) -> Iterator[tuple[URL, Path]]:
+    """Start a server of the wheel's programs, and end it; gives where it answers, and its folder."""
     programs = _programs()
     folder = Path(tempfile.mkdtemp(prefix="tocsin-postgres-", dir=quick_folder()))
     try:
@@ -142,7 +168,7 @@ def _started() -> Iterator[URL]:
         settings = [word for setting in (f"port={port}", *_KEEPS_NOTHING) for word in ("-c", setting)]
         with (folder / "log").open("wb") as log:
             shell = subprocess.Popen(  # noqa: S603
-                ["/bin/sh", "-c", _RUN_UNTIL_LEFT, "sh", programs / "postgres", folder, *settings],
+                ["/bin/sh", "-c", script, "sh", programs / "postgres", folder, *settings],
                 cwd=folder,
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -152,7 +178,7 @@ def _started() -> Iterator[URL]:
             )
         try:
             _await_start(shell, folder / "log")
-            yield URL.create("postgresql", "tocsin", host="127.0.0.1", port=port, database="postgres")
+            yield URL.create("postgresql", "tocsin", host="127.0.0.1", port=port, database="postgres"), folder
         finally:
             assert shell.stdin is not None
             shell.stdin.close()
@@ -215,7 +241,7 @@ def _await_start(shell: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until it says that it is ready: its port is open before that."""
     until = time.monotonic() + SECONDS_TO_START
     while time.monotonic() < until and shell.poll() is None:
-        if b"ready to accept connections" in log.read_bytes():
+        if _READY in log.read_bytes():
             return
         time.sleep(0.02)
     raise Unavailable(f"PostgreSQL does not start here: {log.read_text(errors='replace')[-400:].strip()}")

@@ -88,7 +88,7 @@ async def test_all_that_there_is_goes_there_and_comes_back_as_it_was(
     there = await copy(url(home), target)
     assert [one.table for one in there] == [one.name for one in carried_tables()]
     assert {one.table: (one.here, one.there) for one in there} == {
-        name: (len(before[name]), len(before[name])) for name in metadata.tables
+        name: (len(before[name]), len(before[name])) for name in carried
     }
     assert (await check(target)).is_well
     back = tmp_path / "folder" / "back.db"

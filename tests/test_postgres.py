@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 
 import bot
 from bot.ports import Damaged, Judgement, Receipt, StoreTrouble, Superseded
-from bot.store import SqlStore, claim, open_store, postgres
+from bot.store import SqlStore, claim, open_rota, open_store, postgres
 from bot.store.database import connect
 from bot.store.outbox import _due
 from bot.store.tables import armings, chats, outbox, subscriptions
@@ -351,3 +351,36 @@ async def test_what_waits_is_found_at_once_though_all_but_nothing_waited_before(
     looked = [int(rows) for line in plan for rows in re.findall(r"Scan.*actual time.* rows=(\d+)", line)]
     assert looked, plan
     assert max(looked) < 100, plan
+
+
+# --- who takes over from whom -------------------------------------------------------------------------------
+
+
+async def test_what_a_silent_process_has_begun_is_ended_and_not_waited_for(database: str) -> None:
+    """It may stand still within a statement, which the server would wait for without end."""
+    first, second = await open_rota(database), await open_rota(database)
+    silent, other = await first.join("desk:1", "1", 60), await second.join("rack:2", "1", 60)
+    assert await first.take(silent, "bot")
+    store, room = await open_store(database, silent), connect(database, name=silent.partition(".")[0])
+    with pytest.raises(StoreTrouble):
+        async with store._database.writing(), room.writing_apart() as beside:
+            await beside.execute(text("SELECT * FROM duties FOR UPDATE"))
+            await first.renew(silent, -1)
+            async with asyncio.timeout(5):
+                assert await second.take(other, "bot")
+    with pytest.raises(Superseded):
+        await store.lease("telegram", 0.0, 1)
+    for one in (store, room, first, second):
+        await one.close()
+
+
+async def test_a_process_that_stands_by_and_stands_still_keeps_nobody_from_taking_over(database: str) -> None:
+    first, second = await open_rota(database), await open_rota(database)
+    silent, other = await first.join("desk:1", "1", 60), await second.join("rack:2", "1", 60)
+    with pytest.raises(StoreTrouble):
+        async with first._database.writing():  # it was about to take the duty
+            await second.renew(silent, -1)
+            async with asyncio.timeout(5):
+                assert await second.take(other, "bot")
+    for one in (first, second):
+        await one.close()

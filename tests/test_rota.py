@@ -134,23 +134,6 @@ async def test_a_process_that_was_lost_writes_nothing_any_more(rota: SqlRota, da
         await other.close()
 
 
-async def test_what_was_begun_is_kept_before_a_duty_goes_over(rota: SqlRota, database: str) -> None:
-    """Whoever takes it waits for what is being written, and reads it then."""
-    first, second = await rota.join("desk:1", "1", LONG), await rota.join("rack:2", "1", LONG)
-    assert await rota.take(first, "bot")
-    store = await open_store(database, first)
-    try:
-        async with store._database.writing(beside=True):
-            await rota.renew(first, SHORT) if "postgresql" in database else None
-            taking = asyncio.create_task(rota.take(second, "bot"))
-            done, _ = await asyncio.wait([taking], timeout=0.2)
-            assert not done or taking.result() is None
-    finally:
-        await store.close()
-    if "postgresql" in database:
-        assert await taking
-
-
 @pytest.mark.sqlite
 async def test_a_copy_knows_of_none_who_worked_with_the_source(
     rota: SqlRota, database: str, tmp_path: Path

@@ -263,20 +263,21 @@ def connect(
     *,
     is_rebuilt: bool = False,
     process: str = "",
+    name: str = "",
     patience: float = postgres.SECONDS_TO_ANSWER,
 ) -> Database:
     """Make the database of a URL, unopened. Raises StoreTrouble for a URL that names no known database.
 
-    ``process`` is whose it is, as the rota knows it, ``patience`` for how many seconds a PostgreSQL may take
-    to answer. ``sqlite:///data/tocsin.db`` is read as ``sqlite+aiosqlite:///data/tocsin.db``, and
-    ``postgresql://`` as ``postgresql+asyncpg://``. Who rebuilds it may break foreign keys on the way, and
-    take long over it.
+    ``process`` is whose it is, as the rota knows it; a PostgreSQL calls its connections so, or by another
+    ``name``. ``patience`` is for how many seconds that may take to answer. ``sqlite:///data/tocsin.db`` is
+    read as ``sqlite+aiosqlite:///data/tocsin.db``, and ``postgresql://`` as ``postgresql+asyncpg://``. Who
+    rebuilds it may break foreign keys on the way, and take long over it.
     """
     address = address_of(url)
     is_postgres = address.get_backend_name() == "postgresql"
     try:
         arguments = (
-            postgres.arguments(BUSY_SECONDS, patience, is_rebuilt=is_rebuilt)
+            postgres.arguments(BUSY_SECONDS, patience, name or process, is_rebuilt=is_rebuilt)
             if is_postgres
             # The driver begins nothing by itself, so that the begin event below decides.
             else {"async_creator_fn": trips.Connection, "isolation_level": None, "timeout": BUSY_SECONDS}

@@ -8,9 +8,10 @@ very rows that it must have for itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Table, event, func, select, text
+from sqlalchemy import Table, event, func, literal_column, select, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -22,6 +23,9 @@ NEEDS_DRIVER = "PostgreSQL needs the package asyncpg: install tocsin[postgres]"
 
 MANY = 1000
 """So many new rows are not left to the server to find out by itself."""
+
+NAME = "tocsin"
+"""How every connection is called; those of a process of the rota have a name of its own behind it."""
 
 LOCKS = 0x70C51
 """What the locks that are no row's are called, by the first of their two numbers."""
@@ -57,14 +61,14 @@ _TELLS_NONE = ("08", "25", "28", "3D", "40", "42", "53", "54", "55", "57", "58",
 """The classes of errors that are about no row: connections, transactions, names, locks, what is used up."""
 
 
-def arguments(lock_seconds: int, patience: float, *, is_rebuilt: bool) -> dict[str, Any]:
+def arguments(lock_seconds: int, patience: float, name: str, *, is_rebuilt: bool) -> dict[str, Any]:
     """Give what the driver needs to know; of what rebuilds a database a statement may take long."""
     pause = SECONDS_TO_REBUILD if is_rebuilt else SECONDS_TO_PAUSE
     return {
         "timeout": min(SECONDS_TO_CONNECT, patience),
         "command_timeout": None if is_rebuilt else patience,
         "server_settings": {
-            "application_name": "tocsin",
+            "application_name": f"{NAME} {name}".rstrip(),
             "lock_timeout": f"{lock_seconds}s",
             "idle_in_transaction_session_timeout": f"{pause}s",
             "jit": "off",  # no statement here runs for long enough to be worth it
@@ -111,6 +115,17 @@ async def keep_order(connection: AsyncConnection) -> None:
     await connection.execute(select(func.pg_advisory_xact_lock(LOCKS, PROMISING)))
 
 
+async def cut_off(connection: AsyncConnection, names: Sequence[str]) -> None:
+    """End every connection that is called so, and what it has begun: it may keep others from writing.
+
+    The server does so by itself where somebody stands still between two statements; but one that stood still
+    within one, before all of it was sent, is waited for without end.
+    """
+    ending = select(func.pg_terminate_backend(literal_column("pid"))).select_from(text("pg_stat_activity"))
+    is_meant = text("datname = current_database() AND application_name = ANY(:names)")
+    await connection.execute(ending.where(is_meant), {"names": [f"{NAME} {name}" for name in names]})
+
+
 async def count_anew(connection: AsyncConnection, table: Table) -> None:
     """Let the planner know of very many rows before they are looked for.
 
@@ -125,7 +140,7 @@ async def claim(engine: AsyncEngine, holder: str, *, is_shared: bool) -> AsyncCo
     connection = await engine.connect()
     try:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
-        named = func.set_config("application_name", f"tocsin {holder}"[:_LONGEST_NAME], False)
+        named = func.set_config("application_name", f"{NAME} {holder}"[:_LONGEST_NAME], False)
         await connection.execute(select(named))
         claim_of = func.pg_try_advisory_lock_shared if is_shared else func.pg_try_advisory_lock
         if not await connection.scalar(select(claim_of(LOCKS, CLAIM))):

@@ -3,19 +3,24 @@
 All instants are of the database's own clock. A process is thought dead when it did not renew its stand in
 time; but it is only dead when another takes a duty from it. That is written while nobody else writes, and
 what a dead process begins to write afterwards is refused (``fence``): however long a process stood still, or
-was cut off, it changes nothing that is another's by then.
+was cut off, it changes nothing that is another's by then. What it has
+begun to write and not ended is ended for it, for others would wait for that.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, inspect, literal_column, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ports import Superseded
 from bot.ports.rota import Duty, Process, Roll
+from bot.store import postgres
 from bot.store.database import Database, connect, whole
 from bot.store.fence import SUPERSEDED, refuse_superseded
 from bot.store.rota_tables import duties, processes
@@ -38,8 +43,10 @@ _stands = processes.c.ended_at.is_(None)
 class SqlRota:
     """The port ``Rota``, on connections of its own: who works with the house's is not waited for."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, program: str) -> None:
         self._database = database
+        self._program = program
+        self._ids = (f"{program}.{number}" for number in count(1))
         self._now: ColumnElement[float] = literal_column(_SQLITE_NOW if database.is_sqlite else _POSTGRES_NOW)
         is_silent = processes.c.until < self._now
         self._losing = (
@@ -49,7 +56,7 @@ class SqlRota:
     @whole
     async def join(self, name: str, version: str, seconds: float) -> str:
         """Come to stand on the rota as a new process for so many seconds; gives its id."""
-        process = secrets.token_hex(8)
+        process = next(self._ids)
         has_none = processes.c.id.not_in(select(duties.c.process_id))
         is_old = and_(processes.c.until < self._now - _KEPT, has_none)
         async with self._database.writing_apart() as connection:
@@ -80,18 +87,15 @@ class SqlRota:
 
         Raises Superseded.
         """
-        if await self._is_held(process, name):
+        if not await self._is_free(process, name):
             return None
         async with self._database.writing() as connection:
             await refuse_superseded(connection, process)
-            had = duties.join(processes, duties.c.process_id == processes.c.id)
-            asked = select(processes).select_from(had).where(duties.c.name == name)
-            if (holder := (await connection.execute(asked)).one_or_none()) is not None:
+            if (holder := await self._holder(connection, name)) is not None:
                 if holder.id == process:
                     return Duty(process)
                 await connection.execute(self._losing.where(processes.c.id == holder.id))
-                holder = (await connection.execute(asked)).one()
-                if holder.ended_at is None:
+                if (holder := await self._holder(connection, name)) is None or holder.ended_at is None:
                     return None
             taken = self._database.insert(duties).values(name=name, process_id=process, taken_at=self._now)
             again = {"process_id": process, "taken_at": taken.excluded.taken_at}
@@ -101,18 +105,28 @@ class SqlRota:
             now = await connection.scalar(select(self._now)) or 0.0
             return Duty(process, holder.name, now - holder.ended_at)
 
-    async def _is_held(self, process: str, name: str) -> bool:
-        """Look without keeping anybody from writing: a duty is held nearly always."""
-        holds = (_stands, processes.c.until >= self._now, processes.c.id != process)
+    async def _is_free(self, process: str, name: str) -> bool:
+        """Look without keeping anybody from writing, and keep who is silent from keeping others from it."""
+        async with self._database.writing_apart() as connection:
+            holder = await self._holder(connection, name)
+            now = await connection.scalar(select(self._now)) or 0.0
+            if holder is not None and holder.ended_at is None and holder.until >= now:
+                return bool(holder.id == process)
+            if not self._database.is_sqlite:
+                is_other = ~processes.c.id.startswith(f"{self._program}.")
+                silent = select(processes.c.id).where(_stands, processes.c.until < now, is_other)
+                await postgres.cut_off(connection, _names(await connection.scalars(silent)))
+            return True
+
+    async def _holder(self, connection: AsyncConnection, name: str) -> Row[Any] | None:
         held = duties.join(processes, duties.c.process_id == processes.c.id)
-        async with self._database.reading() as connection:
-            asked = select(duties.c.name).select_from(held).where(duties.c.name == name, *holds)
-            return await connection.scalar(asked) is not None
+        asked = select(processes).select_from(held).where(duties.c.name == name)
+        return (await connection.execute(asked)).one_or_none()
 
     @whole
     async def leave(self, process: str) -> None:
         """Stand there no more: what is one's duty is free."""
-        async with self._database.writing() as connection:
+        async with self._database.writing_apart() as connection:
             await connection.execute(
                 update(processes).where(processes.c.id == process, _stands).values(ended_at=self._now)
             )
@@ -145,7 +159,8 @@ async def open_rota(url: str) -> SqlRota:
 
     Whoever is on duty may be of another version: its tables are left as they are. Raises StoreTrouble.
     """
-    database = connect(url, patience=_PATIENCE)
+    program = secrets.token_hex(6)
+    database = connect(url, patience=_PATIENCE, name=program)
     try:
         async with database.reading() as connection:
             has_one = await connection.run_sync(lambda sync: inspect(sync).has_table(duties.name))
@@ -154,7 +169,12 @@ async def open_rota(url: str) -> SqlRota:
     except BaseException:
         await database.close()
         raise
-    return SqlRota(database)
+    return SqlRota(database, program)
+
+
+def _names(ids: Iterable[str]) -> list[str]:
+    """Give what the connections of processes are called: those of their houses, and those of their rotas."""
+    return sorted({name for one in ids for name in (one, one.partition(".")[0])})
 
 
 def _read(row: Row[Any], held: dict[str, list[str]]) -> Process:
