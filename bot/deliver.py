@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot import gauges
-from bot.alerts.hours import read_quiet
+from bot.alerts.hours import quiet_until
 from bot.alerts.models import Telling
 from bot.alerts.wording import PATIENCE
 from bot.bell import Bell
@@ -54,6 +54,8 @@ _LONGEST_TURN = 5.0
 """How many seconds it may wait for its turn in the line of the platform."""
 
 _SEND_TIMEOUT = 20.0
+_LATEST_START = LEASE - _SEND_TIMEOUT
+"""How many seconds after its lease a send may begin: a process may stand still, and then another sends it."""
 
 _SECONDS_BETWEEN_TRIES = 2.0
 """How often it is tried whether a platform that asked to wait as a whole takes messages again."""
@@ -174,7 +176,7 @@ class Courier:
         This is for what the bot says of itself alone: nothing that rings is told unless it is kept.
         """
         try:
-            outcome = await self._send(notification, self._composer.word(notification), [])
+            outcome = await self._send(notification, self._composer.word(notification))
         except TooLong:
             return False
         self._heed(notification, outcome, self.clock.now())
@@ -217,9 +219,9 @@ class Courier:
             if notification.id in self._carrying or notification.id in self._announcing:
                 continue  # its lease ended before what became of it could be written down
             if notification.kind is Telling.BROADCAST:
-                self._beside(self._announcing, notification)
+                self._beside(self._announcing, notification, now)
             else:
-                begun.append(self._beside(self._carrying, notification))
+                begun.append(self._beside(self._carrying, notification, now))
         return len(leased), begun
 
     @property
@@ -231,8 +233,10 @@ class Courier:
     def _room(self) -> int:
         return ANNOUNCED_AT_ONCE - len(self._announcing)
 
-    def _beside(self, tasks: dict[int, asyncio.Task[None]], notification: Notification) -> asyncio.Task[None]:
-        task = tasks[notification.id] = asyncio.create_task(self._carry(notification))
+    def _beside(
+        self, tasks: dict[int, asyncio.Task[None]], notification: Notification, leased_at: float
+    ) -> asyncio.Task[None]:
+        task = tasks[notification.id] = asyncio.create_task(self._carry(notification, leased_at))
 
         def end(done: asyncio.Task[None]) -> None:
             del tasks[notification.id]
@@ -245,12 +249,13 @@ class Courier:
         task.add_done_callback(end)
         return task
 
-    async def _carry(self, notification: Notification) -> None:
+    async def _carry(self, notification: Notification, leased_at: float) -> None:
         others: list[Notification] = []
         try:
             with self.clock.still():
                 now = self.clock.now()
-                if (until := _quiet_until(notification, now)) is not None:
+                until = quiet_until(notification.quiet, notification.timezone, now)
+                if until is not None and not notification.is_urgent:
                     await self._put_back(notification, until, is_kept=True)
                     return
                 if self._ready_at(notification, now) - now > _LONGEST_WAIT:
@@ -259,12 +264,12 @@ class Courier:
                 sketched = message
                 if self.illustrate is not None:
                     message = await self.illustrate(message, 0.0 if self.chat.adds_charts else None)
-            outcome = await self._send(notification, message, others)
+            outcome = await self._send(notification, message, others, leased_at)
             if others and isinstance(outcome, Rejected):  # the others must not go down with it
                 log.warning("a list was rejected", platform=self.chat.platform, reason=outcome.reason)
                 await self._let_go(others)
                 others = []
-                outcome = await self._send(notification, self._composer.word(notification), others)
+                outcome = await self._send(notification, self._composer.word(notification), others, leased_at)
         except TooLong:
             await self._let_go(others)
             await self._put_back(notification, self._ready_at(notification, self.clock.now()))
@@ -298,11 +303,17 @@ class Courier:
         return message, others
 
     async def _send(
-        self, notification: Notification, message: Message, others: Sequence[Notification]
+        self,
+        notification: Notification,
+        message: Message,
+        others: Sequence[Notification] = (),
+        leased_at: float = math.inf,
     ) -> Outcome:
-        """Send a message when it is its turn. Raises TooLong."""
+        """Send a message when it is its turn, while its lease lasts for long enough. Raises TooLong."""
         chat, is_group = notification.chat.chat, notification.is_group
         is_paid = await self._turns.wait(chat, is_group, rank_of(notification), _LONGEST_TURN)
+        if self.clock.now() - leased_at > _LATEST_START:
+            raise TooLong
         dedupe = f"{notification.dedupe}/to/{others[-1].id}" if others else notification.dedupe
         with self.clock.still():
             try:
@@ -386,9 +397,3 @@ class Courier:
 
     def _stall(self, reason: str) -> None:
         self.stall = Stall(self.stall.since if self.stall else self.clock.now(), reason.rstrip("."))
-
-
-def _quiet_until(notification: Notification, now: float) -> float | None:
-    """Say until when a message is to be kept for the quiet hours of its chat; ``None``: it may go."""
-    quiet = read_quiet(notification.quiet) if notification.quiet and not notification.is_urgent else None
-    return quiet.ends_at(notification.timezone, now) if quiet else None

@@ -6,6 +6,7 @@ import asyncio
 import random
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from bot.alerts.message import Message
 from bot.alerts.people import Caller, ChatRef
 from bot.chats.discord_text import render as for_discord
 from bot.chats.telegram_text import render as for_telegram
@@ -196,3 +198,24 @@ def _judge(
     if not fails:
         assert again == 0
         assert set(told) == set(made)
+
+
+async def test_who_stood_still_between_the_lease_and_the_send_leaves_it_to_the_next_look(
+    store: SqlStore, clock: SetClock
+) -> None:
+    """Meanwhile another process may have told it, and in any case it may soon."""
+    ear, stands = Ear(clock, adds_charts=False), [LEASE - 1, 0.0]
+
+    async def draw(message: Message, patience: float | None = None) -> Message:
+        clock.time += stands.pop(0)
+        return message
+
+    [arming] = await make_alerts(store, ANN, 1)
+    assert await tell(store, ring(arming)) == 1
+    courier = replace(courier_of(store, ear), illustrate=draw)
+    assert await courier.drain() == 1
+    assert ear.said == []
+    assert await courier.drain() == 1
+    await courier.finish()
+    assert len(ear.told()) == 1
+    assert await store.next_due("telegram", clock.now()) is None

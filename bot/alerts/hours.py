@@ -88,6 +88,12 @@ def read_quiet(text: str) -> Quiet | None:
     return Quiet(first, last) if dash and first is not None and last is not None and first != last else None
 
 
+def quiet_until(text: str, zone: str, now: float) -> float | None:
+    """Say until when quiet hours last, as they are written; ``None`` where none are set, or it is none."""
+    quiet = read_quiet(text) if text else None
+    return quiet.ends_at(zone, now) if quiet else None
+
+
 def read_plan(text: str) -> Plan | None:
     """Read a plan, as ``daily 09:00`` or ``weekly mon 09:00 btc eth``; ``None`` for what is none."""
     said = re.sub(r"(?<=\d)\s+(?=[ap]m\b)", "", " ".join(text.lower().split()))
