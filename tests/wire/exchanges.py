@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import ClassVar
 from zlib import crc32
 
@@ -21,6 +22,7 @@ from bot.metrics import MINUTE, Bar, minute_of, opening_of
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SECONDS = (0.5, 17.0, 38.0, 59.0)
+_BLOCK = 3600
 _DAY = 86_400
 
 
@@ -35,6 +37,22 @@ def _usual(symbol: str, minute: int) -> list[tuple[float, float]]:
 def _extremes(symbol: str, minute: int) -> tuple[float, float]:
     prices = [price for _, price in _usual(symbol, minute)]
     return min(prices), max(prices)
+
+
+@lru_cache(maxsize=20_000)
+def _over(symbol: str, first: int, last: int, quiet: frozenset[int]) -> tuple[tuple[float, float], ...]:
+    """Give the extremes of the minutes in ``[first, last)`` but the quiet ones; of none, nothing."""
+    if last - first > _BLOCK:
+        edges = [first, *range(opening_of(first, _BLOCK) + _BLOCK, last, _BLOCK), last]
+        found = [
+            one
+            for start, stop in pairwise(edges)
+            for one in _over(symbol, start, stop, frozenset(at for at in quiet if start <= at < stop))
+        ]
+    else:
+        minutes = (minute for minute in range(first, last, MINUTE) if minute not in quiet)
+        found = [_extremes(symbol, minute) for minute in minutes]
+    return ((min(low for low, _ in found), max(high for _, high in found)),) if found else ()
 
 
 def _day_of(path: Path, symbol: str, now: float) -> tuple[str, str]:
@@ -65,9 +83,7 @@ class Trades:
     def day(self, symbol: str, now: float) -> tuple[float, float]:
         """Give the lowest and the highest price of the 24 hours before an instant."""
         first, last = minute_of(now - _DAY) + MINUTE, minute_of(now)
-        whole = [
-            _extremes(symbol, minute) for minute in range(first, last, MINUTE) if minute not in self.quiet
-        ]
+        whole = _over(symbol, first, last, frozenset(at for at in self.quiet if first <= at < last))
         edge = [(price, price) for at, price in self.of(symbol, last) if at <= now]
         touched = [(price, price) for minute, price in self.touches.items() if first <= minute < last]
         found = [*whole, *edge, *touched] or [(self.price(symbol, now),) * 2]
