@@ -17,7 +17,6 @@ import sys
 import time
 import traceback
 from contextlib import AbstractContextManager, nullcontext
-from functools import partialmethod
 from typing import Any
 
 import ccxt.async_support
@@ -27,13 +26,13 @@ import bot.chats.charts
 import bot.chats.discord
 import bot.chats.telegram
 from bot.app import build_chats, open_house
-from bot.chats.telegram_reach import Doubts
 from bot.clock import SystemClock
 from bot.ports.rota import Duty
 from bot.settings import Settings
 from bot.shelf import read_shelf
 from bot.shift import Shift
 from bot.store import claim, open_rota
+from tests.brief_bot import begin_soon
 
 _LOADED = ccxt.async_support, bot.chats.charts, bot.chats.discord, bot.chats.telegram
 
@@ -92,10 +91,7 @@ def _begin(line: str) -> None:
     """Be one life, until killed."""
     given: dict[str, Any] = json.loads(line)
     clock, seconds = Swift(*given.pop("clock")), given.pop("seconds", None)
-    # There are many lives, and nobody else has the token: a life doubts that for a short while only.
-    telegram = bot.chats.telegram.TelegramChat
-    brief = partialmethod(telegram.__init__, doubts=Doubts(at_start=1.0))
-    telegram.__init__ = brief  # type: ignore[assignment]
+    begin_soon()
     log = open(given.pop("log"), "a", buffering=1)  # noqa: SIM115 - it lasts as long as the process
     structlog.configure(
         logger_factory=structlog.PrintLoggerFactory(log),

@@ -40,11 +40,11 @@ class Scene:
     environment: dict[str, str]
 
     @asynccontextmanager
-    async def bot(self) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def bot(self, program: str = "tests.brief_bot") -> AsyncIterator[asyncio.subprocess.Process]:
         """Run the bot as a process; it is killed at the end, if it has not been before."""
         with (self.folder / "bot.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot", "run", cwd=self.folder, env=self.environment, stderr=log
+                sys.executable, "-m", program, "run", cwd=self.folder, env=self.environment, stderr=log
             )
         try:
             yield process
@@ -146,7 +146,7 @@ async def test_killed_between_the_send_and_the_settling_only_what_was_in_flight_
 
 
 async def test_a_signal_to_end_ends_it_in_good_order(scene: Scene) -> None:
-    async with scene.bot() as process:
+    async with scene.bot("bot") as process:
         await scene.arm()
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(10):

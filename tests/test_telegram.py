@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import aiogram.methods
 import aiohttp
 import pytest
 import structlog
@@ -76,6 +75,8 @@ CHANNEL = -1009876543210
 
 def check_against_schema(call: Call) -> None:
     """Hold a request and its answer against an independent description of the Bot API."""
+    import aiogram.methods  # which takes seconds, and only who checks has to wait for
+
     method = getattr(aiogram.methods, call.method[0].upper() + call.method[1:])
     params = {name: decoded(value) for name, value in call.params.items() if not isinstance(value, bytes)}
     assert set(params) <= set(method.model_fields), call
