@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Iterator
@@ -51,6 +52,15 @@ LONG = {"start to ready", "telegram at a pace", "typing on Discord", "typing on 
 
 RINGS = {"backtest of a price", "backtest of many", "ring latency by stream"}
 """In which rows something must ring, else nothing was measured."""
+
+
+@pytest.fixture(autouse=True)
+def memory_laid_aside() -> Iterator[None]:
+    """Lay aside again what a benchmark took up: nobody after it should look through all tests."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.set_threshold(*thresholds)
+    gc.freeze()
 
 
 @pytest.mark.parametrize(

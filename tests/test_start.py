@@ -20,9 +20,12 @@ class Knot:
 
 @pytest.fixture(autouse=True)
 def unfrozen() -> Iterator[None]:
+    thresholds = gc.get_threshold()
     yield
     gc.enable()
     gc.unfreeze()
+    gc.set_threshold(*thresholds)
+    gc.freeze()  # as it was: no other test looks through what all of them are
 
 
 def test_the_collector_begins_when_an_exchange_has_said_what_it_lists() -> None:
