@@ -119,3 +119,28 @@ async def test_what_is_done_at_once_is_one_trip_however_many_statements_it_runs(
         async with database.writing() as connection:
             await database.at_once(connection, wait())
     assert await marks(database) == ["a", "b", "c"]
+
+
+async def test_a_transaction_that_outlives_its_database_ends_well_and_leaves_no_connection(
+    database: Database,
+) -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    drivers: list[Any] = []
+
+    async def write() -> None:
+        async with database.writing() as connection:
+            await connection.execute(text("INSERT INTO marks VALUES ('late')"))
+            drivers.append((await connection.get_raw_connection()).driver_connection)
+            begun.set()
+            await may_end.wait()
+
+    writing = asyncio.create_task(write())
+    await begun.wait()
+    await database.close()
+    may_end.set()
+    await writing
+    with pytest.raises(ValueError, match="no active connection"):
+        assert drivers[0].in_transaction
+    again = connect(str(database.engine.url))
+    assert await marks(again) == ["late"]
+    await again.close()

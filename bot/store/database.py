@@ -202,7 +202,8 @@ class Database:
         return self._damage
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; one that somebody still works with, as soon as it is given back."""
+        event.listen(self.engine.sync_engine.pool, "checkin", lambda _, record: record.invalidate())
         await self.engine.dispose()
 
 
