@@ -46,7 +46,7 @@ from bot.metrics import Batch, minute_of
 from bot.pacing import Pacer
 from bot.ports import Chat, Clock, Desk, Notebook, Replies, UnknownInstrument
 from bot.ports.places import Place
-from bot.ports.rota import Duty
+from bot.ports.rota import Duty, Rota
 from bot.rules import instruments
 from bot.rules.tree import Rule
 from bot.shelf import read_shelf
@@ -85,6 +85,7 @@ async def open_house(
     tells_operators: bool = True,
     tells_delay: bool = True,
     process: str = "",
+    rota: Rota | None = None,
 ) -> AsyncIterator[House]:
     """Build all parts from the settings, and let go of them at the end.
 
@@ -92,7 +93,7 @@ async def open_house(
     one's limits. ``longest_rest`` is how many seconds of the clock pass at most without a look into the
     outbox. ``warming`` is called in another thread, when the start is over. ``tells_operators`` lets them
     hear of what is unwell, ``tells_delay`` a ring say how long it took, which a fast clock does not measure.
-    ``process`` is who works here, where there is a rota: as soon as it stands there no more, all that it
+    ``process`` is who works here, where there is a ``rota``: as soon as it stands there no more, all that it
     writes is refused.
     """
     async with AsyncExitStack() as stack:
@@ -153,6 +154,7 @@ async def open_house(
             invitation=_inviting(chats),
             late_after=late_after,
             shelf=shelf,
+            rota=rota,
         )
         desk = replace(_waking(make_desk(office), wake_all), turn=answering(turns))
         tape = MemoryTape()
@@ -205,26 +207,26 @@ async def _take_turns(settings: Settings, clock: Clock, until: asyncio.Event) ->
     try:
         site = partial(web.serve, *settings.http) if settings.http else nullcontext
         shift = Shift(rota, clock, _holder(), version("tocsin"), site=site)
-        await shift.run(lambda duty, end: work(settings, clock, end, duty), until)
+        await shift.run(lambda duty, end: work(settings, clock, end, duty, rota), until)
     finally:
         await rota.close()
 
 
-async def work(settings: Settings, clock: Clock, until: asyncio.Event, duty: Duty | None = None) -> None:
+async def work(
+    settings: Settings, clock: Clock, until: asyncio.Event, duty: Duty | None = None, rota: Rota | None = None
+) -> None:
     """Let a house work until the event is set, and another wherever the machine's clock was set.
 
-    ``duty`` is what it works by, where several processes take turns.
+    ``duty`` is what it works by, where several processes take turns by a ``rota``.
     """
     while not until.is_set():
         studio = Studio()
         exchanges = build_exchanges(settings, clock, after_listing=settle_memory)
         exchanges.begin()  # to import the libraries of the chats takes no less than they to answer
         chats = build_chats(settings, clock, studio, duty)
-        how: dict[str, Any] = {
-            "warming": (studio.warm, settle_memory),
-            "process": duty.process if duty else "",
-        }
-        async with open_house(settings, clock, chats, exchanges, **how) as house:
+        how: dict[str, Any] = {"process": duty.process if duty else "", "rota": rota}
+        warming = (studio.warm, settle_memory)
+        async with open_house(settings, clock, chats, exchanges, warming=warming, **how) as house:
             sys.setswitchinterval(SECONDS_OF_A_TURN)  # until now nobody waited for a turn
             log.info("started", chats=[chat.platform for chat in chats], exchanges=list(settings.exchanges))
             await house.run(until)

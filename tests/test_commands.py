@@ -21,7 +21,9 @@ from bot.engine.sight import Loss, Turns
 from bot.engine.state import AlertState, Ring
 from bot.metrics import MINUTE, Bar, Health, MetricKey, Observation
 from bot.ports import Desk, Judgement, Serving, StoreTrouble, Told, Unseeable
+from bot.ports.rota import Rota
 from bot.shelf import read_shelf
+from bot.store import open_rota
 from bot.store.sql import SqlStore
 from tests.conftest import NOON, SetClock
 from tests.market import HandMarket
@@ -50,6 +52,7 @@ class Room:
     asked: list[str] = field(default_factory=list)
     delays: list[Delay] = field(default_factory=list)
     lag: Delay | None = None
+    rota: Rota | None = None
 
     @property
     def office(self) -> Office:
@@ -66,6 +69,7 @@ class Room:
             shelf=lambda: SHELF,
             ring_delays=lambda: self.delays,
             loop_lag=lambda: self.lag,
+            rota=self.rota,
         )
 
     @property
@@ -581,6 +585,33 @@ async def test_status_tells_how_each_feed_is(room: Room) -> None:
         "Bybit: not looked at yet",
         "1 alert in this chat.",
     ]
+
+
+async def test_an_operator_is_told_in_private_who_works_and_who_stands_by(room: Room, database: str) -> None:
+    rota = await open_rota(database)
+    first = await rota.join("desk:4711", "1.2.3", 60)
+    await rota.take(first, "bot")
+    room.rota = rota
+    room.market.reports = []
+    alone = (await room.say("/status", OPERATOR)).splitlines()[1:]
+    assert alone == [
+        "On duty: desk:4711, version 1.2.3, there for 0 seconds",
+        "Nobody stands by: if this process ends, no other takes over.",
+        "0 alerts in this chat.",
+    ]
+    silent = await rota.join("room:1", "1.2.2", 60)
+    await rota.renew(silent, -90)
+    await rota.leave(await rota.join("rack:9", "1.2.2", 60))
+    await rota.join("rack:2", "1.2.4", 60)
+    assert (await room.say("/status", OPERATOR)).splitlines()[1:] == [
+        "On duty: desk:4711, version 1.2.3, there for 0 seconds",
+        "Stands by: rack:2, version 1.2.4, there for 0 seconds",
+        "Ended: rack:9, 0 seconds ago",
+        "Lost: room:1, not heard of for 2 minutes",
+        "0 alerts in this chat.",
+    ]
+    assert "rack" not in await room.say("/status")
+    await rota.close()
 
 
 # --- shared alerts ------------------------------------------------------------------------------------------

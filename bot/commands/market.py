@@ -9,6 +9,7 @@ from bot.alerts.message import say
 from bot.alerts.sentences import instrument_name, venue_name
 from bot.commands.reading import find, read_instrument
 from bot.commands.request import Refusal, Request
+from bot.commands.staff import staff
 from bot.looking import look
 from bot.metrics import Health
 from bot.ports import Replies
@@ -42,6 +43,8 @@ async def status(request: Request) -> Replies:
     lines = [tr("Tocsin {version}", version=office.version)]
     lines.extend(health_line(health, request) for health in office.market.health())
     lines.extend(provider_line(health, request) for health in office.metrics.health())
+    if request.is_for_all:  # what machines are called is nobody else's business
+        lines.extend(await staff(request))
     lines.append(tr.many("{count} alert in this chat.", "{count} alerts in this chat.", len(subscriptions)))
     yield say(*lines)
 

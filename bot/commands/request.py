@@ -20,6 +20,7 @@ from bot.delays import Delay
 from bot.illustrate import Illustrator
 from bot.ports import ChatSettings, Clock, Market, Metrics, Register
 from bot.ports.places import Place
+from bot.ports.rota import Rota
 
 _PREVIEWS = 2
 _SECONDS_FOR_A_CHART = 10.0
@@ -47,6 +48,7 @@ class Office:
     * ``ring_delays``, ``loop_lag``: how long the newest rings took, and how late the event loop is.
     * ``illustrator``: asks the market for the candles of charts.
     * ``shelf``: gives the playbooks as their files have them.
+    * ``rota``: who works and who stands by, where several processes take turns.
     * ``find_place``: asks a platform for the chat that a person names in another.
     * ``previews``: the places for those who look through history, which costs calls and time.
     """
@@ -68,6 +70,7 @@ class Office:
     ring_delays: Callable[[], list[Delay]] = gauges.ring_delays
     loop_lag: Callable[[], Delay | None] = gauges.loop_lag
     previews: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PREVIEWS), compare=False)
+    rota: Rota | None = None
     find_place: Callable[[ChatRef, str, str], Awaitable[Place | None]] = find_nothing
     illustrator: Illustrator = field(init=False, compare=False)
     gate: Gate = field(init=False, compare=False)
