@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bot.ports import StoreTrouble, Superseded
+from bot.ports import Damaged, Outdated, StoreTrouble, Superseded
 from bot.ports.rota import Duty
 from bot.spell import Spell
 
@@ -62,16 +62,23 @@ class Shift:
     _spell: Spell = field(default_factory=Spell, init=False)
 
     async def run(self, work: Work, until: asyncio.Event) -> None:
-        """Work whenever it is this process's turn, until the event is set. What the work raises ends it.
+        """Work whenever it is this process's turn, until the event is set.
 
-        Raises StoreTrouble where the memory cannot be reached at the start.
+        Trouble with the memory ends a turn, and another begins. Raises whatever else the work raises, and
+        StoreTrouble where the memory cannot be reached at the start.
         """
         process = await self.rota.join(self.name, self.version, self.seconds)
         while True:
-            await self._serve(process, work, until)
+            try:
+                await self._serve(process, work, until)
+            except (Superseded, StoreTrouble, ExceptionGroup) as error:
+                if not _passes(error):
+                    raise
+                log.warning("the work ended", reason=_sentence(error))
+                await _either(until, self.seconds / _SIGNS)
             if until.is_set():
                 return
-            log.warning("another process took over; this one stands by", process=self.name)
+            log.warning("this process stands by again", process=self.name)
             process = await self._join_again(until)
 
     def reasons(self) -> list[str]:
@@ -90,8 +97,6 @@ class Shift:
                 log.info("on duty", process=self.name, after=duty.after)
                 self.is_on_duty = True
                 await work(duty, is_over)
-        except* Superseded:
-            pass
         finally:
             self.is_on_duty = False
             for task in (telling, ending):
@@ -154,6 +159,17 @@ class Shift:
     def _note(self, trouble: StoreTrouble) -> None:
         if self._spell.begins(str(trouble), self.clock.now()):
             log.error("the rota cannot be reached", reason=str(trouble))
+
+
+def _passes(error: Exception) -> bool:
+    """Ask whether it is but trouble that passes, or the work of another by now."""
+    if isinstance(error, ExceptionGroup):
+        return all(map(_passes, error.exceptions))
+    return isinstance(error, (Superseded, StoreTrouble)) and not isinstance(error, (Damaged, Outdated))
+
+
+def _sentence(error: Exception) -> str:
+    return _sentence(error.exceptions[0]) if isinstance(error, ExceptionGroup) else str(error)
 
 
 def _name(process: Process | None) -> str:

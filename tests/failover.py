@@ -137,6 +137,7 @@ class Relay(Run):
         assert address.port is not None
         self.questions = Questions(address.set(drivername="postgresql").render_as_string())
         async with AsyncExitStack() as stack:
+            stack.callback(self.questions.close)
             await stack.enter_async_context(super().opened())
             for number in range(self.count):
                 mother = self.mother if number == 0 else await self.begin()
@@ -147,7 +148,6 @@ class Relay(Run):
                 given = {**self.settings, "database_url": url, "seconds": self.seconds}
                 self.people.append(Life(mother, proxy, given))
             yield
-        self.questions.close()
 
     def query(self, words: str) -> list[tuple[Any, ...]]:
         return self.questions.ask(words)

@@ -95,7 +95,8 @@ class Mother:
 
     async def put_out(self) -> int:
         """Kill the life; gives how it ended."""
-        os.kill(self.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it ended by itself
+            os.kill(self.pid, signal.SIGKILL)
         status = int(await self._stdout.readline())
         self.pid = 0
         return status

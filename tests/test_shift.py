@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from bot.clock import SystemClock
-from bot.ports import StoreTrouble, Superseded
+from bot.ports import Damaged, Outdated, StoreTrouble, Superseded
 from bot.ports.rota import Duty
 from bot.shift import DUTY, Shift
 from bot.store import open_rota
@@ -155,14 +155,18 @@ async def test_who_was_taken_for_dead_while_it_worked_stands_by(two: tuple[One, 
     await second.rota.rota.leave(third)
 
 
-@pytest.mark.parametrize("is_in_group", [False, True])
-async def test_a_write_that_is_refused_ends_the_work_and_not_the_process(
-    database: str, is_in_group: bool
+REFUSED = Superseded("another process took over")
+
+
+@pytest.mark.parametrize(
+    "error", [REFUSED, ExceptionGroup("a task failed", [REFUSED]), StoreTrouble("no answer in time")]
+)
+async def test_trouble_with_the_memory_ends_the_work_and_not_the_process(
+    database: str, error: Exception
 ) -> None:
     rota = await open_rota(database)
     one = await one_of(rota, "desk:1")
-    refused = Superseded("another process took over")
-    one.raises = ExceptionGroup("a task failed", [refused]) if is_in_group else refused
+    one.raises = error
     running = asyncio.create_task(one.run())
     await until(lambda: one.worked == ["begins", "begins"])
     one.until.set()
@@ -170,19 +174,22 @@ async def test_a_write_that_is_refused_ends_the_work_and_not_the_process(
     await rota.close()
 
 
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a mistake"), Damaged("it is damaged"), Outdated("it is newer")], ids=type
+)
 async def test_what_fails_otherwise_ends_the_process_and_frees_the_duty(
-    two: tuple[One, One], database: str
+    two: tuple[One, One], database: str, error: Exception
 ) -> None:
     first, second = two
     first.until.set()
     await until(lambda: second.shift.is_on_duty)
     rota = await open_rota(database)
     third = await one_of(rota, "room:3")
-    third.raises = RuntimeError("a mistake of this program")
+    third.raises = error
     running = asyncio.create_task(third.run())
     await until(lambda: bool(third.site))
     second.until.set()
-    with pytest.raises(RuntimeError, match="a mistake"):
+    with pytest.raises(type(error)):
         await running
     assert (await rota.roll(0.0)).living == ()
     await rota.close()

@@ -46,8 +46,12 @@ class Damaged(StoreTrouble):
         self.reason = reason
 
 
+class Outdated(StoreTrouble):
+    """A newer version wrote the database: this one cannot work with it, and ends."""
+
+
 class Superseded(TocsinError):
-    """Another process took this partition over: stop judging it, write nothing."""
+    """Another process took over what this one does: stop that, write nothing."""
 
 
 class Conflict(TocsinError):

@@ -223,6 +223,8 @@ def whole(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[An
             while not task.done():
                 with suppress(asyncio.CancelledError):
                     await asyncio.wait([task])
+            if not task.cancelled():
+                task.exception()  # whoever is cancelled hears nothing of it, and nobody else should
             raise
 
     return run

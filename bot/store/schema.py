@@ -14,7 +14,7 @@ from sqlalchemy import inspect
 from sqlalchemy.engine import Connection
 
 import bot
-from bot.ports import StoreTrouble
+from bot.ports import Outdated, StoreTrouble
 from bot.store.address import make_room, refuse_missing
 from bot.store.database import connect
 from bot.store.postgres import refuse_poor
@@ -89,7 +89,7 @@ def revisions(connection: Connection) -> Condition:
     if inspect(connection).has_table(_TABLE):
         revision = connection.exec_driver_sql(f"SELECT version_num FROM {_TABLE}").scalar() or ""  # noqa: S608
     if revision and revision not in known:
-        raise StoreTrouble(
+        raise Outdated(
             f"the database is at revision {revision}, which this version does not know (it knows {head}): "
             "it was written by a newer Tocsin. Start that version, or restore a backup from before."
         )
