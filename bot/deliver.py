@@ -54,8 +54,6 @@ _LONGEST_TURN = 5.0
 """How many seconds it may wait for its turn in the line of the platform."""
 
 _SEND_TIMEOUT = 20.0
-_LATEST_START = LEASE - _SEND_TIMEOUT
-"""How many seconds after its lease a send may begin: a process may stand still, and then another sends it."""
 
 _SECONDS_BETWEEN_TRIES = 2.0
 """How often it is tried whether a platform that asked to wait as a whole takes messages again."""
@@ -309,10 +307,10 @@ class Courier:
         others: Sequence[Notification] = (),
         leased_at: float = math.inf,
     ) -> Outcome:
-        """Send a message when it is its turn, while its lease lasts for long enough. Raises TooLong."""
+        """Send a message when it is its turn, while its lease lasts. Raises TooLong."""
         chat, is_group = notification.chat.chat, notification.is_group
         is_paid = await self._turns.wait(chat, is_group, rank_of(notification), _LONGEST_TURN)
-        if self.clock.now() - leased_at > _LATEST_START:
+        if self.clock.now() - leased_at >= LEASE:  # the process stood still, and another may send it now
             raise TooLong
         dedupe = f"{notification.dedupe}/to/{others[-1].id}" if others else notification.dedupe
         with self.clock.still():

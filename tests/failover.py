@@ -35,7 +35,7 @@ from bot.shift import DUTY
 from bot.store import copy
 from bot.store.copying import carried_tables
 from bot.store.schema import upgrade
-from tests.kills import Mother, Run
+from tests.kills import RULES, Mother, Run
 from tests.kills_judge import Figures, judge
 from tests.postgres import Server, served_again
 from tests.wire.proxy import Proxy
@@ -70,12 +70,13 @@ _ON_DUTY = (
 
 @dataclass(frozen=True)
 class Trial:
-    """How many faults, to how many lives, and for how many seconds a silent one is believed to live."""
+    """How many faults to how many lives with so many rules, and for how long a silent one is believed."""
 
     faults: int = 200
     lives: int = 3
     seconds: float = 1.5
     seed: int = 1
+    rules: int = len(RULES)
 
 
 @dataclass
@@ -126,7 +127,7 @@ class Relay(Run):
     """Several bots that share a database."""
 
     def __init__(self, folder: Path, trial: Trial, server: Server, url: str) -> None:
-        super().__init__(folder, trial.seed)
+        super().__init__(folder, trial.seed, RULES[: trial.rules])
         self.server, self.url, self.seconds, self.count = server, url, trial.seconds, trial.lives
         self.takeovers: list[float] = []
         self.people: list[Life] = []

@@ -141,7 +141,10 @@ def served_again() -> Iterator[Server]:
     with _started(_RUN_AGAIN_UNTIL_LEFT) as (url, folder):
         server = Server(url)
         server.folder = folder
-        yield server
+        try:
+            yield server
+        finally:
+            server.close()
 
 
 @contextmanager

@@ -204,7 +204,7 @@ async def test_who_stood_still_between_the_lease_and_the_send_leaves_it_to_the_n
     store: SqlStore, clock: SetClock
 ) -> None:
     """Meanwhile another process may have told it, and in any case it may soon."""
-    ear, stands = Ear(clock, adds_charts=False), [LEASE - 1, 0.0]
+    ear, stands = Ear(clock, adds_charts=False), [LEASE + 1, 0.0]
 
     async def draw(message: Message, patience: float | None = None) -> Message:
         clock.time += stands.pop(0)
