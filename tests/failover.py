@@ -68,6 +68,9 @@ _ON_DUTY = (
 )
 
 
+_STANDING = "SELECT count(*) FROM processes WHERE ended_at IS NULL AND until > extract(epoch FROM now())"
+
+
 @dataclass(frozen=True)
 class Trial:
     """How many faults to how many lives with so many rules, and for how long a silent one is believed."""
@@ -182,6 +185,7 @@ class Relay(Run):
 
     async def harm(self) -> None:
         """Let one thing happen, and wait until somebody is on duty."""
+        await self.until(lambda: self.query(_STANDING) == [(len(self.people),)], "stand of every life")
         said, enough = self._said(), self.random.randrange(1, 30)
         await self.until(lambda: self._said() >= said + enough, "word")
         what = self.random.choices(list(FAULTS), list(FAULTS.values()))[0]
@@ -240,7 +244,7 @@ async def run(trial: Trial, folder: Path, server: Server, url: str) -> tuple[Fig
         await world.finish()
         strays = world.query("SELECT who, what, at FROM strays")
         for life in world.people:
-            await world.put_out(life.mother)
+            await life.mother.put_out()
         await copy(url, f"sqlite:///{world.database}")
         figures = judge(world.remains())
     figures.faults += [f"{who} wrote {what} at {at} though it was not on duty" for who, what, at in strays]
