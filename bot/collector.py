@@ -23,10 +23,10 @@ def settle_memory() -> None:
         gc.collect()
     gc.freeze()
     gc.enable()
-    give_back()
+    _give_back()
 
 
-def give_back() -> None:
+def _give_back() -> None:
     """Give memory that is free back to the machine, where the C library can: a start takes much of it."""
     if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
         trim(0)

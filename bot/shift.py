@@ -68,7 +68,7 @@ class Shift:
         StoreTrouble where the memory cannot be reached at the start.
         """
         process = await self.rota.join(self.name, self.version, self.seconds)
-        while True:
+        while not until.is_set():
             try:
                 await self._serve(process, work, until)
             except (Superseded, StoreTrouble, ExceptionGroup) as error:
@@ -76,10 +76,9 @@ class Shift:
                     raise
                 log.warning("the work ended", reason=_sentence(error))
                 await _either(until, self.seconds / _SIGNS)
-            if until.is_set():
-                return
-            log.warning("this process stands by again", process=self.name)
-            process = await self._join_again(until)
+            if not until.is_set():
+                log.warning("this process stands by again", process=self.name)
+                process = await self._join_again(until)
 
     def reasons(self) -> list[str]:
         """Say why it does not work just now, for whoever asks whether it is ready; nothing while it does."""
@@ -91,6 +90,7 @@ class Shift:
         """Stand by, and then work, until the event is set or the process is superseded."""
         is_over = asyncio.Event()
         telling = asyncio.create_task(self._give_signs(process, is_over))
+        telling.add_done_callback(lambda _: is_over.set())  # whoever says nothing is thought dead
         ending = asyncio.create_task(_pass_on(until, is_over))
         try:
             if (duty := await self._stand_by(process, is_over)) is not None:
@@ -101,7 +101,9 @@ class Shift:
             self.is_on_duty = False
             for task in (telling, ending):
                 task.cancel()
-            await asyncio.wait((telling, ending))
+            for failed in await asyncio.gather(telling, ending, return_exceptions=True):
+                if isinstance(failed, Exception):
+                    log.error("signs of life failed", error=type(failed).__name__)
             with suppress(StoreTrouble):  # it is thought dead soon
                 await self.rota.leave(process)
 

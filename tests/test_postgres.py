@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Text, cast, func, insert, literal, select, text, true, update
 from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
 
 import bot
 from bot.ports import Damaged, Judgement, Receipt, StoreTrouble, Superseded
@@ -351,6 +352,18 @@ async def test_what_waits_is_found_at_once_though_all_but_nothing_waited_before(
     looked = [int(rows) for line in plan for rows in re.findall(r"Scan.*actual time.* rows=(\d+)", line)]
     assert looked, plan
     assert max(looked) < 100, plan
+
+
+async def test_what_is_committed_outlives_a_crash_though_the_server_would_rather_be_quick(
+    stores: list[SqlStore], postgres: Server
+) -> None:
+    asked = text("SHOW synchronous_commit")
+    async with stores[0]._database.reading() as connection:
+        assert await connection.scalar(asked) == "on"
+    plain = create_async_engine(stores[0]._database.engine.url)
+    async with plain.connect() as connection:
+        assert await connection.scalar(asked) == "off"
+    await plain.dispose()
 
 
 # --- who takes over from whom -------------------------------------------------------------------------------

@@ -77,7 +77,17 @@ def arguments(lock_seconds: int, patience: float, name: str, *, is_rebuilt: bool
 
 
 def prepare(engine: AsyncEngine) -> None:
-    """Let nobody be given a connection that the server has closed meanwhile; it costs no question."""
+    """Let what is committed outlive a crash of the server, also where that would rather be quick.
+
+    And let nobody be given a connection that the server has closed meanwhile; it costs no question.
+    """
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def keep_for_good(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute(_FOR_GOOD)
+        cursor.close()
+        connection.commit()
 
     @event.listens_for(engine.sync_engine, "checkout")
     def refuse_closed(
@@ -86,6 +96,11 @@ def prepare(engine: AsyncEngine) -> None:
         driver: Any = connection
         if driver.driver_connection.is_closed():
             raise DisconnectionError
+
+
+_FOR_GOOD = (
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+)
 
 
 async def refuse_poor(connection: AsyncConnection) -> None:

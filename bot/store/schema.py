@@ -127,7 +127,7 @@ def bring_up(connection: Connection) -> Condition:
 def refuse_broken(connection: Connection) -> None:
     """Raise StoreTrouble if a row refers to one that is not there."""
     if faults := _broken_keys(connection):
-        raise StoreTrouble(f"the database cannot be upgraded: {faults[0]}")
+        raise StoreTrouble(f"what the database holds is not whole: {faults[0]}")
 
 
 def _damage(connection: Connection, check: str = "integrity_check") -> list[str]:
