@@ -24,7 +24,7 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -246,7 +246,7 @@ async def run(trial: Trial, folder: Path, server: Server, url: str) -> tuple[Fig
         for life in world.people:
             await life.mother.put_out()
         await copy(url, f"sqlite:///{world.database}")
-        figures = judge(world.remains())
+        figures = judge(replace(world.remains(), is_shared=True))
     figures.faults += [f"{who} wrote {what} at {at} though it was not on duty" for who, what, at in strays]
     return figures, world.takeovers
 

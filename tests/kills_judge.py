@@ -35,6 +35,9 @@ _MOST_AGAIN = 1
 What is urgent goes beside the others, so one of its kind may be in flight with one of theirs.
 """
 
+_NEAR = 2
+"""So many lives before or after a repetition stands what it repeats, where bots share a database."""
+
 _LONGEST_LOOK = 5 * MINUTE
 """How long a look may take on a busy machine: a price that it ends with is told before older minutes are."""
 
@@ -76,7 +79,8 @@ class Remains:
     ``ticks`` are the true prices of each symbol, judged up to the minute ``end``. ``shown`` are the texts of
     all messages of each chat by their ids, and ``lives`` the ids of those that tell a ring and stood in each
     chat at the end of each life of the bot. ``kills`` are counted by their moments; ``mishaps`` are lives
-    that ended otherwise.
+    that ended otherwise. Where the database ``is_shared`` by several bots, one that stood still may say what
+    it was about to say when another has said it, and the other may have put a list together anew.
     """
 
     database: Path
@@ -86,6 +90,7 @@ class Remains:
     lives: Sequence[Mapping[Chat, frozenset[str]]]
     kills: Counter[str]
     mishaps: Sequence[str] = ()
+    is_shared: bool = False
 
     def query(self, words: str) -> list[tuple[Any, ...]]:
         """Ask the database that the bot left."""
@@ -216,19 +221,28 @@ class _Judgement:
     def _numbers(self, chat: Chat, message: str) -> set[tuple[str, str, str]]:
         return {(*chat, number) for number in _LINE.findall(self.remains.shown[chat][message])}
 
+    def _may_be_again(self, when: int, life: int) -> bool:
+        return abs(when - life) <= _NEAR if self.remains.is_shared else when > life
+
     def _judge_repetition(
         self, chat: Chat, one: str, life: int, came: Mapping[int, list[str]], known: set[tuple[Chat, str]]
     ) -> None:
         texts = self.remains.shown[chat]
         numbers = set(_LINE.findall(texts[one]))
         kept = [(when, other) for when, ids in came.items() for other in ids if (chat, other) in known]
-        before = {line[0] for when, other in kept if when <= life for line in _LINE.finditer(texts[other])}
-        later = [other for when, other in kept if when > life and numbers & {*_LINE.findall(texts[other])}]
+        again = [
+            other
+            for when, other in kept
+            if self._may_be_again(when, life) and numbers & {*_LINE.findall(texts[other])}
+        ]
         where = f"kill {life}: {chat} was told"
-        if not numbers <= {number for other in later for number in _LINE.findall(texts[other])}:
+        if not numbers <= {number for other in again for number in _LINE.findall(texts[other])}:
             self.figures.faults.append(f"{where} what did not come again: {texts[one]}")
-        elif chat[0] == "discord" and int(later[0]) - int(one) < NONCE_MEMORY * 1000 * 2**22:
+        if self.remains.is_shared:
+            return
+        if again and chat[0] == "discord" and int(again[0]) - int(one) < NONCE_MEMORY * 1000 * 2**22:
             self.figures.faults.append(f"{where} again what Discord knew by its nonce: {texts[one]}")
+        before = {line[0] for when, other in kept if when <= life for line in _LINE.finditer(texts[other])}
         if any(line[0] in before for line in _LINE.finditer(texts[one])):
             self.figures.faults.append(f"{where} again what it knew: {texts[one]}")
 
