@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ports import StoreTrouble
 from bot.store.database import Database, connect
+from bot.store.trips import Connection
 
 COUNTED = text(
     "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :most) "
@@ -144,3 +145,16 @@ async def test_a_transaction_that_outlives_its_database_ends_well_and_leaves_no_
     again = connect(str(database.engine.url))
     assert await marks(again) == ["late"]
     await again.close()
+
+
+async def test_a_connection_that_is_ended_twice_at_once_ends(tmp_path: Path) -> None:
+    """As where all is cancelled while one is being closed: a bot that ends would wait for ever."""
+    connection = await Connection(str(tmp_path / "a.db"))
+    closing = asyncio.create_task(connection.close())
+    await asyncio.sleep(0)
+    connection.stop()
+    closing.cancel()
+    ended, _ = await asyncio.wait([closing], timeout=5)
+    assert ended
+    connection._thread.join(5)
+    assert not connection._thread.is_alive()

@@ -203,7 +203,7 @@ async def test_while_nothing_can_be_kept_nothing_rings_and_then_all_does_once(
         await obstacle.end()
         async with asyncio.timeout(15):
             while len(crowd.rings()) < CHATS:  # the pace takes some seconds of the clock
-                await scene.look(10)
+                await scene.look(2)
         await scene.rounds(WELL_AFTER + 60)
         assert crowd.rings() == sorted(chats)
         assert house.reasons() == []

@@ -9,6 +9,7 @@ transaction does ``at_once`` is one trip altogether.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 from collections import deque
@@ -30,6 +31,15 @@ class Connection(aiosqlite.Connection):
         super().__init__(lambda: sqlite3.connect(file, **settings), iter_chunk_size=_ALONG)
         self._thread.daemon = True  # as SQLAlchemy has it: who never closed it can end all the same
         self._beginning = ""
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        """End the thread after all that it has to do; gives what says when, to the first who asks.
+
+        Nobody is left to answer whoever asks after that. The library waits for that answer nevertheless where
+        a connection is ended twice at once, as when it is being closed while everything is cancelled.
+        """
+        ending: asyncio.Future[Any] | None = super().stop() if self._running else None
+        return ending
 
     def begin(self, statement: str) -> None:
         """Let a transaction begin, by such a statement, with whatever is run next."""
