@@ -35,8 +35,9 @@ _MOST_AGAIN = 1
 What is urgent goes beside the others, so one of its kind may be in flight with one of theirs.
 """
 
-_NEAR = 2
-"""So many lives before or after a repetition stands what it repeats, where bots share a database."""
+_NEAR = 6
+"""So many lives before or after a repetition stands what it repeats, where bots share a database: each harm
+begins up to three, and what was in flight is told again when its lease is over, two harms later perhaps."""
 
 _LONGEST_LOOK = 5 * MINUTE
 """How long a look may take on a busy machine: a price that it ends with is told before older minutes are."""
