@@ -4,8 +4,8 @@ Each stands on the rota, and says again and again that it lives. Whoever finds t
 for too long takes the duty, and begins where the memory says that the other had come to. The other may only
 have stood still, or been cut off: it can write nothing any more, finds that out, and stands by.
 
-A process that cannot reach the memory goes on with its work, which can be kept nowhere, and says so in the
-chats. Where others live who may take over meanwhile, it ends its work instead, as they cannot tell it to.
+A process that cannot reach the memory goes on with its work, which can be kept nowhere, and operators are
+told. Where others live who may take over meanwhile, it ends its work instead, as they cannot tell it to.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bot.commands.request import Request
-from bot.ports.rota import Process
 
 _SECONDS_TOLD = 7 * 86_400.0
 _MOST_TOLD = 5
@@ -28,13 +27,9 @@ async def staff(request: Request) -> list[str]:
     if all(one.duties for one in roll.living):
         lines.append(tr("Nobody stands by: if this process ends, no other takes over."))
     for one in roll.ended[:_MOST_TOLD]:
-        said = {"name": one.name, "age": since(_end(one))}
+        said = {"name": one.name, "age": since(one.ended_at or one.until)}
         if one.was_lost:
             lines.append(tr("Lost: {name}, not heard of for {age}", **said))
         else:
             lines.append(tr("Ended: {name}, {age} ago", **said))
     return lines
-
-
-def _end(process: Process) -> float:
-    return process.until if process.ended_at is None else process.ended_at

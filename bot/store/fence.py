@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ports import Superseded
-from bot.store.rota_tables import processes
+from bot.store.rota_tables import is_standing, processes
 
 SUPERSEDED = "another process took this one's duties, for it was not heard of in time"
 
@@ -21,4 +21,4 @@ async def refuse_superseded(connection: AsyncConnection, process: str) -> None:
         raise Superseded(SUPERSEDED)
 
 
-_STANDS = select(exists().where(processes.c.id == bindparam("process"), processes.c.ended_at.is_(None)))
+_STANDS = select(exists().where(processes.c.id == bindparam("process"), is_standing))

@@ -3,8 +3,8 @@
 All instants are of the database's own clock. A process is thought dead when it did not renew its stand in
 time; but it is only dead when another takes a duty from it. That is written while nobody else writes, and
 what a dead process begins to write afterwards is refused (``fence``): however long a process stood still, or
-was cut off, it changes nothing that is another's by then. What it has
-begun to write and not ended is ended for it, for others would wait for that.
+was cut off, it changes nothing that is another's by then. What it has begun to write and not ended is ended
+for it, for others would wait for that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bot.ports.rota import Duty, Process, Roll
 from bot.store import postgres
 from bot.store.database import Database, connect, whole
 from bot.store.fence import SUPERSEDED, refuse_superseded
-from bot.store.rota_tables import duties, processes
+from bot.store.rota_tables import duties, is_standing, processes
 from bot.store.schema import upgrade
 
 _KEPT = 30 * 86_400.0
@@ -37,8 +37,6 @@ _PATIENCE = 6.0
 _POSTGRES_NOW = "extract(epoch FROM clock_timestamp())::float8"
 _SQLITE_NOW = "((julianday('now') - 2440587.5) * 86400.0)"
 
-_stands = processes.c.ended_at.is_(None)
-
 
 class SqlRota:
     """The port ``Rota``, on connections of its own: who works with the house's is not waited for."""
@@ -50,7 +48,7 @@ class SqlRota:
         self._now: ColumnElement[float] = literal_column(_SQLITE_NOW if database.is_sqlite else _POSTGRES_NOW)
         is_silent = processes.c.until < self._now
         self._losing = (
-            update(processes).where(_stands, is_silent).values(ended_at=processes.c.until, was_lost=True)
+            update(processes).where(is_standing, is_silent).values(ended_at=processes.c.until, was_lost=True)
         )
 
     @whole
@@ -72,12 +70,14 @@ class SqlRota:
         """Stand there for so many seconds from now; gives how many others live. Raises Superseded."""
         async with self._database.writing_apart() as connection:
             renewed = await connection.execute(
-                update(processes).where(processes.c.id == process, _stands).values(until=self._now + seconds)
+                update(processes)
+                .where(processes.c.id == process, is_standing)
+                .values(until=self._now + seconds)
             )
             if not renewed.rowcount:
                 raise Superseded(SUPERSEDED)
             others = select(func.count()).where(
-                processes.c.id != process, _stands, processes.c.until >= self._now
+                processes.c.id != process, is_standing, processes.c.until >= self._now
             )
             return await connection.scalar(others) or 0
 
@@ -114,7 +114,7 @@ class SqlRota:
                 return bool(holder.id == process)
             if not self._database.is_sqlite:
                 is_other = ~processes.c.id.startswith(f"{self._program}.")
-                silent = select(processes.c.id).where(_stands, processes.c.until < now, is_other)
+                silent = select(processes.c.id).where(is_standing, processes.c.until < now, is_other)
                 await postgres.cut_off(connection, _names(await connection.scalars(silent)))
             return True
 
@@ -128,13 +128,13 @@ class SqlRota:
         """Stand there no more: what is one's duty is free."""
         async with self._database.writing_apart() as connection:
             await connection.execute(
-                update(processes).where(processes.c.id == process, _stands).values(ended_at=self._now)
+                update(processes).where(processes.c.id == process, is_standing).values(ended_at=self._now)
             )
 
     @whole
     async def roll(self, ended_since: float) -> Roll:
         """Call the roll, with those who ended since an instant, the newest first."""
-        lives = (_stands, processes.c.until >= self._now)
+        lives = (is_standing, processes.c.until >= self._now)
         ended_at = func.coalesce(processes.c.ended_at, processes.c.until)  # nobody may have missed it yet
         ended = select(processes).where(ended_at >= ended_since, ~and_(*lives))
         async with self._database.reading() as connection:

@@ -19,6 +19,7 @@ processes = Table(
     Column("was_lost", Boolean, nullable=False),
 )
 Index(None, processes.c.ended_at)
+is_standing = processes.c.ended_at.is_(None)
 
 duties = Table(
     "duties",
