@@ -17,7 +17,6 @@ import argparse
 import asyncio
 import os
 import signal
-import statistics
 import sys
 import tempfile
 import threading
@@ -31,6 +30,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy.engine import make_url
 
+from bot.delays import Delays
 from bot.shift import DUTY
 from bot.store import copy
 from bot.store.copying import carried_tables
@@ -268,18 +268,14 @@ def main() -> int:
     began = time.monotonic()
     figures, takeovers = play(Trial(**vars(given)))
     print("\n".join(figures.lines()))
-    if takeovers:
-        shown = statistics.median(takeovers), percentile(takeovers, 0.95), max(takeovers)
-        said = "take-overs {}: median {:.1f} s, 95% within {:.1f} s, longest {:.1f} s"
-        print(said.format(len(takeovers), *shown))
+    delays = Delays()
+    for seconds in takeovers:
+        delays.note("take-over", seconds)
+    if (taken := delays.of("take-over")) is not None:
+        shown = taken.count, taken.p50, taken.p99, max(takeovers)
+        print("take-overs {}: median {:.1f} s, 99% within {:.1f} s, longest {:.1f} s".format(*shown))
     print(f"in {time.monotonic() - began:.0f} s")
     return 1 if figures.faults else 0
-
-
-def percentile(seconds: list[float], share: float) -> float:
-    """Give what so great a share does not exceed."""
-    ranked = sorted(seconds)
-    return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
 
 
 if __name__ == "__main__":

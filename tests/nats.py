@@ -5,7 +5,6 @@ The latter runs on loopback in a folder of its own, and ends with whoever starte
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import signal
@@ -13,8 +12,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.postgres import free_port, quick_folder
@@ -116,59 +115,3 @@ def started() -> Iterator[Server]:
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-class Proxy:
-    """What stands between a client and a server, and may cut what goes through it."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.is_open = True
-        self.made = 0
-        self._writers: set[asyncio.StreamWriter] = set()
-
-    def cut(self) -> None:
-        """Cut all that is connected."""
-        for writer in self._writers:
-            writer.transport.abort()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
-        """Connect one client, if it is let through."""
-        if not self.is_open:
-            writer.transport.abort()
-            return
-        try:
-            there, here = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            writer.transport.abort()
-            return
-        self.made += 1
-        ends = {writer, here}
-        self._writers |= ends
-        await asyncio.gather(_pour(reader, here), _pour(there, writer))
-        self._writers -= ends
-
-
-async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while some := await reader.read(65_536):
-            writer.write(some)
-            await writer.drain()
-    except OSError:
-        pass
-    finally:
-        writer.transport.abort()
-
-
-@asynccontextmanager
-async def proxied(url: str) -> AsyncIterator[Proxy]:
-    """Give a proxy before a server on loopback."""
-    proxy, port = Proxy(), int(url.rpartition(":")[2])
-    server = await asyncio.start_server(lambda here, there: proxy.serve(here, there, port), "127.0.0.1", 0)
-    proxy.url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
-        yield proxy
-    finally:
-        server.close()
-        proxy.cut()
-        await server.wait_closed()

@@ -234,6 +234,7 @@ def _copied(programs: Path, to: Path) -> Path:
 
 
 def free_port() -> int:
+    """Give a port of loopback that nobody listens on."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -15,13 +12,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.clock import SystemClock
-from bot.demo.exchange import BinanceExchange
 from tests.failover import Trial, play
-from tests.postgres import Server
-from tests.test_kill import ANN, Scene
-from tests.wire.prices import Ticks
-from tests.wire.telegram import TelegramServer
+from tests.postgres import Server, free_port
+from tests.test_kill import ANN, Scene, scene_of
 
 
 @pytest.fixture
@@ -33,27 +26,13 @@ def url(postgres: Server) -> Iterator[str]:
 @pytest.fixture
 async def two(url: str, tmp_path: Path) -> AsyncIterator[tuple[Scene, Scene]]:
     """Two machines with the same settings, but for the port on which they tell how they are."""
-    ticks = Ticks(SystemClock(), 104_000)
-    async with BinanceExchange(ticks, ["btc/usdt"], time.time) as exchange, TelegramServer() as telegram:
-        telegram.private(ANN, "Ann")
-        given = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | {
-            "PYTHONPATH": str(Path(__file__).parent.parent),
-            "TOCSIN_TELEGRAM_TOKEN": telegram.token,
-            "TOCSIN_TELEGRAM_API": telegram.root,
-            "TOCSIN_DATABASE_URL": url,
-            "TOCSIN_EXCHANGES": "binance",
-            "TOCSIN_FEED_GATEWAY": exchange.root,
-            "TOCSIN_POLL_SECONDS": "1",
-        }
-        first = Scene(ticks, telegram, tmp_path / "first", given)
-        second = replace(first, folder=tmp_path / "second", environment=given)
-        for scene in (first, second):
-            scene.folder.mkdir()
-            with socket.socket() as one:
-                one.bind(("127.0.0.1", 0))
-                address = f"127.0.0.1:{one.getsockname()[1]}"
-            scene.environment = given | {"TOCSIN_HTTP": address}
-        yield first, second
+    async with scene_of(tmp_path, url) as scene:
+        machines = []
+        for name in ("first", "second"):
+            (tmp_path / name).mkdir()
+            environment = scene.environment | {"TOCSIN_HTTP": f"127.0.0.1:{free_port()}"}
+            machines.append(replace(scene, folder=tmp_path / name, environment=environment))
+        yield machines[0], machines[1]
 
 
 async def asked(scene: Scene, path: str) -> tuple[int, str]:

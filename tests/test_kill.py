@@ -80,8 +80,9 @@ class Scene:
         await self.until(lambda: any("armed" in text for text in self.telegram.texts(ANN)))
 
 
-@pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+@asynccontextmanager
+async def scene_of(folder: Path, url: str) -> AsyncIterator[Scene]:
+    """Give a scene whose bot has the database at ``url``."""
     ticks = Ticks(SystemClock(), 104_000)
     async with (
         BinanceExchange(ticks, ["btc/usdt"], time.time) as exchange,
@@ -93,12 +94,18 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
             "PYTHONPATH": str(Path(__file__).parent.parent),
             "TOCSIN_TELEGRAM_TOKEN": telegram.token,
             "TOCSIN_TELEGRAM_API": telegram.root,
-            "TOCSIN_DATABASE_URL": f"sqlite:///{tmp_path / 'tocsin.db'}",
+            "TOCSIN_DATABASE_URL": url,
             "TOCSIN_EXCHANGES": "binance",
             "TOCSIN_FEED_GATEWAY": exchange.root,
             "TOCSIN_POLL_SECONDS": "1",
         }
-        yield Scene(ticks, telegram, tmp_path, environment)
+        yield Scene(ticks, telegram, folder, environment)
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    async with scene_of(tmp_path, f"sqlite:///{tmp_path / 'tocsin.db'}") as scene:
+        yield scene
 
 
 async def test_killed_between_the_commit_and_the_send_nothing_is_lost(scene: Scene) -> None:

@@ -18,7 +18,8 @@ from bot.ports import Superseded, Tape, TapeTrouble
 from bot.tape import MemoryTape
 from bot.tape.jetstream import JetStreamTape, Terms, open_tape
 from bot.tape.words import digest_of, word_batch
-from tests.nats import Server, proxied
+from tests.nats import Server
+from tests.wire.proxy import Proxy
 
 BTC, ETH = MetricKey("price", "btc/usdt"), MetricKey("price", "eth/usdt")
 NAMES = (f"test-{number}" for number in count())
@@ -392,9 +393,11 @@ async def test_a_tape_that_was_lost_with_the_disk_is_read_from_its_new_start(
 
 
 async def test_cut_connections_lose_and_repeat_nothing(server: Server, opening: Open) -> None:
-    async with proxied(server.url) as proxy, AsyncExitStack() as stack:
-        feed = await stack.enter_async_context(opening(proxy.url))
-        engine = await stack.enter_async_context(opening(proxy.url))
+    port = int(server.url.rpartition(":")[2])
+    async with Proxy(port) as proxy, AsyncExitStack() as stack:
+        url = f"nats://127.0.0.1:{proxy.port}"
+        feed = await stack.enter_async_context(opening(url))
+        engine = await stack.enter_async_context(opening(url))
         reading = asyncio.create_task(take(aiter(engine), 60))
         for number in range(60):
             if number % 15 == 5:

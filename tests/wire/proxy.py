@@ -8,9 +8,13 @@ from types import TracebackType
 
 
 class Proxy:
-    """Carries what comes to its port to another port on loopback, and back."""
+    """Carries what comes to its port to another port on loopback, and back.
+
+    ``made`` counts the connections that it made so far.
+    """
 
     def __init__(self, to: int) -> None:
+        self.made = 0
         self._to = to
         self._open = asyncio.Event()
         self._open.set()
@@ -51,6 +55,7 @@ class Proxy:
         except OSError:
             writer.transport.abort()
             return
+        self.made += 1
         self._ends |= {writer, far_writer}
         for one, other in ((reader, far_writer), (far_reader, writer)):
             task = asyncio.create_task(self._carry(one, other))
