@@ -49,6 +49,9 @@ from tests.test_end_to_end import Market, running
 PLATFORMS = ("console", "telegram", "discord")
 _PATIENCE = 15.0
 _QUIET = 0.15
+_LONGEST_REST = 3.0
+"""Real seconds to wait for rest: where a platform takes nothing, there is none."""
+
 _ANYTHING = re.compile(r"(\.{3}(?!\.)|\{[a-z]+\})")
 _LABEL = re.compile(r"\[([^]]+)\]")
 _ROW = re.compile(rf"{_LABEL.pattern}( +{_LABEL.pattern})*")
@@ -86,6 +89,11 @@ class JumpingClock(FastClock):
 
     def now(self) -> float:
         return super().now() + self._ahead
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody does what time waits for."""
+        return self._holders > 0
 
     def jump_to(self, at: float) -> None:
         self._ahead += max(0.0, at - self.now())
@@ -155,7 +163,9 @@ class Play:
         more: dict[str, Any] = {"admins": self.stage.operators()}
         async with running(self.stage, self.market, database, self.clock, **more) as house:  # type: ignore[arg-type]
             for step in steps:
-                self.clock.jump_to(step.at)
+                if step.at > self.clock.now():
+                    await self._rest(house)
+                    self.clock.jump_to(step.at)
                 if (step.who, step.text) == ("world", "restart"):
                     return True
                 if (step.who, step.text) == ("world", "looks back"):
@@ -238,6 +248,15 @@ class Play:
             text = text.replace(f"{{{name}}}", word)
         return text
 
+    async def _rest(self, house: House) -> None:
+        """Wait until nothing is under way: what was asked before a jump must not be answered after it."""
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + _LONGEST_REST
+        while loop.time() < latest:
+            if await has_rest(house, self.clock.now()) and not self.clock.is_held:
+                return
+            await asyncio.sleep(0.002)
+
     async def _until(self, step: Step, is_so: Callable[[], bool]) -> None:
         try:
             async with asyncio.timeout(_PATIENCE):
@@ -255,6 +274,15 @@ def has_judged(house: House, to: int) -> bool:
     """Ask whether every price that alerts wait for was judged up to an instant."""
     wants = [want for want in house.watch.wants() if want.key.metric == "price"]
     return all(want.since >= to for want in wants)
+
+
+async def has_rest(house: House, now: float) -> bool:
+    """Ask whether nobody is being asked, and nothing is due to be sent or on its way."""
+    for courier in house.couriers:
+        due = await house.outbox.next_due(courier.chat.platform, now, has_room=True)
+        if courier._carrying or (due is not None and due <= now):
+            return False
+    return not house._under_way  # looked at last, as nothing was awaited since
 
 
 @asynccontextmanager
