@@ -19,7 +19,8 @@ The house, from the ground up; a name imports only from storeys below its own:
     feeds, store, chats, web, settings, logs, tape, shelf   the world outside, one folder or file a kind
     collector                   when memory is looked through for what is garbage
     organs, heartbeat           how each organ is now; the sign of life to whoever watches from outside
-    house                       the running parts, and when each of them works
+    rhythm, looks               what is done again and again; when feeds are asked
+    house                       the running parts, from the first to the last of their work
     app, demo, doctor           the one builder, the demonstration, what examines a deployment
     terminal, upkeep, __main__  the command line
 """

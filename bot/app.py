@@ -158,6 +158,7 @@ async def open_house(
         )
         desk = replace(_waking(make_desk(office), wake_all), turn=answering(turns))
         tape = MemoryTape()
+        tape.tell_wants(watch.partition, watch.wants)
         house = House(
             clock=clock,
             chats=chats,

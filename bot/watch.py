@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import starmap
 from typing import TYPE_CHECKING
@@ -38,7 +38,7 @@ from bot.teller import Teller
 
 if TYPE_CHECKING:
     from bot.alerts.models import Arming
-    from bot.ports import Clock, Ledger, Market, Tape
+    from bot.ports import Clock, Ledger, Market
 
 _HISTORY_PAUSE = 15.0
 """Seconds before history is asked for again: whoever cannot answer must not delay the rings of others."""
@@ -115,9 +115,9 @@ class Watch:
         self._armings.restored(restoring)
         self._revision = revision
 
-    async def run(self, tape: Tape) -> None:
+    async def run(self, batches: AsyncIterable[Batch]) -> None:
         """Judge batch after batch, until cancelled or superseded."""
-        async for batch in tape:
+        async for batch in batches:
             with self.clock.still():
                 for part in batch.parts(_SERIES_AT_ONCE):  # between them, others have their turn
                     await self.take(part)

@@ -282,7 +282,7 @@ async def has_rest(house: House, now: float) -> bool:
         due = await house.outbox.next_due(courier.chat.platform, now, has_room=True)
         if courier._carrying or (due is not None and due <= now):
             return False
-    return not house._under_way  # looked at last, as nothing was awaited since
+    return not house.rhythm.under_way  # looked at last, as nothing was awaited since
 
 
 @asynccontextmanager

@@ -182,7 +182,7 @@ async def soak(days: int, chats: int, markets: int, step: int, out: TextIO = sys
                 town.clock.ahead += step
                 (await http.get(f"{root}/clock/{town.clock.ahead}")).release()
                 for feed in town.house.exchanges.feeds:
-                    await town.house._look(feed)
+                    await town.house.looks.look(feed)
                 await town.house.tape.judged()
                 await town.house._go_round()
                 await town.live()
@@ -217,7 +217,7 @@ async def _town(chats: int, markets: int) -> AsyncIterator[tuple[Town, aiohttp.C
                 stream=False,
             )
             async with open_house(settings, clock, [crowd], throttle=False) as house:
-                judging = asyncio.create_task(house.watch.run(house.tape))
+                judging = asyncio.create_task(house.watch.run(house.tape.read(0)))
                 names = symbols(markets)[2:]
                 yield Town(house, clock, crowd, chats, names, random.Random(7)), http, root, path
                 house.tape.close()

@@ -21,7 +21,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "aiohttp": ("web.py", "heartbeat.py", "chats/*", "demo/*", "feeds/metrics/http.py"),
     "aiosqlite": ("store/*",),
     "alembic": ("store/*",),
-    "apscheduler": ("house.py",),
+    "apscheduler": ("house.py", "rhythm.py"),
     "asyncpg": (),
     "babel": ("alerts/translator.py", "alerts/languages.py", "catalogues.py"),
     "ccxt": ("feeds/*",),

@@ -23,9 +23,10 @@ from bot.chats.console import ConsoleChat
 from bot.chats.studio import Studio
 from bot.demo.clock import FastClock
 from bot.demo.exchange import BinanceExchange
-from bot.house import House, OnClock
+from bot.house import House
 from bot.illustrate import Illustrator
 from bot.ports import Chat
+from bot.rhythm import OnClock
 from bot.settings import Settings
 from tests.conftest import NOON, SetClock
 from tests.wire.discord import DiscordServer

@@ -87,7 +87,7 @@ async def test_a_beat_that_fails_raises_nothing_and_does_not_name_the_address(
 
 async def looked_at(house: House, clock: SetClock) -> None:
     clock.time += 60
-    await house._look(house.exchanges.feeds[0])
+    await house.looks.look(house.exchanges.feeds[0])
     await house._beat()
 
 

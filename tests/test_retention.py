@@ -185,7 +185,8 @@ async def test_a_day_of_tidying_up_changes_no_ring(scene: Scene) -> None:
 def test_the_scheduler_tidies_up_once_a_day_in_the_morning() -> None:
     from apscheduler.triggers.cron import CronTrigger
 
-    from bot.house import _QUIET_HOUR, OnClock
+    from bot.house import _QUIET_HOUR
+    from bot.rhythm import OnClock
     from tests.conftest import SetClock
 
     clock = SetClock()

@@ -69,7 +69,7 @@ async def test_no_secret_of_the_deployment_is_in_the_database(
         console = ConsoleChat(clock)
         async with open_house(settings, clock, [console], throttle=False) as house:
             for _ in range(8):
-                await house._look(house.exchanges.feeds[0])
+                await house.looks.look(house.exchanges.feeds[0])
                 await house._go_round()
                 await house._beat()
                 clock.time += 60

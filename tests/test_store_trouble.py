@@ -129,7 +129,7 @@ class Scene:
 
     async def look(self, seconds: float = 20) -> None:
         self.clock.time += seconds
-        await self.house._look(self.house.exchanges.feeds[0])
+        await self.house.looks.look(self.house.exchanges.feeds[0])
         await asyncio.sleep(0.02)
 
     async def rounds(self, seconds: float) -> None:
@@ -153,7 +153,7 @@ async def working(database: str, crowd: Crowd) -> AsyncIterator[Scene]:
         )
         async with open_house(settings, clock, [crowd], throttle=False) as house:
             tasks = [
-                asyncio.create_task(house.watch.run(house.tape)),
+                asyncio.create_task(house.watch.run(house.tape.read(0))),
                 *(asyncio.create_task(courier.run()) for courier in house.couriers),
             ]
             try:

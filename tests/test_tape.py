@@ -79,11 +79,11 @@ async def tape(request: pytest.FixtureRequest, name: str) -> AsyncIterator[Tape]
 async def test_batches_come_in_the_order_in_which_they_were_put(tape: Tape) -> None:
     for number in range(3):
         await tape.put(batch(number))
-    assert await take(aiter(tape), 3) == [batch(0), batch(1), batch(2)]
+    assert await take(aiter(tape.read(0)), 3) == [batch(0), batch(1), batch(2)]
 
 
 async def test_who_puts_waits_while_the_tape_is_full(tape: Tape) -> None:
-    reader = aiter(tape)
+    reader = aiter(tape.read(0))
     for number in range(3):
         await tape.put(batch(number))
     waiting = asyncio.create_task(tape.put(batch(3)))
@@ -96,7 +96,7 @@ async def test_who_puts_waits_while_the_tape_is_full(tape: Tape) -> None:
 
 
 async def test_a_batch_is_judged_when_the_next_is_asked_for(tape: Tape) -> None:
-    reader = aiter(tape)
+    reader = aiter(tape.read(0))
     await tape.judged()
     await tape.put(batch(0))
     judged = asyncio.create_task(tape.judged())
@@ -111,7 +111,7 @@ async def test_a_batch_is_judged_when_the_next_is_asked_for(tape: Tape) -> None:
 
 
 async def test_a_closed_tape_ends_behind_the_batch_under_way(tape: Tape) -> None:
-    reader = aiter(tape)
+    reader = aiter(tape.read(0))
     for number in range(3):
         await tape.put(batch(number))
     assert await take(reader, 1) == [batch(0)]
@@ -120,7 +120,7 @@ async def test_a_closed_tape_ends_behind_the_batch_under_way(tape: Tape) -> None
 
 
 async def test_who_waits_for_a_batch_is_let_go_when_the_tape_is_closed(tape: Tape) -> None:
-    ending = asyncio.create_task(ends(aiter(tape)))
+    ending = asyncio.create_task(ends(aiter(tape.read(0))))
     await settle()
     tape.close()
     assert await ending
@@ -128,11 +128,12 @@ async def test_who_waits_for_a_batch_is_let_go_when_the_tape_is_closed(tape: Tap
 
 async def test_wants_of_all_partitions_are_one(tape: Tape) -> None:
     assert await tape.wants() == []
-    await tape.say_wants(0, [Want(BTC, 120, 90.0, 110.0), Want(ETH, 60)])
-    await tape.say_wants(1, [Want(BTC, 60, 95.0, 120.0)])
+    second = [Want(BTC, 60, 95.0, 120.0)]
+    tape.tell_wants(0, lambda: [Want(BTC, 120, 90.0, 110.0), Want(ETH, 60)])
+    tape.tell_wants(1, lambda: list(second))
     both = [Want(BTC, 60, 95.0, 110.0), Want(ETH, 60)]
     await heard(tape, both)
-    await tape.say_wants(1, [])
+    second.clear()
     await heard(tape, [Want(BTC, 120, 90.0, 110.0), Want(ETH, 60)])
 
 
@@ -174,7 +175,7 @@ async def test_a_long_look_comes_in_parts_and_a_long_part_in_one_piece(
     assert len(word_batch(next(look.parts(250)))) > 1_048_576
     await feed.put(look)
     await feed.put(batch(1))
-    parts = await take(aiter(engine), 4)
+    parts = await take(aiter(engine.read(0)), 4)
     assert parts == [*look.parts(250), batch(1)]
     assert [part.has_more for part in parts] == [True, True, False, False]
 
@@ -185,7 +186,7 @@ async def test_a_batch_that_is_put_again_is_there_once(feed: JetStreamTape, open
         for tape in (feed, another, feed):
             await tape.put(look)
         await feed.put(batch(1))
-    assert await take(aiter(feed), 2) == [look, batch(1)]
+    assert await take(aiter(feed.read(0)), 2) == [look, batch(1)]
 
 
 async def test_what_was_not_judged_at_a_death_is_read_again_and_nothing_else(
@@ -194,15 +195,19 @@ async def test_what_was_not_judged_at_a_death_is_read_again_and_nothing_else(
     for number in range(4):
         await feed.put(batch(number))
     async with opening() as engine:
-        assert await take(aiter(engine), 3) == [batch(0), batch(1), batch(2)]  # and dies over the third
+        assert await take(aiter(engine.read(0)), 3) == [
+            batch(0),
+            batch(1),
+            batch(2),
+        ]  # and dies over the third
     async with opening() as engine:
-        reader = aiter(engine)
+        reader = aiter(engine.read(0))
         assert await take(reader, 2) == [batch(2), batch(3)]
         engine.close()
         assert await ends(reader)
     async with opening() as engine:
         await feed.put(batch(4))
-        assert await take(aiter(engine), 1) == [batch(4)]
+        assert await take(aiter(engine.read(0)), 1) == [batch(4)]
 
 
 async def test_every_partition_reads_all_from_a_cursor_of_its_own(
@@ -235,7 +240,7 @@ async def test_a_reader_that_is_cancelled_as_its_cursor_moves_ends(
     feed: JetStreamTape, engine: JetStreamTape
 ) -> None:
     for number in range(20):
-        reading = asyncio.create_task(take(aiter(engine), 2))
+        reading = asyncio.create_task(take(aiter(engine.read(0)), 2))
         await feed.put(batch(number))
         await feed.judged()
         reading.cancel()
@@ -258,7 +263,7 @@ async def test_what_cannot_be_read_is_said_and_passed_over(
     await client.close()
     await feed.put(batch(2))
     with capture_logs() as logs:
-        assert await take(aiter(engine), 2) == [batch(0), batch(2)]
+        assert await take(aiter(engine.read(0)), 2) == [batch(0), batch(2)]
     said = [one["reason"] for one in logs if one["event"].startswith("a batch on the tape cannot be read")]
     assert said == [
         *["it is not what was put there"] * 2,
@@ -309,7 +314,7 @@ async def test_a_server_that_starts_again_goes_on_where_it_was(
 ) -> None:
     async with opening(server.url) as feed, opening(server.url) as engine:
         await feed.wants()
-        reader = aiter(engine)
+        reader = aiter(engine.read(0))
         for number in range(3):
             await feed.put(batch(number))
         assert await take(reader, 2) == [batch(0), batch(1)]
@@ -342,12 +347,12 @@ async def test_a_server_that_is_away_is_said_in_time(server: Server, opening: Op
                 await begun_without.put(batch(2))
             server.start()
             await begun_without.put(batch(3))
-            assert await take(aiter(begun_without), 2) == [batch(0), batch(3)]
+            assert await take(aiter(begun_without.read(0)), 2) == [batch(0), batch(3)]
 
 
 async def test_a_server_that_stands_is_said_in_time_and_goes_on(server: Server, opening: Open) -> None:
     async with opening(server.url, patience=0.3) as feed, opening(server.url) as engine:
-        reader = aiter(engine)
+        reader = aiter(engine.read(0))
         await feed.put(batch(0))
         assert await take(reader, 1) == [batch(0)]
         following = asyncio.create_task(take(reader, 1))
@@ -362,7 +367,7 @@ async def test_a_server_that_stands_is_said_in_time_and_goes_on(server: Server, 
 
 
 async def test_feeds_that_put_at_once_are_all_judged(feed: JetStreamTape, engine: JetStreamTape) -> None:
-    reading = asyncio.create_task(take(aiter(engine), 31))
+    reading = asyncio.create_task(take(aiter(engine.read(0)), 31))
     await asyncio.gather(*(feed.put(batch(number)) for number in range(30)))
     await feed.judged()
     await feed.put(batch(30))
@@ -398,7 +403,7 @@ async def test_cut_connections_lose_and_repeat_nothing(server: Server, opening: 
         url = f"nats://127.0.0.1:{proxy.port}"
         feed = await stack.enter_async_context(opening(url))
         engine = await stack.enter_async_context(opening(url))
-        reading = asyncio.create_task(take(aiter(engine), 60))
+        reading = asyncio.create_task(take(aiter(engine.read(0)), 60))
         for number in range(60):
             if number % 15 == 5:
                 proxy.cut()

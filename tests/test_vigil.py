@@ -191,7 +191,7 @@ async def rounds(house: House, clock: SetClock, minutes: int, *, looks: bool = F
     for _ in range(minutes):
         clock.time += 60
         if looks:
-            await house._look(house.exchanges.feeds[0])
+            await house.looks.look(house.exchanges.feeds[0])
         await house._go_round()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -133,14 +133,20 @@ class Tape(Protocol):
     async def put(self, batch: Batch) -> None:
         """Hand a batch over; waits while the tape is full. Raises TapeTrouble."""
 
-    def __aiter__(self) -> AsyncIterator[Batch]:
-        """Yield batches in order, until the tape is closed; a batch is judged when the next is asked for."""
+    def read(self, partition: int, epoch: int = 0) -> AsyncIterable[Batch]:
+        """Give what yields batches in order, to who took a partition over in an epoch.
+
+        It ends when the tape is closed. A batch is judged when the next is asked for. Raises Superseded.
+        """
 
     async def judged(self) -> None:
         """Wait until nothing that was handed over here is left to be judged. Raises TapeTrouble."""
 
-    async def say_wants(self, partition: int, wants: Sequence[Want]) -> None:
-        """Say what a partition wants of the feeds, in place of what it said before. Raises TapeTrouble."""
+    async def caught_up(self) -> None:
+        """Wait a while for whoever judges: what comes often is handed over as often as it is judged."""
+
+    def tell_wants(self, partition: int, wants: Callable[[], Sequence[Want]]) -> None:
+        """Let the feeds know from now on what a partition wants: it is asked again and again."""
 
     async def wants(self) -> list[Want]:
         """Give what all partitions want, one for each key. Raises TapeTrouble."""

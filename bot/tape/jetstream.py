@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -37,6 +37,12 @@ WANTS_AGE = 30.0
 _SERIES_AT_ONCE = 250
 _SECONDS_OF_A_WAIT = 1.0
 _SECONDS_BETWEEN_TRIES = 0.1
+_SECONDS_BETWEEN_LOOKS = 0.5
+"""From one look at what a partition wants to the next."""
+
+_TELLINGS = 5
+"""How often the same is told before it would be too old."""
+
 _SECONDS_UNTIL_ASKED = 0.5
 """Without a word of a cursor, after which it is looked up: the word may be lost, the cursor is not."""
 
@@ -92,6 +98,7 @@ class JetStreamTape:
         self._made = ""
         self._is_watching = self._is_listening = False
         self._words: dict[tuple[int, int], Word] = {}
+        self._telling: set[asyncio.Task[None]] = set()
 
     # --- from the feeds -----------------------------------------------------------------------------------
 
@@ -155,6 +162,13 @@ class JetStreamTape:
             if loop.time() >= until:
                 names = ", ".join(map(str, sorted(behind)))
                 raise TapeTrouble(f"what was seen is not judged yet, in partition {names}")
+            await self._await_move(until)
+
+    async def caught_up(self) -> None:
+        """Wait a second at most until every partition that is judged at all has judged what was put here."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _SECONDS_OF_A_WAIT
+        while self._behind(self._last) - self._given_up and loop.time() < until:
             await self._await_move(until)
 
     async def _room(self) -> None:
@@ -234,10 +248,6 @@ class JetStreamTape:
 
     # --- to the engines -----------------------------------------------------------------------------------
 
-    def __aiter__(self) -> AsyncIterator[Batch]:
-        """Read the first partition."""
-        return aiter(self.read(0))
-
     def read(self, partition: int, epoch: int = 0) -> Reader:
         """Give what reads a partition in order, for who took it over in an epoch."""
         return Reader(self._reel, partition, epoch, self._who, self._closing)
@@ -246,10 +256,45 @@ class JetStreamTape:
         """End the reading: the batch under way is the last, and what follows it is left to others."""
         self._closing.set()
 
+    async def hang_up(self) -> None:
+        """Close the tape, and wait for all that is said over it."""
+        self.close()
+        while self._telling:
+            await asyncio.wait(self._telling)
+        await self._line.close()
+
     # --- the wants ----------------------------------------------------------------------------------------
 
+    def tell_wants(self, partition: int, wants: Callable[[], Sequence[Want]]) -> None:
+        """Say from now on what a partition wants, whenever that changes, and before it is too old."""
+        telling = asyncio.create_task(self._tell_wants(partition, wants))
+        self._telling.add(telling)
+        telling.add_done_callback(self._end_telling)
+
+    def _end_telling(self, telling: asyncio.Task[None]) -> None:
+        self._telling.discard(telling)
+        if not telling.cancelled() and (error := telling.exception()) is not None:
+            log.error("what is wanted is told no more", error=type(error).__name__)
+
+    async def _tell_wants(self, partition: int, ask: Callable[[], Sequence[Want]]) -> None:
+        loop = asyncio.get_running_loop()
+        told: Sequence[Want] | None = None
+        until = loop.time()
+        while not self._closing.is_set():
+            wants = ask()
+            if wants != told or loop.time() >= until:
+                try:
+                    await self.say_wants(partition, wants)
+                except TapeTrouble as trouble:
+                    log.debug("what is wanted is not told now", partition=partition, reason=str(trouble))
+                else:
+                    told, until = wants, loop.time() + self._terms.wants_age / _TELLINGS
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SECONDS_BETWEEN_LOOKS):
+                    await self._closing.wait()
+
     async def say_wants(self, partition: int, wants: Sequence[Want]) -> None:
-        """Say what a partition wants, in place of what it said before; it is to be said again and again.
+        """Say what a partition wants, in place of what it said before; it is forgotten after a while.
 
         Raises TapeTrouble where no server is there.
         """
@@ -299,8 +344,7 @@ async def open_tape(url: str, who: str, terms: Terms = USUAL) -> AsyncIterator[J
     try:
         yield tape
     finally:
-        tape.close()
-        await line.close()
+        await tape.hang_up()
 
 
 def _worded(wants: Sequence[Want], most: int) -> Iterator[bytes]:

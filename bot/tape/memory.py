@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from bot.metrics import Batch, Want
 from bot.tape.wants import unite
@@ -12,11 +12,11 @@ LENGTH = 64
 
 
 class MemoryTape:
-    """The tape within one process: a bounded queue."""
+    """The tape within one process: a bounded queue, read by its only partition."""
 
     def __init__(self, length: int = LENGTH) -> None:
         self._queue: asyncio.Queue[Batch | None] = asyncio.Queue(length)
-        self._wants: dict[int, Sequence[Want]] = {}
+        self._wants: dict[int, Callable[[], Sequence[Want]]] = {}
 
     async def put(self, batch: Batch) -> None:
         """Hand a batch over; waits while the tape is full."""
@@ -32,15 +32,20 @@ class MemoryTape:
         """Wait until nothing that was handed over is left to be judged."""
         await self._queue.join()
 
-    async def say_wants(self, partition: int, wants: Sequence[Want]) -> None:
-        """Say what a partition wants of the feeds, in place of what it said before."""
+    async def caught_up(self) -> None:
+        """Wait for the same."""
+        await self._queue.join()
+
+    def tell_wants(self, partition: int, wants: Callable[[], Sequence[Want]]) -> None:
+        """Have a partition asked what it wants, whenever somebody wants to know, in place of before."""
         self._wants[partition] = wants
 
     async def wants(self) -> list[Want]:
         """Give what all partitions want, one for each key."""
-        return unite(*self._wants.values())
+        return unite(*(wants() for wants in self._wants.values()))
 
-    async def __aiter__(self) -> AsyncIterator[Batch]:
+    async def read(self, partition: int, epoch: int = 0) -> AsyncIterator[Batch]:
+        """Yield batches in order, until the tape is closed."""
         while (batch := await self._queue.get()) is not None:
             yield batch
             self._queue.task_done()

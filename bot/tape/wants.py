@@ -14,6 +14,8 @@ def unite(*wants: Iterable[Want]) -> list[Want]:
     are of the partition that begins first among those that know a price, since they are of that instant;
     ``home`` is the newest that is known.
     """
+    if len(wants) == 1:
+        return list(wants[0])
     found: dict[MetricKey, list[Want]] = {}
     for some in wants:
         for want in some:

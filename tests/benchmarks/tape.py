@@ -60,7 +60,7 @@ async def _seconds(tape: Tape, batch: Batch, batches: int) -> float:
 async def _read(tape: Tape) -> int:
     looks = 0
     try:
-        async for batch in tape:
+        async for batch in tape.read(0):
             looks += not batch.has_more
     except asyncio.CancelledError:
         pass
