@@ -5,7 +5,7 @@ Watch writes observations, speakers and losses, feeds write notebooks.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Integer, Table
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, Table
 
 from bot.store.metadata import Document, Text, metadata
 
@@ -23,7 +23,10 @@ observations = Table(
     Column("known_at", Float, nullable=False),
     Column("is_final", Boolean, nullable=False),
     Column("pending", Document, nullable=False),  # what has not reported yet
+    Column("place", BigInteger, nullable=False, server_default="0"),  # in what was news; 0: it was none
+    Column("read_at", Float, nullable=False, server_default="0"),  # by whoever said it, as its batch tells
 )
+Index(None, observations.c.place)
 
 # Whose word counts for a series; there is always one, so that nothing mixes two.
 speakers = Table(
@@ -33,6 +36,7 @@ speakers = Table(
     Column("instrument", Text, primary_key=True),
     Column("source", Text, nullable=False),
     Column("since", Float, nullable=False),
+    Column("place", BigInteger, nullable=False, server_default="0"),  # of the news with which it took over
 )
 
 # What a provider must not forget when the program starts again.
@@ -57,4 +61,5 @@ losses = Table(
     Column("source", Text, nullable=False),  # who says so
     Column("notice", Text, nullable=False),  # the dedupe of what was told
     Column("gone", Document, nullable=False),  # stretches of it whose minutes are gone
+    Column("seen_at", Float),  # since when it is seen again in this partition, while in another it is not
 )

@@ -36,7 +36,8 @@ from bot.store import (  # noqa: F401 - they are of the same metadata
 )
 from bot.store.metadata import Document, Id, Text, metadata
 
-# The row "revision" counts the transactions of commands; it stamps what they write.
+# The row "revision" counts the transactions of commands; it stamps what they write. "partitions" is how many
+# there are, one where it is not there; "news" counts the words of metrics that were news.
 counters = Table(
     "counters",
     metadata,
@@ -287,6 +288,7 @@ partitions = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("epoch", BigInteger, nullable=False),
     Column("holder", Text, nullable=False),
+    Column("judged_to", BigInteger, nullable=False, server_default="0"),  # no word becomes known before that
 )
 
 cursors = Table(
