@@ -94,10 +94,10 @@ def copy_rows(source: Path, to: Path, tables: list[Table]) -> None:
 
 def fill(path: Path, tables: list[Table]) -> None:
     """Write rows into every table until each of its columns holds something, however its checks tie them."""
-    chance = random.Random(7)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("PRAGMA foreign_keys = ON")
         for table in tables:
+            chance = random.Random(f"{table.name} 7")  # a column more of one table changes no row of another
             wanted = {column.name for column in table.columns}
             for number in range(1, MOST_TRIES):
                 row = {
