@@ -35,6 +35,7 @@ from bot.collector import settle_memory
 from bot.commands import COMMANDS, Office, make_desk
 from bot.commands.preview import fetch
 from bot.deliver import Courier
+from bot.duties import ALL
 from bot.engine.past import Past, Unfit
 from bot.feeds.exchanges import Exchanges, build_feeds
 from bot.feeds.metrics.board import MetricFeeds, build_metrics
@@ -46,7 +47,7 @@ from bot.metrics import Batch, minute_of
 from bot.pacing import Pacer
 from bot.ports import Chat, Clock, Desk, Notebook, Replies, UnknownInstrument
 from bot.ports.places import Place
-from bot.ports.rota import Duty, Rota
+from bot.ports.rota import Duty, Rota, Turn
 from bot.rules import instruments
 from bot.rules.tree import Rule
 from bot.shelf import read_shelf
@@ -208,24 +209,24 @@ async def _take_turns(settings: Settings, clock: Clock, until: asyncio.Event) ->
     try:
         site = partial(web.serve, *settings.http) if settings.http else nullcontext
         shift = Shift(rota, clock, _holder(), version("tocsin"), site=site)
-        await shift.run(lambda duty, end: work(settings, clock, end, duty, rota), until)
+        await shift.run(lambda turn, end: work(settings, clock, end, turn, rota), until)
     finally:
         await rota.close()
 
 
 async def work(
-    settings: Settings, clock: Clock, until: asyncio.Event, duty: Duty | None = None, rota: Rota | None = None
+    settings: Settings, clock: Clock, until: asyncio.Event, turn: Turn | None = None, rota: Rota | None = None
 ) -> None:
     """Let a house work until the event is set, and another wherever the machine's clock was set.
 
-    ``duty`` is what it works by, where several processes take turns by a ``rota``.
+    ``turn`` is what it works by, where several processes take turns by a ``rota``.
     """
     while not until.is_set():
         studio = Studio()
         exchanges = build_exchanges(settings, clock, after_listing=settle_memory)
         exchanges.begin()  # to import the libraries of the chats takes no less than they to answer
-        chats = build_chats(settings, clock, studio, duty)
-        how: dict[str, Any] = {"process": duty.process if duty else "", "rota": rota}
+        chats = build_chats(settings, clock, studio, turn.duties[ALL] if turn else None)
+        how: dict[str, Any] = {"process": turn.process if turn else "", "rota": rota}
         warming = (studio.warm, settle_memory)
         async with open_house(settings, clock, chats, exchanges, warming=warming, **how) as house:
             sys.setswitchinterval(SECONDS_OF_A_TURN)  # until now nobody waited for a turn

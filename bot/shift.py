@@ -1,8 +1,12 @@
-"""A shift: of several processes that share a memory one works, and the others stand by to take over.
+"""A shift: several processes that share a memory divide the duties, and take over from each other.
 
-Each stands on the rota, and says again and again that it lives. Whoever finds that the one on duty was silent
-for too long takes the duty, and begins where the memory says that the other had come to. The other may only
-have stood still, or been cut off: it can write nothing any more, finds that out, and stands by.
+Each stands on the rota, and says again and again that it lives. Whoever finds that another was silent for too
+long takes its duties, as far as they should be its own (``share``), and begins where the memory says that the
+other had come to. The other may only have stood still, or been cut off: it can write nothing any more, finds
+that out, and joins again. Whoever has nothing to do stands by.
+
+The work is begun for a set of duties, and anew when that changes: a duty is given back when all that was done
+on it has ended.
 
 A process that cannot reach the memory goes on with its work, which can be kept nowhere, and operators are
 told. Where others live who may take over meanwhile, it ends its work instead, as they cannot tell it to.
@@ -12,15 +16,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
+from bot.balance import Balance, Errand
+from bot.duties import ALL, ROLES, in_short
 from bot.ports import Damaged, Outdated, StoreTrouble, Superseded
-from bot.ports.rota import Duty
+from bot.ports.rota import Duty, Turn
 from bot.spell import Spell
 
 if TYPE_CHECKING:
@@ -29,26 +36,26 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-DUTY = "bot"
-"""All the work there is: feeds, engine and chats belong together."""
-
 SECONDS_TO_LIVE = 8.0
 """For how long whoever says that it lives is believed."""
 
 _SIGNS, _LOOKS = 4, 8
-"""How often, in that time, a process says so, and who stands by looks whether the duty is free."""
+"""How often, in that time, a process says so, and looks who else lives."""
 
-Work = Callable[[Duty, asyncio.Event], Awaitable[None]]
-"""What is done on duty, until the event is set."""
+_CALM, _PATIENCE, _MEMORY = 3 / 8, 2 / 8, 2
+"""Parts of that time: see ``Balance``."""
+
+Work = Callable[[Turn, asyncio.Event], Awaitable[None]]
+"""What is done on the duties that a process has, until the event is set."""
 
 
 @dataclass(slots=True)
 class Shift:
     """The times at which this process works; ``name`` is what the others are told it is called.
 
-    A process that is not heard of for so many ``seconds`` is thought dead. ``site`` is open while it stands
-    by, and is given what says why it does not work. ``is_on_duty`` says whether it works now, and
-    ``colleague`` who does else, if that is known.
+    It has ``duties`` of its ``roles``: all there are, by its settings. A process that is not heard of for so
+    many ``seconds`` is thought dead. ``site`` is open while it stands by, and is given what says why it does
+    not work. ``is_on_duty`` says whether it works now, and ``others`` who else lives.
     """
 
     rota: Rota
@@ -57,17 +64,19 @@ class Shift:
     version: str
     seconds: float = SECONDS_TO_LIVE
     site: Callable[[Callable[[], Sequence[str]]], AbstractAsyncContextManager[object]] = nullcontext
+    duties: Sequence[str] = (ALL,)
+    roles: Collection[str] = ROLES
     is_on_duty: bool = field(default=False, init=False)
-    colleague: str = field(default="", init=False)
+    others: Sequence[Process] = field(default=(), init=False)
     _spell: Spell = field(default_factory=Spell, init=False)
 
     async def run(self, work: Work, until: asyncio.Event) -> None:
-        """Work whenever it is this process's turn, until the event is set.
+        """Work whenever this process has a duty, until the event is set.
 
         Trouble with the memory ends a turn, and another begins. Raises whatever else the work raises, and
         StoreTrouble where the memory cannot be reached at the start.
         """
-        process = await self.rota.join(self.name, self.version, self.seconds)
+        process = await self._join()
         while not until.is_set():
             try:
                 await self._serve(process, work, until)
@@ -84,21 +93,18 @@ class Shift:
         """Say why it does not work just now, for whoever asks whether it is ready; nothing while it does."""
         if self.is_on_duty:
             return []
-        return [f"it stands by: {self.colleague} is on duty" if self.colleague else "it stands by"]
+        at_work = [f"{one.name} {_doing(one.duties)}" for one in self.others if one.duties]
+        return [f"it stands by: {'; '.join(at_work)}" if at_work else "it stands by"]
 
     async def _serve(self, process: str, work: Work, until: asyncio.Event) -> None:
-        """Stand by, and then work, until the event is set or the process is superseded."""
+        """Stand by, and work, until the event is set or the process is superseded."""
         is_over = asyncio.Event()
         telling = asyncio.create_task(self._give_signs(process, is_over))
         telling.add_done_callback(lambda _: is_over.set())  # whoever says nothing is thought dead
         ending = asyncio.create_task(_pass_on(until, is_over))
         try:
-            if (duty := await self._stand_by(process, is_over)) is not None:
-                log.info("on duty", process=self.name, after=duty.after)
-                self.is_on_duty = True
-                await work(duty, is_over)
+            await self._take_part(_Part(self, process, is_over), work)
         finally:
-            self.is_on_duty = False
             for task in (telling, ending):
                 task.cancel()
             for failed in await asyncio.gather(telling, ending, return_exceptions=True):
@@ -107,27 +113,51 @@ class Shift:
             with suppress(StoreTrouble):  # it is thought dead soon
                 await self.rota.leave(process)
 
-    async def _stand_by(self, process: str, is_over: asyncio.Event) -> Duty | None:
-        """Wait for the duty; gives ``None`` where the event is set before. Raises Superseded."""
-        if (duty := await self._taken(process)) is not None:
-            return duty
-        with suppress(StoreTrouble):
-            self.colleague = _name((await self.rota.roll(math.inf)).on(DUTY))
-        log.info("another process is on duty; this one stands by", on_duty=self.colleague)
-        async with self.site(self.reasons):
-            while duty is None:
-                await _either(is_over, self.seconds / _LOOKS)
-                if is_over.is_set():
-                    return None
-                duty = await self._taken(process)
-        return duty
+    async def _take_part(self, part: _Part, work: Work) -> None:
+        """Have what this process should have, and work on it, until it is over or the work ends by itself."""
+        is_done = False
+        while not is_done and not part.is_over.is_set():
+            await part.settle()
+            if not part.has:
+                await self._stand_by(part)
+            while part.comes_more and not part.is_over.is_set():
+                await part.pause()
+                await part.settle()
+            if part.has and not part.is_over.is_set():
+                is_done = await self._work(part, work)
 
-    async def _taken(self, process: str) -> Duty | None:
+    async def _stand_by(self, part: _Part) -> None:
+        """Wait for a duty, or until it is over."""
+        log.info("this process stands by", reason=self.reasons()[0])
+        async with self.site(self.reasons):
+            while not part.has and not part.is_over.is_set():
+                await part.pause()
+                await part.settle()
+
+    async def _work(self, part: _Part, work: Work) -> bool:
+        """Work until it has to begin anew, or is over; gives whether it ended by itself."""
+        turn, end = part.turn(), asyncio.Event()
+        log.info("on duty", process=self.name, duties=in_short(turn.duties))
+        working = asyncio.ensure_future(work(turn, end))
+        ending = asyncio.create_task(_pass_on(part.is_over, end))
+        self.is_on_duty = True
         try:
-            return await self.rota.take(process, DUTY)
-        except StoreTrouble as trouble:
-            self._note(trouble)
-            return None
+            while not working.done():
+                await asyncio.wait([working], timeout=self.seconds / _LOOKS)
+                if part.is_over.is_set():
+                    await asyncio.wait([working])
+                elif not working.done():
+                    await part.look()
+                    if part.wanted != turn.duties.keys() and not part.comes_more and not end.is_set():
+                        log.info("other duties, and the work begins anew", duties=in_short(part.wanted))
+                        end.set()
+            await working
+        finally:
+            self.is_on_duty = False
+            for task in (ending, working):
+                task.cancel()
+            await asyncio.gather(ending, working, return_exceptions=True)
+        return not end.is_set()
 
     async def _give_signs(self, process: str, is_over: asyncio.Event) -> None:
         """Say that the process lives; set the event when it is taken for dead, or that must be feared."""
@@ -139,7 +169,7 @@ class Shift:
             except Superseded:
                 is_over.set()
             except StoreTrouble as trouble:
-                self._note(trouble)
+                self.note(trouble)
                 if others and self.clock.steady() >= believed_until:
                     log.error("another process may take over; this one ends its work", reason=str(trouble))
                     is_over.set()
@@ -149,18 +179,96 @@ class Shift:
                     log.warning("the rota can be reached again")
             await _either(is_over, self.seconds / _SIGNS)
 
+    async def _join(self) -> str:
+        return await self.rota.join(self.name, self.version, self.seconds, self.roles, self.duties)
+
     async def _join_again(self, until: asyncio.Event) -> str:
         while not until.is_set():
             try:
-                return await self.rota.join(self.name, self.version, self.seconds)
+                return await self._join()
             except StoreTrouble as trouble:
-                self._note(trouble)
+                self.note(trouble)
                 await _either(until, self.seconds / _SIGNS)
         return ""
 
-    def _note(self, trouble: StoreTrouble) -> None:
+    def note(self, trouble: StoreTrouble) -> None:
+        """Write down, once, that the rota cannot be reached."""
         if self._spell.begins(str(trouble), self.clock.now()):
             log.error("the rota cannot be reached", reason=str(trouble))
+
+
+@dataclass(slots=True)
+class _Part:
+    """What one process of the rota has, until the event is set; and what it is to do by its last look."""
+
+    shift: Shift
+    process: str
+    is_over: asyncio.Event
+    has: dict[str, tuple[Duty, float]] = field(default_factory=dict)
+    _errand: Errand = field(default_factory=Errand, init=False)
+    _took: bool = field(default=False, init=False)
+    _balance: Balance = field(init=False)
+
+    def __post_init__(self) -> None:
+        seconds = self.shift.seconds
+        parts = {"calm": _CALM * seconds, "patience": _PATIENCE * seconds, "memory": _MEMORY * seconds}
+        self._balance = Balance(self.process, self.shift.duties, **parts)
+
+    @property
+    def wanted(self) -> AbstractSet[str]:
+        """What it is to work on: all that it has but for what it lets go."""
+        return self.has.keys() - self._errand.let_go
+
+    @property
+    def comes_more(self) -> bool:
+        """Whether others let go just now what it should have: it need not begin anew for each of them."""
+        return self._took and bool(self._errand.awaited)
+
+    def turn(self) -> Turn:
+        """Say what it has, and how long ago others had it."""
+        now = self.shift.clock.steady()
+        return Turn(
+            self.process,
+            {name: replace(duty, ago=duty.ago + now - at) for name, (duty, at) in self.has.items()},
+        )
+
+    async def look(self) -> None:
+        """See who lives, and take what is free and its own; it is over where it is thought dead itself."""
+        self._took = False
+        try:
+            living = (await self.shift.rota.roll(math.inf)).living
+            self.shift.others = [one for one in living if one.id != self.process]
+            errand = self._balance.look(living, self.has, self.shift.clock.steady())
+            if errand is None:
+                return
+            self._errand = errand
+            for name in errand.take:
+                if (duty := await self.shift.rota.take(self.process, name)) is not None:
+                    self.has[name] = duty, self.shift.clock.steady()
+                    self._took = True
+        except Superseded:
+            self.is_over.set()
+        except StoreTrouble as trouble:
+            self.shift.note(trouble)
+
+    async def settle(self) -> None:
+        """Look while no work is done, and give back what another should have.
+
+        Where that fails, the next look tells what it still has.
+        """
+        await self.look()
+        for name in self.has.keys() & self._errand.let_go:
+            del self.has[name]
+            try:
+                await self.shift.rota.release(self.process, name)
+            except Superseded:
+                self.is_over.set()
+            except StoreTrouble as trouble:
+                self.shift.note(trouble)
+
+    async def pause(self) -> None:
+        """Wait until the next look."""
+        await _either(self.is_over, self.shift.seconds / _LOOKS)
 
 
 def _passes(error: Exception) -> bool:
@@ -174,8 +282,8 @@ def _sentence(error: Exception) -> str:
     return _sentence(error.exceptions[0]) if isinstance(error, ExceptionGroup) else str(error)
 
 
-def _name(process: Process | None) -> str:
-    return process.name if process else ""
+def _doing(duties: Collection[str]) -> str:
+    return "is on duty" if ALL in duties else f"has {in_short(duties)}"
 
 
 async def _pass_on(event: asyncio.Event, to: asyncio.Event) -> None:

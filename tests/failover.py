@@ -31,7 +31,7 @@ import asyncpg
 from sqlalchemy.engine import make_url
 
 from bot.delays import Delays
-from bot.shift import DUTY
+from bot.duties import ALL
 from bot.store import copy
 from bot.store.copying import carried_tables
 from bot.store.schema import upgrade
@@ -63,7 +63,7 @@ _WATCHED = (
 )
 _WATCH = "CREATE TRIGGER note_stray AFTER INSERT OR UPDATE OR DELETE ON {} FOR EACH STATEMENT EXECUTE FUNCTION note_stray()"  # noqa: E501
 _ON_DUTY = (
-    f"SELECT p.name, p.id FROM duties d JOIN processes p ON p.id = d.process_id WHERE d.name = '{DUTY}' "  # noqa: S608
+    f"SELECT p.name, p.id FROM duties d JOIN processes p ON p.id = d.process_id WHERE d.name = '{ALL}' "  # noqa: S608
     "AND p.ended_at IS NULL"
 )
 

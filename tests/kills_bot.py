@@ -27,7 +27,8 @@ import bot.chats.discord
 import bot.chats.telegram
 from bot.app import build_chats, open_house
 from bot.clock import SystemClock
-from bot.ports.rota import Duty
+from bot.duties import ALL
+from bot.ports.rota import Turn
 from bot.settings import Settings
 from bot.shelf import read_shelf
 from bot.shift import Shift
@@ -67,9 +68,9 @@ async def _take_turns(settings: Settings, clock: Swift, seconds: float) -> None:
     """Work whenever it is this life's turn; who is silent for so many real seconds is thought dead."""
     rota, name = await open_rota(settings.database_url), f"life {os.getpid()}"
 
-    async def work(duty: Duty, until: asyncio.Event) -> None:
-        chats = build_chats(settings, clock, duty=duty)
-        how: dict[str, Any] = {"throttle": False, "process": duty.process}
+    async def work(turn: Turn, until: asyncio.Event) -> None:
+        chats = build_chats(settings, clock, duty=turn.duties[ALL])
+        how: dict[str, Any] = {"throttle": False, "process": turn.process}
         async with open_house(settings, clock, chats, **how) as house:
             await house.run(until)
 

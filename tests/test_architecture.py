@@ -48,7 +48,18 @@ HOMES: dict[str, tuple[str, ...]] = {
 }
 """Where each library may be imported; * reaches into folders. structlog may be wherever it is not pure."""
 
-PURE = ("metrics.py", "pacing.py", "delays.py", "vigil.py", "backtest.py", "rules/*", "engine/*", "alerts/*")
+PURE = (
+    "metrics.py",
+    "pacing.py",
+    "delays.py",
+    "vigil.py",
+    "backtest.py",
+    "duties.py",
+    "balance.py",
+    "rules/*",
+    "engine/*",
+    "alerts/*",
+)
 IMPURE_MODULES = {"asyncio", "logging", "os", "random", "secrets", "socket", "structlog", "threading", "time"}
 FORBIDDEN_NAMES = {
     "base",

@@ -31,28 +31,28 @@ async def rota(database: str) -> AsyncIterator[SqlRota]:
 
 async def test_a_duty_is_taken_by_one_and_by_no_other_while_that_lives(rota: SqlRota) -> None:
     first, second = await rota.join("desk:1", "1.0", LONG), await rota.join("rack:2", "1.1", LONG)
-    assert await rota.take(first, "bot") == Duty(first)
-    assert await rota.take(first, "bot") == Duty(first)
-    assert not await rota.take(second, "bot")
-    assert await rota.take(second, "other")
+    assert await rota.take(first, "feed/binance") == Duty()
+    assert await rota.take(first, "feed/binance") == Duty()
+    assert not await rota.take(second, "feed/binance")
+    assert await rota.take(second, "feed/okx")
     roll = await rota.roll(0.0)
     assert [(one.name, one.version, one.duties) for one in roll.living] == [
-        ("desk:1", "1.0", ("bot",)),
-        ("rack:2", "1.1", ("other",)),
+        ("desk:1", "1.0", ("feed/binance",)),
+        ("rack:2", "1.1", ("feed/okx",)),
     ]
-    on_duty = roll.on("bot")
+    on_duty = roll.on("feed/binance")
     assert on_duty is not None
     assert on_duty.id == first
-    assert roll.on("nothing") is None
+    assert roll.on("engine/1") is None
     assert roll.ended == ()
 
 
 async def test_who_is_silent_loses_its_duty_and_is_told_so(rota: SqlRota) -> None:
     first, second = await rota.join("desk:1", "1", LONG), await rota.join("rack:2", "1", LONG)
-    assert await rota.take(first, "bot")
+    assert await rota.take(first, "feed/binance")
     assert await rota.renew(first, SHORT) == 1
-    assert await rota.take(second, "bot")
-    for late in (rota.renew(first, LONG), rota.take(first, "other")):
+    assert await rota.take(second, "feed/binance")
+    for late in (rota.renew(first, LONG), rota.take(first, "feed/okx")):
         with pytest.raises(Superseded):
             await late
     roll = await rota.roll(0.0)
@@ -63,32 +63,32 @@ async def test_who_is_silent_loses_its_duty_and_is_told_so(rota: SqlRota) -> Non
 
 async def test_who_is_silent_but_missed_by_nobody_goes_on(rota: SqlRota) -> None:
     first, second = await rota.join("desk:1", "1", LONG), await rota.join("rack:2", "1", LONG)
-    assert await rota.take(first, "bot")
+    assert await rota.take(first, "feed/binance")
     await rota.renew(first, SHORT)
     assert [one.name for one in (await rota.roll(0.0)).ended] == ["desk:1"]
     assert await rota.renew(first, LONG) == 1
-    assert not await rota.take(second, "bot")
+    assert not await rota.take(second, "feed/binance")
     assert (await rota.roll(0.0)).ended == ()
 
 
 async def test_who_loses_one_duty_loses_all(rota: SqlRota) -> None:
     first, second = await rota.join("desk:1", "1", LONG), await rota.join("rack:2", "1", LONG)
-    for duty in ("bot", "other"):
+    for duty in ("feed/binance", "feed/okx"):
         assert await rota.take(first, duty)
     await rota.renew(first, SHORT)
-    assert await rota.take(second, "bot")
-    assert await rota.take(second, "other")
+    assert await rota.take(second, "feed/binance")
+    assert await rota.take(second, "feed/okx")
     [living] = (await rota.roll(0.0)).living
-    assert living.duties == ("bot", "other")
+    assert living.duties == ("feed/binance", "feed/okx")
 
 
 async def test_who_leaves_gives_its_duty_back(rota: SqlRota) -> None:
     first, second = await rota.join("desk:1", "1", LONG), await rota.join("rack:2", "1", LONG)
-    assert await rota.take(first, "bot")
+    assert await rota.take(first, "feed/binance")
     await rota.leave(first)
-    duty = await rota.take(second, "bot")
+    duty = await rota.take(second, "feed/binance")
     assert duty is not None
-    assert (duty.process, duty.after) == (second, "desk:1")
+    assert duty.after == "desk:1"
     assert 0 <= duty.ago < 60
     [ended] = (await rota.roll(0.0)).ended
     assert (ended.name, ended.was_lost) == ("desk:1", False)
@@ -104,9 +104,9 @@ async def test_of_many_who_want_a_duty_at_once_one_has_it(rota: SqlRota, databas
         dead = await rota.join("rack:9", "1", LONG)
         for holder in (None, dead):
             if holder:
-                assert await rota.take(holder, "again")
+                assert await rota.take(holder, "engine/0")
                 await rota.renew(holder, SHORT)
-            duty = "again" if holder else "bot"
+            duty = "engine/0" if holder else "feed/binance"
             taken = await asyncio.gather(
                 *(one.take(name, duty) for one, name in zip(others, names, strict=True))
             )
@@ -115,13 +115,13 @@ async def test_of_many_who_want_a_duty_at_once_one_has_it(rota: SqlRota, databas
 
 async def test_a_process_that_was_lost_writes_nothing_any_more(rota: SqlRota, database: str) -> None:
     first, second = await rota.join("desk:1", "1", LONG), await rota.join("rack:2", "1", LONG)
-    assert await rota.take(first, "bot")
+    assert await rota.take(first, "feed/binance")
     store, other = await open_store(database, first), await open_store(database, second)
     try:
         await make(store, ANN, "btc < 100000")
         await rota.renew(first, SHORT)
         await make(store, ANN, "btc < 100001")  # nobody missed it so far
-        assert await rota.take(second, "bot")
+        assert await rota.take(second, "feed/binance")
         with pytest.raises(Superseded):
             await make(store, ANN, "btc < 100002")
         with pytest.raises(Superseded):
@@ -138,7 +138,7 @@ async def test_a_process_that_was_lost_writes_nothing_any_more(rota: SqlRota, da
 async def test_a_copy_knows_of_none_who_worked_with_the_source(
     rota: SqlRota, database: str, tmp_path: Path
 ) -> None:
-    await rota.take(await rota.join("desk:1", "1", LONG), "bot")
+    await rota.take(await rota.join("desk:1", "1", LONG), "feed/binance")
     target = f"sqlite:///{tmp_path / 'copy.db'}"
     await copy(database, target)
     copied = await open_rota(target)

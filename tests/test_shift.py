@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from bot.clock import SystemClock
+from bot.duties import ALL
 from bot.ports import Damaged, Outdated, StoreTrouble, Superseded
-from bot.ports.rota import Duty
-from bot.shift import DUTY, Shift
+from bot.ports.rota import Turn
+from bot.shift import Shift
 from bot.store import open_rota
 from bot.store.rota import SqlRota
 
@@ -45,7 +46,7 @@ class One:
     raises: BaseException | None = None
     site: list[Sequence[str]] = field(default_factory=list)
 
-    async def work(self, duty: Duty, until: asyncio.Event) -> None:
+    async def work(self, turn: Turn, until: asyncio.Event) -> None:
         self.worked.append("begins")
         if self.raises is not None:
             raised, self.raises = self.raises, None
@@ -146,10 +147,10 @@ async def test_who_is_alone_works_on_without_the_memory(database: str) -> None:
 async def test_who_was_taken_for_dead_while_it_worked_stands_by(two: tuple[One, One]) -> None:
     first, second = two
     await second.rota.rota.leave((await second.rota.rota.roll(0.0)).living[1].id)
-    [on_duty] = [one for one in (await first.rota.rota.roll(0.0)).living if DUTY in one.duties]
+    [on_duty] = [one for one in (await first.rota.rota.roll(0.0)).living if ALL in one.duties]
     await first.rota.rota.renew(on_duty.id, -1.0)
     third = await second.rota.rota.join("room:3", "1", 60.0)
-    assert await second.rota.rota.take(third, DUTY)
+    assert await second.rota.rota.take(third, ALL)
     await until(lambda: first.worked == ["begins", "ends"])
     await until(lambda: bool(first.site))
     await second.rota.rota.leave(third)

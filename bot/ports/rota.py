@@ -1,10 +1,13 @@
-"""What several processes need of the memory that they share: who of them is on duty."""
+"""What several processes need of the memory that they share: who of them has which duty."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from bot.duties import ALL, ROLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +15,8 @@ class Process:
     """A process that joined the rota, as it stood there; instants are those of the memory's own clock.
 
     It is thought dead after ``until`` unless it is heard of before. ``ended_at`` is when it left, or when
-    another took a duty from it because it was not heard of any more: then it ``was_lost``.
+    another took a duty from it because it was not heard of any more: then it ``was_lost``. It has ``duties``
+    of its ``roles``, of those in its ``plan``: all that there are, by its settings.
     """
 
     id: str
@@ -23,15 +27,24 @@ class Process:
     ended_at: float | None = None
     was_lost: bool = False
     duties: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ROLES
+    plan: tuple[str, ...] = (ALL,)
 
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """A duty that a ``process`` took: the one called ``after`` had it, and ended so many seconds ``ago``."""
+    """A duty that was taken: the process called ``after`` had it before, until so many seconds ``ago``."""
 
-    process: str
     after: str = ""
     ago: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a process works by: its id on the rota, and each duty that it has, by name."""
+
+    process: str
+    duties: Mapping[str, Duty]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +66,18 @@ class Roll:
 class Rota(Protocol):
     """Who has which duty. Every call raises StoreTrouble where the memory cannot be asked."""
 
-    async def join(self, name: str, version: str, seconds: float) -> str:
-        """Come to stand on the rota as a new process for so many seconds; gives its id."""
+    async def join(
+        self,
+        name: str,
+        version: str,
+        seconds: float,
+        roles: Collection[str] = ROLES,
+        plan: Sequence[str] = (ALL,),
+    ) -> str:
+        """Come to stand on the rota as a new process for so many seconds; gives its id.
+
+        ``roles`` and ``plan`` are what it may do, and all that there is to do, by its settings.
+        """
 
     async def renew(self, process: str, seconds: float) -> int:
         """Stand there for so many seconds from now; gives how many others live.
@@ -65,8 +88,15 @@ class Rota(Protocol):
     async def take(self, process: str, name: str) -> Duty | None:
         """Take a duty that is free, or whose process was not heard of in time; ``None`` while another has it.
 
-        Whoever had it is lost from then on, and writes nothing more: not even what it had begun. Raises
-        Superseded where that is true of the process itself.
+        Neither may another have what that would ``collide`` with. Whoever had it is lost from then on, with
+        all its duties, and writes nothing more: not even what it had begun. Raises Superseded where that is
+        true of the process itself.
+        """
+
+    async def release(self, process: str, name: str) -> None:
+        """Give a duty of one's own back, and go on with the others: nobody's else is touched.
+
+        Whoever does so has ended all that it does on that duty. Raises Superseded.
         """
 
     async def leave(self, process: str) -> None:

@@ -10,14 +10,16 @@ for it, for others would wait for that.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, inspect, literal_column, select, update
+from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.duties import ALL, ROLES, collide
 from bot.ports import Superseded
 from bot.ports.rota import Duty, Process, Roll
 from bot.store import postgres
@@ -52,7 +54,14 @@ class SqlRota:
         )
 
     @whole
-    async def join(self, name: str, version: str, seconds: float) -> str:
+    async def join(
+        self,
+        name: str,
+        version: str,
+        seconds: float,
+        roles: Collection[str] = ROLES,
+        plan: Sequence[str] = (ALL,),
+    ) -> str:
         """Come to stand on the rota as a new process for so many seconds; gives its id."""
         process = next(self._ids)
         has_none = processes.c.id.not_in(select(duties.c.process_id))
@@ -60,6 +69,7 @@ class SqlRota:
         async with self._database.writing_apart() as connection:
             await connection.execute(delete(processes).where(is_old))
             row = {"id": process, "name": name, "version": version, "was_lost": False}
+            row |= {"roles": ",".join(roles), "plan": ",".join(plan)}
             await connection.execute(
                 insert(processes).values(joined_at=self._now, until=self._now + seconds, **row)
             )
@@ -85,43 +95,69 @@ class SqlRota:
     async def take(self, process: str, name: str) -> Duty | None:
         """Take a duty that is free, or whose process was not heard of in time; ``None`` while another has it.
 
-        Raises Superseded.
+        Neither may another have what that would ``collide`` with. Raises Superseded.
         """
         if not await self._is_free(process, name):
             return None
         async with self._database.writing() as connection:
             await refuse_superseded(connection, process)
-            if (holder := await self._holder(connection, name)) is not None:
-                if holder.id == process:
-                    return Duty(process)
-                await connection.execute(self._losing.where(processes.c.id == holder.id))
-                if (holder := await self._holder(connection, name)) is None or holder.ended_at is None:
+            holders = await self._holders(connection, process, name)
+            if any(one.id == process for one in holders):
+                return Duty()
+            if holders:
+                silent = [one.id for one in holders]
+                await connection.execute(self._losing.where(processes.c.id.in_(silent)))
+                if await self._holders(connection, process, name):
                     return None
+            before = await self._before(connection, name)
             taken = self._database.insert(duties).values(name=name, process_id=process, taken_at=self._now)
-            again = {"process_id": process, "taken_at": taken.excluded.taken_at}
+            again = {"process_id": process, "taken_at": taken.excluded.taken_at, "released_at": None}
             await connection.execute(taken.on_conflict_do_update(index_elements=["name"], set_=again))
-            if holder is None:
-                return Duty(process)
+            if before is None:
+                return Duty()
             now = await connection.scalar(select(self._now)) or 0.0
-            return Duty(process, holder.name, now - holder.ended_at)
+            return Duty(before.name, now - before.free_since)
 
     async def _is_free(self, process: str, name: str) -> bool:
         """Look without keeping anybody from writing, and keep who is silent from keeping others from it."""
         async with self._database.writing_apart() as connection:
-            holder = await self._holder(connection, name)
+            holders = await self._holders(connection, process, name)
             now = await connection.scalar(select(self._now)) or 0.0
-            if holder is not None and holder.ended_at is None and holder.until >= now:
-                return bool(holder.id == process)
+            if any(one.id != process and one.until >= now for one in holders):
+                return False
             if not self._database.is_sqlite:
                 is_other = ~processes.c.id.startswith(f"{self._program}.")
                 silent = select(processes.c.id).where(is_standing, processes.c.until < now, is_other)
                 await postgres.cut_off(connection, _names(await connection.scalars(silent)))
             return True
 
-    async def _holder(self, connection: AsyncConnection, name: str) -> Row[Any] | None:
+    async def _holders(self, connection: AsyncConnection, process: str, name: str) -> list[Row[Any]]:
+        """Give who has the duty, or one that collides with it; nobody who ended, or was lost."""
         held = duties.join(processes, duties.c.process_id == processes.c.id)
-        asked = select(processes).select_from(held).where(duties.c.name == name)
+        asked = select(processes, duties.c.name.label("duty")).select_from(held)
+        rows = (await connection.execute(asked.where(is_standing, duties.c.released_at.is_(None)))).all()
+        own = await connection.scalar(select(processes.c.plan).where(processes.c.id == process))
+        plan = _list(own or "")
+        return [
+            row
+            for row in rows
+            if row.duty == name or (row.id != process and collide(name, plan, row.duty, _list(row.plan)))
+        ]
+
+    async def _before(self, connection: AsyncConnection, name: str) -> Row[Any, Any] | None:
+        """Give who had a free duty last, and since when it has not."""
+        held = duties.join(processes, duties.c.process_id == processes.c.id)
+        free_since = func.coalesce(duties.c.released_at, processes.c.ended_at).label("free_since")
+        asked = select(processes.c.name, free_since).select_from(held).where(duties.c.name == name)
         return (await connection.execute(asked)).one_or_none()
+
+    @whole
+    async def release(self, process: str, name: str) -> None:
+        """Give a duty of one's own back, and go on with the others. Raises Superseded."""
+        is_own = and_(duties.c.name == name, duties.c.process_id == process, duties.c.released_at.is_(None))
+        async with self._database.writing() as connection:
+            await refuse_superseded(connection, process)
+            await connection.execute(update(duties).where(is_own).values(released_at=self._now))
 
     @whole
     async def leave(self, process: str) -> None:
@@ -140,7 +176,8 @@ class SqlRota:
         async with self._database.reading() as connection:
             at = await connection.scalar(select(self._now)) or 0.0
             held: dict[str, list[str]] = {}
-            for duty in await connection.execute(select(duties).order_by(duties.c.name)):
+            had = select(duties).where(duties.c.released_at.is_(None)).order_by(duties.c.name)
+            for duty in await connection.execute(had):
                 held.setdefault(duty.process_id, []).append(duty.name)
             living = await connection.execute(
                 select(processes).where(*lives).order_by(processes.c.joined_at, processes.c.id)
@@ -155,7 +192,7 @@ class SqlRota:
 
 
 async def open_rota(url: str) -> SqlRota:
-    """Open the rota of a database; one that has none yet is brought to this version first.
+    """Open the rota of a database; one that has none of this form yet is brought to this version first.
 
     Whoever is on duty may be of another version: its tables are left as they are. Raises StoreTrouble.
     """
@@ -163,7 +200,7 @@ async def open_rota(url: str) -> SqlRota:
     database = connect(url, patience=_PATIENCE, name=program)
     try:
         async with database.reading() as connection:
-            has_one = await connection.run_sync(lambda sync: inspect(sync).has_table(duties.name))
+            has_one = await connection.run_sync(_has_one)
         if not has_one:
             await upgrade(url)
     except BaseException:
@@ -172,14 +209,27 @@ async def open_rota(url: str) -> SqlRota:
     return SqlRota(database, program)
 
 
+def _has_one(connection: Connection) -> bool:
+    there = inspect(connection)
+    return there.has_table(duties.name) and all(
+        {column.name for column in table.columns}
+        <= {column["name"] for column in there.get_columns(table.name)}
+        for table in (processes, duties)
+    )
+
+
+def _list(words: str) -> tuple[str, ...]:
+    return tuple(words.split(","))
+
+
 def _names(ids: Iterable[str]) -> list[str]:
     """Give what the connections of processes are called: those of their houses, and those of their rotas."""
     return sorted({name for one in ids for name in (one, one.partition(".")[0])})
 
 
 def _read(row: Row[Any], held: dict[str, list[str]]) -> Process:
-    stands = (row.id, row.name, row.version, row.joined_at, row.until)
-    return Process(*stands, row.ended_at, row.was_lost, tuple(held.get(row.id, ())))
+    stands = (row.id, row.name, row.version, row.joined_at, row.until, row.ended_at, row.was_lost)
+    return Process(*stands, tuple(held.get(row.id, ())), _list(row.roles), _list(row.plan))
 
 
 def _read_ended(row: Row[Any]) -> Process:

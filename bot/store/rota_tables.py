@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Table
 
+from bot.duties import ALL, ROLES
 from bot.store.metadata import Text, metadata
 
 # Instants are of the database's own clock: those of machines differ.
@@ -17,6 +18,9 @@ processes = Table(
     Column("until", Float, nullable=False),
     Column("ended_at", Float),
     Column("was_lost", Boolean, nullable=False),
+    # With commas between them: what it may do, and all duties that it knows of.
+    Column("roles", Text, nullable=False, server_default=",".join(ROLES)),
+    Column("plan", Text, nullable=False, server_default=ALL),
 )
 Index(None, processes.c.ended_at)
 is_standing = processes.c.ended_at.is_(None)
@@ -27,4 +31,5 @@ duties = Table(
     Column("name", Text, primary_key=True),
     Column("process_id", ForeignKey("processes.id"), nullable=False),
     Column("taken_at", Float, nullable=False),
+    Column("released_at", Float),  # when it was handed over, and is nobody's
 )
