@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bot.feeds.exchanges.hindsight import contemporary
 from bot.feeds.exchanges.standing import Standing
-from bot.feeds.exchanges.venues import Venues, contemporary
+from bot.feeds.exchanges.venues import Venues
 from bot.metrics import MINUTE, Bar, Want
 from bot.ports import Serving, Unseeable
 from bot.rules.tree import Instrument

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 from bot.feeds.exchanges.listing import Listed
 from bot.feeds.exchanges.prices import instant_of, price_of
 from bot.feeds.exchanges.pursuit import Catch
 from bot.feeds.exchanges.quotes import Quote
 from bot.feeds.exchanges.roster import scaled
-from bot.metrics import Bars, Bounds, MetricKey, Print, Want, runs
+from bot.metrics import Bars, Batch, Bounds, Doubt, MetricKey, Print, Unseen, Want, runs
 
 Wanted = Mapping[Listed, Sequence[Want]]
+Part = TypeVar("Part", Bars, Print, Bounds, Doubt, Unseen)
 Ratios = Callable[[MetricKey], float | None]
 
 
@@ -74,3 +77,19 @@ class Delivery:
 
     def _note(self, key: MetricKey, end: int) -> None:
         self._brought[key] = max(self._brought.get(key, 0), end)
+
+
+def narrowed(batch: Batch, is_meant: Callable[[MetricKey], bool]) -> Batch:
+    """Leave out what a batch says of other keys than those that are meant."""
+
+    def meant(parts: Iterable[Part]) -> tuple[Part, ...]:
+        return tuple(part for part in parts if is_meant(part.key))
+
+    return replace(
+        batch,
+        bars=meant(batch.bars),
+        prints=meant(batch.prints),
+        bounds=meant(batch.bounds),
+        doubts=meant(batch.doubts),
+        unseen=meant(batch.unseen),
+    )

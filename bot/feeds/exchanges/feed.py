@@ -9,6 +9,7 @@ import structlog
 
 from bot.feeds.exchanges.listing import Listed
 from bot.feeds.exchanges.lookout import Lookout
+from bot.feeds.exchanges.tidings import Tidings
 from bot.feeds.exchanges.venues import PRICE
 from bot.feeds.faults import Fault
 from bot.feeds.thread import LoopThread
@@ -33,6 +34,26 @@ class ExchangeFeed:
     def begin(self) -> None:
         """Have the exchange asked what it lists, before the first look needs to know; waits for nothing."""
         self._thread.begin(self._lookout.begin)
+
+    def keep(self) -> None:
+        """Have the exchange asked what it lists, where that is old or not known; waits for nothing."""
+        if self._is_open:
+            self._thread.begin(self._lookout.keep)
+
+    async def follow(self, wants: Sequence[Want]) -> None:
+        """Note what is wanted, without looking."""
+        if self._is_open:
+            traded = tuple(want for want in wants if _is_traded(want.key))
+            await self._thread.run(lambda: self._lookout.follow(traded))
+
+    async def tell(self) -> Tidings | None:
+        """Say what other processes must know of the exchange, once it was looked at here."""
+        return await self._thread.run(self._lookout.tell) if self._is_open else None
+
+    async def hear(self, tidings: Tidings) -> None:
+        """Take in what another process told of the exchange."""
+        if self._is_open:
+            await self._thread.run(lambda: self._lookout.hear(tidings))
 
     async def poll(self, wants: Sequence[Want]) -> Batch:
         """Look once; wants that another exchange serves are left to it. Never raises for the world."""

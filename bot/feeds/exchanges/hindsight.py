@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import log as ln
 
 from bot.feeds.exchanges.candles import read
+from bot.feeds.exchanges.guard import LEAST_BOUND
 from bot.feeds.exchanges.minutes import OVERLAP, Rows, catch_up
 from bot.feeds.exchanges.table import Exchange
 from bot.feeds.faults import Fault
@@ -96,3 +98,18 @@ def _without(hole: tuple[int, int], reaches: Iterable[Reach]) -> list[tuple[int,
                 left.append((since, reach.since))
             since = reach.until
     return [*left, (since, until)] if since < until else left
+
+
+def contemporary(judged: float, instant: int, bars: Sequence[Bar]) -> float | None:
+    """Choose which of an exchange's own prices around an instant the one judged then is compared with.
+
+    It is the newest close. Where that lies further away than exchanges differ, a jump lies between that
+    one of them does not know of: the judged price because nobody bore it out, and is compared with the
+    newest one of before; or because it is how the minute of the instant opened, and is compared with that;
+    or the exchange, whose last bars are missing: ``None``, until they are there.
+    """
+    before = [bar for bar in bars if bar.end <= instant]
+    candidates = [bar.close for bar in reversed(before)] + [bar.open for bar in bars if bar.at == instant]
+    near = (price for price in candidates if abs(ln(judged / price)) <= LEAST_BOUND)
+    is_whole = bool(before) and before[-1].end == instant and before[-1].volume > 0
+    return next(near, before[-1].close if is_whole else None)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TypeVar
 
 import structlog
 
 from bot.feeds.exchanges.answers import Answers
 from bot.feeds.exchanges.candles import final_until
-from bot.feeds.exchanges.delivery import Delivery
+from bot.feeds.exchanges.delivery import Delivery, narrowed
 from bot.feeds.exchanges.door import Door
 from bot.feeds.exchanges.exchange_time import ExchangeTime
+from bot.feeds.exchanges.hindsight import contemporary
 from bot.feeds.exchanges.inquiry import Inquiry
 from bot.feeds.exchanges.listing import Listed, Listing
 from bot.feeds.exchanges.markets import Markets
@@ -23,26 +23,21 @@ from bot.feeds.exchanges.pursuit import Catch, Pursuit
 from bot.feeds.exchanges.roster import Roster, roster_of
 from bot.feeds.exchanges.sieve import Sieve
 from bot.feeds.exchanges.table import Exchange, Kind
-from bot.feeds.exchanges.venues import Venues, contemporary
+from bot.feeds.exchanges.tidings import Tidings
+from bot.feeds.exchanges.venues import Venues
 from bot.feeds.exchanges.witness import Witness
 from bot.feeds.faults import Fault, Pause, Trouble
 from bot.metrics import (
     MINUTE,
     Bar,
-    Bars,
     Batch,
-    Bounds,
-    Doubt,
     Health,
     MetricKey,
-    Print,
     Seen,
     Unseen,
     Want,
 )
 from bot.ports import Clock
-
-Part = TypeVar("Part", Bars, Print, Bounds, Doubt, Unseen)
 
 log = structlog.get_logger(__name__)
 
@@ -94,12 +89,13 @@ class Lookout:
         self._seen_at: float | None = None
         self._failing_since: float | None = None
         self._reason = ""
+        self._looked_at = 0.0
 
     # --- looks ------------------------------------------------------------------------------------------
 
     async def look(self, wants: Sequence[Want]) -> Batch:
         """Look once. One while another runs is an empty batch, one that failed names what it did not see."""
-        now = self.clock.now()
+        now = self._looked_at = self.clock.now()
         self._venues.follow(wants, now)
         if self._looking.locked():
             return Batch(self.name, now)
@@ -125,6 +121,37 @@ class Lookout:
         """Ask what the exchange lists; what goes wrong is found again by the first look."""
         with suppress(Fault):
             await self.ready()
+
+    async def follow(self, wants: Sequence[Want]) -> None:
+        """Note what is wanted now, without looking."""
+        self._venues.follow(wants, self.clock.now())
+
+    async def keep(self) -> None:
+        """Know what the exchange lists, and keep that new, where nobody looks at it here."""
+        if self._looking.locked() or self.clock.now() < self._pause.until:
+            return
+        before = self._markets.known()
+        async with self._looking:
+            try:
+                if await self._markets.listing() is not before:
+                    self._pause, self._failing_since, self._reason = Pause(), None, ""
+            except Fault as fault:
+                self._fail(fault)
+            except Exception as error:
+                log.exception("listing_broke", exchange=self.name, error=type(error).__name__, exc_info=False)
+                self._fail(self._mistake(error))
+
+    async def tell(self) -> Tidings | None:
+        """Say what other processes must know of the exchange, once it was looked at here."""
+        tidings = self._venues.tell(self.name, self._looked_at) if self._looked_at else None
+        rest_until = self._pause.until if self._pause.is_asked else 0.0
+        return None if tidings is None else replace(tidings, health=self.health(), rest_until=rest_until)
+
+    async def hear(self, tidings: Tidings) -> None:
+        """Take in what another process told of the exchange; it is left alone for as long as it asked for."""
+        if self._venues.hear(tidings, self.clock.now()) and tidings.rest_until > self._pause.until:
+            self._pause = Pause(self._pause.failures, tidings.rest_until, is_asked=True)
+            self._reason = tidings.health.reason if tidings.health else ""
 
     async def ready(self) -> Listing:
         """Know what the exchange lists."""
@@ -197,7 +224,8 @@ class Lookout:
         roster = roster_of(self.name, self._venues, wants)
         final = final_until(self._time.estimate())
         self._note_absent(roster)
-        blind = {**roster.absent, **await self._take_over(roster)}
+        blind = {**roster.absent, **roster.unwatched, **await self._take_over(roster)}
+        levels = {want.key: self._level(want.key) for wants in roster.mine.values() for want in wants}
         with_days = self._sieve.worth_asking(roster.mine, final, self._ratio)
         asked_at = self._time.estimate()
         quotes = await self._prices.ask(_kinds(roster.mine), listing, with_days)
@@ -215,7 +243,7 @@ class Lookout:
         mine = [want for wants in roster.mine.values() for want in wants]
         await _give_way()
         batch = Batch(self.name, self.clock.now(), bars, prints, bounds=bounds, unseen=_unseen(blind))
-        batch = self._narrowed(await self.inquiry.examine(mine, batch))
+        batch = self._narrowed(await self.inquiry.examine(mine, batch), levels)
         return batch, "; ".join(self._remarks(roster, caught))
 
     async def _take_over(self, roster: Roster) -> dict[MetricKey, str]:
@@ -255,20 +283,20 @@ class Lookout:
     def _ratio(self, key: MetricKey) -> float | None:
         return self._venues.ratio(self.name, key)
 
-    def _narrowed(self, batch: Batch) -> Batch:
-        """Leave out what another exchange shows by now: that may have changed while the look went on."""
+    def _level(self, key: MetricKey) -> tuple[str, float | None]:
+        """Give at whose level the exchange shows a key now, and what its prices are multiplied by."""
+        return self._venues.level_of(self.name, key), self._ratio(key)
 
-        def here(parts: Iterable[Part]) -> tuple[Part, ...]:
-            return tuple(part for part in parts if self._venues.looker_of(part.key) == self.name)
+    def _narrowed(self, batch: Batch, levels: Mapping[MetricKey, tuple[str, float | None]]) -> Batch:
+        """Leave out what another exchange shows by now, or this one at another level than when it began.
 
-        return replace(
-            batch,
-            bars=here(batch.bars),
-            prints=here(batch.prints),
-            bounds=here(batch.bounds),
-            doubts=here(batch.doubts),
-            unseen=here(batch.unseen),
-        )
+        That may have changed while the look went on.
+        """
+
+        def is_mine(key: MetricKey) -> bool:
+            return self._venues.teller_of(key) == self.name and levels.get(key) in {None, self._level(key)}
+
+        return narrowed(batch, is_mine)
 
     def _note_absent(self, roster: Roster) -> None:
         for key, reason in roster.absent.items():
@@ -301,8 +329,8 @@ class Lookout:
 
     def _blind(self, wants: Sequence[Want]) -> Batch:
         """Give the batch of a look that saw nothing."""
-        blind = {want.key: self._reason for want in wants}
-        return self._narrowed(Batch(self.name, self.clock.now(), unseen=_unseen(blind)))
+        blind = {want.key: self._venues.silence(want.key) or self._reason for want in wants}
+        return self._narrowed(Batch(self.name, self.clock.now(), unseen=_unseen(blind)), {})
 
     # --- how it is ----------------------------------------------------------------------------------------
 

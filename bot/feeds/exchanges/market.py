@@ -20,7 +20,7 @@ class ExchangeMarket:
     def __init__(
         self, feeds: Sequence[ExchangeFeed], venues: Venues, quote: str, streams: Sequence[Stream] = ()
     ) -> None:
-        self._streams = tuple(streams)
+        self._streams = {stream.name: stream for stream in streams}
         self._feeds = {feed.name: feed for feed in feeds}
         self._venues = venues
         self._quote = quote.lower()
@@ -89,12 +89,19 @@ class ExchangeMarket:
         return by_prefix(self._names(), prefix, self._quote, limit)
 
     def health(self) -> list[Health]:
-        """Say how each feed is, in the configured order."""
-        return [feed.health() for feed in self._feeds.values()]
+        """Say how each feed is, in the configured order; one that others look at, by what they tell."""
+        return [
+            feed.health() if name in self._venues.watched else self._venues.elsewhere.health(name)
+            for name, feed in self._feeds.items()
+        ]
 
     def streams(self) -> list[StreamHealth]:
         """Say how the stream of each exchange is, in the configured order; empty where none is read."""
-        return [stream.health() for stream in self._streams]
+        found = (
+            self._streams[name].health() if name in self._streams else self._venues.elsewhere.stream(name)
+            for name in self._feeds
+        )
+        return [health for health in found if health is not None]
 
     def _key(self, instrument: Instrument) -> MetricKey:
         quote = instrument.quote or self._quote

@@ -14,12 +14,14 @@ from bot.metrics import Bar, MetricKey, Want
 class Roster:
     """The wants of one look: ``mine`` by what is listed, ``tried`` is at home here while another shows it.
 
-    ``absent`` are those that this exchange ought to show and does not list, and why.
+    ``absent`` are those that this exchange ought to show and does not list, and why; ``unwatched`` those of
+    exchanges that nobody looks at, of which this one has to tell.
     """
 
     mine: dict[Listed, list[Want]] = field(default_factory=dict)
     tried: set[Listed] = field(default_factory=set)
     absent: dict[MetricKey, str] = field(default_factory=dict)
+    unwatched: dict[MetricKey, str] = field(default_factory=dict)
 
 
 def roster_of(name: str, venues: Venues, wants: Iterable[Want]) -> Roster:
@@ -40,6 +42,8 @@ def roster_of(name: str, venues: Venues, wants: Iterable[Want]) -> Roster:
                 roster.absent[key] = venues.absence(name, key.instrument)
             else:
                 roster.tried.add(listed)
+        elif venues.teller_of(key) == name:
+            roster.unwatched[key] = venues.silence(key)
     return roster
 
 

@@ -2,49 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from math import log as ln
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import structlog
 
-from bot.feeds.exchanges.guard import LEAST_BOUND
+from bot.feeds.exchanges.elsewhere import SILENCE, Elsewhere
+from bot.feeds.exchanges.homes import Home, Homes
 from bot.feeds.exchanges.listing import Listed, Listing
+from bot.feeds.exchanges.listings import Listings
 from bot.feeds.exchanges.standing import Standing
-from bot.metrics import Bar, MetricKey, Want
+from bot.feeds.exchanges.tidings import FURTHEST, Line, StandIn, Tidings
+from bot.metrics import MetricKey, Want
 from bot.ports import Serving
 
 PRICE = "price"
 
-_FURTHEST = 1.2
-"""By what factor two exchanges may differ about one thing, even on the worst of days."""
-
 _SAME = 1e-9
 """What two floats may differ by that are one price."""
 
-_LISTINGS = 3
-_APART = 3600.0
-"""So many listings in a row that lack an instrument, at least so many seconds apart, make it delisted."""
-
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Lack:
-    """So many listings lacked an instrument, the last of them at ``at``."""
-
-    listings: int
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class _StandIn:
-    """Who shows a series instead of its home; ``ratio`` is ``None`` until it was measured."""
-
-    venue: str
-    since: float
-    reason: str
-    ratio: float | None = None
 
 
 class Venues:
@@ -61,22 +38,35 @@ class Venues:
     restart, at which the first may be back or the home may list it no more: how far exchanges differ is no
     news.
 
+    Where several processes look, each at some of the exchanges (``watched`` here, else all), they choose
+    alike: of the others the looks are known by what ``tell`` told there and ``hear`` hears here. Who is not
+    heard of for more than ``silence`` seconds is away.
+
     The feeds write here, all in one thread; anybody may read. ``after_listing`` is called there whenever an
     exchange has said what it lists.
     """
 
-    def __init__(self, names: Sequence[str], after_listing: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        after_listing: Callable[[], None] = lambda: None,
+        watched: Collection[str] | None = None,
+        silence: float = SILENCE,
+    ) -> None:
         self.names = tuple(names)
+        self.watched = frozenset(self.names if watched is None else watched)
+        self.elsewhere = Elsewhere([name for name in self.names if name not in self.watched], silence)
+        self._looked: set[str] = set()
         self._after_listing = after_listing
-        self._listings: dict[str, Listing] = {}
+        self._listings = Listings()
         self._standings = dict.fromkeys(self.names, Standing())
         self._series: dict[tuple[str, str], Standing] = {}
-        self._lacks: dict[tuple[str, str], _Lack] = {}
-        self._kept: dict[tuple[str, str], Listed] = {}
-        self._homes: dict[str, str] = {}
-        self._stand_ins: dict[str, _StandIn] = {}
+        self._homes = Homes(self.names)
+        self._stand_ins: dict[str, StandIn] = {}
+        self._wants: list[Want] = []
         self._followed: frozenset[MetricKey] = frozenset()
         self._instruments: frozenset[str] = frozenset()
+        self._now = 0.0
 
     # --- what is listed -------------------------------------------------------------------------------------
 
@@ -85,36 +75,17 @@ class Venues:
 
         One listing alone makes nothing unseen: the exchange is still asked for what was listed before.
         """
-        old = self._listings.get(name)
-        self._listings[name] = listing
-        for instrument in self._instruments_of(name):
-            place = (name, instrument)
-            if instrument in listing:
-                if self._lacks.pop(place, None) is not None:
-                    log.info("listed_again", exchange=name, instrument=instrument)
-                self._kept.pop(place, None)
-                continue
-            before = self._lacks.get(place)
-            if old is not None and instrument in old:
-                self._kept[place] = old.traded[instrument]
-            if before is None:
-                self._lacks[place] = _Lack(1, listing.loaded_at)
-            elif listing.loaded_at >= before.at + _APART:
-                self._lacks[place] = _Lack(before.listings + 1, listing.loaded_at)
-            if self.is_delisted(*place) and self._kept.pop(place, None) is not None:
-                log.warning("delisted", exchange=name, instrument=instrument)
+        self._listings.publish(name, listing, self._instruments_of(name), name in self.watched)
         self._settle(listing.loaded_at)
         self._after_listing()
 
     def listing(self, name: str) -> Listing | None:
         """Give what an exchange lists, or ``None`` while it has not said."""
-        return self._listings.get(name)
+        return self._listings.of(name)
 
     def listed(self, name: str, instrument: str) -> Listed | None:
         """Give an instrument as an exchange lists it, or listed it until lately."""
-        listing = self._listings.get(name)
-        found = None if listing is None else listing.traded.get(instrument)
-        return found or self._kept.get((name, instrument))
+        return self._listings.listed(name, instrument)
 
     def kept(self, name: str) -> set[str]:
         """Name ccxt's symbols for what an exchange must still be asked for if its next listing lacks it."""
@@ -123,13 +94,12 @@ class Venues:
 
     def is_lacking(self, name: str) -> bool:
         """Whether the listing of an exchange lacks a series that is wanted of it."""
-        listing = self._listings.get(name)
+        listing = self.listing(name)
         return listing is not None and any(one not in listing for one in self._instruments_of(name))
 
     def is_delisted(self, name: str, instrument: str) -> bool:
         """Whether an exchange surely lists an instrument no more."""
-        lack = self._lacks.get((name, instrument))
-        return lack is not None and lack.listings >= _LISTINGS
+        return self._listings.is_delisted(name, instrument)
 
     def absence(self, name: str, instrument: str) -> str:
         """Say how an instrument is missing in the listing of an exchange."""
@@ -141,34 +111,56 @@ class Venues:
 
     def follow(self, wants: Iterable[Want], now: float) -> None:
         """Note which series are wanted now, and where each is at home for good."""
-        wants = [want for want in wants if want.key.metric == PRICE]
-        self._followed = frozenset(want.key for want in wants)
+        self._wants = [want for want in wants if want.key.metric == PRICE]
+        self._followed = frozenset(want.key for want in self._wants)
         self._instruments = frozenset(key.instrument for key in self._followed if not key.venue)
-        for want in wants:
-            instrument = want.key.instrument
-            if want.key.venue or instrument in self._homes:
-                continue
-            if want.home in self.names:
-                self._homes[instrument] = want.home
-            elif home := self._first_of(instrument):
-                # Who was judged last and comes before it was its home, and lists it no more, or not just now.
-                before = self.names[: self.names.index(home)]
-                judged = want.source if want.source in before else home
-                # Of what nobody has judged yet, whoever shows it now is at home: there is no other level.
-                self._homes[instrument] = judged if want.source else self._choose(instrument)[1] or home
+        self._listen(now)
+        self._find_homes(now)
         self._settle(now)
 
+    def _find_homes(self, now: float) -> None:
+        for want in self._wants:
+            instrument = want.key.instrument
+            if want.key.venue or self._homes.is_sure(instrument):
+                continue
+            if want.home in self.names:
+                self._homes.settle(instrument, Home(want.home, now))
+                continue
+            home = self._home_of(want)
+            if home in self.watched:
+                self._homes.settle(instrument, Home(home, now))
+            else:
+                self._homes.guess(instrument, home, now)
+
+    def _home_of(self, want: Want) -> str | None:
+        """Find where a series is at home that has no home yet, as far as that is known."""
+        instrument = want.key.instrument
+        home = self._first_of(instrument)
+        if home is None:
+            return None
+        if not want.source:  # nobody has judged it: who shows it now is at home, there is no other level
+            self._homes.guess(instrument, None, 0.0)
+            return self._choose(instrument)[1] or home
+        # Who was judged last and comes before it was its home, and lists it no more, or not just now.
+        return want.source if want.source in self.names[: self.names.index(home)] else home
+
     def report(self, name: str, now: float, reason: str = "", is_final: bool = False) -> None:
-        """Note how a look at an exchange went; without a ``reason`` it went well."""
-        self._standings[name] = self._standings[name].after(now, reason, is_final)
-        self._settle(now)
+        """Note how a look at an exchange went; without a ``reason`` it went well.
+
+        Of one that is looked at elsewhere it says nothing: there they know better.
+        """
+        if name in self.watched:
+            self._looked.add(name)
+            self.elsewhere.begin(name)
+            self._standings[name] = self._standings[name].after(now, reason, is_final)
+            self._settle(now)
 
     def report_series(
         self, name: str, instrument: str, now: float, reason: str = "", is_final: bool = False
     ) -> None:
         """Note how a look at one series of an exchange went, while the exchange as a whole was well."""
         place = (name, instrument)
-        if reason or place in self._series:
+        if name in self.watched and (reason or place in self._series):
             standing = self._series.get(place, Standing()).after(now, reason, is_final)
             if standing.is_failing or standing.is_away:
                 self._series[place] = standing
@@ -180,6 +172,63 @@ class Venues:
         """Whether an exchange cannot be relied on at present."""
         return self._standings[name].is_away
 
+    # --- what other processes look at -----------------------------------------------------------------------
+
+    def tell(self, name: str, looked_at: float) -> Tidings | None:
+        """Say what other processes must know of an exchange that is looked at here, once it was."""
+        if name not in self._looked:
+            return None
+        here = {key.instrument for key in self._followed if key.venue in {"", name}}
+        here |= {instrument for exchange, instrument in self._series if exchange == name}
+        here |= {instrument for instrument, turn in self._stand_ins.items() if turn.venue == name}
+        lines = {instrument: self._line(name, instrument) for instrument in sorted(here)}
+        return Tidings(name, looked_at, self._standings[name], lines)
+
+    def hear(self, tidings: Tidings, now: float) -> bool:
+        """Take over what was told of an exchange; says whether it is of use here.
+
+        What is told of one that is looked at here is of whoever did so before: the first look goes on from
+        that, where it is not too old.
+        """
+        name, old = tidings.exchange, self.elsewhere.lines(tidings.exchange)
+        if name in self._looked:
+            return False
+        for instrument, line in tidings.lines.items():
+            if line.home is not None:
+                self._homes.settle(instrument, line.home)
+        if name not in self.watched:
+            is_of_use = self.elsewhere.take(tidings, now)
+        elif is_of_use := not self.elsewhere.is_old(tidings, now):
+            self.elsewhere.inherit(tidings)
+        if is_of_use:
+            was_away, self._standings[name] = self.is_away(name), tidings.standing
+            others = {place: one for place, one in self._series.items() if place[0] != name}
+            mine = {(name, one): line.standing for one, line in tidings.lines.items() if line.standing}
+            self._series = others | mine
+            lacks = {one: line.lack for one, line in tidings.lines.items() if line.lack}
+            self._listings.take_over(name, lacks)
+            changed = [one for one in {*old, *tidings.lines} if old.get(one) != tidings.lines.get(one)]
+            self._listen(now)
+            self._find_homes(now)
+            self._settle(now, None if was_away != tidings.standing.is_away else changed)
+        return is_of_use
+
+    def _listen(self, now: float) -> None:
+        for name in self.elsewhere.listen(now):
+            log.warning("nobody_looks", exchange=name)
+            self._standings[name] = Standing(True, now, 0, True, self.elsewhere.silence(name))
+
+    def _line(self, name: str, instrument: str) -> Line:
+        turn, listing = self._stand_ins.get(instrument), self.listing(name)
+        return Line(
+            None if listing is None else instrument in listing,
+            self._listings.is_kept(name, instrument),
+            self._listings.lack(name, instrument),
+            self._series.get((name, instrument)),
+            self._homes.sure(instrument),
+            turn if turn is not None and turn.venue == name else None,
+        )
+
     # --- who serves -----------------------------------------------------------------------------------------
 
     def venue_of(self, key: MetricKey) -> str | None:
@@ -187,7 +236,7 @@ class Venues:
         name = self.looker_of(key)
         if name is None or key.venue not in {"", name}:
             return None
-        return name if self.listed(name, key.instrument) is not None else None
+        return name if self._lists(name, key.instrument) else None
 
     def looker_of(self, key: MetricKey) -> str | None:
         """Give the exchange whose looks bring a key, or tell why it cannot be seen; ``None`` for no price."""
@@ -197,6 +246,18 @@ class Venues:
             return key.venue if key.venue in self.names else self.names[0]
         home, venue = self._choose(key.instrument)
         return venue or home or self.names[0]
+
+    def teller_of(self, key: MetricKey) -> str | None:
+        """Give the exchange whose looks tell why a key cannot be seen: another where nobody looks at its."""
+        looker = self.looker_of(key)
+        if looker is None or not self.elsewhere.is_silent(looker):
+            return looker
+        return next((name for name in self.names if not self.elsewhere.is_silent(name)), looker)
+
+    def silence(self, key: MetricKey) -> str:
+        """Say that nobody looks at the exchange that ought to bring a key, or nothing."""
+        looker = self.looker_of(key)
+        return self.elsewhere.silence(looker) if looker and self.elsewhere.is_silent(looker) else ""
 
     def serving(self, key: MetricKey) -> Serving | None:
         """Say which exchange shows a series now; ``None`` if none does, or that is not known yet."""
@@ -208,7 +269,7 @@ class Venues:
             return Serving(venue, home)
         turn = self._stand_ins.get(key.instrument)
         if turn is None or turn.venue != venue:
-            if home not in self._listings and home != self._homes.get(key.instrument):
+            if self._lists(home, key.instrument) is None and home != self._homes.get(key.instrument):
                 return Serving(venue, venue)
             return Serving(venue, home, reason=self._trouble(home, key.instrument))
         return Serving(venue, home, turn.ratio or 1.0, turn.since, turn.reason)
@@ -227,7 +288,7 @@ class Venues:
     def level_of(self, name: str, key: MetricKey) -> str:
         """Name the exchange at whose level one gives a key: the home that it stands in for, or itself."""
         turn = None if key.venue else self._stand_ins.get(key.instrument)
-        return name if turn is None or turn.venue != name else self._homes.get(key.instrument, name)
+        return name if turn is None or turn.venue != name else self._homes.get(key.instrument) or name
 
     def settle_ratio(self, name: str, key: MetricKey, judged: float = 1.0, own: float = 1.0) -> bool:
         """Keep how the price that was judged last compares with an exchange's own of then.
@@ -235,7 +296,7 @@ class Venues:
         Says whether they are near enough: where not, it is another thing that bears the same name.
         """
         ratio = judged / own
-        if not 1 / _FURTHEST <= ratio <= _FURTHEST:
+        if not 1 / FURTHEST <= ratio <= FURTHEST:
             return False
         turn = self._stand_ins.get(key.instrument)
         if turn is not None and turn.venue == name:
@@ -248,7 +309,7 @@ class Venues:
     def settle_home(self, name: str, key: MetricKey) -> None:
         """Keep that a series is at home with one who stood in: nothing was judged at another level."""
         self._stand_ins.pop(key.instrument, None)
-        self._homes[key.instrument] = name
+        self._homes.move(key.instrument, name, self._now)
         log.info("at_home", instrument=key.instrument, exchange=name)
 
     def is_to_be_tried(self, name: str, key: MetricKey) -> bool:
@@ -264,10 +325,10 @@ class Venues:
         """Give a series' home and who shows it now, each as far as it is known."""
         home = self._homes.get(instrument)
         for name in dict.fromkeys((home, *self.names) if home else self.names):
-            listing = self._listings.get(name)
-            if listing is None and not self.is_away(name):
+            is_listed = self._lists(name, instrument)
+            if is_listed is None and not self.is_away(name):
                 return home or name, None
-            if listing is None or name == home or self.listed(name, instrument):
+            if is_listed is not False or name == home:
                 home = home or name
                 if self._is_fit(name, instrument):
                     return home, name
@@ -284,15 +345,27 @@ class Venues:
     def _first_of(self, instrument: str) -> str | None:
         """Give the first exchange that lists an instrument, if all before it have said what they list."""
         for name in self.names:
-            listing = self._listings.get(name)
-            if listing is None:
-                return None
-            if instrument in listing:
-                return name
+            is_listed = self._lists(name, instrument, is_now=True)
+            if is_listed is not False:
+                return name if is_listed else None
         return None
+
+    def _lists(self, name: str, instrument: str, is_now: bool = False) -> bool | None:
+        """Whether an exchange lists an instrument, or did until lately; ``None`` while that is not known.
+
+        What was told of it goes before what is known here: all must choose alike.
+        """
+        line = self.elsewhere.line(name, instrument)
+        if line.is_listed is not None:
+            return line.is_listed or (line.is_kept and not is_now)
+        listing = self.listing(name)
+        if listing is None:
+            return None
+        return instrument in listing or (not is_now and self._listings.is_kept(name, instrument))
 
     def _settle(self, now: float, instruments: Iterable[str] | None = None) -> None:
         """Note who begins to stand in, and who no longer does, of some series or all."""
+        self._now = now
         followed = self._instruments
         for instrument in followed | self._stand_ins.keys() if instruments is None else instruments:
             home, venue = self._choose(instrument) if instrument in followed else (None, None)
@@ -300,11 +373,17 @@ class Venues:
             if venue is None and turn is not None and instrument in followed:
                 continue  # nobody shows it: whoever did last goes on, with its ratio, if it comes back
             if venue == home or home is None or venue is None:
-                if self._stand_ins.pop(instrument, None) and venue:
+                if self._stand_ins.pop(instrument, None) and venue in self.watched:
                     log.info("home_again", instrument=instrument, exchange=venue)
+            elif venue not in self.watched:  # how it does so is settled by who looks at it
+                before = turn if turn is not None and turn.venue == venue else None
+                begun = before or StandIn(venue, now, self._trouble(home, instrument))
+                told = self.elsewhere.turn(venue, instrument)
+                self._stand_ins[instrument] = told or replace(begun, ratio=None)
             elif turn is None or turn.venue != venue:
                 reason = self._trouble(home, instrument)
-                self._stand_ins[instrument] = _StandIn(venue, now, reason)
+                begun = self.elsewhere.turn(venue, instrument) or StandIn(venue, now, reason)
+                self._stand_ins[instrument] = begun
                 log.warning("stands_in", instrument=instrument, exchange=venue, home=home, reason=reason)
 
     def _trouble(self, name: str, instrument: str) -> str:
@@ -319,18 +398,3 @@ class Venues:
         return (
             key.instrument for key in self._followed if (key.venue or self._homes.get(key.instrument)) == name
         )
-
-
-def contemporary(judged: float, instant: int, bars: Sequence[Bar]) -> float | None:
-    """Choose which of an exchange's own prices around an instant the one judged then is compared with.
-
-    It is the newest close. Where that lies further away than exchanges differ, a jump lies between that
-    one of them does not know of: the judged price because nobody bore it out, and is compared with the
-    newest one of before; or because it is how the minute of the instant opened, and is compared with that;
-    or the exchange, whose last bars are missing: ``None``, until they are there.
-    """
-    before = [bar for bar in bars if bar.end <= instant]
-    candidates = [bar.close for bar in reversed(before)] + [bar.open for bar in bars if bar.at == instant]
-    near = (price for price in candidates if abs(ln(judged / price)) <= LEAST_BOUND)
-    is_whole = bool(before) and before[-1].end == instant and before[-1].volume > 0
-    return next(near, before[-1].close if is_whole else None)
