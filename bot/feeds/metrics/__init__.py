@@ -4,6 +4,7 @@ providers     one file a provider, and the one table of them
 provider      what each of those files implements
 board         all that are asked here, and what the others lack
 metric_feed   one provider as a Feed: asked when it wants to be, left alone where it fails
+hearsay       what is told of them where another process looks         pure
 notes         what a provider must not forget when the program starts again
 parts         a provider of several kinds of series
 http          the one door of HTTP to them

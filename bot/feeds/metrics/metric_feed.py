@@ -46,6 +46,7 @@ class MetricFeed:
         self._next_at = 0.0
         self._asked: dict[MetricKey, int] = {}
         self._refused: dict[MetricKey, str] = {}
+        self._newest: dict[MetricKey, Observation] = {}
         self._seen_at: float | None = None
         self._failing_since: float | None = None
         self._reason = ""
@@ -70,6 +71,7 @@ class MetricFeed:
             return Batch(self.name, now)
         async with self._looking:
             served = self._served(wants)
+            self._newest = {key: word for key, word in self._newest.items() if key in served}
             is_due = now >= self._next_at
             asked = served if is_due else self._unasked(served)
             if not asked:
@@ -112,6 +114,14 @@ class MetricFeed:
     def trouble(self, key: MetricKey) -> str:
         """Say why the last look could not read a series, as a sentence without full stop; else nothing."""
         return self._refused.get(key, self._reason if self._failing_since is not None else "")
+
+    def refused(self) -> Mapping[MetricKey, str]:
+        """Give the series that the last look could not read, and why."""
+        return self._refused
+
+    def newest(self) -> Iterator[Observation]:
+        """Give the newest value of each series that is looked at."""
+        yield from self._newest.values()
 
     def health(self) -> Health:
         """Say how the provider is."""
@@ -156,6 +166,9 @@ class MetricFeed:
     def _succeed(self, look: Look, served: Mapping[MetricKey, int]) -> Batch:
         now = self._clock.now()
         good, bad = sift(look.observations, served, now)
+        for word in good:
+            if word.key not in self._newest or self._newest[word.key].as_of <= word.as_of:
+                self._newest[word.key] = word
         kept = {key: reason for key, reason in self._refused.items() if key not in served}
         self._refused = {**kept, **dict(look.refused), **bad}
         for key, since in served.items():

@@ -44,6 +44,20 @@ class Notes:
         return Fault(Trouble.PASSING, reason)
 
 
+class Borrowed:
+    """A notebook that is read and not written in: that is for who looks at the providers."""
+
+    def __init__(self, notebook: Notebook) -> None:
+        self._notebook = notebook
+
+    async def page(self, source: str) -> Mapping[str, Any]:
+        """Give what a provider wrote last; an empty page where it never did."""
+        return await self._notebook.page(source)
+
+    async def keep_page(self, source: str, page: Mapping[str, Any], now: float) -> None:
+        """Leave a provider's page as it is."""
+
+
 def written_days(days: Days) -> list[dict[str, Any]]:
     """Write the newest of some judged days."""
     return [
