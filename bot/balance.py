@@ -68,11 +68,13 @@ class Balance:
         )
 
     def _free(self, living: Sequence[Process]) -> list[str]:
-        held = [(duty, one.plan) for one in living for duty in one.duties]
+        held = {duty for one in living for duty in one.duties}
+        strange = [(duty, one.plan) for one in living if one.plan != self._duties for duty in one.duties]
         return [
             duty
             for duty in self._duties
-            if not any(collide(duty, self._duties, other, plan) for other, plan in held)
+            if duty not in held
+            and not any(collide(duty, self._duties, other, plan) for other, plan in strange)
         ]
 
     def _slow(self, due: Mapping[str, AbstractSet[str]], now: float) -> AbstractSet[str]:

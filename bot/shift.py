@@ -99,7 +99,7 @@ class Shift:
     async def _serve(self, process: str, work: Work, until: asyncio.Event) -> None:
         """Stand by, and work, until the event is set or the process is superseded."""
         is_over = asyncio.Event()
-        telling = asyncio.create_task(self._give_signs(process, is_over))
+        telling = asyncio.create_task(self._give_signs(process))
         telling.add_done_callback(lambda _: is_over.set())  # whoever says nothing is thought dead
         ending = asyncio.create_task(_pass_on(until, is_over))
         try:
@@ -159,25 +159,28 @@ class Shift:
             await asyncio.gather(ending, working, return_exceptions=True)
         return not end.is_set()
 
-    async def _give_signs(self, process: str, is_over: asyncio.Event) -> None:
-        """Say that the process lives; set the event when it is taken for dead, or that must be feared."""
-        others, believed_until = 0, self.clock.steady() + self.seconds
-        while not is_over.is_set():
+    async def _give_signs(self, process: str) -> None:
+        """Say that the process lives, until it is taken for dead, or that must be feared.
+
+        Work that is to end goes on for some seconds, and nobody is to begin it meanwhile.
+        """
+        believed_until = self.clock.steady() + self.seconds
+        while True:
             asked_at = self.clock.steady()
             try:
-                others = await self.rota.renew(process, self.seconds)
+                await self.rota.renew(process, self.seconds)
             except Superseded:
-                is_over.set()
+                return
             except StoreTrouble as trouble:
                 self.note(trouble)
-                if others and self.clock.steady() >= believed_until:
+                if self.others and self.clock.steady() >= believed_until:
                     log.error("another process may take over; this one ends its work", reason=str(trouble))
-                    is_over.set()
+                    return
             else:
                 believed_until = asked_at + self.seconds
                 if self._spell.ends():
                     log.warning("the rota can be reached again")
-            await _either(is_over, self.seconds / _SIGNS)
+            await asyncio.sleep(self.seconds / _SIGNS)
 
     async def _join(self) -> str:
         return await self.rota.join(self.name, self.version, self.seconds, self.roles, self.duties)

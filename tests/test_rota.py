@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.duties import ALL, ROLES, duties_of
 from bot.ports import Superseded
 from bot.ports.rota import Duty
 from bot.store import check, copy, open_rota, open_store
@@ -18,6 +19,7 @@ from tests.storing import ANN, make
 
 pytestmark = pytest.mark.both
 
+FOUR, TWO = duties_of(("okx",), 4, ()), duties_of(("okx",), 2, ())
 LONG, SHORT = 60.0, -1.0
 """For how many seconds a process is believed: one that was silent is believed until before now."""
 
@@ -50,7 +52,7 @@ async def test_a_duty_is_taken_by_one_and_by_no_other_while_that_lives(rota: Sql
 async def test_who_is_silent_loses_its_duty_and_is_told_so(rota: SqlRota) -> None:
     first, second = await rota.join("desk:1", "1", LONG), await rota.join("rack:2", "1", LONG)
     assert await rota.take(first, "feed/binance")
-    assert await rota.renew(first, SHORT) == 1
+    await rota.renew(first, SHORT)
     assert await rota.take(second, "feed/binance")
     for late in (rota.renew(first, LONG), rota.take(first, "feed/okx")):
         with pytest.raises(Superseded):
@@ -66,7 +68,7 @@ async def test_who_is_silent_but_missed_by_nobody_goes_on(rota: SqlRota) -> None
     assert await rota.take(first, "feed/binance")
     await rota.renew(first, SHORT)
     assert [one.name for one in (await rota.roll(0.0)).ended] == ["desk:1"]
-    assert await rota.renew(first, LONG) == 1
+    await rota.renew(first, LONG)
     assert not await rota.take(second, "feed/binance")
     assert (await rota.roll(0.0)).ended == ()
 
@@ -93,6 +95,45 @@ async def test_who_leaves_gives_its_duty_back(rota: SqlRota) -> None:
     [ended] = (await rota.roll(0.0)).ended
     assert (ended.name, ended.was_lost) == ("desk:1", False)
     assert (await rota.roll((await rota.roll(0.0)).at + 1)).ended == ()
+
+
+async def test_a_duty_that_is_handed_over_is_anothers_while_both_go_on(rota: SqlRota) -> None:
+    first, second = await rota.join("desk:1", "1", LONG), await rota.join("rack:2", "1", LONG)
+    for duty in ("engine/0", "engine/1"):
+        assert await rota.take(first, duty)
+    await rota.release(second, "engine/0")  # none of its own
+    assert await rota.take(second, "engine/0") is None
+    await rota.release(first, "engine/0")
+    roll = await rota.roll(0.0)
+    assert [one.duties for one in roll.living] == [("engine/1",), ()]
+    assert roll.on("engine/0") is None
+    duty = await rota.take(second, "engine/0")
+    assert duty is not None
+    assert duty.after == "desk:1"
+    assert 0 <= duty.ago < 60
+    await rota.release(first, "engine/0")  # its own no more
+    assert [one.duties for one in (await rota.roll(0.0)).living] == [("engine/1",), ("engine/0",)]
+    await rota.renew(first, SHORT)
+    assert await rota.take(second, "engine/1")
+    with pytest.raises(Superseded):
+        await rota.release(first, "engine/1")
+
+
+async def test_nobody_has_a_duty_that_is_in_anothers_under_another_name(rota: SqlRota) -> None:
+    whole, part = await rota.join("desk:1", "1", LONG), await rota.join("rack:2", "1", LONG, ROLES, FOUR)
+    other = await rota.join("room:3", "1", LONG, ("engine",), TWO)
+    assert await rota.take(whole, ALL)
+    assert await rota.take(part, "feed/okx") is None
+    await rota.leave(whole)
+    assert await rota.take(part, "engine/0")
+    for name in ("engine/1", "engine/0", ALL):
+        assert await rota.take(other, name) is None
+    assert await rota.take(other, "feed/okx")
+    await rota.renew(part, SHORT)
+    assert await rota.take(other, "engine/1")
+    [living] = (await rota.roll(0.0)).living
+    assert (living.roles, living.plan) == (("engine",), TWO)
+    assert living.duties == ("engine/1", "feed/okx")
 
 
 async def test_of_many_who_want_a_duty_at_once_one_has_it(rota: SqlRota, database: str) -> None:

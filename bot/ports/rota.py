@@ -79,8 +79,8 @@ class Rota(Protocol):
         ``roles`` and ``plan`` are what it may do, and all that there is to do, by its settings.
         """
 
-    async def renew(self, process: str, seconds: float) -> int:
-        """Stand there for so many seconds from now; gives how many others live.
+    async def renew(self, process: str, seconds: float) -> None:
+        """Stand there for so many seconds from now.
 
         Raises Superseded where another took its duties meanwhile: all that it still writes is refused.
         """

@@ -76,8 +76,8 @@ class SqlRota:
         return process
 
     @whole
-    async def renew(self, process: str, seconds: float) -> int:
-        """Stand there for so many seconds from now; gives how many others live. Raises Superseded."""
+    async def renew(self, process: str, seconds: float) -> None:
+        """Stand there for so many seconds from now. Raises Superseded."""
         async with self._database.writing_apart() as connection:
             renewed = await connection.execute(
                 update(processes)
@@ -86,10 +86,6 @@ class SqlRota:
             )
             if not renewed.rowcount:
                 raise Superseded(SUPERSEDED)
-            others = select(func.count()).where(
-                processes.c.id != process, is_standing, processes.c.until >= self._now
-            )
-            return await connection.scalar(others) or 0
 
     @whole
     async def take(self, process: str, name: str) -> Duty | None:
