@@ -260,14 +260,15 @@ class _Part:
         Where that fails, the next look tells what it still has.
         """
         await self.look()
-        for name in self.has.keys() & self._errand.let_go:
-            del self.has[name]
-            try:
-                await self.shift.rota.release(self.process, name)
-            except Superseded:
-                self.is_over.set()
-            except StoreTrouble as trouble:
-                self.shift.note(trouble)
+        if not (given := self.has.keys() & self._errand.let_go):
+            return
+        self.has = {name: had for name, had in self.has.items() if name not in given}
+        try:
+            await self.shift.rota.release(self.process, given)
+        except Superseded:
+            self.is_over.set()
+        except StoreTrouble as trouble:
+            self.shift.note(trouble)
 
     async def pause(self) -> None:
         """Wait until the next look."""

@@ -99,11 +99,11 @@ async def test_who_leaves_gives_its_duty_back(rota: SqlRota) -> None:
 
 async def test_a_duty_that_is_handed_over_is_anothers_while_both_go_on(rota: SqlRota) -> None:
     first, second = await rota.join("desk:1", "1", LONG), await rota.join("rack:2", "1", LONG)
-    for duty in ("engine/0", "engine/1"):
+    for duty in ("engine/0", "engine/1", "engine/2"):
         assert await rota.take(first, duty)
-    await rota.release(second, "engine/0")  # none of its own
+    await rota.release(second, ["engine/0"])  # none of its own
     assert await rota.take(second, "engine/0") is None
-    await rota.release(first, "engine/0")
+    await rota.release(first, ["engine/0", "engine/2"])
     roll = await rota.roll(0.0)
     assert [one.duties for one in roll.living] == [("engine/1",), ()]
     assert roll.on("engine/0") is None
@@ -111,12 +111,12 @@ async def test_a_duty_that_is_handed_over_is_anothers_while_both_go_on(rota: Sql
     assert duty is not None
     assert duty.after == "desk:1"
     assert 0 <= duty.ago < 60
-    await rota.release(first, "engine/0")  # its own no more
+    await rota.release(first, ["engine/0"])  # its own no more
     assert [one.duties for one in (await rota.roll(0.0)).living] == [("engine/1",), ("engine/0",)]
     await rota.renew(first, SHORT)
     assert await rota.take(second, "engine/1")
     with pytest.raises(Superseded):
-        await rota.release(first, "engine/1")
+        await rota.release(first, ["engine/1"])
 
 
 async def test_nobody_has_a_duty_that_is_in_anothers_under_another_name(rota: SqlRota) -> None:

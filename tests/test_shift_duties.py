@@ -16,6 +16,7 @@ from bot.ports import Superseded
 from bot.ports.rota import Turn
 from bot.shift import Shift
 from bot.store import open_rota
+from bot.store.rota import SqlRota
 from tests.test_shift import Flaky, until
 
 pytestmark = pytest.mark.both
@@ -30,6 +31,7 @@ class World:
     """Processes on one memory, and what was amiss: two at one duty, or one at what is not its by the rota."""
 
     database: str
+    rota: SqlRota
     stack: AsyncExitStack
     tasks: asyncio.TaskGroup
     everyone: list[One] = field(default_factory=list)
@@ -77,7 +79,7 @@ class One:
 
     async def compare(self) -> None:
         """Look whether others do the same, and what the rota says; who stands there no more is fenced off."""
-        standing = {one.id: one for one in (await self.rota.rota.roll(0.0)).living}
+        standing = {one.id: one for one in (await self.world.rota.roll(0.0)).living}
         if self.process not in standing:
             return
         for other in self.world.everyone:
@@ -97,8 +99,10 @@ class One:
 @pytest.fixture
 async def world(database: str) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
+        rota = await open_rota(database)
+        stack.push_async_callback(rota.close)
         async with asyncio.TaskGroup() as tasks:
-            made = World(database, stack, tasks)
+            made = World(database, rota, stack, tasks)
             yield made
             for one in made.everyone:
                 one.rota.is_cut = False
@@ -157,24 +161,24 @@ async def test_a_work_that_settles_slowly_keeps_its_duties_until_it_has(world: W
     second = await world.begin("rack:2")
     await second.comes_to(feed=1, engine=2, chat=1)
     assert second.begun == 1
-    [before] = [one.id for one in (await first.rota.rota.roll(0.0)).living if one.name == "desk:1"]
+    [before] = [one.id for one in (await world.rota.roll(0.0)).living if one.name == "desk:1"]
     first.seconds_to_settle = 2 * SECONDS  # it says that it lives until it has ended
     first.is_to_end.set()
     await second.comes_to(**ALONE)
-    assert [one.id for one in (await first.rota.rota.roll(0.0)).ended if not one.was_lost] == [before]
+    assert [one.id for one in (await world.rota.roll(0.0)).ended if not one.was_lost] == [before]
 
 
 async def test_who_was_thought_dead_joins_as_another_and_is_handed_its_share(world: World) -> None:
     first, second = await world.begin("desk:1"), await world.begin("rack:2")
     await asyncio.gather(first.comes_to(feed=2, engine=2, chat=1), second.comes_to(feed=1, engine=2, chat=1))
-    [before] = [one.id for one in (await first.rota.rota.roll(0.0)).living if one.name == "desk:1"]
+    [before] = [one.id for one in (await world.rota.roll(0.0)).living if one.name == "desk:1"]
     first.raises = Superseded("another process took over")
     with pytest.raises(Superseded):
         while True:  # it says that it lives in between
-            await second.rota.rota.renew(before, -1.0)
+            await world.rota.renew(before, -1.0)
             await asyncio.sleep(0.01)
     await until(lambda: first.begun == 2 or not first.at_work)
     await asyncio.gather(first.comes_to(feed=1, engine=2, chat=1), second.comes_to(feed=2, engine=2, chat=1))
-    roll = await first.rota.rota.roll(0.0)
+    roll = await world.rota.roll(0.0)
     assert before not in [one.id for one in roll.living]
     assert [one.id for one in roll.ended if one.was_lost] == [before]

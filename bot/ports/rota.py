@@ -93,10 +93,10 @@ class Rota(Protocol):
         true of the process itself.
         """
 
-    async def release(self, process: str, name: str) -> None:
-        """Give a duty of one's own back, and go on with the others: nobody's else is touched.
+    async def release(self, process: str, names: Collection[str]) -> None:
+        """Give duties of one's own back at once, and go on with the others: nobody's else are touched.
 
-        Whoever does so has ended all that it does on that duty. Raises Superseded.
+        Whoever does so has ended all that it does on them. Raises Superseded.
         """
 
     async def leave(self, process: str) -> None:

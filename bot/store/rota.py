@@ -148,12 +148,13 @@ class SqlRota:
         return (await connection.execute(asked)).one_or_none()
 
     @whole
-    async def release(self, process: str, name: str) -> None:
-        """Give a duty of one's own back, and go on with the others. Raises Superseded."""
-        is_own = and_(duties.c.name == name, duties.c.process_id == process, duties.c.released_at.is_(None))
+    async def release(self, process: str, names: Collection[str]) -> None:
+        """Give duties of one's own back at once, and go on with the others. Raises Superseded."""
+        is_own = and_(duties.c.process_id == process, duties.c.released_at.is_(None))
         async with self._database.writing() as connection:
             await refuse_superseded(connection, process)
-            await connection.execute(update(duties).where(is_own).values(released_at=self._now))
+            released = update(duties).where(is_own, duties.c.name.in_(names))
+            await connection.execute(released.values(released_at=self._now))
 
     @whole
     async def leave(self, process: str) -> None:
