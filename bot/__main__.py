@@ -50,15 +50,21 @@ def options(
 
 
 @app.command()
-def run() -> None:
+def run(
+    roles: Annotated[
+        str | None,
+        typer.Option(metavar="ROLE,...", help="What this process does: feed, engine, chat; usually all."),
+    ] = None,
+) -> None:
     """Start the bot with what is configured.
 
     Without a token it talks on this terminal.
     """
+    given = {"roles": _roles(roles)} if roles is not None else {}
     # What is imported and built now stays: the collector would look through it again and again, for a third
     # of the time until the bot is ready. It begins when an exchange has said what it lists.
     gc.disable()
-    settings = settings_or_leave()
+    settings = settings_or_leave(**given)
     from bot.app import run as start
 
     is_spoken_here = settings.telegram_token is None and settings.discord_token is None
@@ -229,6 +235,16 @@ def _drawn(error: RuleError) -> str:
 
     said = (error.reason, error.hint) if error.hint else (error.reason,)
     return f"{picture(error)}\n{' '.join(map(english, said))}"
+
+
+def _roles(words: str) -> tuple[str, ...]:
+    """Read the roles of an option."""
+    from bot.duties import ROLES, read_roles
+
+    try:
+        return read_roles(words)
+    except ValueError as error:
+        refuse(f"--roles {error}: write {', '.join(ROLES)}, or some of them with commas between them.")
 
 
 def _instant(option: str, text: str, is_end: bool = False) -> int | None:

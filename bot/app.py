@@ -208,7 +208,7 @@ async def _take_turns(settings: Settings, clock: Clock, until: asyncio.Event) ->
     rota = await open_rota(settings.database_url)
     try:
         site = partial(web.serve, *settings.http) if settings.http else nullcontext
-        shift = Shift(rota, clock, _holder(), version("tocsin"), site=site)
+        shift = Shift(rota, clock, _holder(), version("tocsin"), site=site, roles=settings.roles)
         await shift.run(lambda turn, end: work(settings, clock, end, turn, rota), until)
     finally:
         await rota.close()

@@ -72,13 +72,13 @@ def role_of(duty: str) -> str:
 def read_roles(words: str) -> tuple[str, ...]:
     """Read roles with commas between them, in the order of ``ROLES``.
 
-    Raises ValueError, with what is wrong as the end of a sentence.
+    Raises ValueError with what is wrong, as the end of a sentence without the words: they may be a secret.
     """
-    named = {word.strip().lower() for word in words.split(",") if word.strip()}
+    named = [word.strip().lower() for word in words.split(",") if word.strip()]
     if not named:
         raise ValueError("names no role")
-    if unknown := sorted(named - set(ROLES)):
-        raise ValueError(f'has "{unknown[0]}", which is no role')
+    if odd := [place for place, word in enumerate(named, 1) if word not in ROLES]:
+        raise ValueError(f"has a part that is no role (part {odd[0]})")
     return tuple(role for role in ROLES if role in named)
 
 

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import BeforeValidator, SecretStr
 
+from bot.duties import read_roles
 from bot.rules.words import QUOTES
 
 
@@ -34,6 +35,11 @@ def words(value: Any) -> Any:
     if odd := [word for word in found if not re.fullmatch(r"[a-z0-9.]{1,20}", word)]:
         raise ValueError(f"has a part that is no name (part {found.index(odd[0]) + 1})")
     return found
+
+
+def roles(value: Any) -> Any:
+    """Accept a comma list of roles."""
+    return read_roles(value) if isinstance(value, str) else value
 
 
 def currency(value: Any) -> Any:

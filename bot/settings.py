@@ -11,10 +11,10 @@ import hmac
 import os
 import re
 import warnings
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -30,6 +30,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SourceError
 
 from bot import entries
+from bot.duties import ROLES
 from bot.entries import Address, Key
 from bot.pacing import LIMITS, Limits, discord_limits, telegram_limits
 
@@ -156,6 +157,19 @@ class Settings(BaseModel):
         description="at least 16 letters and digits of your own making, with TOCSIN_HTTP set too",
     )
 
+    roles: Annotated[tuple[str, ...], NoDecode, BeforeValidator(entries.roles)] = Field(
+        default=ROLES, description="feed, engine and chat, or some of them with commas between them"
+    )
+
+    @model_validator(mode="after")
+    def _can_divide(self) -> Self:
+        if self.roles != ROLES:
+            raise ValueError(
+                f"{variable('roles')} names some roles alone, which needs {variable('nats_url')}: without "
+                f"it one process does all, so write {','.join(ROLES)}"
+            )
+        return self
+
     @model_validator(mode="after")
     def _has_a_port_to_push_to(self) -> Self:
         if self.push_token is not None and self.http is None:
@@ -250,11 +264,13 @@ def load_settings(
     env_file: Path = ENV_FILE,
     secrets: Iterable[Path] = SECRETS,
     providers: Collection[str] = (),
+    **given: Any,
 ) -> Settings:
     """Read the configuration from the environment, ``env_file`` and the folders ``secrets``.
 
     ``exchanges`` are the names that can be watched, ``providers`` those of metrics (empty: any name is
-    taken). Raises SettingsError with one sentence for the first thing that is wrong.
+    taken). Fields that are ``given`` go before what is read. Raises SettingsError with one sentence for the
+    first thing that is wrong.
     """
     folders = [folder for folder in secrets if folder.is_dir()]
     try:
@@ -262,7 +278,7 @@ def load_settings(
         with warnings.catch_warnings():
             # A secret that pydantic-settings would skip with a warning must not be missed in silence.
             warnings.simplefilter("error", UserWarning)
-            settings = _read(env_file, folders)
+            settings = _read(env_file, folders, given)
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
     except SourceError as error:
@@ -278,7 +294,7 @@ def load_settings(
     return settings
 
 
-def _read(env_file: Path, folders: list[Path]) -> Settings:
+def _read(env_file: Path, folders: list[Path], given: Mapping[str, Any]) -> Settings:
     class Sources(BaseSettings, Settings):
         model_config = SettingsConfigDict(
             env_prefix=PREFIX,
@@ -289,7 +305,7 @@ def _read(env_file: Path, folders: list[Path]) -> Settings:
             extra="ignore",
         )
 
-    return Settings(**dict(Sources()))
+    return Settings(**dict(Sources(**given)))
 
 
 def _names(env_file: Path, folders: Iterable[Path]) -> Iterator[str]:

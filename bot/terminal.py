@@ -27,14 +27,17 @@ def print_json(answer: dict[str, Any], out: TextIO) -> None:
     out.flush()
 
 
-def settings_or_leave() -> Settings:
-    """Read the configuration, or leave with the sentence that says what is wrong with it."""
+def settings_or_leave(**given: Any) -> Settings:
+    """Read the configuration, or leave with the sentence that says what is wrong with it.
+
+    What is ``given`` on the command line goes before what is read.
+    """
     from bot.feeds.exchanges.table import FEEDS
     from bot.feeds.metrics.providers import PROVIDERS
     from bot.settings import SettingsError, load_settings
 
     try:
-        return load_settings(FEEDS, providers=[plug.name for plug in PROVIDERS])
+        return load_settings(FEEDS, providers=[plug.name for plug in PROVIDERS], **given)
     except SettingsError as error:
         refuse(str(error))
 

@@ -354,6 +354,19 @@ def test_a_wrong_setting_stops_the_start_with_one_sentence(tocsin: Tocsin, comma
     )
 
 
+def test_a_wrong_role_is_named_and_one_that_is_given_goes_before_what_is_set(tocsin: Tocsin) -> None:
+    ended = tocsin("run", "--roles", "feed,chad", TOCSIN_ROLES="chat")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        "--roles has a part that is no role (part 2): write feed, engine, chat, or some of them with commas "
+        "between them.\n"
+    )
+    ended = tocsin("run", "--roles", "feed,engine,chat", TOCSIN_ROLES="chat", TOCSIN_EXCHANGES="binnance")
+    assert ended.stderr.startswith("TOCSIN_EXCHANGES names binnance")
+    ended = tocsin("run", "--roles", "engine")
+    assert ended.stderr.startswith("TOCSIN_ROLES names some roles alone, which needs TOCSIN_NATS_URL")
+
+
 def test_the_database_is_made_and_found_well(tocsin: Tocsin, tmp_path: Path) -> None:
     ended = tocsin("db", "check")
     assert (ended.returncode, ended.stdout) == (1, "")

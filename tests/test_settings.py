@@ -115,6 +115,20 @@ def test_the_environment_goes_before_env_file_before_secrets(load: Load, tmp_pat
     assert (read.quote, read.poll_seconds, read.exchanges) == ("gbp", 4.0, ("okx",))
 
 
+def test_some_roles_alone_need_what_carries_prices_between_processes(load: Load) -> None:
+    assert load(TOCSIN_ROLES=" chat, engine,feed").roles == ("feed", "engine", "chat")
+    for roles, sentence in (
+        ("feed", "TOCSIN_ROLES names some roles alone, which needs TOCSIN_NATS_URL: .* feed,engine,chat"),
+        (
+            "feed,engin",
+            "TOCSIN_ROLES has a part that is no role .part 2.: write feed, engine and .*",
+        ),
+        (",", "TOCSIN_ROLES names no role: write feed, .*"),
+    ):
+        with pytest.raises(SettingsError, match=f"^{sentence}\\.$"):
+            load(TOCSIN_ROLES=roles)
+
+
 def test_a_token_may_be_a_mounted_file(load: Load, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "tocsin_telegram_token").write_text(TOKEN + "\n")
