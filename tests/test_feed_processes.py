@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ class Town:
     world: World
     parts: list[Exchanges] = field(default_factory=list)
     words: dict[str, bytes] = field(default_factory=dict)
+    deaf: bool = False
 
     def process(self, watched: Collection[str], streams: bool = False) -> Exchanges:
         part = build_feeds(
@@ -68,7 +70,8 @@ class Town:
                 reader.take(batch)
                 reasons += reader.reasons
             reader.reasons = reasons
-        await self.talk()
+        if not self.deaf:
+            await self.talk()
         return batches
 
     async def looks(self, *readers: Reader, seconds: float, step: float = 20.0) -> None:
@@ -83,7 +86,7 @@ class Town:
 
 @asynccontextmanager
 async def settled(clock: SetClock) -> AsyncIterator[Town]:
-    async with opened(clock) as world:
+    async with opened(clock, factors=(1.0, 1.01, 0.99)) as world:
         town = Town(world)
         try:
             yield town
@@ -169,6 +172,50 @@ async def test_an_exchange_that_nobody_looks_at_is_away_until_somebody_does(town
     assert reader.reasons == there.reasons == []
     assert not reader.gaps
     assert not there.gaps
+
+
+@pytest.mark.parametrize("seed", (13, 18, 22))
+async def test_however_late_words_come_each_minute_comes_and_all_at_the_level_of_the_home(
+    town: Town, seed: int
+) -> None:
+    """Meanwhile two may show a series, or nobody: the minutes are asked for again from where judging is."""
+    world, draw = town.world, random.Random(seed)
+    town.process(["binance"])
+    town.process(["kraken"])
+    town.process(["okx"])
+    reader, later = Reader(BTC, world.minute), Reader(ETH, 0)
+    start = world.minute
+    await town.looks(reader, seconds=120)
+    for place in range(50):
+        if place == 20:  # of this one nobody knows yet where it is at home
+            later.since = world.minute
+        for weather in world.weather.values():
+            weather.clear()
+            if draw.random() < 0.5:
+                weather.trouble = draw.choice([wire.status(503), wire.web_page, wire.status(451)])
+                weather.only = draw.choice(["", "", "OHLC", "klines"])
+        for _ in range(draw.randrange(1, 5)):
+            world.clock.time += draw.choice([5, 20, 45])
+            town.deaf = draw.random() < 0.5
+            await town.look(reader, *([later] if later.since else []))
+    for weather in world.weather.values():
+        weather.clear()
+    town.deaf = False
+    await town.looks(reader, later, seconds=2400, step=60)
+    assert town.servings() == [HOME] * 3
+    assert [bar.at for bar in reader.bars] == list(range(start, reader.since, MINUTE))
+    assert reader.since > world.clock.time - 130
+    assert len(set(reader.sources.values())) > 1
+    home = world.truth("binance", start, reader.since)
+    for name in ("open", "high", "low", "close"):
+        shown, true = ([getattr(bar, name) for bar in bars] for bars in (reader.bars, home))
+        assert shown == pytest.approx(true, rel=1e-6)
+    for one in reader.prints:
+        assert one.value == pytest.approx(world.paths["binance"].price("btc/usdt", one.at), rel=1e-6)
+    (there,) = {serving.home for serving in town.servings(ETH) if serving is not None}
+    its = world.paths[there].final("eth/usdt", later.bars[0].at, later.since)
+    assert [bar.close for bar in later.bars] == pytest.approx([bar.close for bar in its], rel=1e-6)
+    assert not later.gaps
 
 
 async def test_who_takes_an_exchange_over_goes_on_from_what_was_known_of_it(town: Town) -> None:

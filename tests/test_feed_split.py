@@ -142,6 +142,17 @@ class Split(RuleBasedStateMachine):
                     venues.settle_home(name, key)
         self.exchange()
 
+    @rule()
+    def show(self) -> None:
+        """Everybody shows what is to be shown."""
+        self.remember()
+        for venues in [self.one, *self.parts]:
+            for key in self.followed:
+                name = venues.venue_of(key)
+                if name in venues.watched and venues.ratio(name, key) is not None:
+                    venues.show(name, [key])
+        self.exchange()
+
     def remember(self) -> None:
         for key in KEYS:
             name = self.one.venue_of(key)
@@ -171,7 +182,7 @@ lines = st.builds(
     st.booleans(),
     st.none() | st.builds(Lack, counts, floats),
     st.none() | standings,
-    st.none() | st.builds(Home, texts, floats, counts, st.just(True)),
+    st.none() | st.builds(Home, texts, floats, counts, st.booleans()),
     st.none() | turns,
 )
 healths = st.builds(
@@ -243,7 +254,7 @@ def test_tidings_of_thousands_of_series_are_short() -> None:
 
 # --- homes --------------------------------------------------------------------------------------------------
 
-homes = st.builds(Home, names, st.integers(0, 3).map(float), st.integers(0, 2))
+homes = st.builds(Home, names, st.integers(0, 3).map(float), st.integers(0, 2), st.booleans())
 
 
 @given(st.lists(homes, min_size=1, max_size=5), st.randoms(use_true_random=False))

@@ -1,26 +1,30 @@
 """At whose level each series is: where it is at home for good. Pure.
 
 Several processes may settle it at the same time. So a home says since when it is one, and which of two holds
-is the same wherever both are known: one that moved because nothing was judged at the other level, then the
-older one, then the first of the exchanges.
+is the same wherever both are known: one at whose level something was shown, then one that moved because
+nothing was judged at the other level, then the older one, then the first of the exchanges.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from bot.metrics import Want
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
     """The exchange that a series belongs to, since when, and how often it moved there.
 
-    One that is not ``is_sure`` was only guessed: it is the business of a process that looks at that exchange.
+    ``is_shown`` says that prices at its level were shown, or judged. One that is not ``is_sure`` was only
+    guessed: it is the business of a process that looks at that exchange.
     """
 
     name: str
     since: float
     moves: int = 0
+    is_shown: bool = False
     is_sure: bool = True
 
 
@@ -63,11 +67,42 @@ class Homes:
         else:
             self._homes[instrument] = Home(name, now, is_sure=False)
 
+    def show(self, instrument: str, name: str) -> None:
+        """Keep that prices at the level of an exchange were shown, if an instrument is at home there."""
+        home = self._homes.get(instrument)
+        if home is not None and not home.is_shown and home.name == name:
+            self._homes[instrument] = replace(home, is_shown=True)
+
+    def is_settled(self, want: Want) -> bool:
+        """Whether it is settled where a series is at home; not if nobody showed it there, but another did."""
+        home = self.sure(want.key.instrument)
+        return home is not None and (home.is_shown or not _is_judged(want) or want.source == home.name)
+
+    def find(self, want: Want, name: str | None, now: float, is_ours: bool) -> None:
+        """Keep where a want is at home by what is known here; only who looks there is sure of it.
+
+        What others judged meanwhile tells it too: then it is at home with whoever showed that.
+        """
+        instrument, is_known = want.key.instrument, want.close is not None or bool(want.source)
+        if want.home in self._names:
+            self.settle(instrument, Home(want.home, now, is_shown=True))
+        elif self.is_sure(instrument):
+            self.settle(instrument, Home(want.source, now, is_shown=True))
+        elif is_ours and name is not None:
+            self.settle(instrument, Home(name, now, is_shown=is_known))
+        else:
+            self.guess(instrument, name, now)
+
     def move(self, instrument: str, name: str, now: float) -> None:
         """Keep that an instrument is at home elsewhere from now on: nothing was judged where it was."""
         before = self._homes.get(instrument)
         moves = before.moves + 1 if before is not None and before.is_sure else 0
         self._homes[instrument] = Home(name, now, moves)
 
-    def _rank(self, home: Home) -> tuple[bool, int, float, int]:
-        return not home.is_sure, -home.moves, home.since, self._names.index(home.name)
+    def _rank(self, home: Home) -> tuple[bool, bool, int, float, int]:
+        place = self._names.index(home.name)
+        return not home.is_sure, not home.is_shown, -home.moves, home.since, place
+
+
+def _is_judged(want: Want) -> bool:
+    return want.close is not None and bool(want.source)

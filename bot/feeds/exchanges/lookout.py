@@ -244,6 +244,7 @@ class Lookout:
         await _give_way()
         batch = Batch(self.name, self.clock.now(), bars, prints, bounds=bounds, unseen=_unseen(blind))
         batch = self._narrowed(await self.inquiry.examine(mine, batch), levels)
+        self._venues.show(self.name, batch.keys())
         return batch, "; ".join(self._remarks(roster, caught))
 
     async def _take_over(self, roster: Roster) -> dict[MetricKey, str]:

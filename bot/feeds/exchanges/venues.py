@@ -8,7 +8,7 @@ from dataclasses import replace
 import structlog
 
 from bot.feeds.exchanges.elsewhere import SILENCE, Elsewhere
-from bot.feeds.exchanges.homes import Home, Homes
+from bot.feeds.exchanges.homes import Homes
 from bot.feeds.exchanges.listing import Listed, Listing
 from bot.feeds.exchanges.listings import Listings
 from bot.feeds.exchanges.standing import Standing
@@ -120,17 +120,9 @@ class Venues:
 
     def _find_homes(self, now: float) -> None:
         for want in self._wants:
-            instrument = want.key.instrument
-            if want.key.venue or self._homes.is_sure(instrument):
-                continue
-            if want.home in self.names:
-                self._homes.settle(instrument, Home(want.home, now))
-                continue
-            home = self._home_of(want)
-            if home in self.watched:
-                self._homes.settle(instrument, Home(home, now))
-            else:
-                self._homes.guess(instrument, home, now)
+            if not want.key.venue and not self._homes.is_settled(want):
+                home = self._home_of(want)
+                self._homes.find(want, home, now, is_ours=home in self.watched)
 
     def _home_of(self, want: Want) -> str | None:
         """Find where a series is at home that has no home yet, as far as that is known."""
@@ -300,11 +292,18 @@ class Venues:
             return False
         turn = self._stand_ins.get(key.instrument)
         if turn is not None and turn.venue == name:
+            self._homes.show(key.instrument, self._homes.get(key.instrument) or "")
             if abs(ratio - 1) < _SAME and key.instrument not in self._homes:
                 self.settle_home(name, key)
             else:
                 self._stand_ins[key.instrument] = replace(turn, ratio=ratio)
         return True
+
+    def show(self, name: str, keys: Iterable[MetricKey]) -> None:
+        """Note of which series an exchange showed prices; where it is at home, that is their level."""
+        for key in keys:
+            if not key.venue:
+                self._homes.show(key.instrument, name)
 
     def settle_home(self, name: str, key: MetricKey) -> None:
         """Keep that a series is at home with one who stood in: nothing was judged at another level."""
