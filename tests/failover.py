@@ -55,7 +55,7 @@ _WATCHED = (
     "CREATE TABLE strays (at timestamptz DEFAULT clock_timestamp(), who text, what text)",
     """CREATE FUNCTION note_stray() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
       IF current_setting('application_name') NOT IN
-         (SELECT 'tocsin ' || process_id FROM duties) THEN
+         (SELECT 'tocsin ' || process_id FROM duties WHERE released_at IS NULL) THEN
         INSERT INTO strays (who, what) VALUES (current_setting('application_name'), TG_TABLE_NAME);
       END IF;
       RETURN NULL;

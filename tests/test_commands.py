@@ -17,6 +17,7 @@ from bot.alerts.models import Telling
 from bot.alerts.people import Caller, ChatKind, ChatRef, Role
 from bot.commands import COMMANDS, Office, make_desk
 from bot.delays import Delay
+from bot.duties import duties_of, role_of
 from bot.engine.sight import Loss, Turns
 from bot.engine.state import AlertState, Ring
 from bot.metrics import MINUTE, Bar, Health, MetricKey, Observation
@@ -611,6 +612,30 @@ async def test_an_operator_is_told_in_private_who_works_and_who_stands_by(room: 
         "0 alerts in this chat.",
     ]
     assert "rack" not in await room.say("/status")
+    await rota.close()
+
+
+async def test_an_operator_is_told_who_does_what_where_the_work_is_divided(room: Room, database: str) -> None:
+    rota = await open_rota(database)
+    plan = duties_of(("binance", "okx"), 4, ("telegram",))
+    kinds = {"feed:1": ("feed",), "engine:1": ("engine",), "engine:2": ("engine",), "chat:1": ("chat",)}
+    ids = {name: await rota.join(name, "1.2.3", 60, roles, plan) for name, roles in kinds.items()}
+    for duty in plan:
+        role = role_of(duty)
+        await rota.take(ids["engine:1" if role == "engine" else f"{role}:1"], duty)
+    await rota.join("spare:1", "1.2.4", 60, plan=plan)
+    await rota.leave(ids["feed:1"])
+    room.rota, room.market.reports = rota, []
+    assert (await room.say("/status", OPERATOR)).splitlines()[1:] == [
+        "On duty: engine:1 (engine), version 1.2.3, there for 0 seconds: engine/0-3",
+        "Stands by: engine:2 (engine), version 1.2.3, there for 0 seconds",
+        "On duty: chat:1 (chat), version 1.2.3, there for 0 seconds: chat/telegram, chat/upkeep",
+        "Stands by: spare:1, version 1.2.4, there for 0 seconds",
+        "Nobody does: feed/binance, feed/metrics, feed/okx",
+        "Only spare:1 may do feed: if it ends, no other takes over.",
+        "Ended: feed:1 (feed), 0 seconds ago",
+        "0 alerts in this chat.",
+    ]
     await rota.close()
 
 

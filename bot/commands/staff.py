@@ -1,8 +1,13 @@
-"""Who works and who stands by, where several processes take turns: for operators."""
+"""Who does what and who stands by, where several processes share the work: for operators."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+from bot.alerts.translator import Translator
 from bot.commands.request import Request
+from bot.duties import ALL, ROLES, in_short
+from bot.ports.rota import Process
 
 _SECONDS_TOLD = 7 * 86_400.0
 _MOST_TOLD = 5
@@ -19,17 +24,44 @@ async def staff(request: Request) -> list[str]:
 
     lines = []
     for one in roll.living:
-        said = {"name": one.name, "version": one.version, "age": since(one.joined_at)}
-        if one.duties:
+        said = {"name": _named(one), "version": one.version, "age": since(one.joined_at)}
+        if ALL in one.duties:
             lines.append(tr("On duty: {name}, version {version}, there for {age}", **said))
+        elif one.duties:
+            said["duties"] = in_short(one.duties)
+            lines.append(tr("On duty: {name}, version {version}, there for {age}: {duties}", **said))
         else:
             lines.append(tr("Stands by: {name}, version {version}, there for {age}", **said))
-    if all(one.duties for one in roll.living):
-        lines.append(tr("Nobody stands by: if this process ends, no other takes over."))
+    lines.extend(_gaps(roll.living, tr))
     for one in roll.ended[:_MOST_TOLD]:
-        said = {"name": one.name, "age": since(one.ended_at or one.until)}
+        said = {"name": _named(one), "age": since(one.ended_at or one.until)}
         if one.was_lost:
             lines.append(tr("Lost: {name}, not heard of for {age}", **said))
         else:
             lines.append(tr("Ended: {name}, {age} ago", **said))
     return lines
+
+
+def _named(one: Process) -> str:
+    """Name a process, with its roles where it has not every one."""
+    return one.name if set(ROLES) <= set(one.roles) else f"{one.name} ({', '.join(one.roles)})"
+
+
+def _gaps(living: Sequence[Process], tr: Translator) -> Iterator[str]:
+    """Say what nobody does, and what nobody would do if another ended."""
+    had = {duty for one in living for duty in one.duties}
+    if ALL in had:
+        if all(one.duties for one in living):
+            yield tr("Nobody stands by: if this process ends, no other takes over.")
+        return
+    if left := {duty for one in living for duty in one.plan} - had:
+        yield tr("Nobody does: {duties}", duties=in_short(left))
+    alone: dict[str, list[str]] = {}
+    for role in ROLES:
+        able = [one.name for one in living if role in one.roles]
+        if len(able) == 1:
+            alone.setdefault(able[0], []).append(role)
+    for name, roles in alone.items():
+        yield tr(
+            "Only {name} may do {roles}: if it ends, no other takes over.", name=name, roles=", ".join(roles)
+        )
