@@ -3,6 +3,9 @@
 One task judges one partition. What commands wrote is applied before each batch; what a batch changes is
 committed in one transaction with the promise to tell, and only then taken over into memory. A commit that
 fails drops the plan, and the batch is judged again.
+
+Several may judge, each its own partition: in one process or in several, from tapes that bring the same
+batches in the same order.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import starmap
 from typing import TYPE_CHECKING
@@ -18,7 +21,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot import gauges
-from bot.alerts.notices import of_doubt, of_lapse, of_turns
+from bot.alerts.notices import of_doubt, of_lapse, of_loss
 from bot.engine.compiler import compile_rule
 from bot.engine.course import start_of
 from bot.engine.life import Life
@@ -31,7 +34,7 @@ from bot.engine.sight import HOLD, Sight, Turns, metric_reach, price_reach
 from bot.engine.state import AlertState
 from bot.metrics import MINUTE, Batch, Close, MetricKey, Observation, Want
 from bot.pacing import backoff
-from bot.ports import Armed, Judgement, Noted, StoreTrouble, Told, Unseeable
+from bot.ports import Armed, Judgement, Listener, Noted, StoreTrouble, Told, Unheard, Unseeable
 from bot.rules import RuleError, parse
 from bot.spell import Spell
 from bot.teller import Teller
@@ -47,6 +50,9 @@ _UNTIL_FINAL = 30.0
 """Seconds after a minute in which it may not be shown as final yet: many an alert is made within them."""
 
 _UNTIL_ASKED_AGAIN = 3.0
+
+SILENCE = 60.0
+"""Seconds without a batch after which sight is asked as of now: feeds look more often, or hold for longer."""
 
 _SERIES_AT_ONCE = 250
 _TOLD_AT_ONCE = 1000
@@ -80,6 +86,7 @@ class Watch:
     late_after: float
     partition: int = 0
     holder: str = ""
+    epoch: int = field(default=0, init=False)
     spell: Spell = field(default_factory=Spell)
     _armings: Partition = field(default_factory=Partition)
     _waiting: dict[int, _Waiting] = field(default_factory=dict)
@@ -88,13 +95,19 @@ class Watch:
     _venues: dict[MetricKey, str] = field(default_factory=dict)
     _recalled: set[MetricKey] = field(default_factory=set)
     _history_at: float = 0.0
-    _epoch: int = 0
     _revision: int = 0
     _quiet_since: float = 0.0
+    _heard: int = 0
+    _kept: set[MetricKey] = field(default_factory=set)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _taken_at: float = 0.0
+    _looked_at: float = 0.0
 
     async def open(self) -> None:
         """Take the partition over, and load what lives in it."""
-        self._epoch = await self.ledger.take(self.partition, self.holder)
+        self.epoch = await self.ledger.take(self.partition, self.holder)
+        self._heard = await self.ledger.newest_place()
+        self._taken_at = self.clock.now()
         for key, close in (await self.ledger.closes(self.partition)).items():
             self._armings.closes.restore(key, close)
         self._sight = Sight(await self.ledger.losses(self.partition))
@@ -105,6 +118,7 @@ class Watch:
         """Take in all that lives: many are put to rest at once, the others follow one by one."""
         revision = await self.ledger.revision()
         judged_to = await self.ledger.judged_to(self.partition)
+        self._kept = set(judged_to)
         restoring, last = self._armings.restoring(judged_to), 0
         while page := await self.ledger.living(self.partition, last):
             last = page[-1].id
@@ -148,20 +162,34 @@ class Watch:
         self._sight.note(batch)
         self._venues.update({run.key: run.source or batch.source for run in batch.bars})
         self._venues.update({one.key: one.source or batch.source for one in batch.prints})
-        noted: Noted | None = None
-        attempts = 0
+        await self._judge(batch)
+        self._taken_at = self.clock.now()
+
+    async def _judge(self, batch: Batch) -> None:
+        async with self._turn:
+            await self._judge_until_kept(batch)
+
+    async def _judge_until_kept(self, batch: Batch) -> None:
+        said: tuple[Observation, ...] | None = batch.observations or None
+        moved: tuple[MetricKey, ...] = ()
+        read_at, attempts = batch.at, 0
+        batch = replace(batch, observations=()) if said else batch
         while True:
             try:
                 await self._sync()
-                if noted is None:  # what was noted is no news a second time
-                    noted, batch = await self._note(batch)
-                await self._hand_over(noted)
+                if said is not None:  # what was noted is no news a second time
+                    noted, said = await self._note(said, read_at), None
+                    moved, news = (*moved, *noted.moved), (*batch.observations, *noted.news)
+                    batch = replace(batch, at=max(batch.at, noted.at), observations=news)
+                await self._hand_over(moved, batch.observations)
                 self._armings.observe(batch)
                 await asyncio.sleep(0)
                 plan = await self._plan()
                 turns = self._turns(plan, batch)
                 await asyncio.sleep(0)
                 await self._commit(plan, turns, batch)
+            except Unheard:
+                said = ()
             except StoreTrouble as trouble:
                 if self.spell.begins(str(trouble), self.clock.now()):
                     log.error("nothing can be kept, and is judged again", reason=str(trouble))
@@ -173,7 +201,9 @@ class Watch:
                 for _ in self._armings.applying(plan):
                     await asyncio.sleep(0)
                 self._sight.apply(turns)
-                _count(plan, batch)
+                if self.partition == 0 and batch.source:  # whoever judges the others is brought the same
+                    _count(batch)
+                gauges.count_verdicts(len(plan.states))
                 for arming_id, reason in plan.broken.items():
                     log.error("an arming cannot be judged, and is left out", arming=arming_id, reason=reason)
                 return
@@ -183,24 +213,25 @@ class Watch:
             await asyncio.sleep(0)  # here and elsewhere, whoever waits in a chat has a turn
         return plan
 
-    async def _note(self, batch: Batch) -> tuple[Noted, Batch]:
-        """Keep what a batch says of metrics; gives it with its news alone, as of when they become known.
+    async def _note(self, said: Sequence[Observation], read_at: float) -> Noted:
+        """Keep what a batch says of metrics; gives the news, as of when it becomes known here.
 
-        That is after everything that was judged already. A crash from here on loses nothing: who starts
-        again recalls it, and has not judged it yet.
+        That is when it was read, and after everything that was judged already, here and by whoever judges
+        another partition: the first of them to note a word settles from when on it is known to all (see
+        ``Archive.note``), and whoever comes to it later finds it in the archive. A crash from here on loses
+        nothing: who starts again recalls it, and has not judged it yet.
         """
-        if not batch.observations:
-            return Noted(), batch
-        at = max(math.ceil(self.clock.now()), math.ceil(batch.at), self._armings.horizon + 1)
-        noted = await self.ledger.note(batch.observations, at)
-        return noted, replace(batch, at=max(batch.at, at), observations=noted.news)
+        listener = Listener(read_at, self._heard, self._armings.horizon)
+        noted = await self.ledger.note(said, max(math.ceil(read_at), listener.horizon + 1), listener)
+        self._heard = noted.place
+        return noted
 
-    async def _hand_over(self, noted: Noted) -> None:
+    async def _hand_over(self, moved: Iterable[MetricKey], news: Iterable[Observation]) -> None:
         """Read the series that another source speaks for now as that source tells them."""
-        for key in noted.moved:
+        for key in moved:
             log.warning("another source speaks", key=str(key))
             self._armings.retell(key, await self._recall(key))
-        self._venues.update({word.key: word.source for word in noted.news})
+        self._venues.update({word.key: word.source for word in news})
 
     async def _recall(self, key: MetricKey) -> list[Observation]:
         words = await self.ledger.recall(key, int(self.clock.now()) - reach_of(key))
@@ -277,7 +308,7 @@ class Watch:
         """Find what is out of sight now, and what is seen again; a stream alone tells neither."""
         if (batch.is_streamed or batch.has_more) and not plan.lapses:
             return Turns()
-        now = batch.at
+        now = self._at(batch)
         hold = max(HOLD, self.late_after)
         reaches = {
             key: price_reach(end, hold) if points is None else metric_reach(points, now)
@@ -301,23 +332,32 @@ class Watch:
         notices = [
             *map(of_lapse, plan.lapses),
             *starmap(of_doubt, plan.doubted),
-            *of_turns(turns, batch.at, self._readers),
+            *of_loss(turns, self._at(batch), self._readers),
         ]
         is_quiet = not (states or told or notices) and turns.is_quiet
         if is_quiet and (batch.has_more or batch.at < self._quiet_since + MINUTE):
             return
         judged_to = self._judged_to(plan)
+        left = self._kept.difference(judged_to)
+        left = left.difference(*(one.life.keys for one in self._waiting.values())) if left else left
         known = ((key, self._armings.closes.at(key, to)) for key, to in judged_to.items())
         closes = {key: self._at_home(key, close) for key, close in known if close is not None}
-        judgement = Judgement(batch.at, states, judged_to, told, closes, turns, notices)
-        promised = await self.ledger.commit(self.partition, self._epoch, judgement)
+        horizon = max(self._armings.horizon, *plan.ends.values(), 0)
+        at, which = self._at(batch), (frozenset(left), horizon, self._heard)
+        judgement = Judgement(at, states, judged_to, told, closes, turns, notices, *which)
+        promised = await self.ledger.commit(self.partition, self.epoch, judgement)
         self._begun.clear()
+        self._kept = (self._kept | judged_to.keys()) - left
         self._quiet_since = batch.at
         kinds = Counter(type(transition).__name__.lower() for _, transition in plan.told)
         for kind, count in kinds.items():
             gauges.count_transitions(kind, count)
         if promised:
             self.wake()
+
+    def _at(self, batch: Batch) -> float:
+        """Give the instant of a batch: of one that comes late, that at which it was last missed."""
+        return max(batch.at, self._looked_at)
 
     async def _tell(self, plan: Plan, batch: Batch) -> list[Told]:
         teller = Teller(self._armings, self._venues, self.market, self.late_after, batch)
@@ -343,9 +383,6 @@ class Watch:
         return close if serving is None else replace(close, home=serving.home)
 
 
-def _count(plan: Plan, batch: Batch) -> None:
-    minutes = sum(len(run.bars) for run in batch.bars)
-    gauges.count_observations(
-        batch.source, minutes=minutes, prices=len(batch.prints), values=len(batch.observations)
-    )
-    gauges.count_verdicts(len(plan.states))
+def _count(batch: Batch) -> None:
+    minutes, prices = sum(len(run.bars) for run in batch.bars), len(batch.prints)
+    gauges.count_observations(batch.source, minutes=minutes, prices=prices, values=len(batch.observations))

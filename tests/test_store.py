@@ -549,8 +549,9 @@ async def test_a_notice_reaches_each_chat_once_with_its_own_alerts(store: SqlSto
     assert [one["alert"] for one in facts[ANN.chat]["alerts"]] == ["#1", "#2"]
     assert [one["series"] for one in facts[ANN.chat]["series"]] == ["btc/usdt", "eth/usdt"]
     assert [one["alert"] for one in facts[BOB.chat]["alerts"]] == ["#1"]
-    back = Notice(Telling.BACK, "back/1", {"at": NOON}, answers="lost/1", series=["btc/usdt"])
-    assert await store.commit(0, epoch, Judgement(NOON, notices=[back])) == 1
+    gone = Turns(back={BTC: Loss(NOON, "", "", "lost/1")})
+    assert await store.commit(0, epoch, Judgement(NOON, turns=gone)) == 1
+    assert await store.commit(0, epoch, Judgement(NOON, turns=gone)) == 0
 
 
 async def test_whoever_held_a_partition_before_commits_nothing(store: SqlStore) -> None:

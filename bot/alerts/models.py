@@ -135,14 +135,13 @@ class Notice:
     """Something about what can be seen, told once to each chat that it concerns.
 
     ``armings`` are those that it concerns, each with the names of the series that do so; a chat is told of
-    its own. One that ``answers`` another goes to those who were told that one, with its own ``series``.
+    its own. That some ``series`` are seen again goes to those who were told that they are not.
     """
 
     kind: Telling
     dedupe: str
     facts: Facts
     armings: Mapping[int, Sequence[str]] = field(default_factory=dict)
-    answers: str = ""
     series: Sequence[str] = ()
 
 

@@ -19,8 +19,8 @@ Readers = Callable[[MetricKey], Iterable[int]]
 """Name the armings that read a series and may ring."""
 
 
-def of_turns(turns: Turns, now: float, readers: Readers) -> Iterator[Notice]:
-    """Tell what cannot be seen any more, one notice for all that one cause hides; and what is seen again."""
+def of_loss(turns: Turns, now: float, readers: Readers) -> Iterator[Notice]:
+    """Tell what cannot be seen any more, one notice for all that one cause hides."""
     for notice, losses in _together({key: turns.lost[key] for key in turns.fresh}):
         armings: dict[int, list[str]] = {}
         for key, _ in losses:
@@ -28,15 +28,18 @@ def of_turns(turns: Turns, now: float, readers: Readers) -> Iterator[Notice]:
                 armings.setdefault(arming, []).append(str(key))
         facts: Facts = {"since": min(loss.since for _, loss in losses), "at": now, **_cause(losses[0][1])}
         yield Notice(Telling.LOST, notice, facts, armings)
-    for notice, losses in _together(turns.back):
+
+
+def of_return(seen: Mapping[MetricKey, Loss], now: float) -> Iterator[Notice]:
+    """Tell what is seen again, and what of it is gone, to whoever was told that it cannot be seen."""
+    for _, losses in _together(seen):
         gone: list[Mapping[str, str | float]] = [
             {"series": str(key), "since": since, "until": until}
             for key, loss in losses
             for since, until in loss.gone
         ]
-        facts = {"since": min(loss.since for _, loss in losses), "at": now, "gone": gone}
-        series = [str(key) for key, _ in losses]
-        yield Notice(Telling.BACK, f"back/{notice}/{series[0]}", facts, answers=notice, series=series)
+        facts: Facts = {"since": min(loss.since for _, loss in losses), "at": now, "gone": gone}
+        yield Notice(Telling.BACK, "back", facts, series=[str(key) for key, _ in losses])
 
 
 def of_lapse(lapse: Lapse) -> Notice:

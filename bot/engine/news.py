@@ -22,6 +22,9 @@ REACH = 400 * DAY
 REACH_OF_SESSIONS = 5000 * DAY
 """How far back what was said of a metric is asked for and kept in mind, in seconds."""
 
+_LATEST_NOTE = HOUR
+"""By how many seconds who notes may be behind who noted before: no tape is kept for longer."""
+
 MOST_IN_TURN = 60
 """How many sessions that arrive together become known one after the other; older ones are known at once."""
 
@@ -31,12 +34,13 @@ class Known:
     """What an archive holds of one series of one provider.
 
     ``oldest`` and ``newest`` are the first and the last instant or session of which anything was said;
-    ``words`` the last word about those that are asked about.
+    ``words`` the last word about those that are asked about, and ``read_at`` when each was read.
     """
 
     oldest: int | None = None
     newest: int | None = None
     words: Mapping[int, Observation] = field(default_factory=dict)
+    read_at: Mapping[int, float] = field(default_factory=dict)
 
 
 def sessions_of(key: MetricKey) -> Calendar | None:
@@ -80,6 +84,49 @@ def news(arrived: Sequence[Observation], known: Known, at: int) -> list[Observat
 
     timed = [replace(word, known_at=known_at(word)) for word in found]
     return sorted(timed, key=lambda word: (word.known_at, word.as_of, word.revision))
+
+
+def unsaid(arrived: Sequence[Observation], known: Known, read_at: float) -> list[Observation]:
+    """Leave out of some words, read at an instant, what somebody has noted of that look or of a later one.
+
+    Where several note the same looks, who is behind would else say again what was corrected meanwhile. What
+    seems to have been read long before the last word was not: then somebody set a clock.
+    """
+    last = {word.as_of: word for word in arrived}
+
+    def is_said(as_of: int) -> bool:
+        before = known.words.get(as_of)
+        if before is None:
+            return False
+        behind = known.read_at[as_of] - read_at
+        return 0 < behind < _LATEST_NOTE or (behind == 0 and _says_the_same(before, last[as_of]))
+
+    said = {as_of for as_of in last if is_said(as_of)}
+    return [word for word in arrived if word.as_of not in said]
+
+
+def as_heard(words: Sequence[tuple[Observation, float]], horizon: int) -> tuple[list[Observation], float]:
+    """Give words that others noted as they become known to who judged up to a horizon, and when to judge.
+
+    Each comes with the instant at which it was read; what was known before that is history, and news to
+    nobody. A word counts from the instant with which it was noted: that lies after all that anybody had
+    kept of his judging. Whoever had come further than that without keeping it hears it right after, in the
+    order of the words; if he ends before he has kept what he judges by it, he goes on from before it, and
+    judges it at the instant with which it was noted.
+    """
+    found: list[Observation] = []
+    at, noted, heard = 0.0, 0.0, float(horizon)
+    for word, read_at in sorted(words, key=lambda one: (one[0].known_at, one[0].as_of, one[0].revision)):
+        if word.known_at < read_at:
+            found.append(word)
+            continue
+        if word.known_at > noted:
+            noted = word.known_at
+            is_late = noted <= heard
+            heard = heard + 1 if is_late else noted
+            at = heard if is_late else at or heard
+        found.append(replace(word, known_at=heard))
+    return found, at
 
 
 def is_silent(speaker_newest: int | None, other_newest: int) -> bool:

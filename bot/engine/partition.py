@@ -114,6 +114,11 @@ class Partition:
         """The instant up to which something was judged: what is only learnt now became known after it."""
         return max([self._seen_to, *self._ends.values()])
 
+    @property
+    def seen_to(self) -> int:
+        """The instant of the newest batch."""
+        return self._seen_to
+
     def points(self, key: MetricKey) -> Points | None:
         """Give what is known of a metric, ``None`` for a price."""
         return self._world.points.get(key)

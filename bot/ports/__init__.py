@@ -21,6 +21,7 @@ from bot.ports.errors import (
     Superseded,
     TapeTrouble,
     TocsinError,
+    Unheard,
     UnknownInstrument,
     Unseeable,
 )
@@ -33,6 +34,7 @@ from bot.ports.memory import (
     ChatMoved,
     Judgement,
     Ledger,
+    Listener,
     Notebook,
     Noted,
     Outbox,
@@ -44,6 +46,7 @@ from bot.ports.memory import (
     Told,
 )
 from bot.ports.metrics import Metrics, Offered
+from bot.ports.partitions import Partitions, Share
 from bot.ports.people import (
     Card,
     Chat,
@@ -100,6 +103,7 @@ __all__ = [
     "KeptPlaybook",
     "Ledger",
     "LevelChange",
+    "Listener",
     "Market",
     "Metrics",
     "NewArming",
@@ -109,6 +113,7 @@ __all__ = [
     "Outbox",
     "Outcome",
     "Outdated",
+    "Partitions",
     "Parts",
     "PlaybookChange",
     "Reach",
@@ -121,6 +126,7 @@ __all__ = [
     "RetryLater",
     "Serving",
     "Settled",
+    "Share",
     "Stale",
     "Store",
     "StoreTrouble",
@@ -131,6 +137,7 @@ __all__ = [
     "TapeTrouble",
     "TocsinError",
     "Told",
+    "Unheard",
     "UnknownInstrument",
     "Unseeable",
 ]

@@ -54,6 +54,10 @@ class Superseded(TocsinError):
     """Another process took over what this one does: stop that, write nothing."""
 
 
+class Unheard(TocsinError):
+    """There is news of metrics that a partition has not heard, and that was known before it judged so far."""
+
+
 class Conflict(TocsinError):
     """A name is taken, or a row changed since it was read."""
 

@@ -13,6 +13,7 @@ from bot.engine.restoring import Resting
 from bot.engine.sight import Loss, Turns
 from bot.engine.state import AlertState, Transition
 from bot.metrics import Close, MetricKey, Observation
+from bot.ports.partitions import Partitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class Judgement:
     """What one transaction of watch remembers and promises.
 
     ``closes`` are the last prices before what was ``judged_to``. ``turns`` are what changed of what can be
-    seen, ``notices`` what is told of that.
+    seen, ``notices`` what is told of that. Nobody reads what is ``left``. ``horizon`` is the instant up to
+    which something was judged, and ``heard`` the place of the last news that was.
     """
 
     at: float
@@ -83,19 +85,37 @@ class Judgement:
     closes: Mapping[MetricKey, Close] = field(default_factory=dict)
     turns: Turns = field(default_factory=Turns)
     notices: Sequence[Notice] = ()
+    left: frozenset[MetricKey] = frozenset()
+    horizon: int = 0
+    heard: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A partition that hears what is news: all that was kept after the ``place`` up to which it has heard.
+
+    ``read_at`` is the instant of the batch that it has before it, ``horizon`` that up to which it judged.
+    """
+
+    read_at: float
+    place: int
+    horizon: int
 
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """What an archive took in.
+    """What an archive took in, and what of it a partition has to hear.
 
     ``news`` are the words that it did not know, each with its revision and the instant from which it is
     known, rising by that. ``moved`` are series that another provider speaks for from now on: what was said
-    of them before is that provider's word too, and must be recalled.
+    of them before is that provider's word too, and must be recalled. The last of the news has this ``place``;
+    they are to be judged as of no earlier than ``at``.
     """
 
     news: tuple[Observation, ...] = ()
     moved: tuple[MetricKey, ...] = ()
+    place: int = 0
+    at: float = 0.0
 
 
 class Archive(Protocol):
@@ -105,12 +125,18 @@ class Archive(Protocol):
     long while another goes on.
     """
 
-    async def note(self, observations: Sequence[Observation], at: int) -> Noted:
+    async def note(
+        self, observations: Sequence[Observation], at: int, listener: Listener | None = None
+    ) -> Noted:
         """Take in what was read, as known from ``at`` on, in one transaction.
 
         The same value of the same finality again is no news. Only what the series' own provider says is
-        given back as news; what others say is kept all the same.
+        given back as news; what others say is kept all the same. A ``listener`` is told what others noted
+        too since it heard last; with nothing to take in, that alone.
         """
+
+    async def newest_place(self) -> int:
+        """Give the place of the last news: who recalls anything after this knows all up to it."""
 
     async def recall(self, key: MetricKey, since: int = 0) -> list[Observation]:
         """Give what the series' provider said about what is not before ``since``, as it became known."""
@@ -132,11 +158,8 @@ class Notebook(Protocol):
         """Write a provider's page, in place of the one before."""
 
 
-class Ledger(Archive, Protocol):
+class Ledger(Archive, Partitions, Protocol):
     """What watch needs of the store."""
-
-    async def take(self, partition: int, holder: str) -> int:
-        """Take a partition over and give its new epoch; whoever held it before can commit no more."""
 
     async def changes(self, partition: int, since: int) -> Changes:
         """Give what commands wrote after revision ``since`` (0: all that lives, with its states)."""
@@ -169,7 +192,8 @@ class Ledger(Archive, Protocol):
     async def commit(self, partition: int, epoch: int, judgement: Judgement) -> int:
         """Write states, cursors, rings and one notification per subscriber and telling, in one transaction.
 
-        Gives the number of notifications written. Raises Superseded, and then nothing was written.
+        Gives the number of notifications written. Raises Superseded, or Unheard if news must be heard first;
+        then nothing was written.
         """
 
 

@@ -10,11 +10,13 @@ from typing import Any
 from sqlalchemy import Row, and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.engine.news import Known, is_silent, news
+from bot.engine.news import Known, as_heard, is_silent, news, unsaid
 from bot.metrics import MetricKey, Observation
-from bot.ports import Noted
+from bot.ports import Listener, Noted
 from bot.store.database import Database, whole
 from bot.store.metric_tables import observations, speakers
+from bot.store.partitions import COUNT
+from bot.store.tables import counters, partitions
 
 
 class SqlArchive:
@@ -23,35 +25,44 @@ class SqlArchive:
     _database: Database
 
     @whole
-    async def note(self, said: Sequence[Observation], at: int) -> Noted:
+    async def note(self, said: Sequence[Observation], at: int, listener: Listener | None = None) -> Noted:
         """Take in what was read, as known from ``at`` on, in one transaction.
 
         The same value of the same finality again is no news. Only what the series' own provider says is
         given back as news; what others say is kept all the same.
+
+        Nobody commits meanwhile. With a ``listener``, words become known after all that any partition has
+        kept of its judging; and it is told what others noted since it heard last. So every partition hears
+        every word once, in the order of their places, whoever notes it; and one that ends before it judged a
+        word recalls it when it begins again, as known later than all that it kept.
         """
-        found: list[Observation] = []
-        moved: list[MetricKey] = []
         async with self._database.writing() as connection:
+            before, horizon, is_divided = (await connection.execute(_STANDING)).one()
+            read_at = 0.0
+            if listener is not None:
+                read_at, at = listener.read_at, max(at, horizon + 1)
+            noting = _Noting(connection, at, read_at, before)
             for (key, source), words in groupby(sorted(said, key=_series), key=_series):
-                arrived = list(words)
-                fresh = news(arrived, await _known(connection, key, source, arrived), at)
-                if not fresh:
-                    continue
-                await connection.execute(insert(observations), [_row(word) for word in fresh])
-                newest = max(word.as_of for word in fresh)
-                speaker = await _speaker(connection, key)
-                if speaker is None:
-                    row = {"metric": key.metric, "instrument": key.instrument, "source": source, "since": at}
-                    await connection.execute(insert(speakers), row)
-                elif speaker != source:
-                    if not is_silent(await _newest(connection, key, speaker), newest):
-                        continue
-                    change = update(speakers).where(_is_of(speakers, key)).values(source=source, since=at)
-                    await connection.execute(change)
-                    moved.append(key)
-                found.extend(fresh)
+                await noting.note(key, source, list(words), is_late=listener is not None and is_divided)
+            if noting.place > before:
+                kept = self._database.insert(counters).values(name=_NEWS, value=noting.place)
+                again = {"value": noting.place}
+                await connection.execute(kept.on_conflict_do_update(index_elements=["name"], set_=again))
+            found, judged_at = noting.found, float(at if noting.found else 0)
+            if listener is not None and listener.place < before:
+                missed, moved = await _missed(connection, listener.place, before)
+                own = [(word, read_at) for word in found]
+                found, judged_at = as_heard([*missed, *own], listener.horizon)
+                noting.moved.extend(key for key in moved if key not in noting.moved)
         found.sort(key=lambda word: (word.known_at, word.key, word.as_of, word.revision))
-        return Noted(tuple(found), tuple(moved))
+        return Noted(tuple(found), tuple(noting.moved), noting.place, judged_at)
+
+    @whole
+    async def newest_place(self) -> int:
+        """Give the place of the last news: who recalls anything after this knows all up to it."""
+        async with self._database.reading() as connection:
+            place: int = (await connection.execute(_STANDING)).one()[0]
+            return place
 
     @whole
     async def recall(self, key: MetricKey, since: int = 0) -> list[Observation]:
@@ -94,6 +105,71 @@ class SqlArchive:
         return found
 
 
+class _Noting:
+    """What is taken in, and what of it is news, with its places."""
+
+    def __init__(self, connection: AsyncConnection, at: int, read_at: float, place: int) -> None:
+        self.place = place
+        self.found: list[Observation] = []
+        self.moved: list[MetricKey] = []
+        self._connection = connection
+        self._at, self._read_at = at, read_at
+
+    async def note(self, key: MetricKey, source: str, arrived: list[Observation], *, is_late: bool) -> None:
+        """Take in what one provider said of one series; others may have noted it, where it may come late."""
+        connection = self._connection
+        known = await _known(connection, key, source, arrived)
+        fresh = news(unsaid(arrived, known, self._read_at) if is_late else arrived, known, self._at)
+        if not fresh:
+            return
+        speaker = await _speaker(connection, key)
+        is_new = speaker is None
+        newest = max(word.as_of for word in fresh)
+        has_moved = (
+            speaker is not None
+            and speaker != source
+            and is_silent(await _newest(connection, key, speaker), newest)
+        )
+        is_news = is_new or has_moved or speaker == source
+        places = range(self.place + 1, self.place + 1 + len(fresh)) if is_news else [0] * len(fresh)
+        rows = [
+            _row(word) | {"place": place, "read_at": self._read_at}
+            for word, place in zip(fresh, places, strict=True)
+        ]
+        await connection.execute(insert(observations), rows)
+        if not is_news:
+            return
+        self.place = places[-1]
+        self.found.extend(fresh)
+        now = {"source": source, "since": self._at, "place": self.place}
+        if is_new:
+            row = {"metric": key.metric, "instrument": key.instrument, **now}
+            await connection.execute(insert(speakers), row)
+        elif has_moved:
+            await connection.execute(update(speakers).where(_is_of(speakers, key)).values(now))
+            self.moved.append(key)
+
+
+_NEWS = "news"
+_STANDING = select(
+    func.coalesce(select(counters.c.value).where(counters.c.name == _NEWS).scalar_subquery(), 0),
+    func.coalesce(select(func.max(partitions.c.judged_to)).scalar_subquery(), 0),
+    COUNT > 1,
+)
+"""The place of the last news, up to where anybody judged, and whether several do."""
+
+
+async def _missed(
+    connection: AsyncConnection, after: int, last: int
+) -> tuple[list[tuple[Observation, float]], list[MetricKey]]:
+    """Give the news after a place up to the last, each with when it was read; and who was silenced by it."""
+    chosen = select(observations).where(observations.c.place > after, observations.c.place <= last)
+    words = [(read_word(row), row.read_at) for row in await connection.execute(chosen)]
+    taken = select(speakers).where(speakers.c.place > after, speakers.c.place <= last)
+    rows = await connection.execute(taken.order_by(speakers.c.place))
+    return words, [MetricKey(row.metric, row.instrument) for row in rows]
+
+
 def _series(word: Observation) -> tuple[MetricKey, str]:
     return word.key, word.source
 
@@ -114,7 +190,10 @@ async def _known(
         .where(is_of, observations.c.as_of.between(min(as_ofs), max(as_ofs)))
         .order_by(observations.c.as_of, observations.c.revision)
     )
-    return Known(oldest, newest, {row.as_of: read_word(row) for row in rows})
+    words, read_at = {}, {}
+    for row in rows:
+        words[row.as_of], read_at[row.as_of] = read_word(row), row.read_at
+    return Known(oldest, newest, words, read_at)
 
 
 async def _newest(connection: AsyncConnection, key: MetricKey, source: str) -> int | None:

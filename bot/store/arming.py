@@ -26,9 +26,11 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 from bot.metrics import MetricKey, Seen
 from bot.store.database import Database, chunks
+from bot.store.partitions import COUNT
 from bot.store.rows import written_levels, written_seen
 from bot.store.tables import (
     alert_states,
@@ -44,29 +46,31 @@ from bot.store.tables import (
 
 group_chats = chats.alias("group_chats")
 
-PARTITION = 0
-"""Who judges new armings: a single process is partition 0."""
-
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One transaction of a command: its revision and its instant."""
+    """One transaction of a command: its revision, its instant, and how many partitions judge what it arms."""
 
     connection: AsyncConnection
     revision: int
     now: float
+    partitions: int
 
 
 async def begin_change(database: Database, connection: AsyncConnection, now: float) -> Change:
     """Raise the revision; whoever else changes something waits here, so revisions appear in order."""
-    raised = (
+    raised = await connection.execute(database.prepared(_raising), {"name": "revision", "value": 1})
+    row = raised.one()
+    return Change(connection, row.value, now, row.partitions)
+
+
+def _raising(database: Database) -> ReturningInsert[Any]:
+    """Raise the revision, and look up how many partitions there are: that costs no question of its own."""
+    return (
         database.insert(counters)
-        .values(name="revision", value=1)
         .on_conflict_do_update(index_elements=["name"], set_={"value": counters.c.value + 1})
-        .returning(counters.c.value)
+        .returning(counters.c.value, COUNT.label("partitions"))
     )
-    revision = (await connection.execute(raised)).scalar_one()
-    return Change(connection, revision, now)
 
 
 async def in_force(connection: AsyncConnection, chat_id: int | None) -> dict[str, Row[Any]]:
@@ -170,7 +174,7 @@ def _new(
         "rule": rule,
         "levels": written_levels(values),
         "seen": written_seen(rule, seen),
-        "partition": PARTITION,
+        "partition": alert % change.partitions,
         "made_at": change.now,
         "made_in": change.revision,
         "is_open": True,

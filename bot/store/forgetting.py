@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from math import inf
 from typing import Any
 
 from sqlalchemy import and_, bindparam, delete, func, select
@@ -14,8 +15,9 @@ from bot.metrics import MetricKey, Observation
 from bot.store.archive import read_word
 from bot.store.database import Database, whole
 from bot.store.metric_tables import observations
+from bot.store.partitions import COUNT
 from bot.store.rows import sessions_in
-from bot.store.tables import alert_states
+from bot.store.tables import alert_states, cursors
 
 _KEY = ("metric", "instrument", "source", "as_of", "revision")
 _NEWEST = 100
@@ -30,22 +32,25 @@ class SqlForgetting:
     async def forget(self, cut: float, now: int) -> int:
         """Drop what nobody can read from ``cut`` on; gives how many words went.
 
-        Each series of each provider is a transaction of its own, so that nothing waits for long.
+        Each series of each provider is a transaction of its own, so that nothing waits for long. Where others
+        judge too, nothing goes that they may read from where they are.
         """
-        series, resting = await self._series()
-        gone = 0
+        series, resting, judged_to = await self._series()
+        gone, cut = 0, min(cut, judged_to)
         for key, source in series:
             gone += await self._forget(key, source, resting, cut, now)
         return gone
 
     @whole
-    async def _series(self) -> tuple[list[tuple[MetricKey, str]], set[int]]:
-        """Name every series of every provider, and the sessions that rings rest on."""
+    async def _series(self) -> tuple[list[tuple[MetricKey, str]], set[int], float]:
+        """Name every series of every provider, the sessions that rings rest on, and where the last one is."""
         chosen = select(observations.c.metric, observations.c.instrument, observations.c.source).distinct()
         async with self._database.reading() as connection:
             rows = (await connection.execute(chosen)).all()
             resting = await _resting(connection)
-        return [(MetricKey(row.metric, row.instrument), row.source) for row in rows], resting
+            judged_to = await connection.scalar(select(func.min(cursors.c.judged_to)).where(COUNT > 1))
+        series = [(MetricKey(row.metric, row.instrument), row.source) for row in rows]
+        return series, resting, inf if judged_to is None else judged_to
 
     @whole
     async def _forget(

@@ -6,16 +6,32 @@ import json
 from itertools import starmap
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Select, Text, bindparam, cast, select
+from sqlalchemy import (
+    ColumnElement,
+    Insert,
+    Select,
+    Text,
+    bindparam,
+    case,
+    cast,
+    delete,
+    exists,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts.models import Arming
+from bot.alerts.notices import of_return
 from bot.engine.restoring import Resting
 from bot.metrics import Close, MetricKey
-from bot.ports import Armed, Changes, Judgement, Stored, Superseded
+from bot.ports import Armed, Changes, Judgement, Stored, Superseded, Unheard
 from bot.store.database import Database, each, whole
+from bot.store.metric_tables import observations
+from bot.store.notices import promise_notice
+from bot.store.partitions import COUNT
 from bot.store.rows import STATE_COLUMNS, read_resting, read_seen, read_state, written_state
-from bot.store.sights import promise_notice, write_turns
+from bot.store.sights import write_turns
 from bot.store.tables import (
     alert_states,
     alerts,
@@ -37,20 +53,6 @@ class SqlLedger:
     """The port ``Ledger``."""
 
     _database: Database
-
-    @whole
-    async def take(self, partition: int, holder: str) -> int:
-        """Take a partition over and give its new epoch; whoever held it before can commit no more."""
-        taken = (
-            self._database.insert(partitions)
-            .values(id=partition, epoch=1, holder=holder)
-            .on_conflict_do_update(
-                index_elements=["id"], set_={"epoch": partitions.c.epoch + 1, "holder": holder}
-            )
-            .returning(partitions.c.epoch)
-        )
-        async with self._database.writing(beside=True) as connection:
-            return int((await connection.execute(taken)).scalar_one())
 
     @whole
     async def changes(self, partition: int, since: int) -> Changes:
@@ -145,7 +147,7 @@ class SqlLedger:
         A cursor goes back where a new arming begins in a minute that was judged for the others already: a
         restart must read that minute again. An arming that a command retired meanwhile is passed over:
         neither its state nor its tellings are kept. Gives the number of notifications written. Raises
-        Superseded, and then nothing was written.
+        Superseded, or Unheard if news must be heard first; then nothing was written.
         """
         async with self._database.writing(beside=True) as connection:
             writing = self._keep(connection, partition, epoch, judgement)
@@ -154,16 +156,22 @@ class SqlLedger:
     async def _keep(
         self, connection: AsyncConnection, partition: int, epoch: int, judgement: Judgement
     ) -> int:
-        if await connection.scalar(_HELD, {"partition": partition}) != epoch:
+        is_unheard = await connection.scalar(
+            _HELD,
+            {"this": partition, "held": epoch, "horizon": judgement.horizon, "heard": judgement.heard},
+        )
+        if is_unheard is None:
             raise Superseded(f"partition {partition} was taken over")
+        if is_unheard:
+            raise Unheard(f"partition {partition} has not heard all that was known up to {judgement.horizon}")
         await self._write_states(connection, judgement)
         await self._write_cursors(connection, partition, judgement)
-        if judgement.told or judgement.notices:
+        if judgement.told or judgement.notices or not judgement.turns.is_quiet:
             await self._database.keep_order(connection)
         written = await write_told(self._database, connection, partition, judgement.told, judgement.at)
-        await write_turns(self._database, connection, partition, judgement.turns)
-        for notice in judgement.notices:
-            written += await promise_notice(self._database, connection, notice, judgement.at)
+        seen = await write_turns(self._database, connection, partition, judgement.turns, judgement.at)
+        for notice in (*judgement.notices, *of_return(seen, judgement.at)):
+            written += await promise_notice(self._database, connection, partition, notice, judgement.at)
         await self._database.count_anew(connection, outbox, written)
         return written
 
@@ -175,14 +183,18 @@ class SqlLedger:
         await each(connection, self._database.prepared(_keeping_states), rows)
 
     async def _write_cursors(self, connection: AsyncConnection, partition: int, judgement: Judgement) -> None:
+        """Say how far each series was judged; where others judge too, what nobody reads here is let go.
+
+        It would hold up whoever goes on from the least of them (see ``partitions``).
+        """
+        for key in judgement.left:
+            await connection.execute(_LEFT, {"this": partition, **_names(key)})
         if not judgement.judged_to:
             return
         rows = (
             {
                 "partition": partition,
-                "metric": key.metric,
-                "instrument": key.instrument,
-                "venue": key.venue,
+                **_names(key),
                 "judged_to": minute,
                 **_close(judgement.closes.get(key)),
             }
@@ -226,7 +238,27 @@ def _close(close: Close | None) -> dict[str, Any]:
     return {"close": close.price, "shown_at": close.at, "source": close.source, "home": close.home}
 
 
-_HELD = select(partitions.c.epoch).where(partitions.c.id == bindparam("partition")).with_for_update()
+def _names(key: MetricKey) -> dict[str, str]:
+    return {"metric": key.metric, "instrument": key.instrument, "venue": key.venue}
+
+
+_horizon = bindparam("horizon", type_=partitions.c.judged_to.type)
+_HELD = (
+    update(partitions)
+    .where(partitions.c.id == bindparam("this"), partitions.c.epoch == bindparam("held"))
+    .values(judged_to=case((partitions.c.judged_to < _horizon, _horizon), else_=partitions.c.judged_to))
+    .returning(exists().where(observations.c.place > bindparam("heard"), observations.c.known_at <= _horizon))
+)
+"""Say how far a partition was judged, if its epoch stands; gives whether it has not heard all until then.
+
+Whoever notes news does so while nobody commits, and lets it be known later than all that is said here. So of
+each word a partition that starts again either judged it, or recalls it as known after where it goes on.
+"""
+_LEFT = delete(cursors).where(
+    cursors.c.partition == bindparam("this"),
+    *(cursors.c[name] == bindparam(name) for name in ("metric", "instrument", "venue")),
+    COUNT > 1,
+)
 _REVISION = select(counters.c.value).where(counters.c.name == "revision")
 _COLUMNS: dict[str, ColumnElement[Any]] = {
     **{name: armings.c[name] for name in ("id", "alert_id", "rule", "made_at", "seen", "is_eager")},

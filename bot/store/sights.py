@@ -1,22 +1,23 @@
-"""What cannot be seen: which series, and what is told of that to whom, in the transaction of watch."""
+"""What cannot be seen: which series, in which partition, in the transaction of watch.
+
+A chat may have alerts in several partitions, and each finds by itself that it sees a series again, or that
+minutes of it are gone. That it is seen again is told when all see it again who did not, with what any of them
+missed: else a chat would hear that nothing is missed from one that missed nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import Row, and_, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.alerts.models import Notice
 from bot.engine.sight import Loss, Turns
 from bot.metrics import MetricKey
-from bot.store.database import Database, chunks, whole
-from bot.store.link_table import links
+from bot.store.database import Database, whole
 from bot.store.metric_tables import losses
-from bot.store.promise import URGENT, content
-from bot.store.tables import alerts, armings, chats, is_living, outbox, subscriptions
 
 
 class SqlSights:
@@ -26,129 +27,79 @@ class SqlSights:
 
     @whole
     async def losses(self, partition: int | None = None) -> dict[MetricKey, Loss]:
-        """Give every series that cannot be seen, in one partition or in all, as it was told."""
-        asked = select(losses)
+        """Give every series that cannot be seen, in one partition or in any, as it was told first."""
+        asked = select(losses).where(losses.c.seen_at.is_(None)).order_by(losses.c.since.desc())
         if partition is not None:
             asked = asked.where(losses.c.partition == partition)
         async with self._database.reading() as connection:
-            return {
-                MetricKey(row.metric, row.instrument, row.venue): Loss(
-                    row.since, row.reason, row.source, row.notice, tuple((a, b) for a, b in row.gone)
-                )
-                for row in await connection.execute(asked)
-            }
+            return {_key(row): _loss(row) for row in await connection.execute(asked)}
 
 
-async def write_turns(database: Database, connection: AsyncConnection, partition: int, turns: Turns) -> None:
-    """Keep what is lost, and let go of what is seen again or read by nobody any more."""
-    for key in (*turns.back, *turns.let_go):
-        is_meant = and_(losses.c.partition == partition, *(losses.c[name] == one for name, one in _of(key)))
-        await connection.execute(delete(losses).where(is_meant))
-    for key, loss in turns.lost.items():
-        row = {**asdict(loss), "gone": [list(stretch) for stretch in loss.gone]}
-        writing = database.insert(losses).values(partition=partition, **dict(_of(key)), **row)
-        names = ["partition", "metric", "instrument", "venue"]
-        await connection.execute(writing.on_conflict_do_update(index_elements=names, set_=row))
+async def write_turns(
+    database: Database, connection: AsyncConnection, partition: int, turns: Turns, at: float
+) -> dict[MetricKey, Loss]:
+    """Keep what is lost, and let go of what is seen again or read by nobody any more.
 
-
-async def promise_notice(database: Database, connection: AsyncConnection, notice: Notice, at: float) -> int:
-    """Write one row for each chat that a notice concerns, and none twice; gives how many are new."""
-    if notice.answers:
-        rows = await _answering(connection, notice, at)
-    else:
-        rows = await _concerned(connection, notice, at)
-    written = 0
-    for piece in chunks(rows):
-        writing = database.insert(outbox).values(list(piece))
-        told = writing.on_conflict_do_nothing(index_elements=["chat_id", "dedupe"])
-        written += (await connection.execute(told)).rowcount
-    return written
-
-
-async def _concerned(connection: AsyncConnection, notice: Notice, at: float) -> list[dict[str, Any]]:
-    """Address each chat that follows one of the armings, with those of its alerts and their series.
-
-    What rings in a chat that is linked to the one that has it concerns that chat.
-
-    What concerns an alert that is urgent to it is as urgent: it may have to look for itself.
+    Gives what is seen again wherever it is read.
     """
-    found: dict[tuple[str, int], tuple[dict[tuple[str, str], None], dict[str, None]]] = {}
-    urgent: set[int] = set()
-    is_one = and_(links.c.chat_id == subscriptions.c.place_id, links.c.home_id == subscriptions.c.chat_id)
-    for piece in chunks(notice.armings):
-        chosen = (
-            select(
-                chats.c.platform,
-                chats.c.id,
-                alerts.c.number,
-                alerts.c.name,
-                armings.c.rule,
-                armings.c.id.label("arming"),
-                subscriptions.c.is_urgent,
-            )
-            .select_from(
-                subscriptions.outerjoin(links, is_one)
-                .join(chats, chats.c.id == func.coalesce(links.c.chat_id, subscriptions.c.chat_id))
-                .join(alerts, subscriptions.c.alert_id == alerts.c.id)
-                .join(armings, subscriptions.c.arming_id == armings.c.id)
-            )
-            .where(armings.c.id.in_(piece), is_living, chats.c.paused_reason == "")
-            .order_by(subscriptions.c.id)
-        )
-        for row in await connection.execute(chosen):
-            labels, series = found.setdefault((row.platform, row.id), ({}, {}))
-            urgent |= {row.id} if row.is_urgent else set()
-            labels[row.name or f"#{row.number}", row.rule] = None
-            series.update(dict.fromkeys(notice.armings[row.arming]))
-    return [
-        _row(
-            notice,
-            at,
-            chat,
-            {
-                "alerts": [{"alert": label, "rule": rule} for label, rule in labels],
-                "series": _named(series),
-            },
-            is_urgent=chat[1] in urgent,
-        )
-        for chat, (labels, series) in found.items()
-    ]
+    if turns.is_quiet:
+        return {}
+    known: dict[MetricKey, list[Row[Any]]] = {}
+    for row in await connection.execute(select(losses).order_by(losses.c.since)):
+        known.setdefault(_key(row), []).append(row)
+    seen: dict[MetricKey, Loss] = {}
+    for key in (*turns.back, *turns.let_go):
+        others = [row for row in known.get(key, ()) if row.partition != partition]
+        own = [_joined(key, partition, loss, known) for loss in (turns.back.get(key),) if loss is not None]
+        is_lost = any(row.seen_at is None for row in others)
+        if is_lost and own:
+            await _write(database, connection, partition, key, own[0], at)
+            continue
+        is_meant = and_(*(losses.c[name] == one for name, one in _of(key)))
+        mine = and_(is_meant, losses.c.partition == partition)
+        await connection.execute(delete(losses).where(mine if is_lost else is_meant))
+        again = [*own, *map(_loss, others)]
+        if again and not is_lost:
+            seen[key] = _together(again)
+    for key, loss in turns.lost.items():
+        await _write(database, connection, partition, key, _joined(key, partition, loss, known))
+    return seen
 
 
-async def _answering(connection: AsyncConnection, notice: Notice, at: float) -> list[dict[str, Any]]:
-    """Address whoever was told what this answers, or still will be: it waits where that one waits."""
-    chosen = select(
-        outbox.c.platform, outbox.c.chat_id, outbox.c.held_at, outbox.c.facts, outbox.c.priority
-    ).where(outbox.c.dedupe == notice.answers, outbox.c.given_up_at.is_(None))
-    rows: list[dict[str, Any]] = []
-    for row in await connection.execute(chosen):
-        told = {one["series"] for one in row.facts["series"]}
-        series = [name for name in notice.series if name in told]
-        if series:
-            gone: Any = notice.facts.get("gone") or ()
-            facts = {"series": _named(series), "gone": [one for one in gone if one["series"] in told]}
-            where, is_urgent = (row.platform, row.chat_id), row.priority == URGENT
-            rows.append(_row(notice, at, where, facts, row.held_at, is_urgent=is_urgent))
-    return rows
+async def _write(  # noqa: PLR0917
+    database: Database,
+    connection: AsyncConnection,
+    partition: int,
+    key: MetricKey,
+    loss: Loss,
+    seen_at: float | None = None,
+) -> None:
+    row = {**asdict(loss), "gone": [list(stretch) for stretch in loss.gone], "seen_at": seen_at}
+    writing = database.insert(losses).values(partition=partition, **dict(_of(key)), **row)
+    names = ["partition", "metric", "instrument", "venue"]
+    await connection.execute(writing.on_conflict_do_update(index_elements=names, set_=row))
 
 
-def _row(
-    notice: Notice,
-    at: float,
-    chat: tuple[str, int],
-    facts: Mapping[str, Any],
-    held_at: float | None = None,
-    *,
-    is_urgent: bool = False,
-) -> dict[str, Any]:
-    platform, chat_id = chat
-    told = content(notice.kind, notice.dedupe, {**notice.facts, **facts}, at)
-    told |= {"priority": URGENT} if is_urgent else {}
-    return {"platform": platform, "chat_id": chat_id, "held_at": held_at, **told}
+def _joined(
+    key: MetricKey, partition: int, loss: Loss, known: Mapping[MetricKey, Iterable[Row[Any]]]
+) -> Loss:
+    """Join a loss to the one before it, whose end was told to nobody because others had not seen it."""
+    before = (row for row in known.get(key, ()) if row.partition == partition and row.seen_at is not None)
+    return _together([loss, *map(_loss, before)])
 
 
-def _named(series: Sequence[str] | Mapping[str, None]) -> list[dict[str, str]]:
-    return [{"series": name} for name in series]
+def _together(several: Iterable[Loss]) -> Loss:
+    """Give the first of some losses of one series, with all that is gone."""
+    first, *others = sorted(several, key=lambda loss: loss.since)
+    return replace(first, gone=tuple(sorted({*first.gone, *(one for loss in others for one in loss.gone)})))
+
+
+def _loss(row: Row[Any]) -> Loss:
+    return Loss(row.since, row.reason, row.source, row.notice, tuple((a, b) for a, b in row.gone))
+
+
+def _key(row: Row[Any]) -> MetricKey:
+    return MetricKey(row.metric, row.instrument, row.venue)
 
 
 def _of(key: MetricKey) -> list[tuple[str, str]]:

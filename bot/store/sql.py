@@ -24,6 +24,7 @@ from bot.store.levels import SqlLevels
 from bot.store.linking import SqlLinking
 from bot.store.notebook import SqlNotebook
 from bot.store.outbox import SqlOutbox
+from bot.store.partitions import SqlPartitions
 from bot.store.people import SqlPeople
 from bot.store.playbooks import SqlPlaybooks
 from bot.store.proposals import SqlProposals
@@ -36,6 +37,7 @@ from bot.store.sights import SqlSights
 
 class SqlStore(
     SqlLedger,
+    SqlPartitions,
     SqlOutbox,
     SqlBundles,
     SqlAgenda,

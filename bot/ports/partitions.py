@@ -1,0 +1,37 @@
+"""What is needed of the memory where several judge: who has which part, and how they are parted anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One partition of the armings: who took it last, for which time, and up to which instant it was judged.
+
+    Nobody has taken it since the armings were divided where it has no ``holder``. What goes well is judged up
+    to a minute or two ago: that is written at least once a minute.
+    """
+
+    partition: int
+    holder: str
+    epoch: int
+    judged_to: int
+
+
+class Partitions(Protocol):
+    """The parts in which the armings are judged: one, until told otherwise."""
+
+    async def take(self, partition: int, holder: str) -> int:
+        """Take a partition over and give its new epoch; whoever held it before can commit no more."""
+
+    async def divide(self, count: int) -> bool:
+        """Let so many partitions judge from now on; gives whether that is a change.
+
+        All that lives moves to where it belongs in one transaction, and goes on from where it was judged to.
+        Whoever goes on with the old division commits no more, and must open what it has anew.
+        """
+
+    async def shares(self) -> list[Share]:
+        """Give all partitions, by number."""
