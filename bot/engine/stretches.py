@@ -17,12 +17,14 @@ def missing(
     """Name what a life needs from ``back`` seconds before its first minute on and the world lacks.
 
     ``judged`` says how far each series was judged without it: minutes that nobody needed then are no news.
+    Where others have to judge minutes that this one has, those come with its history, or nobody would bring
+    them any more.
     """
     found = []
     for key in life.priced:
         series = world.series.get(key)
         if series is None or series.start is None or series.end is None:
-            holes = [(cursor - back, cursor)] if back else []
+            holes = [(min(cursor - back, judged.get(key, cursor)), cursor)] if back else []
         else:
             holes = series.holes(cursor - back, max(series.start, judged.get(key, series.end)))
         if holes:

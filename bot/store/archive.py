@@ -15,7 +15,6 @@ from bot.metrics import MetricKey, Observation
 from bot.ports import Listener, Noted
 from bot.store.database import Database, whole
 from bot.store.metric_tables import observations, speakers
-from bot.store.partitions import COUNT
 from bot.store.tables import counters, partitions
 
 
@@ -37,22 +36,23 @@ class SqlArchive:
         word recalls it when it begins again, as known later than all that it kept.
         """
         async with self._database.writing() as connection:
-            before, horizon, is_divided = (await connection.execute(_STANDING)).one()
+            before, horizon = (await connection.execute(_STANDING)).one()
             read_at = 0.0
             if listener is not None:
                 read_at, at = listener.read_at, max(at, horizon + 1)
             noting = _Noting(connection, at, read_at, before)
             for (key, source), words in groupby(sorted(said, key=_series), key=_series):
-                await noting.note(key, source, list(words), is_late=listener is not None and is_divided)
+                await noting.note(key, source, list(words), may_be_late=listener is not None)
             if noting.place > before:
                 kept = self._database.insert(counters).values(name=_NEWS, value=noting.place)
                 again = {"value": noting.place}
                 await connection.execute(kept.on_conflict_do_update(index_elements=["name"], set_=again))
-            found, judged_at = noting.found, float(at if noting.found else 0)
+            found, judged_at = noting.found, noting.noted_at
             if listener is not None and listener.place < before:
                 missed, moved = await _missed(connection, listener.place, before)
                 own = [(word, read_at) for word in found]
-                found, judged_at = as_heard([*missed, *own], listener.horizon)
+                found, heard_at = as_heard([*missed, *own], listener.horizon)
+                judged_at = max(judged_at, heard_at)
                 noting.moved.extend(key for key in moved if key not in noting.moved)
         found.sort(key=lambda word: (word.known_at, word.key, word.as_of, word.revision))
         return Noted(tuple(found), tuple(noting.moved), noting.place, judged_at)
@@ -106,20 +106,27 @@ class SqlArchive:
 
 
 class _Noting:
-    """What is taken in, and what of it is news, with its places."""
+    """What is taken in, and what of it is news, with its places.
+
+    From ``noted_at`` on something is known of what was read, whoever noted that.
+    """
 
     def __init__(self, connection: AsyncConnection, at: int, read_at: float, place: int) -> None:
         self.place = place
         self.found: list[Observation] = []
         self.moved: list[MetricKey] = []
+        self.noted_at = 0.0
         self._connection = connection
         self._at, self._read_at = at, read_at
 
-    async def note(self, key: MetricKey, source: str, arrived: list[Observation], *, is_late: bool) -> None:
+    async def note(
+        self, key: MetricKey, source: str, arrived: list[Observation], *, may_be_late: bool
+    ) -> None:
         """Take in what one provider said of one series; others may have noted it, where it may come late."""
         connection = self._connection
-        known = await _known(connection, key, source, arrived)
-        fresh = news(unsaid(arrived, known, self._read_at) if is_late else arrived, known, self._at)
+        known, noted_at = await _known(connection, key, source, arrived, self._read_at)
+        self.noted_at = max(self.noted_at, noted_at)
+        fresh = news(unsaid(arrived, known, self._read_at) if may_be_late else arrived, known, self._at)
         if not fresh:
             return
         speaker = await _speaker(connection, key)
@@ -140,6 +147,7 @@ class _Noting:
         if not is_news:
             return
         self.place = places[-1]
+        self.noted_at = max(self.noted_at, self._at)
         self.found.extend(fresh)
         now = {"source": source, "since": self._at, "place": self.place}
         if is_new:
@@ -154,9 +162,8 @@ _NEWS = "news"
 _STANDING = select(
     func.coalesce(select(counters.c.value).where(counters.c.name == _NEWS).scalar_subquery(), 0),
     func.coalesce(select(func.max(partitions.c.judged_to)).scalar_subquery(), 0),
-    COUNT > 1,
 )
-"""The place of the last news, up to where anybody judged, and whether several do."""
+"""The place of the last news, and up to where anybody judged."""
 
 
 async def _missed(
@@ -179,8 +186,9 @@ def _is_of(table: Any, key: MetricKey) -> Any:
 
 
 async def _known(
-    connection: AsyncConnection, key: MetricKey, source: str, arrived: Iterable[Observation]
-) -> Known:
+    connection: AsyncConnection, key: MetricKey, source: str, arrived: Iterable[Observation], read: float
+) -> tuple[Known, float]:
+    """Give what is known of what arrived; and from when on, where somebody noted the very same look."""
     is_of = and_(_is_of(observations, key), observations.c.source == source)
     ends = select(func.min(observations.c.as_of), func.max(observations.c.as_of)).where(is_of)
     oldest, newest = (await connection.execute(ends)).one()
@@ -190,10 +198,12 @@ async def _known(
         .where(is_of, observations.c.as_of.between(min(as_ofs), max(as_ofs)))
         .order_by(observations.c.as_of, observations.c.revision)
     )
-    words, read_at = {}, {}
+    words, read_at, noted = {}, {}, []
     for row in rows:
         words[row.as_of], read_at[row.as_of] = read_word(row), row.read_at
-    return Known(oldest, newest, words, read_at)
+        if row.place and row.read_at == read <= row.known_at:
+            noted.append(row.known_at)
+    return Known(oldest, newest, words, read_at), min(noted, default=0.0)
 
 
 async def _newest(connection: AsyncConnection, key: MetricKey, source: str) -> int | None:

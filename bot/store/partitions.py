@@ -7,7 +7,8 @@ of an old division.
 A division makes every new partition go on from the least instant to which any of the old judged a series.
 That repeats nothing. A state keeps the instant at which it last changed, and is judged from there at the
 earliest (``Partition.resume_from``); from there to where its old partition had come, its minutes changed
-nothing, and change nothing when they are read again.
+nothing, and change nothing when they are read again. Of an arming that nobody has judged yet the series go on
+from its beginning.
 """
 
 from __future__ import annotations
@@ -18,10 +19,15 @@ from typing import Any
 from sqlalchemy import Row, and_, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.engine.compiler import compile_rule
+from bot.engine.course import start_of
+from bot.metrics import MetricKey
 from bot.ports import Share
+from bot.rules import RuleError, parse
 from bot.store.database import Database, each, whole
 from bot.store.metric_tables import losses
-from bot.store.tables import armings, counters, cursors, is_living, partitions
+from bot.store.rows import read_seen
+from bot.store.tables import alert_states, armings, counters, cursors, is_living, partitions
 
 _NAME = "partitions"
 _ARMINGS_AT_ONCE = 50_000
@@ -109,7 +115,32 @@ async def _go_on(connection: AsyncConnection, count: int) -> None:
         known = least.get(_of(row))
         if known is None or _order(row) < _order(known):
             least[_of(row)] = row
-    await _write_anew(connection, cursors, (row._asdict() for row in least.values()), count)
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {of: row._asdict() for of, row in least.items()}
+    for key, start in (await _beginnings(connection)).items():
+        kept = rows.get((key.metric, key.instrument, key.venue))
+        if kept is not None and start < kept["judged_to"]:
+            kept.update(judged_to=start, close=None, shown_at=None)
+    await _write_anew(connection, cursors, rows.values(), count)
+
+
+async def _beginnings(connection: AsyncConnection) -> dict[MetricKey, int]:
+    """Give where those begin whom nobody has judged yet, for each series that they read."""
+    found: dict[MetricKey, int] = {}
+    chosen = (
+        select(armings.c.rule, armings.c.made_at, armings.c.seen)
+        .outerjoin(alert_states, alert_states.c.arming_id == armings.c.id)
+        .where(is_living, alert_states.c.arming_id.is_(None))
+    )
+    for row in await connection.execute(chosen):
+        try:
+            life = compile_rule(
+                parse(row.rule), is_shared=True, made_at=row.made_at, seen=read_seen(row.seen)
+            )
+        except (RuleError, ValueError):
+            continue  # nobody can judge it
+        start = start_of(life, None)
+        found |= {key: min(start, found.get(key, start)) for key in life.keys}
+    return found
 
 
 def _order(row: Row[Any]) -> tuple[int, bool]:
