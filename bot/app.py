@@ -16,7 +16,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import cache, partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -29,25 +28,27 @@ from bot.alerts.people import Caller, ChatRef
 from bot.alerts.rings import Rung
 from bot.alerts.wording import PATIENCE
 from bot.catalogues import read_languages
+from bot.charge import Charge
 from bot.chats.studio import Studio
 from bot.clock import SystemClock
+from bot.colleagues import Colleagues
 from bot.collector import settle_memory
-from bot.commands import COMMANDS, Office, make_desk
+from bot.commands import Office, make_desk
 from bot.commands.preview import fetch
 from bot.deliver import Courier
-from bot.duties import ALL
 from bot.engine.past import Past, Unfit
-from bot.feeds.exchanges import Exchanges, build_feeds
-from bot.feeds.metrics.board import MetricFeeds, build_metrics
+from bot.feeds.exchanges import Exchanges
 from bot.feeds.metrics.providers import push
 from bot.heartbeat import Heartbeat
 from bot.house import House
 from bot.illustrate import Illustrator
 from bot.metrics import Batch, minute_of
 from bot.pacing import Pacer
-from bot.ports import Chat, Clock, Desk, Notebook, Replies, UnknownInstrument
+from bot.parts import all_duties, build_chats, build_exchanges, build_providers, charge_at
+from bot.ports import Chat, Clock, Desk, Replies, TapeTrouble, UnknownInstrument
+from bot.ports.partitions import Partitions
 from bot.ports.places import Place
-from bot.ports.rota import Duty, Rota, Turn
+from bot.ports.rota import Rota, Turn
 from bot.rules import instruments
 from bot.rules.tree import Rule
 from bot.shelf import read_shelf
@@ -58,13 +59,17 @@ from bot.turns import Turns, answering
 from bot.watch import Watch
 
 if TYPE_CHECKING:
+    from bot.ports import Tape
     from bot.settings import Settings
+    from bot.tape.jetstream import JetStreamTape
 
 log = structlog.get_logger(__name__)
 
 _POLLS_UNTIL_LATE = 2
 _SECONDS_TO_KEEP = 15.0
-_SECONDS_OF_A_HANDOVER = 300.0
+_LONGEST_REST_APART = 5.0
+"""Seconds without a look into the outbox, where others promise too, and their word for it may be lost."""
+
 _MONTH = 30 * 86_400
 SECONDS_OF_A_TURN = 0.001
 """How long the thread of the exchanges may go on while the chats wait for their turn; 0.005 is usual."""
@@ -85,7 +90,7 @@ async def open_house(
     warming: Sequence[Callable[[], object]] = (),
     tells_operators: bool = True,
     tells_delay: bool = True,
-    process: str = "",
+    turn: Turn | None = None,
     rota: Rota | None = None,
 ) -> AsyncIterator[House]:
     """Build all parts from the settings, and let go of them at the end.
@@ -94,22 +99,28 @@ async def open_house(
     one's limits. ``longest_rest`` is how many seconds of the clock pass at most without a look into the
     outbox. ``warming`` is called in another thread, when the start is over. ``tells_operators`` lets them
     hear of what is unwell, ``tells_delay`` a ring say how long it took, which a fast clock does not measure.
-    ``process`` is who works here, where there is a ``rota``: as soon as it stands there no more, all that it
-    writes is refused.
+    ``turn`` is what is done here, where there is a ``rota``: as soon as the process stands there no more, all
+    that it writes is refused. ``chats`` and ``exchanges`` are of that turn.
     """
+    charge = charge_at(settings, turn)
     async with AsyncExitStack() as stack:
-        exchanges = exchanges or build_exchanges(settings, clock, throttle)
+        exchanges = exchanges or build_exchanges(settings, clock, throttle, watched=charge.exchanges)
         stack.push_async_callback(exchanges.close)
         await upgrade(settings.database_url)
-        store = await open_store(settings.database_url, process)
+        store = await open_store(settings.database_url, turn.process if turn else "")
         stack.push_async_callback(store.close)
-        metrics = build_providers(settings, clock, exchanges, store)
+        metrics = build_providers(settings, clock, exchanges, store, charge.asks_providers)
         stack.push_async_callback(metrics.close)
         late_after = _SECONDS_UNTIL_FINAL + _POLLS_UNTIL_LATE * settings.poll_seconds
         patience = max(PATIENCE, late_after)
         languages = read_languages()
         illustrate = Illustrator(exchanges.market).complete
         turns = {chat.platform: Turns(Pacer(settings.limits(chat.platform)), clock) for chat in chats}
+        tape = await stack.enter_async_context(_tape(settings, turn, charge, store))
+        if isinstance(tape, MemoryTape):
+            talk = None
+        else:
+            talk, longest_rest = tape.talk, min(longest_rest, _LONGEST_REST_APART)
         couriers = [
             Courier(
                 store,
@@ -126,9 +137,13 @@ async def open_house(
             for chat, line in zip(chats, turns.values(), strict=True)
         ]
 
+        colleagues: Colleagues | None = None
+
         def wake() -> None:
             for courier in couriers:
                 courier.wake()
+            if colleagues is not None:
+                colleagues.ring()
 
         agenda = Agenda(store, store, exchanges.market, clock, wake, longest_rest, metrics.ask)
 
@@ -137,8 +152,15 @@ async def open_house(
             agenda.wake()
 
         shelf = cache(partial(read_shelf, settings.playbooks_dir))
-        watch = Watch(store, exchanges.market, clock, wake, late_after, holder=_holder())
-        await watch.open()
+        if charge.partitions:
+            await store.divide(charge.division)
+        watches = [
+            Watch(store, exchanges.market, clock, wake, late_after, partition, _holder())
+            for partition in charge.partitions
+        ]
+        for watch in watches:
+            await watch.open(await tape.epoch(watch.partition))
+            tape.tell_wants(watch.partition, watch.wants)
         office = Office(
             register=store,
             market=exchanges.market,
@@ -158,8 +180,8 @@ async def open_house(
             rota=rota,
         )
         desk = replace(_waking(make_desk(office), wake_all), turn=answering(turns))
-        tape = MemoryTape()
-        tape.tell_wants(watch.partition, watch.wants)
+        if talk is not None:
+            colleagues = Colleagues(talk, tape, clock, _topic(turn), exchanges, metrics)
         house = House(
             clock=clock,
             chats=chats,
@@ -168,17 +190,23 @@ async def open_house(
             exchanges=exchanges,
             metrics=metrics,
             tape=tape,
-            watch=watch,
+            watches=watches,
             agenda=agenda,
             afterwards=Afterwards(store, exchanges.market, clock, max(3600, int(longest_rest))),
             poll_seconds=settings.poll_seconds,
             outbox=store,
             infirmary=store,
             clearing=store,
+            charge=charge,
+            colleagues=colleagues,
+            rota=rota,
+            plan=all_duties(settings),
             operators=settings.admins if tells_operators else (),
             heartbeat=_heartbeat(settings),
             warming=(shelf, *warming),
         )
+        if colleagues is not None:
+            colleagues.serve(house.organs, [*(one.wake for one in couriers), agenda.wake])
         if settings.http:
             host, port = settings.http
             intake = _intake(settings, clock, tape)
@@ -204,11 +232,12 @@ async def run(settings: Settings) -> None:
 
 
 async def _take_turns(settings: Settings, clock: Clock, until: asyncio.Event) -> None:
-    """Work while it is this process's turn among those that share the database, until the event is set."""
+    """Do what is this process's share among those that have the database together, until the event is set."""
     rota = await open_rota(settings.database_url)
     try:
         site = partial(web.serve, *settings.http) if settings.http else nullcontext
-        shift = Shift(rota, clock, _holder(), version("tocsin"), site=site, roles=settings.roles)
+        how: dict[str, Any] = {"site": site, "duties": all_duties(settings), "roles": settings.roles}
+        shift = Shift(rota, clock, _holder(), version("tocsin"), **how)
         await shift.run(lambda turn, end: work(settings, clock, end, turn, rota), until)
     finally:
         await rota.close()
@@ -221,16 +250,18 @@ async def work(
 
     ``turn`` is what it works by, where several processes take turns by a ``rota``.
     """
+    charge = charge_at(settings, turn)
     while not until.is_set():
         studio = Studio()
-        exchanges = build_exchanges(settings, clock, after_listing=settle_memory)
+        how: dict[str, Any] = {"after_listing": settle_memory, "watched": charge.exchanges}
+        exchanges = build_exchanges(settings, clock, **how)
         exchanges.begin()  # to import the libraries of the chats takes no less than they to answer
-        chats = build_chats(settings, clock, studio, turn.duties[ALL] if turn else None)
-        how: dict[str, Any] = {"process": turn.process if turn else "", "rota": rota}
+        chats = build_chats(settings, clock, studio, turn)
         warming = (studio.warm, settle_memory)
-        async with open_house(settings, clock, chats, exchanges, warming=warming, **how) as house:
+        opening = open_house(settings, clock, chats, exchanges, warming=warming, turn=turn, rota=rota)
+        async with opening as house:
             sys.setswitchinterval(SECONDS_OF_A_TURN)  # until now nobody waited for a turn
-            log.info("started", chats=[chat.platform for chat in chats], exchanges=list(settings.exchanges))
+            log.info("started", chats=[chat.platform for chat in chats], exchanges=list(charge.exchanges))
             await house.run(until)
 
 
@@ -255,74 +286,31 @@ async def fetch_history(
         await exchanges.close()
 
 
-def build_exchanges(
-    settings: Settings, clock: Clock, throttle: bool = True, after_listing: Callable[[], None] = lambda: None
-) -> Exchanges:
-    """Build a feed for each exchange of the settings; see ``build_feeds``."""
-    names, quote, root = settings.exchanges, settings.quote, settings.feed_gateway
-    how: dict[str, Any] = {"throttle": throttle, "streams": settings.stream, "after_listing": after_listing}
-    return build_feeds(names, quote, clock, gateway=root, **how)
+def _topic(turn: Turn | None) -> str:
+    """Name a process as no other is named, in a word."""
+    return turn.process.replace(".", "-") if turn else "alone"
 
 
-def build_providers(
-    settings: Settings, clock: Clock, exchanges: Exchanges, notebook: Notebook | None = None
-) -> MetricFeeds:
-    """Build a feed for each provider of metrics that can be asked; ``notebook`` is where they remember."""
-    can_push = {push.TOKEN: "on"} if settings.push_token else {}
-    return build_metrics(
-        settings.providers,
-        settings.for_providers() | can_push,
-        clock,
-        gateway=settings.feed_gateway,
-        doors=exchanges.doors,
-        thread=exchanges.thread,
-        notebook=notebook,
-    )
+@asynccontextmanager
+async def _tape(
+    settings: Settings, turn: Turn | None, charge: Charge, store: Partitions
+) -> AsyncIterator[MemoryTape | JetStreamTape]:
+    """Open the tape between the feeds and watch: in memory, or over NATS where the work is divided."""
+    if settings.nats_url is None:
+        yield MemoryTape()
+        return
+    from bot.tape.jetstream import Terms, open_tape
 
-
-def build_chats(
-    settings: Settings, clock: Clock, studio: Studio | None = None, duty: Duty | None = None
-) -> list[Chat]:
-    """Build a chat for each token that is configured, or the console where there is none.
-
-    Who has a ``duty`` need not find out whether another of its own kind listens.
-    """
-    chats: list[Chat] = []
-    studio = studio or Studio()
-    if settings.telegram_token:
-        from bot.chats.telegram import TelegramChat
-        from bot.chats.telegram_menu import Menu
-        from bot.chats.telegram_reach import AFTER_ANOTHER, ON_DUTY
-
-        roots: dict[str, Any] = {"root": settings.telegram_api} if settings.telegram_api else {}
-        operators = [person for platform, person in settings.admins if platform == TelegramChat.platform]
-        menu = Menu(COMMANDS, read_languages(), operators)
-        if duty is not None:
-            roots["doubts"] = AFTER_ANOTHER if duty.ago < _SECONDS_OF_A_HANDOVER else ON_DUTY
-        token, url = settings.telegram_token.get_secret_value(), settings.telegram_webhook
-        webhook = (url, settings.telegram_secret) if url else None
-        chats.append(TelegramChat(token, clock, menu=menu, studio=studio, webhook=webhook, **roots))
-    if settings.discord_token:
-        from bot.chats.discord import DiscordChat
-
-        token = settings.discord_token.get_secret_value()
-        api, gateway = settings.discord_api, settings.discord_gateway
-        parts: dict[str, Any] = {"studio": studio, "languages": read_languages()}
-        chats.append(DiscordChat(token, COMMANDS, api=api, gateway=gateway, **parts))
-    if not chats:
-        from bot.chats.console import ConsoleChat
-
-        file = path_of(settings.database_url)
-        data = file.parent if file else Path("data")
-        chats.append(ConsoleChat(clock, pictures=data / "charts", studio=studio))
-    return chats
+    terms = Terms(f"tocsin-{await store.deployment()}", partitions=charge.division)
+    async with open_tape(settings.nats_url.get_secret_value(), _topic(turn), terms) as tape:
+        yield tape
 
 
 def _heartbeat(settings: Settings) -> Heartbeat | None:
     return Heartbeat(settings.heartbeat_url.get_secret_value()) if settings.heartbeat_url else None
 
 
-def _intake(settings: Settings, clock: Clock, tape: MemoryTape) -> web.Intake | None:
+def _intake(settings: Settings, clock: Clock, tape: Tape) -> web.Intake | None:
     """Take an operator's own values in, where a token is set; they are kept when that is answered."""
     if settings.push_token is None:
         return None
@@ -330,8 +318,11 @@ def _intake(settings: Settings, clock: Clock, tape: MemoryTape) -> web.Intake | 
     async def take(name: str, body: str) -> int:
         words = tuple(push.read_push(name, body, clock.now()))
         async with asyncio.timeout(_SECONDS_TO_KEEP):
-            await tape.put(Batch(push.NAME, clock.now(), observations=words))
-            await tape.judged()
+            try:
+                await tape.put(Batch(push.NAME, clock.now(), observations=words))
+                await tape.judged()
+            except TapeTrouble as trouble:
+                raise TimeoutError from trouble
         return len(words)
 
     return web.Intake(settings.push_token.get_secret_value(), take)
@@ -343,7 +334,9 @@ def _hook(settings: Settings, chats: Sequence[Chat]) -> web.Hook | None:
         return None
     from bot.chats.telegram import SECRET_HEADER, TelegramChat
 
-    [chat] = [one for one in chats if isinstance(one, TelegramChat)]
+    chat = next((one for one in chats if isinstance(one, TelegramChat)), None)
+    if chat is None:
+        return None  # another process hears it
     path = urlsplit(settings.telegram_webhook).path
     return web.Hook(path, SECRET_HEADER, settings.telegram_secret, chat.accept)
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from bot.app import build_providers
 from bot.feeds.exchanges import Exchanges, build_feeds
 from bot.feeds.exchanges.feed import ExchangeFeed
+from bot.parts import build_providers
 from bot.ports import Damaged, Finding, StoreTrouble, Unseeable
 from bot.store import check, path_of
 

@@ -243,6 +243,20 @@ def database(value: Any) -> Any:
     return f"sqlite+aiosqlite:///{match['path']}"
 
 
+def nats(value: Any) -> Any:
+    """Accept the address of a NATS server, with who asks and the password where it wants them."""
+    if value is None or isinstance(value, SecretStr):
+        return value
+    try:
+        address = urlsplit(str(value).strip())
+        is_one = address.scheme in {"nats", "tls"} and bool(address.hostname) and (address.port or 1) > 0
+    except ValueError:
+        is_one = False
+    if not is_one or address.path.strip("/") or address.query or address.fragment:
+        raise ValueError("is no address of a NATS server")
+    return SecretStr(str(value).strip())
+
+
 def passwords(url: str) -> Iterator[str]:
     """Give the texts by which the password of a database must never be seen.
 

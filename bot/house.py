@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -13,18 +14,21 @@ from apscheduler.triggers.cron import CronTrigger
 from bot import gauges
 from bot.afterwards import Afterwards
 from bot.agenda import Agenda
+from bot.charge import Charge
+from bot.colleagues import Colleagues
 from bot.deliver import Courier
 from bot.feeds.exchanges import Exchanges
 from bot.feeds.metrics.board import MetricFeeds
 from bot.heartbeat import Heartbeat
 from bot.looks import Looks
-from bot.organs import MEMORY, Organs
+from bot.organs import MEMORY, Organs, of_crews
 from bot.ports import Chat, Clock, Damaged, Desk, Outbox, StoreTrouble, Tape
 from bot.ports.clearing import Clearing
 from bot.ports.infirmary import Infirmary
+from bot.ports.rota import Rota
 from bot.rhythm import Rhythm
 from bot.rounds import Rounds
-from bot.vigil import Bulletin
+from bot.vigil import Bulletin, Kind, Organ
 from bot.watch import Watch
 
 log = structlog.get_logger(__name__)
@@ -48,10 +52,12 @@ _QUIET_HOUR = 9
 
 @dataclass(slots=True)
 class House:
-    """The running parts of one process.
+    """The running parts of one process, as far as they are in its ``charge``.
 
-    ``warming`` is called in another thread, one after the other, when the start is over: what the first who
-    needs it would otherwise wait for.
+    ``couriers`` and ``chats`` are of the platforms of its charge, ``watches`` of its partitions. How the rest
+    is, it hears from its ``colleagues``, and by the ``rota`` who does what of the ``plan``. ``warming`` is
+    called in another thread, one after the other, when the start is over: what the first who needs it would
+    otherwise wait for.
     """
 
     clock: Clock
@@ -61,15 +67,19 @@ class House:
     exchanges: Exchanges
     metrics: MetricFeeds
     tape: Tape
-    watch: Watch
+    watches: Sequence[Watch]
     agenda: Agenda
     afterwards: Afterwards
     poll_seconds: float
     outbox: Outbox
     infirmary: Infirmary
     clearing: Clearing
+    charge: Charge
     operators: Collection[tuple[str, str]] = ()
     heartbeat: Heartbeat | None = None
+    colleagues: Colleagues | None = None
+    rota: Rota | None = None
+    plan: Sequence[str] = ()
     warming: Sequence[Callable[[], object]] = ()
     rhythm: Rhythm = field(init=False)
     looks: Looks = field(init=False)
@@ -78,15 +88,14 @@ class House:
     _set_by: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
-        exchanges, providers = self.exchanges, self.metrics.feeds
         self.rhythm = Rhythm(self.clock)
         self.looks = Looks(
             self.clock,
             self.tape,
             self.rhythm,
-            exchanges.feeds,
-            exchanges.streams,
-            providers,
+            self.exchanges.looks,
+            self.exchanges.streams,
+            self.metrics.looks,
             self.poll_seconds,
         )
         self._rounds = Rounds(self.infirmary, self.clock, self.couriers, self.operators)
@@ -103,15 +112,18 @@ class House:
         """
         async with asyncio.TaskGroup() as tasks:
             carrying = [tasks.create_task(courier.run()) for courier in self.couriers]
-            judging = tasks.create_task(self.watch.run(self.tape.read(self.watch.partition)))
+            judging = [tasks.create_task(self._judge(watch)) for watch in self.watches]
             others = [tasks.create_task(chat.run(self.desk)) for chat in self.chats]
             following = [tasks.create_task(self.looks.follow(stream)) for stream in self.exchanges.streams]
             others.append(tasks.create_task(self._time_the_loop()))
             others.append(tasks.create_task(self._watch_the_clock()))
             others.append(tasks.create_task(self._heed_damage()))
-            others.append(tasks.create_task(self.agenda.run()))
-            others.append(tasks.create_task(self.afterwards.run()))
             others.append(tasks.create_task(self._warm()))
+            if self.charge.has_upkeep:
+                others.append(tasks.create_task(self.agenda.run()))
+                others.append(tasks.create_task(self.afterwards.run()))
+            if self.colleagues is not None:
+                others.append(tasks.create_task(self.colleagues.run()))
             self._plan()
             self.rhythm.start()
             try:
@@ -124,14 +136,22 @@ class House:
             for courier in self.couriers:
                 courier.close()
             self.tape.close()  # a batch under way is committed: nothing is cut off inside a transaction
-            await asyncio.wait((*carrying, judging, *self.rhythm.under_way), timeout=_SECONDS_TO_SETTLE)
+            if settling := [*carrying, *judging, *self.rhythm.under_way]:
+                await asyncio.wait(settling, timeout=_SECONDS_TO_SETTLE)
             await self._bring_forward()
-            for task in (*carrying, judging, *others):
+            for task in (*carrying, *judging, *others):
                 task.cancel()
 
     def reasons(self) -> list[str]:
         """Say what keeps the bot from its work now, for ``/readyz`` and the heartbeat."""
         return self._organs().reasons()
+
+    async def _judge(self, watch: Watch) -> None:
+        await watch.run(self.tape.read(watch.partition, watch.epoch))
+
+    def organs(self) -> dict[Organ, str | None]:
+        """Say of each organ of this process what ails it; see ``Organs.found``."""
+        return self._organs().found()
 
     def _organs(self) -> Organs:
         return Organs(
@@ -141,7 +161,8 @@ class House:
             couriers=self.couriers,
             poll_seconds=self.poll_seconds,
             now=self.clock.now(),
-            stall=self.watch.spell.stall,
+            tape=self.tape.trouble,
+            stall=next((watch.spell.stall for watch in self.watches if watch.spell.stall), None),
         )
 
     def _plan(self) -> None:
@@ -149,20 +170,48 @@ class House:
         self.looks.plan()
         rhythm = self.rhythm
         rhythm.repeat("tidy up", self._tidy, CronTrigger(hour=_QUIET_HOUR, minute=20, timezone=UTC))
+        if self.tape.trouble is not None:  # those who look may be in other processes
+            rhythm.repeat("notice silence", self._notice_silence, rhythm.every(_SECONDS_BETWEEN_ROUNDS))
+        if not self.charge.has_upkeep:
+            return
         rounds = max(_SECONDS_BETWEEN_ROUNDS, self.poll_seconds)
         rhythm.repeat("go the rounds", self._go_round, rhythm.every(rounds))
         if self.heartbeat is not None:
             rhythm.repeat("beat", self._beat, rhythm.every(_SECONDS_BETWEEN_HEARTBEATS))
 
+    async def _notice_silence(self) -> None:
+        for watch in self.watches:
+            await watch.notice_silence()
+
     async def _go_round(self) -> None:
-        await self._rounds.go(self._organs().found())
+        await self._rounds.go(self.organs() | await self._found_elsewhere())
 
     async def _beat(self) -> None:
-        if self.heartbeat is not None and not self.reasons():
+        """Give a sign of life, while all that there is to do is done, here and elsewhere."""
+        if self.heartbeat is None or self.reasons():
+            return
+        elsewhere = await self._found_elsewhere()
+        if not any(reason for organ, reason in elsewhere.items() if organ.kind is not Kind.FEED):
             await self.heartbeat.beat()
 
+    async def _found_elsewhere(self) -> dict[Organ, str | None]:
+        """Say how the organs of other processes are, and whether somebody does all that there is to do."""
+        if self.colleagues is None or self.rota is None:
+            return {}
+        found = self.organs()
+        elsewhere = {
+            organ: reason or found.get(organ, reason) for organ, reason in self.colleagues.found().items()
+        }
+        try:
+            return elsewhere | of_crews(self.plan, await self.rota.roll(math.inf))
+        except StoreTrouble as trouble:
+            return elsewhere | {MEMORY: str(trouble)}
+
     async def _tidy(self) -> None:
-        await self.watch.tidy()
+        for watch in self.watches:
+            await watch.tidy()
+        if not self.charge.has_upkeep:
+            return
         try:
             gone = await self.clearing.clear(self.clock.now() - KEPT)
         except StoreTrouble as trouble:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot import duties
 from bot.deliver import Courier
 from bot.metrics import Health
 from bot.ports import Chat
+from bot.ports.rota import Roll
 from bot.rules.phrases import to_say
 from bot.spell import Stall
 from bot.vigil import Kind, Organ
@@ -19,11 +21,16 @@ _FAILURES_UNTIL_UNWELL = 2
 """A provider is asked seldom: one answer that failed is no news before the next fails too."""
 
 MEMORY = Organ(Kind.MEMORY, "database")
+TAPE = Organ(Kind.TAPE, "NATS")
 
 
 @dataclass(frozen=True, slots=True)
 class Organs:
-    """What works in the bot, at one instant ``now``; ``stall`` is what keeps memory from keeping anything."""
+    """What works in the bot, at one instant ``now``.
+
+    ``stall`` is what keeps memory from keeping anything, ``tape`` what keeps this process from others;
+    ``None`` where it is alone.
+    """
 
     exchanges: Sequence[Health]
     providers: Sequence[Health]
@@ -32,6 +39,7 @@ class Organs:
     poll_seconds: float
     now: float
     stall: Stall | None = None
+    tape: str | None = None
 
     def found(self) -> dict[Organ, str | None]:
         """Say of each organ what ails it, as a sentence without full stop, or nothing.
@@ -55,6 +63,7 @@ class Organs:
             },
             **{Organ(Kind.OUTBOX, one.chat.platform): self._stall(one) for one in self.couriers},
             MEMORY: self.stall.reason if self.stall else "",
+            **({} if self.tape is None else {TAPE: self.tape}),
         }
 
     def reasons(self) -> list[str]:
@@ -75,6 +84,8 @@ class Organs:
                     reasons.append(f"{organ.name} is not connected")
                 case Kind.MEMORY if reason:
                     reasons.append(f"nothing can be kept: {reason}")
+                case Kind.TAPE if reason:
+                    reasons.append(f"nothing goes over {organ.name}: {reason}")
                 case Kind.OUTBOX if reason:
                     reasons.append(f"nothing goes out on {organ.name}: {reason}")
         return reasons
@@ -89,6 +100,13 @@ class Organs:
         stall = courier.stall
         is_stalled = stall is not None and self.now - stall.since >= _SECONDS_UNTIL_STALLED
         return stall.reason if stall is not None and is_stalled else ""
+
+
+def of_crews(plan: Sequence[str], roll: Roll) -> dict[Organ, str | None]:
+    """Say for each role whether somebody does all that it has to do, of all that there is."""
+    done = {duty for one in roll.living for duty in one.duties}
+    missing = {duties.role_of(duty): to_say("nobody does it") for duty in plan if duty not in done}
+    return {Organ(Kind.CREW, role): missing.get(role, "") for role in map(duties.role_of, plan)}
 
 
 def _is_known(health: Health) -> bool:

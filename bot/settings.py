@@ -102,6 +102,17 @@ class Settings(BaseModel):
         description=entries.DATABASE,
         repr=False,
     )
+    nats_url: Annotated[SecretStr | None, BeforeValidator(entries.nats)] = Field(
+        default=None,
+        description="the NATS server over which several processes divide the work, such as nats://localhost:4222",
+    )
+    partitions: Annotated[int, BeforeValidator(entries.whole(1, 256))] = Field(
+        default=8,
+        description="into how many parts several processes divide the alerts, from 1 to 256, such as 8",
+    )
+    roles: Annotated[tuple[str, ...], NoDecode, BeforeValidator(entries.roles)] = Field(
+        default=ROLES, description="feed, engine and chat, or some of them with commas between them"
+    )
     exchanges: Annotated[tuple[str, ...], NoDecode, BeforeValidator(entries.words)] = Field(
         default=("binance", "kraken"),
         description="names with commas between them, the default first, such as binance,kraken",
@@ -157,13 +168,9 @@ class Settings(BaseModel):
         description="at least 16 letters and digits of your own making, with TOCSIN_HTTP set too",
     )
 
-    roles: Annotated[tuple[str, ...], NoDecode, BeforeValidator(entries.roles)] = Field(
-        default=ROLES, description="feed, engine and chat, or some of them with commas between them"
-    )
-
     @model_validator(mode="after")
     def _can_divide(self) -> Self:
-        if self.roles != ROLES:
+        if self.roles != ROLES and self.nats_url is None:
             raise ValueError(
                 f"{variable('roles')} names some roles alone, which needs {variable('nats_url')}: without "
                 f"it one process does all, so write {','.join(ROLES)}"
@@ -174,6 +181,15 @@ class Settings(BaseModel):
     def _has_a_port_to_push_to(self) -> Self:
         if self.push_token is not None and self.http is None:
             raise ValueError(f"{variable('push_token')} needs {variable('http')}: write host:port there")
+        return self
+
+    @model_validator(mode="after")
+    def _shares_a_server(self) -> Self:
+        if self.nats_url is not None and self.database_url.startswith("sqlite"):
+            name = variable("database_url")
+            raise ValueError(
+                f"{variable('nats_url')} needs {name}: write postgresql://user:password@host/name"
+            )
         return self
 
     @model_validator(mode="after")

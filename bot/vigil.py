@@ -22,11 +22,16 @@ class Kind(StrEnum):
     EAR = "ear"
     OUTBOX = "outbox"
     MEMORY = "memory"
+    TAPE = "tape"
+    CREW = "crew"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Organ:
-    """A part of the bot that may be unwell: a feed by its source, the database, or what is of a platform."""
+    """A part of the bot that may be unwell: a feed by its source, the database, or what is of a platform.
+
+    Where several processes divide the work, the tape lies between them, and a crew are those of a role.
+    """
 
     kind: Kind
     name: str

@@ -103,9 +103,9 @@ class Watch:
     _taken_at: float = 0.0
     _looked_at: float = 0.0
 
-    async def open(self) -> None:
-        """Take the partition over, and load what lives in it."""
-        self.epoch = await self.ledger.take(self.partition, self.holder)
+    async def open(self, beyond: int = 0) -> None:
+        """Take the partition over in an epoch beyond those that others know of, and load what lives in it."""
+        self.epoch = await self.ledger.take(self.partition, self.holder, beyond)
         self._heard = await self.ledger.newest_place()
         self._taken_at = self.clock.now()
         for key, close in (await self.ledger.closes(self.partition)).items():
@@ -164,6 +164,16 @@ class Watch:
         self._venues.update({one.key: one.source or batch.source for one in batch.prints})
         await self._judge(batch)
         self._taken_at = self.clock.now()
+
+    async def notice_silence(self) -> None:
+        """Judge what is out of sight by now, where no batch has come for a while. Raises Superseded.
+
+        Whoever looks elsewhere may be dead, and then tells nobody. What is read late is no silence.
+        """
+        now = self.clock.now()
+        if now - max(self._taken_at, self._looked_at) >= SILENCE and not self._turn.locked():
+            self._looked_at = now
+            await self._judge(Batch("", now))
 
     async def _judge(self, batch: Batch) -> None:
         async with self._turn:

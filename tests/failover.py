@@ -2,9 +2,12 @@
 
 ``python -m tests.failover --faults 200 [--lives 3] [--seconds 1.5] [--seed N]`` runs it over the wire, as
 tests/kills.py does: each bot is a process of its own that reaches the database through a proxy of its own. At
-random the one on duty, or one that stands by, is killed; the one on duty stands still for longer than it is
+random one on duty, or one that stands by, is killed; one on duty stands still for longer than it is
 believed, and goes on; its connections are cut, or carry nothing for a while; the database is ended, in good
 order or not, and begins again. ``seconds`` is for how long a silent process is believed, in true seconds.
+
+With ``--roles "feed engine engine chat"`` each life has the roles of one word (``feed,chat`` are two), and
+the work is divided over a NATS server, which is cut off, ended and begun again like the database.
 
 Judged by tests/kills_judge.py: every ring of the true market was told, once, but for what was in flight at a
 fault. And the database itself notes each write of a process that is not on duty: there must be none.
@@ -21,8 +24,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Collection
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,12 +34,14 @@ import asyncpg
 from sqlalchemy.engine import make_url
 
 from bot.delays import Delays
-from bot.duties import ALL
+from bot.duties import ALL, ROLES, duties_of
 from bot.store import copy
 from bot.store.copying import carried_tables
 from bot.store.schema import upgrade
 from tests.kills import RULES, Mother, Run
 from tests.kills_judge import Figures, judge
+from tests.nats import Server as NatsServer
+from tests.nats import started
 from tests.postgres import Server, served_again
 from tests.wire.proxy import Proxy
 
@@ -51,6 +56,15 @@ FAULTS = {
 }
 """What happens, and how often in relation."""
 
+FAULTS_OF_NATS = {
+    "its connections to NATS are cut": 2,
+    "its connections to NATS carry nothing": 1,
+    "NATS ends": 1,
+    "NATS crashes": 1,
+    "NATS loses what it kept": 1,
+}
+"""What happens besides, where the work is divided."""
+
 _WATCHED = (
     "CREATE TABLE strays (at timestamptz DEFAULT clock_timestamp(), who text, what text)",
     """CREATE FUNCTION note_stray() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -62,12 +76,24 @@ _WATCHED = (
     END $$""",
 )
 _WATCH = "CREATE TRIGGER note_stray AFTER INSERT OR UPDATE OR DELETE ON {} FOR EACH STATEMENT EXECUTE FUNCTION note_stray()"  # noqa: E501
+_WATCH_PARTITIONS = (
+    """CREATE FUNCTION note_strange() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF current_setting('application_name') NOT IN
+         (SELECT 'tocsin ' || process_id FROM duties WHERE name = 'engine/' || NEW.partition) THEN
+        INSERT INTO strays (who, what)
+        VALUES (current_setting('application_name'), TG_TABLE_NAME || ' of partition ' || NEW.partition);
+      END IF;
+      RETURN NULL;
+    END $$""",
+    "CREATE TRIGGER note_strange AFTER INSERT OR UPDATE ON cursors "
+    "FOR EACH ROW EXECUTE FUNCTION note_strange()",
+)
 _ON_DUTY = (
-    f"SELECT p.name, p.id FROM duties d JOIN processes p ON p.id = d.process_id WHERE d.name = '{ALL}' "  # noqa: S608
-    "AND p.ended_at IS NULL"
+    "SELECT d.name, p.name, p.id FROM duties d JOIN processes p ON p.id = process_id WHERE ended_at IS NULL"
 )
 
 
+_SECONDS_ON_THE_WAY = 0.2
 _STANDING = "SELECT count(*) FROM processes WHERE ended_at IS NULL AND until > extract(epoch FROM now())"
 
 
@@ -80,6 +106,8 @@ class Trial:
     seconds: float = 1.5
     seed: int = 1
     rules: int = len(RULES)
+    roles: str = ""
+    partitions: int = 4
 
 
 @dataclass
@@ -89,6 +117,8 @@ class Life:
     mother: Mother
     proxy: Proxy
     settings: dict[str, Any] = field(default_factory=dict)
+    line: Proxy | None = None
+    """Its way to NATS, where the work is divided."""
 
     @property
     def name(self) -> str:
@@ -127,13 +157,22 @@ class Questions:
 
 
 class Relay(Run):
-    """Several bots that share a database."""
+    """Several bots that share a database, and a NATS server where they divide the work."""
 
-    def __init__(self, folder: Path, trial: Trial, server: Server, url: str) -> None:
+    def __init__(self, folder: Path, trial: Trial, server: Server, url: str, nats: NatsServer | None) -> None:
         super().__init__(folder, trial.seed, RULES[: trial.rules])
-        self.server, self.url, self.seconds, self.count = server, url, trial.seconds, trial.lives
+        self.trial, self.server, self.url, self.nats = trial, server, url, nats
+        self.seconds = trial.seconds
+        self.roles = [one.split(",") for one in trial.roles.split()] or [list(ROLES)] * trial.lives
         self.takeovers: list[float] = []
         self.people: list[Life] = []
+
+    @property
+    def plan(self) -> Collection[str]:
+        """All duties there are."""
+        if self.nats is None:
+            return (ALL,)
+        return duties_of(("binance",), self.trial.partitions, ("telegram", "discord"))
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -143,18 +182,32 @@ class Relay(Run):
         async with AsyncExitStack() as stack:
             stack.callback(self.questions.close)
             await stack.enter_async_context(super().opened())
-            for number in range(self.count):
+            for number, roles in enumerate(self.roles):
                 mother = self.mother if number == 0 else await self.begin()
                 if number:
                     stack.push_async_callback(mother.leave)
                 proxy = await stack.enter_async_context(Proxy(address.port))
                 url = address.set(port=proxy.port).render_as_string()
-                given = {**self.settings, "database_url": url, "seconds": self.seconds}
-                self.people.append(Life(mother, proxy, given))
+                given = {**self.settings, "database_url": url, "seconds": self.seconds, "roles": roles}
+                life = Life(mother, proxy, given)
+                if self.nats is not None:
+                    life.line = await stack.enter_async_context(Proxy(self.nats.port))
+                    given["nats_url"] = f"nats://127.0.0.1:{life.line.port}"
+                    given["partitions"] = self.trial.partitions
+                self.people.append(life)
             yield
 
     def query(self, words: str) -> list[tuple[Any, ...]]:
         return self.questions.ask(words)
+
+    async def put_out(self, mother: Mother) -> None:
+        """Kill a life, and wait for what it sent, where nobody else has to do with the platforms."""
+        if self.nats is None:
+            await super().put_out(mother)
+            return
+        if (status := await mother.put_out()) != signal.SIGKILL:
+            self.mishaps.append(f"a life ended by itself ({status}):\n{self.log()}")
+        await asyncio.sleep(_SECONDS_ON_THE_WAY)
 
     async def start(self) -> None:
         for life in self.people:
@@ -165,30 +218,55 @@ class Relay(Run):
         """Let the database note who writes though they are not on duty."""
         for words in (*_WATCHED, *(_WATCH.format(table.name) for table in carried_tables())):
             self.query(words)
+        for words in _WATCH_PARTITIONS if self.nats is not None else ():
+            self.query(words)
 
     # --- what happens ---------------------------------------------------------------------------------------
 
-    def on_duty(self) -> tuple[str, str]:
-        """Give the name and the id of who is on duty; nothing where nobody is."""
-        found = self.query(_ON_DUTY)
-        return found[0] if found else ("", "")
+    def held(self) -> dict[str, tuple[str, str]]:
+        """Give the name and the id of who has each duty, as far as somebody has it."""
+        return {duty: (name, process) for duty, name, process in self.query(_ON_DUTY)}
+
+    async def calm(self) -> None:
+        """Wait until every life stands, and nothing was handed over for a while: all is heard then."""
+        while True:
+            await self.until(lambda: self.query(_STANDING) == [(len(self.people),)], "stand of every life")
+            held = self.held()
+            await asyncio.sleep(2 * self.seconds)
+            if held == self.held() and len(held) == len(self.plan):
+                return
 
     async def one_on_duty(self) -> Life:
-        await self.until(lambda: bool(self.on_duty()[0]), "process on duty")
-        name, self.before = self.on_duty()
-        return next(life for life in self.people if life.name == name)
+        """Give a life that has something to do, when everything is somebody's."""
+        await self.until(lambda: len(self.held()) == len(self.plan), "process for every duty")
+        held = self.held()
+        busy = [life for life in self.people if any(name == life.name for name, _ in held.values())]
+        life = self.random.choice(busy)
+        self.before = {process for name, process in held.values() if name == life.name}
+        return life
+
+    def has_heir(self, life: Life) -> bool:
+        """Ask whether others may do all that a life does."""
+        others = {role for one in self.people if one is not life for role in one.settings["roles"]}
+        return set(life.settings["roles"]) <= others
 
     async def followed(self, began: float) -> None:
-        """Wait until another is on duty."""
-        await self.until(lambda: self.on_duty()[1] not in ("", self.before), "take-over")
+        """Wait until others have all that it had who was on duty before."""
+
+        def is_so() -> bool:
+            held = self.held()
+            return len(held) == len(self.plan) and not self.before & {process for _, process in held.values()}
+
+        await self.until(is_so, "take-over")
         self.takeovers.append(time.monotonic() - began)
 
     async def harm(self) -> None:
-        """Let one thing happen, and wait until somebody is on duty."""
+        """Let one thing happen, and wait until all that there is to do is somebody's."""
         await self.until(lambda: self.query(_STANDING) == [(len(self.people),)], "stand of every life")
         said, enough = self._said(), self.random.randrange(1, 30)
         await self.until(lambda: self._said() >= said + enough, "word")
-        what = self.random.choices(list(FAULTS), list(FAULTS.values()))[0]
+        faults = FAULTS | (FAULTS_OF_NATS if self.nats is not None else {})
+        what = self.random.choices(list(faults), list(faults.values()))[0]
         life = await self.one_on_duty()
         began = time.monotonic()
         self.kills[what] += 1
@@ -196,8 +274,10 @@ class Relay(Run):
             case "one on duty is killed":
                 await self.put_out(life.mother)
                 self.end_life()
-                await self.followed(began)
+                if self.has_heir(life):
+                    await self.followed(began)
                 await self.start()
+                await self.followed(began) if not self.has_heir(life) else None
             case "one that stands by is killed":
                 other = self.random.choice([one for one in self.people if one is not life])
                 await other.mother.put_out()
@@ -205,7 +285,10 @@ class Relay(Run):
             case "one on duty stands still":
                 os.kill(life.mother.pid, signal.SIGSTOP)
                 self.end_life()
-                await self.followed(began)
+                if self.has_heir(life):
+                    await self.followed(began)
+                else:
+                    await asyncio.sleep(1.5 * self.seconds)
                 self.end_life()
                 await asyncio.sleep(self.random.uniform(0.0, 2 * self.seconds))
                 os.kill(life.mother.pid, signal.SIGCONT)
@@ -215,29 +298,57 @@ class Relay(Run):
                 life.proxy.cut()
                 self.end_life()
             case "its connections carry nothing":
-                life.proxy.hush()
-                self.end_life()
-                if self.random.random() < 0.5:
-                    await asyncio.sleep(self.random.uniform(0.0, self.seconds / 2))
-                else:
-                    await self.followed(began)
-                life.proxy.go_on()
-                self.end_life()
+                await self._hush(life.proxy, life, began)
             case "the database ends" | "the database crashes":
                 how = signal.SIGINT if what == "the database ends" else signal.SIGQUIT
                 self.end_life()
                 await asyncio.to_thread(self.server.restart, how)
                 self.end_life()
+            case _:
+                await self._harm_nats(what, life, began)
         await self.one_on_duty()
 
+    async def _hush(self, proxy: Proxy, life: Life, began: float) -> None:
+        proxy.hush()
+        self.end_life()
+        if self.random.random() < 0.5 or not self.has_heir(life):
+            await asyncio.sleep(self.random.uniform(0.0, self.seconds / 2))
+        else:
+            await self.followed(began)
+        proxy.go_on()
+        self.end_life()
 
-async def run(trial: Trial, folder: Path, server: Server, url: str) -> tuple[Figures, list[float]]:
+    async def _harm_nats(self, what: str, life: Life, began: float) -> None:
+        assert self.nats is not None
+        assert life.line is not None
+        match what:
+            case "its connections to NATS are cut":
+                life.line.cut()
+            case "its connections to NATS carry nothing":
+                life.line.hush()
+                await asyncio.sleep(self.random.uniform(0.0, 4 * self.seconds))
+                life.line.go_on()
+            case _:
+                await asyncio.to_thread(
+                    self.nats.stop, signal.SIGINT if what == "NATS ends" else signal.SIGKILL
+                )
+                if what == "NATS loses what it kept":
+                    self.nats.lose()
+                await asyncio.sleep(self.random.uniform(0.0, 2 * self.seconds))
+                await asyncio.to_thread(self.nats.start)
+        self.end_life()
+
+
+async def run(
+    trial: Trial, folder: Path, server: Server, url: str, nats: NatsServer | None = None
+) -> tuple[Figures, list[float]]:
     """Do so much harm, and give what it came to, with the seconds of each take-over."""
     await upgrade(url)
-    world = Relay(folder, trial, server, url)
+    world = Relay(folder, trial, server, url, nats)
     async with world.opened():
         world.watch()
         await world.start()
+        await world.calm()
         await world.arm()
         while world.kills.total() < trial.faults:
             await world.harm()
@@ -252,11 +363,14 @@ async def run(trial: Trial, folder: Path, server: Server, url: str) -> tuple[Fig
 
 
 def play(trial: Trial) -> tuple[Figures, list[float]]:
-    """Do so much harm to a PostgreSQL of this run's own."""
-    with tempfile.TemporaryDirectory() as folder, served_again() as server:
+    """Do so much harm to a PostgreSQL, and a NATS server, of this run's own."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        server = stack.enter_context(served_again())
+        nats = stack.enter_context(started()) if trial.roles else None
         server.run("CREATE DATABASE relay TEMPLATE template0")
         url = server.url.set(database="relay").render_as_string()
-        return asyncio.run(run(trial, Path(folder), server, url))
+        return asyncio.run(run(trial, Path(folder), server, url, nats))
 
 
 def main() -> int:

@@ -45,7 +45,7 @@ class States:
         self.judgements: list[Judgement] = []
         self.mishap: Callable[[], Exception | None] = lambda: None
 
-    async def take(self, partition: int, holder: str) -> int:
+    async def take(self, partition: int, holder: str, beyond: int = 0) -> int:
         return 1
 
     async def changes(self, partition: int, since: int) -> Changes:

@@ -25,9 +25,9 @@ import structlog
 import bot.chats.charts
 import bot.chats.discord
 import bot.chats.telegram
-from bot.app import build_chats, open_house
+from bot.app import open_house
 from bot.clock import SystemClock
-from bot.duties import ALL
+from bot.parts import all_duties, build_chats
 from bot.ports.rota import Turn
 from bot.settings import Settings
 from bot.shelf import read_shelf
@@ -69,12 +69,13 @@ async def _take_turns(settings: Settings, clock: Swift, seconds: float) -> None:
     rota, name = await open_rota(settings.database_url), f"life {os.getpid()}"
 
     async def work(turn: Turn, until: asyncio.Event) -> None:
-        chats = build_chats(settings, clock, duty=turn.duties[ALL])
-        how: dict[str, Any] = {"throttle": False, "process": turn.process}
-        async with open_house(settings, clock, chats, **how) as house:
+        chats = build_chats(settings, clock, turn=turn)
+        async with open_house(settings, clock, chats, throttle=False, turn=turn) as house:
             await house.run(until)
 
-    await Shift(rota, SystemClock(), name, "1", seconds).run(work, asyncio.Event())
+    how: dict[str, Any] = {"duties": all_duties(settings), "roles": settings.roles}
+
+    await Shift(rota, SystemClock(), name, "1", seconds, **how).run(work, asyncio.Event())
 
 
 async def _live(settings: Settings, clock: Swift, seconds: float | None) -> None:

@@ -35,20 +35,20 @@ class Server:
 
     def __init__(self, program: str, folder: Path) -> None:
         self._program, self._folder = program, folder
-        self._port = free_port()
+        self.port = free_port()
         self._shell: subprocess.Popen[bytes] | None = None
         self._process = 0
 
     @property
     def url(self) -> str:
         """Its address."""
-        return f"nats://127.0.0.1:{self._port}"
+        return f"nats://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Start it, where it does not run, and wait until it answers."""
         if self._shell is not None:
             return
-        command = [self._program, "-a", "127.0.0.1", "-p", str(self._port), "-js", "-sd", str(self._folder)]
+        command = [self._program, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self._folder)]
         with (self._folder / "log").open("ab") as log:
             self._shell = subprocess.Popen(  # noqa: S603
                 ["/bin/sh", "-c", _RUN_UNTIL_LEFT, str(self._folder), *command],
@@ -69,7 +69,7 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self._port), timeout=1) as one:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as one:
                 return one.recv(4) == b"INFO"
         except OSError:
             return False

@@ -272,7 +272,7 @@ class Play:
 
 def has_judged(house: House, to: int) -> bool:
     """Ask whether every price that alerts wait for was judged up to an instant."""
-    wants = [want for want in house.watch.wants() if want.key.metric == "price"]
+    wants = [want for want in house.watches[0].wants() if want.key.metric == "price"]
     return all(want.since >= to for want in wants)
 
 

@@ -188,7 +188,7 @@ async def soak(days: int, chats: int, markets: int, step: int, out: TextIO = sys
                 await town.live()
                 while await town.house.couriers[0].drain():
                     pass
-            await town.house.watch.tidy()
+            await town.house.watches[0].tidy()
             await town.house.clearing.clear(town.clock.now() - _KEPT)
             rings = town.crowd.told["ring"] - before
             found.append(_measured(number, path, rings, time.monotonic() - began))
@@ -217,7 +217,7 @@ async def _town(chats: int, markets: int) -> AsyncIterator[tuple[Town, aiohttp.C
                 stream=False,
             )
             async with open_house(settings, clock, [crowd], throttle=False) as house:
-                judging = asyncio.create_task(house.watch.run(house.tape.read(0)))
+                judging = asyncio.create_task(house.watches[0].run(house.tape.read(0)))
                 names = symbols(markets)[2:]
                 yield Town(house, clock, crowd, chats, names, random.Random(7)), http, root, path
                 house.tape.close()

@@ -13,11 +13,11 @@ from typing import Protocol
 
 from simcord.backend.models import Interaction
 
-from bot.app import build_chats
 from bot.chats.console import ConsoleChat
 from bot.chats.discord import DiscordChat
 from bot.chats.telegram import TelegramChat
 from bot.demo.clock import FastClock
+from bot.parts import build_chats
 from bot.ports import Chat
 from bot.settings import Settings
 from tests.wire.discord import DiscordServer, Received

@@ -117,7 +117,7 @@ def faults_of(path: Path, source: str) -> list[str]:
             for node in ast.walk(tree)
             if isinstance(node, ast.AsyncFunctionDef | ast.AsyncFor | ast.AsyncWith | ast.Await)
         ]
-    settings_readers = ("app.py", "demo/*", "doctor.py", "settings.py", *COMMAND_LINE)
+    settings_readers = ("app.py", "parts.py", "demo/*", "doctor.py", "settings.py", *COMMAND_LINE)
     if any(name.startswith("bot.settings") for name in imports(tree)) and not lives_in(
         path, settings_readers
     ):

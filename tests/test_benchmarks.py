@@ -32,6 +32,7 @@ SMALL: dict[str, dict[str, object]] = {
     "arming": {"alerts": 100, "moves": 5},
     "start with many": {"alerts": 60, "symbols": 3},
     "indicator rules": {"symbols": 2, "rules": 100, "rounds": 1},
+    "several engines": {"alerts": 400, "series": 5, "batches": 2},
     "level moved": {"followers": 50},
     "many ring at once": {"alerts": 50},
     "crossing to another process": {"series": 5, "batches": 3, "rounds": 1},

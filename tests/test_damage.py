@@ -155,7 +155,7 @@ async def test_a_bot_that_finds_its_database_damaged_says_so_rings_no_more_and_e
         )
         console = ConsoleChat(clock, StringIO(), out)
         async with open_house(settings, clock, [console], throttle=False) as house:
-            engine = house.watch.ledger._database.engine.sync_engine  # type: ignore[attr-defined]
+            engine = house.watches[0].ledger._database.engine.sync_engine  # type: ignore[attr-defined]
             running = asyncio.create_task(house.run(asyncio.Event()))
             await console.say("/alert btc < 100000")
             await until(lambda: "armed" in out.getvalue())

@@ -18,13 +18,14 @@ from typing import Protocol
 import pytest
 from apscheduler.triggers.interval import IntervalTrigger
 
-from bot.app import build_chats, open_house
+from bot.app import open_house
 from bot.chats.console import ConsoleChat
 from bot.chats.studio import Studio
 from bot.demo.clock import FastClock
 from bot.demo.exchange import BinanceExchange
 from bot.house import House
 from bot.illustrate import Illustrator
+from bot.parts import build_chats
 from bot.ports import Chat
 from bot.rhythm import OnClock
 from bot.settings import Settings

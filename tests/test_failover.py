@@ -69,6 +69,12 @@ async def test_a_second_bot_stands_by_and_takes_over_from_one_that_is_killed(
 
 
 def test_what_the_true_market_rang_is_told_over_every_harm_and_nobody_writes_who_is_not_on_duty() -> None:
-    figures, _ = play(Trial(faults=4, lives=2, rules=3))
+    figures, _ = play(Trial(faults=4, lives=2, rules=3, seconds=2.5))
+    assert figures.faults == []
+    assert figures.rings > 0
+
+
+def test_processes_that_divide_the_work_ring_what_the_true_market_rang_over_every_harm() -> None:
+    figures, _ = play(Trial(faults=3, rules=3, seconds=2.5, roles="feed,chat engine engine feed,chat"))
     assert figures.faults == []
     assert figures.rings > 0

@@ -153,7 +153,7 @@ async def working(database: str, crowd: Crowd) -> AsyncIterator[Scene]:
         )
         async with open_house(settings, clock, [crowd], throttle=False) as house:
             tasks = [
-                asyncio.create_task(house.watch.run(house.tape.read(0))),
+                asyncio.create_task(house.watches[0].run(house.tape.read(0))),
                 *(asyncio.create_task(courier.run()) for courier in house.couriers),
             ]
             try:
@@ -177,7 +177,7 @@ async def test_while_nothing_can_be_kept_nothing_rings_and_then_all_does_once(
     await store.close()
     async with working(database, Crowd()) as scene:
         house, crowd = scene.house, scene.crowd
-        obstacle: Obstacle = kind(house.watch.ledger)  # type: ignore[arg-type]
+        obstacle: Obstacle = kind(house.watches[0].ledger)  # type: ignore[arg-type]
         for _ in range(6):
             await scene.look()
         await house._go_round()
@@ -187,7 +187,7 @@ async def test_while_nothing_can_be_kept_nothing_rings_and_then_all_does_once(
         with capture_logs() as lines:
             scene.ticks.set(99_000)
             await scene.look()
-            await until(lambda: house.watch.spell.stall is not None)
+            await until(lambda: house.watches[0].spell.stall is not None)
             assert f"nothing can be kept: {obstacle.said}" in house.reasons()
             scene.ticks.set(101_000)  # it came back: what rang is known from the candles alone
             await scene.rounds(UNWELL_AFTER + 60)

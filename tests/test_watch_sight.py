@@ -110,6 +110,21 @@ async def test_a_loss_is_told_once_with_its_reason_and_so_is_its_end(scene: Scen
     assert len(scene.texts()) == 3
 
 
+async def test_where_nobody_brings_anything_that_is_told_too_and_what_is_read_late_is_looked_through(
+    scene: Scene,
+) -> None:
+    await scene.arm("btc < 100")
+    await scene.minutes(4, BTC)
+    for _ in range(20):
+        scene.clock.time += MINUTE
+        await scene.watch.notice_silence()
+        await scene.courier.drain()
+    (told,) = scene.texts()
+    assert told.startswith("I cannot see BTC/USDT since 12:04 UTC")
+    await scene.catch_up(BTC, START + 4 * MINUTE, low=99.0)
+    assert [text.split(" ")[0] for text in scene.texts()[1:]] in (["#1", "BTC/USDT"], ["BTC/USDT", "#1"])
+
+
 async def test_a_chat_is_told_of_what_its_own_alerts_read(scene: Scene) -> None:
     await scene.arm("btc < 100", ANN)
     await scene.arm("eth < 40", BOB)

@@ -10,13 +10,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot import gauges
-from bot.app import build_chats, open_house
+from bot.app import open_house
 from bot.chats.studio import Studio
 from bot.demo.clock import FastClock
 from bot.demo.exchange import BinanceExchange
 from bot.entries import Address
 from bot.heartbeat import Heartbeat
 from bot.logs import configure_logging
+from bot.parts import build_chats
 from bot.settings import Settings
 from tests.conftest import NOON
 from tests.streaming import until

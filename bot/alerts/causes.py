@@ -36,6 +36,8 @@ CAUSES = (
     to_say("{name} gives no new candles"),
     to_say("{name} has not said what it lists"),
     to_say("{name} is not looked at any more"),
+    to_say("nobody looks at the metrics just now"),
+    to_say("nobody looks at {name} just now"),
     to_say("{name} has no price of then to go on from"),
     to_say("{name} has no stream here (HTTP {status})"),
     to_say("{name} refuses the stream (HTTP {status})"),

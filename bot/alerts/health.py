@@ -51,6 +51,13 @@ def _line(turn: Facts, tr: Translator, now: float) -> str:
                 )
             case Kind.CHAT:
                 return tr("{name} cannot be reached since {since}: {reason}.", **names)
+            case Kind.TAPE:
+                return tr(
+                    "Nothing goes over {name} since {since}, so nothing rings until it can: {reason}.",
+                    **names,
+                )
+            case Kind.CREW:
+                return tr("Not all that the role {name} has to do is done since {since}: {reason}.", **names)
             case Kind.EAR:
                 return tr("Not all that is said on {name} arrives since {since}: {reason}.", **names)
             case _:
@@ -63,6 +70,10 @@ def _line(turn: Facts, tr: Translator, now: float) -> str:
             return tr("All is kept again since {at}, after {time}, and what was missed is judged.", **names)
         case Kind.CHAT:
             return tr("{name} can be reached again since {at}, after {time}.", **names)
+        case Kind.TAPE:
+            return tr("All goes over {name} again since {at}, after {time}, and is looked at again.", **names)
+        case Kind.CREW:
+            return tr("All that the role {name} has to do is done again since {at}, after {time}.", **names)
         case Kind.EAR:
             return tr("All that is said on {name} arrives again since {at}, after {time}.", **names)
         case _:

@@ -23,8 +23,14 @@ class Share:
 class Partitions(Protocol):
     """The parts in which the armings are judged: one, until told otherwise."""
 
-    async def take(self, partition: int, holder: str) -> int:
-        """Take a partition over and give its new epoch; whoever held it before can commit no more."""
+    async def take(self, partition: int, holder: str, beyond: int = 0) -> int:
+        """Take a partition over and give its new epoch; whoever held it before can commit no more.
+
+        It is greater than ``beyond`` too: a memory that was brought back knows less of epochs than others do.
+        """
+
+    async def deployment(self) -> str:
+        """Name what belongs to this memory, wherever others meet it; made at random, and then kept."""
 
     async def divide(self, count: int) -> bool:
         """Let so many partitions judge from now on; gives whether that is a change.

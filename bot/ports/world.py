@@ -130,6 +130,10 @@ class Market(Protocol):
 class Tape(Protocol):
     """The one bounded, ordered way from the feeds to watch, and what watch wants on the way back."""
 
+    @property
+    def trouble(self) -> str | None:
+        """Say why it cannot be reached now, or nothing; ``None`` where it is always there."""
+
     async def put(self, batch: Batch) -> None:
         """Hand a batch over; waits while the tape is full. Raises TapeTrouble."""
 
@@ -138,6 +142,9 @@ class Tape(Protocol):
 
         It ends when the tape is closed. A batch is judged when the next is asked for. Raises Superseded.
         """
+
+    async def epoch(self, partition: int) -> int:
+        """Give the newest epoch in which a partition was read; 0 where none is known."""
 
     async def judged(self) -> None:
         """Wait until nothing that was handed over here is left to be judged. Raises TapeTrouble."""

@@ -13,10 +13,11 @@ from its beginning.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, func, insert, select, update
+from sqlalchemy import Row, and_, case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.engine.compiler import compile_rule
@@ -29,7 +30,7 @@ from bot.store.metric_tables import losses
 from bot.store.rows import read_seen
 from bot.store.tables import alert_states, armings, counters, cursors, is_living, partitions
 
-_NAME = "partitions"
+_NAME, _DEPLOYMENT = "partitions", "deployment"
 _ARMINGS_AT_ONCE = 50_000
 
 _said = counters.alias("said")
@@ -43,10 +44,22 @@ class SqlPartitions:
     _database: Database
 
     @whole
-    async def take(self, partition: int, holder: str) -> int:
-        """Take a partition over and give its new epoch; whoever held it before can commit no more."""
+    async def take(self, partition: int, holder: str, beyond: int = 0) -> int:
+        """Take a partition over and give its new epoch; whoever held it before can commit no more.
+
+        It is greater than ``beyond`` too: a memory that was brought back knows less of epochs than others do.
+        """
         async with self._database.writing(beside=True) as connection:
-            return await _raise(self._database, connection, partition, holder)
+            return await _raise(self._database, connection, partition, holder, beyond)
+
+    @whole
+    async def deployment(self) -> str:
+        """Name what belongs to this memory, wherever others meet it; made at random, and then kept."""
+        made = self._database.insert(counters).values(name=_DEPLOYMENT, value=secrets.randbits(48))
+        known = select(counters.c.value).where(counters.c.name == _DEPLOYMENT)
+        async with self._database.writing() as connection:
+            await connection.execute(made.on_conflict_do_nothing(index_elements=["name"]))
+            return f"{await connection.scalar(known):x}"
 
     @whole
     async def shares(self) -> list[Share]:
@@ -91,9 +104,12 @@ class SqlPartitions:
         await connection.execute(update(partitions).values(judged_to=horizon))
 
 
-async def _raise(database: Database, connection: AsyncConnection, partition: int, holder: str) -> int:
-    taken = database.insert(partitions).values(id=partition, epoch=1, holder=holder)
-    again = {"epoch": partitions.c.epoch + 1, "holder": holder}
+async def _raise(
+    database: Database, connection: AsyncConnection, partition: int, holder: str, beyond: int = 0
+) -> int:
+    taken = database.insert(partitions).values(id=partition, epoch=beyond + 1, holder=holder)
+    least = case((partitions.c.epoch > beyond, partitions.c.epoch), else_=beyond)
+    again = {"epoch": least + 1, "holder": holder}
     raised = taken.on_conflict_do_update(index_elements=["id"], set_=again).returning(partitions.c.epoch)
     return int((await connection.execute(raised)).scalar_one())
 

@@ -23,6 +23,7 @@ from bot.ports import TapeTrouble
 from bot.tape.line import TROUBLE, Line, reason_of
 from bot.tape.reading import Reader
 from bot.tape.reel import MESSAGE_ID, PIECES, Reel
+from bot.tape.talk import Talk
 from bot.tape.wants import unite
 from bot.tape.words import Cursor, Unreadable, digest_of, read_cursor, read_wants, word_batch, word_wants
 
@@ -86,10 +87,14 @@ class Word:
 
 
 class JetStreamTape:
-    """One process's end of the tape: it may put, read partitions, or both. See ``open_tape``."""
+    """One process's end of the tape: it may put, read partitions, or both. See ``open_tape``.
+
+    ``talk`` is what processes say to each other beside it, on the same line.
+    """
 
     def __init__(self, line: Line, reel: Reel, who: str, terms: Terms) -> None:
         self._line, self._reel, self._who, self._terms = line, reel, who, terms
+        self.talk = Talk(line, terms.name)
         self._closing, self._moved = asyncio.Event(), asyncio.Event()
         self._cursors: dict[int, Cursor] = {}
         self._given_up: set[int] = set()
@@ -99,6 +104,11 @@ class JetStreamTape:
         self._is_watching = self._is_listening = False
         self._words: dict[tuple[int, int], Word] = {}
         self._telling: set[asyncio.Task[None]] = set()
+
+    @property
+    def trouble(self) -> str:
+        """Say why the server cannot be reached now, or nothing."""
+        return self._line.trouble
 
     # --- from the feeds -----------------------------------------------------------------------------------
 
@@ -251,6 +261,18 @@ class JetStreamTape:
     def read(self, partition: int, epoch: int = 0) -> Reader:
         """Give what reads a partition in order, for who took it over in an epoch."""
         return Reader(self._reel, partition, epoch, self._who, self._closing)
+
+    async def epoch(self, partition: int) -> int:
+        """Give the newest epoch in which a partition was read; 0 where none is known, or nobody answers."""
+        try:
+            async with self._reel.used(self._terms.patience) as (_, cursors):
+                return read_cursor((await cursors.get(str(partition))).value or b"").epoch
+        except KeyNotFoundError:
+            return 0
+        except (TapeTrouble, Unreadable, *TROUBLE) as trouble:
+            self._reel.doubt()
+            log.debug("an epoch is not known now", partition=partition, reason=reason_of(trouble))
+            return 0
 
     def close(self) -> None:
         """End the reading: the batch under way is the last, and what follows it is left to others."""

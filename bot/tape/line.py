@@ -53,6 +53,11 @@ class Line:
         self._holding: asyncio.Task[None] | None = None
 
     @property
+    def trouble(self) -> str:
+        """Say why there is no connection now, or nothing."""
+        return "" if self._is_up.is_set() else self.reason
+
+    @property
     def max_payload(self) -> int:
         """How many bytes a message may have, with its headers."""
         return self._client.max_payload

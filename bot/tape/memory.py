@@ -18,6 +18,10 @@ class MemoryTape:
         self._queue: asyncio.Queue[Batch | None] = asyncio.Queue(length)
         self._wants: dict[int, Callable[[], Sequence[Want]]] = {}
 
+    @property
+    def trouble(self) -> None:
+        """Nothing can keep anybody from it."""
+
     async def put(self, batch: Batch) -> None:
         """Hand a batch over; waits while the tape is full."""
         await self._queue.put(batch)
@@ -27,6 +31,10 @@ class MemoryTape:
         while not self._queue.empty():
             self._queue.get_nowait()
         self._queue.put_nowait(None)
+
+    async def epoch(self, partition: int) -> int:
+        """Give 0: whoever reads it has made it."""
+        return 0
 
     async def judged(self) -> None:
         """Wait until nothing that was handed over is left to be judged."""

@@ -6,13 +6,19 @@ missed is in the store: a word only makes somebody look earlier.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Awaitable, Callable
 
+import structlog
 from nats.aio.msg import Msg
 
 from bot.tape.line import Line
 
 _SECONDS_TO_SAY = 1.0
+_MOST_BYTES = 16_000_000
+"""A longer word is not read: no sender of ours has so much to say."""
+
+log = structlog.get_logger(__name__)
 
 
 class Talk:
@@ -23,14 +29,26 @@ class Talk:
 
     async def say(self, topic: str, word: bytes = b"") -> None:
         """Say a word on a topic, like ``feed/binance``. Raises TapeTrouble where nobody could hear it."""
-        await self._line.say(f"{self._before}.{topic.replace('/', '.')}", word, _SECONDS_TO_SAY)
+        await self._line.say(self._subject(topic), zlib.compress(word, 1), _SECONDS_TO_SAY)
 
-    async def listen(self, topic: str, heed: Callable[[str, bytes], None]) -> None:
-        """Heed from now on what is said on a topic and all below it; gives the part below, and the word."""
-        subject = f"{self._before}.{topic}"
+    async def listen(self, topic: str, heed: Callable[[str, bytes], Awaitable[None]]) -> None:
+        """Heed from now on what is said on a topic and right below it: the part below, and the word."""
+        subject = self._subject(topic)
 
         async def hear(message: Msg) -> None:
-            heed(message.subject.removeprefix(subject).removeprefix(".").replace(".", "/"), message.data)
+            name = message.subject.removeprefix(subject).removeprefix(".")
+            unpacking = zlib.decompressobj()
+            try:
+                word = unpacking.decompress(message.data, _MOST_BYTES)
+            except zlib.error:
+                word, unpacking = b"", zlib.decompressobj()
+            if not unpacking.eof:
+                log.error("a word of another process cannot be read", topic=topic)
+                return
+            await heed(name, word)
 
         await self._line.hear(subject, hear)
-        await self._line.hear(f"{subject}.>", hear)
+        await self._line.hear(f"{subject}.*", hear)
+
+    def _subject(self, topic: str) -> str:
+        return f"{self._before}.{topic.replace('/', '.')}"

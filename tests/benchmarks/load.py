@@ -15,12 +15,13 @@ from tempfile import TemporaryDirectory
 import aiohttp
 
 from bot.alerts.people import Caller, ChatKind, ChatRef
-from bot.app import build_exchanges, open_house
+from bot.app import open_house
 from bot.chats.console import ConsoleChat
 from bot.clock import SystemClock
 from bot.collector import settle_memory
 from bot.feeds.exchanges import FEEDS, build_feeds
 from bot.metrics import MINUTE
+from bot.parts import build_exchanges
 from bot.ports import NewArming
 from bot.settings import Settings
 from bot.store import open_store, upgrade
@@ -110,7 +111,7 @@ async def _waits(count: int, seconds: float) -> tuple[Waits, Waits]:
                 done = asyncio.Event()
                 task = asyncio.create_task(house.run(done))
                 # The start is no everyday: all listings, and all minutes since the alerts were made.
-                await until(lambda: all(want.since > began for want in house.watch.wants()), within=180)
+                await until(lambda: all(want.since > began for want in house.watches[0].wants()), within=180)
                 settle_memory()
                 await asyncio.sleep(seconds / 4)
                 pulse.take()

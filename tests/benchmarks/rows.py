@@ -18,7 +18,7 @@ from functools import partial
 
 import structlog
 
-from tests.benchmarks import chats, engine, feeds, indicators, rules, start, store, tape
+from tests.benchmarks import chats, divided, engine, feeds, indicators, rules, start, store, tape
 from tests.benchmarks.row import Row
 
 
@@ -55,6 +55,7 @@ TABLE = (
     Measure("store", "level moved", store.level_moved),
     Measure("store", "many ring at once", store.ringing),
     Measure("tape", "crossing to another process", tape.crossing),
+    Measure("tape", "several engines", divided.dividing),
     Measure("chats", "ring latency by stream", chats.latency),
     Measure("chats", "wire to telegram", chats.wire_to_message),
     Measure("chats", "telegram sends", chats.telegram_sends),

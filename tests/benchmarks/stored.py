@@ -60,7 +60,7 @@ async def _start_with(count: int, symbols: int) -> Started:
         await upgrade(url)
         store = await open_store(url)
         try:
-            await _keep(store, count, symbols, int(clock.time))
+            await keep(store, count, symbols, int(clock.time))
             bare = await _read(store)
             settle_memory()
             before = _resident()
@@ -87,8 +87,8 @@ def _as_dict() -> float:
     return float(sum(map(sys.getsizeof, (alert, alert["id"], alert["level"]))))
 
 
-async def _keep(store: SqlStore, count: int, symbols: int, now: int) -> None:
-    """Store alerts as they are after an hour in which nothing happened."""
+async def keep(store: SqlStore, count: int, symbols: int, now: int) -> None:
+    """Store alerts of one chat as they are after an hour in which nothing happened."""
     draws = np.random.default_rng(7)
     shares = 1 / np.arange(1, symbols + 1)
     owners = draws.choice(symbols, count, p=shares / shares.sum()).tolist()

@@ -11,9 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
-from bot.app import build_chats, open_house
+from bot.app import open_house
 from bot.chats.studio import Studio
 from bot.clock import SystemClock
+from bot.parts import build_chats
 from bot.settings import Settings
 from tests.benchmarks.load import market_crowd
 from tests.wire.discord import DiscordServer
