@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 from bot.alerts.sessions import SHOWN
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from bot.alerts.message import Fact
     from bot.engine.partition import Partition
     from bot.ports import Market
+
+_TOLD_AT_ONCE = 1000
+"""Whoever says something in a chat meanwhile waits for so many messages at most."""
 
 _OF_FUNDS = frozenset(name for name, function in FUNCTIONS.items() if function.has_sessions)
 
@@ -35,6 +40,14 @@ class Teller:
     late_after: float
     batch: Batch
     _known: dict[tuple[MetricKey, float], dict[str, Fact]] = field(default_factory=dict)
+
+    async def tell_all(self, transitions: Sequence[tuple[int, Transition]]) -> list[Told]:
+        """Give the transitions of armings with their facts; whoever waits in a chat has a turn meanwhile."""
+        told: list[Told] = []
+        for first in range(0, len(transitions), _TOLD_AT_ONCE):
+            told.extend(starmap(self.tell, transitions[first : first + _TOLD_AT_ONCE]))
+            await asyncio.sleep(0)
+        return told
 
     def tell(self, arming_id: int, transition: Transition) -> Told:
         """Give a transition with the facts that its message needs."""

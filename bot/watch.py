@@ -34,7 +34,7 @@ from bot.engine.sight import HOLD, Sight, Turns, metric_reach, price_reach
 from bot.engine.state import AlertState
 from bot.metrics import MINUTE, Batch, Close, MetricKey, Observation, Want
 from bot.pacing import backoff
-from bot.ports import Armed, Judgement, Listener, Noted, StoreTrouble, Told, Unheard, Unseeable
+from bot.ports import Armed, Judgement, Listener, Noted, StoreTrouble, Unheard, Unseeable
 from bot.rules import RuleError, parse
 from bot.spell import Spell
 from bot.teller import Teller
@@ -52,11 +52,10 @@ _UNTIL_FINAL = 30.0
 _UNTIL_ASKED_AGAIN = 3.0
 
 SILENCE = 60.0
-"""Seconds without a batch after which sight is asked as of now: feeds look more often, or hold for longer."""
+"""Seconds without a batch after which sight is asked as of now."""
 
 _SERIES_AT_ONCE = 250
-_TOLD_AT_ONCE = 1000
-"""Whoever says something in a chat meanwhile waits for so many series, or messages, at most."""
+"""Whoever says something in a chat meanwhile waits for so many series at most."""
 
 log = structlog.get_logger(__name__)
 
@@ -135,6 +134,22 @@ class Watch:
             with self.clock.still():
                 for part in batch.parts(_SERIES_AT_ONCE):  # between them, others have their turn
                     await self.take(part)
+
+    async def heed_silence(self) -> None:
+        """Tell what cannot be seen, where no batch came for long; to be called every half minute or so.
+
+        Where all feeds are another process's, nothing comes at all while those are down, or the tape is.
+        Sight is asked as of now then. Nothing else is judged by the clock: what was seen in time may come
+        yet, and must find a rule of several series waiting. What the clock alone would bring, such as the
+        end of an alert, comes with the next batch.
+
+        While a backlog is read this tells nothing, for batches come; where it comes after a silence, nothing
+        of it is seen again before it has come near to that.
+        """
+        now = self.clock.now()
+        if not self._turn.locked() and now - self._taken_at >= SILENCE:
+            self._looked_at = now
+            await self._judge(Batch("", self._armings.seen_to))
 
     def wants(self) -> list[Want]:
         """Say which series are read here, and from which minute each is needed."""
@@ -338,7 +353,8 @@ class Watch:
 
     async def _commit(self, plan: Plan, turns: Turns, batch: Batch) -> None:
         states = {**self._begun, **{arming: plan.states[arming] for arming in plan.changed}}
-        told = await self._tell(plan, batch)
+        teller = Teller(self._armings, self._venues, self.market, self.late_after, batch)
+        told = await teller.tell_all(plan.told)
         notices = [
             *map(of_lapse, plan.lapses),
             *starmap(of_doubt, plan.doubted),
@@ -368,14 +384,6 @@ class Watch:
     def _at(self, batch: Batch) -> float:
         """Give the instant of a batch: of one that comes late, that at which it was last missed."""
         return max(batch.at, self._looked_at)
-
-    async def _tell(self, plan: Plan, batch: Batch) -> list[Told]:
-        teller = Teller(self._armings, self._venues, self.market, self.late_after, batch)
-        told: list[Told] = []
-        for first in range(0, len(plan.told), _TOLD_AT_ONCE):
-            told.extend(starmap(teller.tell, plan.told[first : first + _TOLD_AT_ONCE]))
-            await asyncio.sleep(0)
-        return told
 
     def _judged_to(self, plan: Plan) -> dict[MetricKey, int]:
         """Give what a restart may go on from: no further than who still waits for history has come."""

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -126,3 +127,19 @@ def test_several_ring_what_one_would(
     alone = asyncio.run(judged(fresh("alone"), tape, 1, []))
     several = asyncio.run(judged(fresh("several"), tape, count, deeds))
     assert several == alone
+
+
+@pytest.mark.both
+async def test_several_ring_what_one_would_through_ends_and_divisions(
+    database: str, template: Path, tmp_path: Path
+) -> None:
+    prices = [(100 + way, 100 - way) for way in (1, -3, 4, 2, -4, -1, 3, -2, 0, 4)]
+    tape = tape_of(prices, [4, 6, None, 5, 2, 8, None, 7, 2, 6])
+    deeds = [
+        *(("go", 0, 4), ("go", 1, 1), ("kill", 1, 0), ("restart", 0, 0), ("go", 2, 6), ("divide", 0, 5)),
+        *(("go", 3, 5), ("kill", 4, 0), ("go", 1, 9), ("divide", 0, 2), ("kill", 0, 0), ("go", 1, 8)),
+    ]
+    alone = f"sqlite+aiosqlite:///{shutil.copy(template, tmp_path / 'alone.db')}"
+    rang, states = await judged(alone, tape, 1, [])
+    assert len(rang) > len(RULES)
+    assert await judged(database, tape, 3, deeds) == (rang, states)

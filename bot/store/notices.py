@@ -257,12 +257,25 @@ def _joined(told: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("alerts", "series", "gone"):
         if name in facts:
             some = told.get(name) or []
-            facts[name] = [*some, *(one for one in more.get(name) or [] if one not in some)]
+            both = [*some, *(one for one in more.get(name) or [] if one not in some)]
+            facts[name] = sorted(both, key=_place)
     for name, choose in _CHOICES:
         if name in facts:
-            both = [told.get(name), more.get(name)]
-            facts[name] = None if None in both else choose(both)
+            ends = [told.get(name), more.get(name)]
+            facts[name] = None if None in ends else choose(ends)
     return facts
+
+
+def _place(said: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Order alerts by their number, then by name; series by theirs."""
+    label = said.get("alert", "")
+    return (
+        not label.startswith("#"),
+        len(label) * label.startswith("#"),
+        label,
+        said.get("series"),
+        said.get("since"),
+    )
 
 
 # --- a row --------------------------------------------------------------------------------------------------
