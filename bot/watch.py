@@ -30,7 +30,7 @@ from bot.engine.partition import Partition
 from bot.engine.plan import Plan
 from bot.engine.resuming import is_fitting
 from bot.engine.retention import KEPT
-from bot.engine.sight import HOLD, Sight, Turns, metric_reach, price_reach
+from bot.engine.sight import HOLD, Sight, Turns, price_reach, reaches_of
 from bot.engine.state import AlertState
 from bot.metrics import MINUTE, Batch, Close, MetricKey, Observation, Want
 from bot.pacing import backoff
@@ -139,12 +139,9 @@ class Watch:
         """Tell what cannot be seen, where no batch came for long; to be called every half minute or so.
 
         Where all feeds are another process's, nothing comes at all while those are down, or the tape is.
-        Sight is asked as of now then. Nothing else is judged by the clock: what was seen in time may come
-        yet, and must find a rule of several series waiting. What the clock alone would bring, such as the
-        end of an alert, comes with the next batch.
-
-        While a backlog is read this tells nothing, for batches come; where it comes after a silence, nothing
-        of it is seen again before it has come near to that.
+        Sight alone is asked as of now then: what was seen in time may come yet, and must find a rule of
+        several series waiting. While a backlog is read this tells nothing, for batches come; of one that
+        comes after a silence nothing is seen again before it has come near to that.
         """
         now = self.clock.now()
         if not self._turn.locked() and now - self._taken_at >= SILENCE:
@@ -226,9 +223,7 @@ class Watch:
                 for _ in self._armings.applying(plan):
                     await asyncio.sleep(0)
                 self._sight.apply(turns)
-                if self.partition == 0 and batch.source:  # whoever judges the others is brought the same
-                    _count(batch)
-                gauges.count_verdicts(len(plan.states))
+                self._count(batch, len(plan.states))
                 for arming_id, reason in plan.broken.items():
                     log.error("an arming cannot be judged, and is left out", arming=arming_id, reason=reason)
                 return
@@ -333,13 +328,8 @@ class Watch:
         """Find what is out of sight now, and what is seen again; a stream alone tells neither."""
         if (batch.is_streamed or batch.has_more) and not plan.lapses:
             return Turns()
-        now = self._at(batch)
-        hold = max(HOLD, self.late_after)
-        reaches = {
-            key: price_reach(end, hold) if points is None else metric_reach(points, now)
-            for key, end in plan.ends.items()
-            for points in (self._armings.points(key),)
-        }
+        now, hold = self._at(batch), max(HOLD, self.late_after)
+        reaches = reaches_of(plan.ends, self._armings.points, now, hold)
         for waiting in self._waiting.values():  # no feed is asked for what waits for its history
             start = start_of(waiting.life, waiting.state)
             for key in waiting.life.priced:
@@ -400,7 +390,9 @@ class Watch:
         serving = None if key.venue or close.home else self.market.serving(key)
         return close if serving is None else replace(close, home=serving.home)
 
-
-def _count(batch: Batch) -> None:
-    minutes, prices = sum(len(run.bars) for run in batch.bars), len(batch.prints)
-    gauges.count_observations(batch.source, minutes=minutes, prices=prices, values=len(batch.observations))
+    def _count(self, batch: Batch, verdicts: int) -> None:
+        gauges.count_verdicts(verdicts)
+        if self.partition == 0 and batch.source:  # whoever judges the others is brought the same
+            minutes, prices = sum(len(run.bars) for run in batch.bars), len(batch.prints)
+            values = len(batch.observations)
+            gauges.count_observations(batch.source, minutes=minutes, prices=prices, values=values)

@@ -636,6 +636,15 @@ async def test_an_operator_is_told_who_does_what_where_the_work_is_divided(room:
         "Ended: feed:1 (feed), 0 seconds ago",
         "0 alerts in this chat.",
     ]
+    await room.store.divide(4)
+    for partition, behind in enumerate((0, 20, 600)):
+        epoch = await room.store.take(partition, "engine:1")
+        await room.store.commit(partition, epoch, Judgement(NOON, horizon=int(room.clock.time) - behind))
+    assert (await room.say("/status", OPERATOR)).splitlines()[7:10] == [
+        "Judged up to 20 seconds ago: 2 of 4 partitions",
+        "Behind: partition 2, judged up to 10 minutes ago",
+        "Not judged yet: partition 3",
+    ]
     await rota.close()
 
 

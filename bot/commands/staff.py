@@ -7,10 +7,13 @@ from collections.abc import Iterator, Sequence
 from bot.alerts.translator import Translator
 from bot.commands.request import Request
 from bot.duties import ALL, ROLES, in_short
+from bot.ports.partitions import Share
 from bot.ports.rota import Process
 
 _SECONDS_TOLD = 7 * 86_400.0
 _MOST_TOLD = 5
+_SECONDS_BEHIND = 180.0
+"""What goes well is said to be judged a minute or two later."""
 
 
 async def staff(request: Request) -> list[str]:
@@ -33,6 +36,7 @@ async def staff(request: Request) -> list[str]:
         else:
             lines.append(tr("Stands by: {name}, version {version}, there for {age}", **said))
     lines.extend(_gaps(roll.living, tr))
+    lines.extend(_behind(await request.office.register.shares(), request.now, tr))
     for one in roll.ended[:_MOST_TOLD]:
         said = {"name": _named(one), "age": since(one.ended_at or one.until)}
         if one.was_lost:
@@ -65,3 +69,22 @@ def _gaps(living: Sequence[Process], tr: Translator) -> Iterator[str]:
         yield tr(
             "Only {name} may do {roles}: if it ends, no other takes over.", name=name, roles=", ".join(roles)
         )
+
+
+def _behind(shares: Sequence[Share], now: float, tr: Translator) -> Iterator[str]:
+    """Say how far the alerts are judged, where they are divided; each part by itself that is far behind."""
+    if len(shares) < 2:
+        return
+    ages = {one.partition: max(0.0, now - one.judged_to) for one in shares}
+    well = [age for age in ages.values() if age <= _SECONDS_BEHIND]
+    if well:
+        age = tr.duration(max(well))
+        yield tr(
+            "Judged up to {age} ago: {count} of {all} partitions", age=age, count=len(well), all=len(ages)
+        )
+    for one in shares:
+        if not one.judged_to:
+            yield tr("Not judged yet: partition {number}", number=one.partition)
+        elif ages[one.partition] > _SECONDS_BEHIND:
+            age = tr.duration(ages[one.partition])
+            yield tr("Behind: partition {number}, judged up to {age} ago", number=one.partition, age=age)

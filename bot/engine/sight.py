@@ -89,6 +89,17 @@ def metric_reach(points: Points, now: float) -> Reach:
     return Reach(None, hold, grace=hold)
 
 
+def reaches_of(
+    ends: Mapping[MetricKey, int], points_of: Callable[[MetricKey], Points | None], now: float, hold: float
+) -> dict[MetricKey, Reach]:
+    """Say how far each of some series is seen: prices that were judged up to their ends, and metrics."""
+    return {
+        key: price_reach(end, hold) if points is None else metric_reach(points, now)
+        for key, end in ends.items()
+        for points in (points_of(key),)
+    }
+
+
 class Sight:
     """What is seen of each series that somebody reads. Nothing of ``turns`` holds before it is applied."""
 

@@ -20,7 +20,14 @@ class Share:
     judged_to: int
 
 
-class Partitions(Protocol):
+class Sharing(Protocol):
+    """What operators may ask of the parts."""
+
+    async def shares(self) -> list[Share]:
+        """Give all partitions, by number."""
+
+
+class Partitions(Sharing, Protocol):
     """The parts in which the armings are judged: one, until told otherwise."""
 
     async def take(self, partition: int, holder: str, beyond: int = 0) -> int:
@@ -38,6 +45,3 @@ class Partitions(Protocol):
         All that lives moves to where it belongs in one transaction, and goes on from where it was judged to.
         Whoever goes on with the old division commits no more, and must open what it has anew.
         """
-
-    async def shares(self) -> list[Share]:
-        """Give all partitions, by number."""

@@ -20,6 +20,7 @@ from bot.ports.erasing import Erasing
 from bot.ports.importing import Importing
 from bot.ports.linking import Link, Linking
 from bot.ports.memory import Archive, Ledger, Notebook, Outbox
+from bot.ports.partitions import Sharing
 from bot.ports.places import Places
 from bot.ports.playbooks import Playbooks
 from bot.ports.welcome import Welcoming
@@ -95,7 +96,18 @@ Refill = Callable[[str, Mapping[str, Decimal]], str]
 
 
 class Register(
-    Archive, Bounding, Chronicle, Erasing, Importing, Hearing, Linking, Places, Playbooks, Welcoming, Protocol
+    Archive,
+    Bounding,
+    Chronicle,
+    Erasing,
+    Importing,
+    Hearing,
+    Linking,
+    Places,
+    Playbooks,
+    Sharing,
+    Welcoming,
+    Protocol,
 ):
     """What commands need of the store. Each call is one transaction.
 
