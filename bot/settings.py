@@ -107,8 +107,8 @@ class Settings(BaseModel):
         description="the NATS server over which several processes divide the work, such as nats://localhost:4222",
     )
     partitions: Annotated[int, BeforeValidator(entries.whole(1, 256))] = Field(
-        default=8,
-        description="into how many parts several processes divide the alerts, from 1 to 256, such as 8",
+        default=4,
+        description="into how many parts several processes divide the alerts, from 1 to 256, such as 4",
     )
     roles: Annotated[tuple[str, ...], NoDecode, BeforeValidator(entries.roles)] = Field(
         default=ROLES, description="feed, engine and chat, or some of them with commas between them"

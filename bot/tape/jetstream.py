@@ -21,7 +21,7 @@ from nats.js.errors import KeyNotFoundError
 from bot.metrics import Batch, Want
 from bot.ports import TapeTrouble
 from bot.tape.line import TROUBLE, Line, reason_of
-from bot.tape.reading import Reader
+from bot.tape.reading import Reader, Shelf
 from bot.tape.reel import MESSAGE_ID, PIECES, Reel
 from bot.tape.talk import Talk
 from bot.tape.wants import unite
@@ -103,6 +103,7 @@ class JetStreamTape:
         self._made = ""
         self._is_watching = self._is_listening = False
         self._words: dict[tuple[int, int], Word] = {}
+        self._shelf = Shelf()
         self._telling: set[asyncio.Task[None]] = set()
 
     @property
@@ -260,7 +261,7 @@ class JetStreamTape:
 
     def read(self, partition: int, epoch: int = 0) -> Reader:
         """Give what reads a partition in order, for who took it over in an epoch."""
-        return Reader(self._reel, partition, epoch, self._who, self._closing)
+        return Reader(self._reel, partition, epoch, self._who, closing=self._closing, shelf=self._shelf)
 
     async def epoch(self, partition: int) -> int:
         """Give the newest epoch in which a partition was read; 0 where none is known, or nobody answers."""

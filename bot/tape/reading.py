@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from uuid import uuid4
@@ -21,10 +22,27 @@ from bot.tape.words import Unreadable, digest_of, read_batch
 
 _SECONDS_OF_A_WAIT = 1.0
 _SECONDS_BETWEEN_TRIES = 0.1
+_BATCHES_KEPT = 16
 _SECONDS_IDLE = 60.0
 """After which the server lets go of a consumer that nobody asks: whoever comes back makes another."""
 
 log = structlog.get_logger(__name__)
+
+
+class Shelf:
+    """The batches that were read last in this process: each once, for all partitions."""
+
+    def __init__(self) -> None:
+        self._batches: OrderedDict[str, Batch] = OrderedDict()
+
+    def read(self, digest: str, word: bytes) -> Batch:
+        """Read a batch, by the name of its word. Raises Unreadable."""
+        batch = self._batches.get(digest)
+        if batch is None:
+            batch = self._batches[digest] = read_batch(word)
+            while len(self._batches) > _BATCHES_KEPT:
+                self._batches.popitem(last=False)
+        return batch
 
 
 class Reader:
@@ -35,8 +53,10 @@ class Reader:
     then leaves to be judged again what it judged already.
     """
 
-    def __init__(self, reel: Reel, partition: int, epoch: int, who: str, closing: asyncio.Event) -> None:
-        self._reel, self._closing = reel, closing
+    def __init__(
+        self, reel: Reel, partition: int, epoch: int, who: str, *, closing: asyncio.Event, shelf: Shelf
+    ) -> None:
+        self._reel, self._closing, self._shelf = reel, closing, shelf
         self._claim = Claim(reel, partition, epoch, f"{who}/{uuid4().hex}")
         self._consumer: JetStreamContext.PullSubscription | None = None
         self._made_at = self._delivered = 0
@@ -141,9 +161,9 @@ class Reader:
             word = message.data
             if PIECES in headers:
                 word = await self._joined(headers[PIECES])
-            if digest_of(word) != headers.get(MESSAGE_ID):
+            if (digest := digest_of(word)) != headers.get(MESSAGE_ID):
                 raise Unreadable("it is not what was put there")
-            return read_batch(word)
+            return self._shelf.read(digest, word)
         except NotFoundError:
             reason = "a piece of it is kept no more"
         except ValueError as error:

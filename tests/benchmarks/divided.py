@@ -27,7 +27,7 @@ from tests.benchmarks.stored import AROUND, keep
 from tests.conftest import NOON, SetClock
 from tests.market import HandMarket
 
-PARTITIONS = 8
+PARTITIONS = 4
 _LATE_AFTER = 140.0
 _STEP = 1.0
 """By how much all prices fall from one batch to the next: each level on the way rings."""
