@@ -171,7 +171,7 @@ class House:
         rhythm = self.rhythm
         rhythm.repeat("tidy up", self._tidy, CronTrigger(hour=_QUIET_HOUR, minute=20, timezone=UTC))
         if self.tape.trouble is not None:  # those who look may be in other processes
-            rhythm.repeat("notice silence", self._notice_silence, rhythm.every(_SECONDS_BETWEEN_ROUNDS))
+            rhythm.repeat("heed silence", self._heed_silence, rhythm.every(_SECONDS_BETWEEN_ROUNDS))
         if not self.charge.has_upkeep:
             return
         rounds = max(_SECONDS_BETWEEN_ROUNDS, self.poll_seconds)
@@ -179,9 +179,9 @@ class House:
         if self.heartbeat is not None:
             rhythm.repeat("beat", self._beat, rhythm.every(_SECONDS_BETWEEN_HEARTBEATS))
 
-    async def _notice_silence(self) -> None:
+    async def _heed_silence(self) -> None:
         for watch in self.watches:
-            await watch.notice_silence()
+            await watch.heed_silence()
 
     async def _go_round(self) -> None:
         await self._rounds.go(self.organs() | await self._found_elsewhere())

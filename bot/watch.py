@@ -177,16 +177,6 @@ class Watch:
         await self._judge(batch)
         self._taken_at = self.clock.now()
 
-    async def notice_silence(self) -> None:
-        """Judge what is out of sight by now, where no batch has come for a while. Raises Superseded.
-
-        Whoever looks elsewhere may be dead, and then tells nobody. What is read late is no silence.
-        """
-        now = self.clock.now()
-        if now - max(self._taken_at, self._looked_at) >= SILENCE and not self._turn.locked():
-            self._looked_at = now
-            await self._judge(Batch("", now))
-
     async def _judge(self, batch: Batch) -> None:
         async with self._turn:
             await self._judge_until_kept(batch)

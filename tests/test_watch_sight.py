@@ -117,7 +117,7 @@ async def test_where_nobody_brings_anything_that_is_told_too_and_what_is_read_la
     await scene.minutes(4, BTC)
     for _ in range(20):
         scene.clock.time += MINUTE
-        await scene.watch.notice_silence()
+        await scene.watch.heed_silence()
         await scene.courier.drain()
     (told,) = scene.texts()
     assert told.startswith("I cannot see BTC/USDT since 12:04 UTC")
