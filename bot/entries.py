@@ -258,14 +258,18 @@ def nats(value: Any) -> Any:
 
 
 def passwords(url: str) -> Iterator[str]:
-    """Give the texts by which the password of a database must never be seen.
+    """Give the texts by which the password of a database, or of another server, must never be seen.
 
-    A short one is one beside its signs alone: by itself it would be every word that is spelt so.
+    A short one is one beside its signs alone: by itself it would be every word that is spelt so. A NATS
+    server may be told a token alone.
     """
-    server = _SERVER.fullmatch(url)
-    if server is None or not server["password"]:
+    server, address = _SERVER.fullmatch(url), urlsplit(url)
+    told = server["password"] if server else address.password or address.username
+    if not told:
         return
-    for password in {server["password"], unquote(server["password"])}:
+    if server is None and not address.password:
+        yield f"//{told}@"
+    for password in {told, unquote(told)}:
         yield f":{password}@"
         if len(password) >= _LEAST_SECRET:
             yield password

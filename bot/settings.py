@@ -245,6 +245,8 @@ class Settings(BaseModel):
         if self.telegram_secret:
             yield self.telegram_secret
         yield from entries.passwords(self.database_url)
+        if self.nats_url is not None:
+            yield from entries.passwords(self.nats_url.get_secret_value())
 
     def for_providers(self) -> dict[str, str]:
         """Give what providers read, by the name of its variable, as text; what is not set is left out."""

@@ -79,7 +79,8 @@ _WATCH = "CREATE TRIGGER note_stray AFTER INSERT OR UPDATE OR DELETE ON {} FOR E
 _WATCH_PARTITIONS = (
     """CREATE FUNCTION note_strange() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
       IF current_setting('application_name') NOT IN
-         (SELECT 'tocsin ' || process_id FROM duties WHERE name = 'engine/' || NEW.partition) THEN
+         (SELECT 'tocsin ' || process_id FROM duties
+          WHERE name = 'engine/' || NEW.partition AND released_at IS NULL) THEN
         INSERT INTO strays (who, what)
         VALUES (current_setting('application_name'), TG_TABLE_NAME || ' of partition ' || NEW.partition);
       END IF;
@@ -89,7 +90,8 @@ _WATCH_PARTITIONS = (
     "FOR EACH ROW EXECUTE FUNCTION note_strange()",
 )
 _ON_DUTY = (
-    "SELECT d.name, p.name, p.id FROM duties d JOIN processes p ON p.id = process_id WHERE ended_at IS NULL"
+    "SELECT d.name, p.name, p.id FROM duties d JOIN processes p ON p.id = process_id "
+    "WHERE ended_at IS NULL AND released_at IS NULL"
 )
 
 

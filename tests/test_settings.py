@@ -115,6 +115,22 @@ def test_the_environment_goes_before_env_file_before_secrets(load: Load, tmp_pat
     assert (read.quote, read.poll_seconds, read.exchanges) == ("gbp", 4.0, ("okx",))
 
 
+def test_the_address_of_nats_is_checked_and_its_password_is_a_secret(load: Load) -> None:
+    server = {"TOCSIN_DATABASE_URL": "postgresql://ann@db/tocsin"}
+    for url, secret in (
+        ("nats://ann:long-word@nats:4222", "long-word"),
+        ("tls://long-token@nats", "long-token"),
+    ):
+        settings = load(TOCSIN_NATS_URL=url, TOCSIN_ROLES="feed", **server)
+        assert secret in set(settings.secrets())
+        assert secret not in repr(settings)
+    for wrong in ("http://nats", "nats://", "nats://nats:port", "nats://nats/stream"):
+        with pytest.raises(SettingsError, match="TOCSIN_NATS_URL is no address of a NATS server: write"):
+            load(TOCSIN_NATS_URL=wrong, **server)
+    with pytest.raises(SettingsError, match="TOCSIN_NATS_URL needs TOCSIN_DATABASE_URL"):
+        load(TOCSIN_NATS_URL="nats://nats:4222")
+
+
 def test_some_roles_alone_need_what_carries_prices_between_processes(load: Load) -> None:
     assert load(TOCSIN_ROLES=" chat, engine,feed").roles == ("feed", "engine", "chat")
     for roles, sentence in (
