@@ -22,9 +22,11 @@ from bot.chats.console import ConsoleChat
 from bot.chats.telegram_reach import RIVAL
 from bot.deliver import Courier
 from bot.demo.exchange import BinanceExchange
+from bot.duties import duties_of
 from bot.metrics import Health
-from bot.organs import Organs
+from bot.organs import TAPE, Organs, of_crews
 from bot.ports import Outcome, Receipt, RetryLater
+from bot.ports.rota import Process, Roll
 from bot.settings import Settings
 from bot.store import SqlStore, open_store
 from bot.vigil import UNWELL_AFTER, WELL_AFTER, Bulletin, Kind, Organ, Vigil, resumed
@@ -85,6 +87,8 @@ def test_each_turn_is_worded() -> None:
         Bulletin(TELEGRAM, "it is not connected", NOON),
         Bulletin(EAR, "another program listens with the same token", NOON),
         Bulletin(OUTBOX, "no answer in time", NOON),
+        Bulletin(TAPE, "nobody listens at its address", NOON),
+        Bulletin(Organ(Kind.CREW, "engine"), "nobody does it", NOON),
     ]
     message = word_health(health_facts(turns), ENGLISH, NOON + 300)
     assert message.plain().splitlines() == [
@@ -94,6 +98,8 @@ def test_each_turn_is_worded() -> None:
         "Not all that is said on Telegram arrives since 12:00 UTC: "
         "another program listens with the same token.",
         "Nothing goes out on Telegram since 12:00 UTC: no answer in time.",
+        "Nothing goes over NATS since 12:00 UTC, so nothing rings until it can: nobody listens at its address.",
+        "Not all that the role engine has to do is done since 12:00 UTC: nobody does it.",
     ]
     over = [Bulletin(one.organ, one.reason, NOON, NOON + 600) for one in turns]
     assert word_health(health_facts(over), ENGLISH, NOON + 900).plain().splitlines() == [
@@ -102,7 +108,21 @@ def test_each_turn_is_worded() -> None:
         "Telegram can be reached again since 12:10 UTC, after 10 minutes.",
         "All that is said on Telegram arrives again since 12:10 UTC, after 10 minutes.",
         "Messages go out on Telegram again since 12:10 UTC, after 10 minutes.",
+        "All goes over NATS again since 12:10 UTC, after 10 minutes, and is looked at again.",
+        "All that the role engine has to do is done again since 12:10 UTC, after 10 minutes.",
     ]
+
+
+def test_a_role_is_well_while_somebody_does_all_that_it_has_to_do() -> None:
+    plan = duties_of(("binance",), 2, ("telegram",))
+    one = Process("1", "one", "1", 0.0, 9.0, duties=plan[:2])
+    other = Process("2", "other", "1", 0.0, 9.0, duties=("engine/1", "chat/telegram", "chat/upkeep"))
+    found = of_crews(plan, Roll(1.0, (one, other)))
+    assert {organ.name: reason for organ, reason in found.items()} == {
+        "feed": "",
+        "engine": "nobody does it",
+        "chat": "",
+    }
 
 
 @dataclass
