@@ -21,7 +21,7 @@ _FAILURES_UNTIL_UNWELL = 2
 """A provider is asked seldom: one answer that failed is no news before the next fails too."""
 
 MEMORY = Organ(Kind.MEMORY, "database")
-TAPE = Organ(Kind.TAPE, "NATS")
+TAPE = Organ(Kind.TAPE, "nats")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Organs:
                 case Kind.MEMORY if reason:
                     reasons.append(f"nothing can be kept: {reason}")
                 case Kind.TAPE if reason:
-                    reasons.append(f"nothing goes over {organ.name}: {reason}")
+                    reasons.append(f"nothing goes over NATS: {reason}")
                 case Kind.OUTBOX if reason:
                     reasons.append(f"nothing goes out on {organ.name}: {reason}")
         return reasons

@@ -98,7 +98,8 @@ def test_each_turn_is_worded() -> None:
         "Not all that is said on Telegram arrives since 12:00 UTC: "
         "another program listens with the same token.",
         "Nothing goes out on Telegram since 12:00 UTC: no answer in time.",
-        "Nothing goes over NATS since 12:00 UTC, so nothing rings until it can: nobody listens at its address.",
+        "Nothing goes over NATS since 12:00 UTC, so nothing rings until it can: "
+        "nobody listens at its address.",
         "Not all that the role engine has to do is done since 12:00 UTC: nobody does it.",
     ]
     over = [Bulletin(one.organ, one.reason, NOON, NOON + 600) for one in turns]

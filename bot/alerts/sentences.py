@@ -31,6 +31,7 @@ from bot.rules.tree import (
 )
 
 _SPELT = {
+    "nats": "NATS",
     "sosovalue": "SoSoValue",
     "coinglass": "CoinGlass",
     "coinalyze": "Coinalyze (lower bound)",  # it is asked for sums of some contracts, and that must be said
