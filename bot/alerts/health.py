@@ -39,7 +39,8 @@ def _line(turn: Facts, tr: Translator, now: float) -> str:
     since, well_since = number_of(turn, "since"), number_of(turn, "well_since")
     if since is None:
         return ""
-    names = {"name": venue_name(name), "since": tr.instant(since, now)}
+    is_of_ours = text_of(turn, "kind") == Kind.CREW
+    names = {"name": name if is_of_ours else venue_name(name), "since": tr.instant(since, now)}
     if well_since is None:
         names["reason"] = cause(reason, name, tr)
         match text_of(turn, "kind"):
