@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 import nats.errors
@@ -20,6 +20,9 @@ TROUBLE = (nats.errors.Error, OSError, TimeoutError)
 
 _SECONDS_BETWEEN_TRIES = 0.2
 _SECONDS_TO_CONNECT = 2
+_SECONDS_TO_COME_BACK = 5.0
+"""Without a connection, after which nats-py is not waited for any more: what reconnects may have failed."""
+
 _SECONDS_BETWEEN_PINGS = 2
 _MOST_PINGS = 2
 """Without an answer: a connection that is cut without a word is known to be so within six seconds."""
@@ -101,7 +104,8 @@ class Line:
         """Say a word to whoever listens now. Raises TapeTrouble."""
         client = await self._connected(within)
         try:
-            await client.publish(subject, word)
+            async with self.held(within):  # it waits for a connection that carries nothing, too
+                await client.publish(subject, word)
         except TROUBLE as trouble:
             raise TapeTrouble(f"NATS takes no word: {reason_of(trouble)}") from trouble
 
@@ -109,7 +113,12 @@ class Line:
         """Listen to words from now on, on every connection."""
         self._heard.append((subject, hear))
         if self._is_listening:
-            await self._client.subscribe(subject, cb=hear)  # one that comes back goes on listening
+            try:
+                async with self.held():
+                    await self._client.subscribe(subject, cb=hear)  # one that comes back goes on listening
+            except TROUBLE as trouble:
+                log.debug("nothing is heard now", subject=subject, reason=reason_of(trouble))
+                self._is_lost.set()  # the next connection listens from its beginning
 
     async def _connected(self, within: float) -> Client:
         try:
@@ -132,14 +141,27 @@ class Line:
                     await client.subscribe(subject, cb=hear)
                 self._is_listening = True
                 await self._come_up()
-                await self._is_lost.wait()
-            except TROUBLE as trouble:
+                await self._given_up()
+            except Exception as trouble:  # half an answer is no JSON, and whatever else a cut line carries
                 await self._note(trouble)
             finally:
                 self._is_listening = False
                 await self._go_down()
-                await client.close()
+                with suppress(*TROUBLE):
+                    async with asyncio.timeout(_SECONDS_TO_ANSWER):  # it would wait for what nobody reads
+                        await client.close()
             await asyncio.sleep(_SECONDS_BETWEEN_TRIES)
+
+    async def _given_up(self) -> None:
+        """Wait until the connection is lost, or did not come back for so long that it is made anew."""
+        loop = asyncio.get_running_loop()
+        up_at = loop.time()
+        while not self._is_lost.is_set() and loop.time() - up_at < _SECONDS_TO_COME_BACK:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._is_lost.wait()
+            if self._is_up.is_set():
+                up_at = loop.time()
 
     async def _connect(self, client: Client) -> None:
         await client.connect(
