@@ -160,6 +160,7 @@ async def open_house(
         ]
         for watch in watches:
             await watch.open(await tape.epoch(watch.partition))
+        for watch in watches:
             tape.tell_wants(watch.partition, watch.wants)
         office = Office(
             register=store,

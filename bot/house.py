@@ -22,7 +22,7 @@ from bot.feeds.metrics.board import MetricFeeds
 from bot.heartbeat import Heartbeat
 from bot.looks import Looks
 from bot.organs import MEMORY, Organs, of_crews
-from bot.ports import Chat, Clock, Damaged, Desk, Outbox, StoreTrouble, Tape
+from bot.ports import Chat, Clock, Damaged, Desk, Outbox, StoreTrouble, Superseded, Tape
 from bot.ports.clearing import Clearing
 from bot.ports.infirmary import Infirmary
 from bot.ports.rota import Rota
@@ -119,6 +119,7 @@ class House:
             others.append(tasks.create_task(self._watch_the_clock()))
             others.append(tasks.create_task(self._heed_damage()))
             others.append(tasks.create_task(self._warm()))
+            others.append(tasks.create_task(self.looks.begin()))
             if self.charge.has_upkeep:
                 others.append(tasks.create_task(self.agenda.run()))
                 others.append(tasks.create_task(self.afterwards.run()))
@@ -127,7 +128,6 @@ class House:
             self._plan()
             self.rhythm.start()
             try:
-                await self.looks.begin()
                 await _first(until, self._is_set)
             finally:
                 self.rhythm.stop()
@@ -180,8 +180,11 @@ class House:
             rhythm.repeat("beat", self._beat, rhythm.every(_SECONDS_BETWEEN_HEARTBEATS))
 
     async def _heed_silence(self) -> None:
-        for watch in self.watches:
-            await watch.heed_silence()
+        """Let each partition say what it cannot see, whatever keeps another from it."""
+        heeding = (watch.heed_silence() for watch in self.watches)
+        for failed in await asyncio.gather(*heeding, return_exceptions=True):
+            if isinstance(failed, Exception) and not isinstance(failed, Superseded):
+                log.error("a silence was not heeded", error=type(failed).__name__)
 
     async def _go_round(self) -> None:
         await self._rounds.go(self.organs() | await self._found_elsewhere())

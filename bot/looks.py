@@ -44,7 +44,7 @@ class Looks:
     providers: Sequence[MetricFeed]
     seconds: float
     _planned: dict[str, float] = field(default_factory=dict, init=False)
-    _known: Sequence[Want] = field(default=(), init=False)
+    _known: Sequence[Want] | None = field(default=None, init=False)
     _spell: Spell = field(default_factory=Spell, init=False)
 
     def plan(self) -> None:
@@ -56,14 +56,15 @@ class Looks:
 
     async def begin(self) -> None:
         """Plan the first looks at providers, as soon as the rhythm runs."""
-        wants = await self._wanted()
+        wants = await self._wanted() or ()
         for place, provider in enumerate(self.providers):  # who is preferred speaks first
             self._plan(provider, wants, self.clock.now() + place * _SECONDS_BETWEEN_FIRST_LOOKS)
 
     async def look(self, feed: Feed) -> None:
-        """Look at a feed, and hand over what it saw."""
+        """Look at a feed, and hand over what it saw; not before it is known what is wanted of it."""
         began = time.perf_counter()
-        wants = await self._wanted()
+        if (wants := await self._wanted()) is None:
+            return
         self._hurry(wants)
         batch = await feed.poll(wants)
         health = feed.health()
@@ -75,24 +76,27 @@ class Looks:
 
     async def follow(self, stream: Stream) -> None:
         """Hand over what a stream tells, whenever nothing waits to be judged: looks go first."""
-        while (batch := await stream.collect(await self._wanted())) is not None:
+        while (wants := await self._wanted()) is None:
+            await self.clock.sleep(self.seconds)
+        while (batch := await stream.collect(wants)) is not None:
             if batch.prints:
                 await self._put(batch)
             await self.tape.caught_up()
+            wants = await self._wanted() or wants
 
     async def _look_at_provider(self, feed: MetricFeed) -> None:
         """Look at a provider; where the clock was held in between it is not due yet, and is planned again."""
         self._planned.pop(feed.name, None)  # while it runs, nobody hurries it
         try:
-            if feed.due_at(await self._wanted()) <= self.clock.now():
+            if feed.due_at(await self._wanted() or ()) <= self.clock.now():
                 with self.clock.still():  # what is answered is of the instant at which it is asked
                     await self.look(feed)
         finally:
             if self.rhythm.is_running:
-                self._plan(feed, await self._wanted())
+                self._plan(feed, await self._wanted() or ())
 
     async def _see_what_is_wanted(self) -> None:
-        self._hurry(await self._wanted())
+        self._hurry(await self._wanted() or ())
 
     def _plan(self, feed: MetricFeed, wants: Sequence[Want], earliest: float = 0.0) -> None:
         """Plan the next look at a provider for when it wants to be asked, if anything is wanted of it."""
@@ -108,8 +112,8 @@ class Looks:
             if planned is not None and planned > self.clock.now() and feed.due_at(wants) < planned:
                 self._plan(feed, wants)
 
-    async def _wanted(self) -> Sequence[Want]:
-        """Give what is wanted, or was when that could last be asked."""
+    async def _wanted(self) -> Sequence[Want] | None:
+        """Give what is wanted, or was when that could last be asked; ``None`` where it never could."""
         try:
             self._known = await self.tape.wants()
         except TapeTrouble as trouble:
@@ -127,4 +131,4 @@ class Looks:
 
     def _note(self, trouble: TapeTrouble) -> None:
         if self._spell.begins(str(trouble), self.clock.now()):
-            log.error("what is seen cannot be handed over", reason=str(trouble))
+            log.warning("what is seen cannot be handed over", reason=str(trouble))

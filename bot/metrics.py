@@ -141,12 +141,14 @@ class Bars:
     """Final minutes of one key, rising and without a hole: each bar opens where the one before it ends.
 
     A minute without a trade is a flat bar at the close before it. A run that opens later than what is known
-    so far leaves a gap, and the gap is unknown.
+    so far leaves a gap, and the gap is unknown. ``asked`` is since when minutes were asked for: only to
+    whoever knows all before that does the run say that those between are not to be had.
     """
 
     key: MetricKey
     bars: tuple[Bar, ...]
     source: str = ""
+    asked: int = 0
 
     def __post_init__(self) -> None:
         for before, after in pairwise(self.bars):

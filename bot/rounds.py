@@ -82,7 +82,7 @@ class Rounds:
             for one in self._addressed
             if one.chat.platform in by_platform
         ]
-        return any(taken) or not taken
+        return any(taken) or not self._addressed
 
     def _note(self, trouble: StoreTrouble) -> None:
         if self._spell.begins(str(trouble), self.clock.now()):

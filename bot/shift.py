@@ -87,7 +87,8 @@ class Shift:
                 await _either(until, self.seconds / _SIGNS)
             if not until.is_set():
                 log.warning("this process stands by again", process=self.name)
-                process = await self._join_again(until)
+                async with self.site(self.reasons):
+                    process = await self._join_again(until)
 
     def reasons(self) -> list[str]:
         """Say why it does not work just now, for whoever asks whether it is ready; nothing while it does."""
@@ -173,7 +174,7 @@ class Shift:
                 return
             except StoreTrouble as trouble:
                 self.note(trouble)
-                if self.others and self.clock.steady() >= believed_until:
+                if self._has_rivals and self.clock.steady() >= believed_until:
                     log.error("another process may take over; this one ends its work", reason=str(trouble))
                     return
             else:
@@ -181,6 +182,11 @@ class Shift:
                 if self._spell.ends():
                     log.warning("the rota can be reached again")
             await asyncio.sleep(self.seconds / _SIGNS)
+
+    @property
+    def _has_rivals(self) -> bool:
+        """Whether somebody lives, by the last look, who may do any of what this process does."""
+        return any(set(one.roles) & set(self.roles) for one in self.others)
 
     async def _join(self) -> str:
         return await self.rota.join(self.name, self.version, self.seconds, self.roles, self.duties)

@@ -239,12 +239,16 @@ class Partition:
     # --- what is seen ---------------------------------------------------------------------------------------
 
     def observe(self, batch: Batch) -> None:
-        """Note the minutes, bounds, prints and doubts of a batch; what is known already is skipped."""
+        """Note the minutes, bounds, prints and doubts of a batch; what is known already is skipped.
+
+        So is a run that was asked for since later than what is known here, as where another partition is
+        further, or an alert was added meanwhile that begins before: it is asked for again.
+        """
         for bound in batch.bounds:
             if (key := bound.key) in self._ends:
                 self._unread[key] = merge(self._unread.get(key, ()), bound, self._ends[key])
         for run in batch.bars:
-            if run.key in self._ends and run.bars:
+            if run.key in self._ends and run.bars and run.asked <= self._ends[run.key]:
                 end = self._ends[run.key]
                 self._world.put(run.key, [bar for bar in run.bars if bar.at >= end])
                 self.closes.note_bars(run)

@@ -80,10 +80,11 @@ USUAL = Terms()
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What a partition said that it wants, and when that was heard by the loop's clock."""
+    """What a partition said that it wants, in one word of so many, and when by the loop's clock."""
 
     heard_at: float
     wants: list[Want]
+    count: int = 1
 
 
 class JetStreamTape:
@@ -102,6 +103,7 @@ class JetStreamTape:
         self._last = self._losses = 0
         self._made = ""
         self._is_watching = self._is_listening = False
+        self._listening = (0, 0.0)
         self._words: dict[tuple[int, int], Word] = {}
         self._shelf = Shelf()
         self._telling: set[asyncio.Task[None]] = set()
@@ -332,15 +334,26 @@ class JetStreamTape:
     async def wants(self) -> list[Want]:
         """Give what all partitions said that they want, as far as it is not too old; one for each key.
 
-        Who has just begun to listen has heard of nobody. Raises TapeTrouble where no server is there.
+        Raises TapeTrouble where no server is there; and where not all have spoken yet since the line came up,
+        for the part of it would look as if nothing else were wanted. Who is silent for long wants nothing.
         """
         if not self._is_listening:
             self._is_listening = True
             await self._line.hear(f"{self._terms.name}.wants.*.*.*", self._hear_wants)
         await self._line.jetstream(self._terms.patience)
-        since = asyncio.get_running_loop().time() - self._terms.wants_age
+        now = asyncio.get_running_loop().time()
+        if self._listening[0] != self._line.times:
+            self._listening = self._line.times, now
+        since = now - self._terms.wants_age
         self._words = {of: word for of, word in self._words.items() if word.heard_at >= since}
+        if self._listening[1] > since and not all(map(self._is_heard, range(self._terms.partitions))):
+            raise TapeTrouble("not every partition has said yet what it wants")
         return unite(*(self._words[of].wants for of in sorted(self._words)))
+
+    def _is_heard(self, partition: int) -> bool:
+        """Ask whether all was heard that a partition wants."""
+        words = [word for of, word in self._words.items() if of[0] == partition]
+        return bool(words) and len(words) == words[0].count
 
     async def _hear_wants(self, message: Msg) -> None:
         partition, place, count = map(int, message.subject.split(".")[-3:])
@@ -352,7 +365,7 @@ class JetStreamTape:
             )
             return
         self._words = {of: word for of, word in self._words.items() if of[0] != partition or of[1] < count}
-        self._words[partition, place] = Word(asyncio.get_running_loop().time(), wants)
+        self._words[partition, place] = Word(asyncio.get_running_loop().time(), wants, count)
 
 
 @asynccontextmanager

@@ -75,7 +75,7 @@ class Line:
         self._is_up.clear()
         if self._holding is not None:
             self._holding.cancel()
-            await asyncio.wait([self._holding])
+            await asyncio.wait([self._holding], timeout=2 * _SECONDS_TO_ANSWER)
 
     async def jetstream(self, within: float) -> JetStreamContext:
         """Give what talks to JetStream, as soon as there is a connection. Raises TapeTrouble."""
@@ -203,6 +203,10 @@ class Line:
         if reason != self.reason:
             self.reason = reason
             log.warning("trouble with NATS", reason=reason)
+        if isinstance(trouble, nats.errors.StaleConnectionError):
+            # What reconnects would first wait until all is sent that nobody reads.
+            await self._go_down()
+            self._is_lost.set()
 
 
 def reason_of(trouble: BaseException) -> str:

@@ -51,7 +51,7 @@ class Delivery:
                         low, high = reach.low * ratio, reach.high * ratio
                         bounds.append(Bounds(want.key, since, reach.until, low, high, self._source))
                 for run in runs([scaled(bar, ratio) for bar in answer.bars if bar.at >= want.since]):
-                    found.append(Bars(want.key, run, self._source))
+                    found.append(Bars(want.key, run, self._source, want.since))
                     self._note(want.key, run[-1].end)
                     self.newest = max(self.newest or 0, run[-1].end)
         for one in bounds:

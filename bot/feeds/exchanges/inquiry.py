@@ -140,9 +140,14 @@ class Inquiry:
         }
         doubts = tuple(doubt for guard in self._guards.values() for doubt in guard.doubts())
         held = {case.key: case.held_at for case in cases if case.held_at is not None}
+        asked = {run.key: run.asked for run in batch.bars}
         return replace(
             batch,
-            bars=tuple(Bars(case.key, run, self.name) for case in cases for run in runs(case.passed)),
+            bars=tuple(
+                Bars(case.key, run, self.name, asked.get(case.key, 0))
+                for case in cases
+                for run in runs(case.passed)
+            ),
             prints=tuple(one for case in cases for one in case.printed),
             bounds=tuple(one for one in batch.bounds if one.since < held.get(one.key, one.until)),
             doubts=batch.doubts + doubts,
