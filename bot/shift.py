@@ -87,7 +87,7 @@ class Shift:
                 await _either(until, self.seconds / _SIGNS)
             if not until.is_set():
                 log.warning("this process stands by again", process=self.name)
-                async with self.site(self.reasons):
+                async with self.site(lambda: ["it stands by: the rota cannot be reached"]):
                     process = await self._join_again(until)
 
     def reasons(self) -> list[str]:

@@ -122,8 +122,8 @@ async def test_who_is_cut_off_ends_its_work_and_is_followed_and_stands_by_when_i
     await until(lambda: second.shift.is_on_duty)
     await until(lambda: first.worked == ["begins", "ends"])
     first.rota.is_cut = False
-    await until(lambda: bool(first.site))
-    assert first.site[-1] == ["it stands by: rack:2 is on duty"]
+    await until(lambda: first.site[-1:] == [["it stands by: rack:2 is on duty"]])
+    assert first.site[0] == ["it stands by: the rota cannot be reached"]
     second.until.set()
     await until(lambda: first.worked == ["begins", "ends", "begins"])
 

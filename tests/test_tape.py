@@ -299,13 +299,22 @@ async def test_a_partition_that_nobody_judges_is_named_and_waited_for_once(openi
 
 async def test_a_part_of_what_is_wanted_is_not_given_for_all(opening: Open) -> None:
     async with opening(partitions=2) as feed, opening(partitions=2) as engine:
-        assert await wanted(feed) is None
-        await engine.say_wants(0, [Want(BTC, 60)])
-        await asyncio.sleep(0.1)
-        with pytest.raises(TapeTrouble, match="not every partition has said yet what it wants"):
-            await feed.wants()
-        await engine.say_wants(1, [])
+        engine.tell_wants(0, lambda: [Want(BTC, 60)])
+        for _ in range(20):
+            with pytest.raises(TapeTrouble, match="not every partition has said yet what it wants"):
+                await feed.wants()
+            await asyncio.sleep(0.02)
+        engine.tell_wants(1, list)
         await heard(feed, [Want(BTC, 60)])
+
+
+async def test_who_begins_to_listen_need_not_wait_until_it_is_said_again(opening: Open) -> None:
+    async with opening() as engine:
+        engine.tell_wants(0, lambda: [Want(BTC, 60)])
+        async with opening() as first:
+            await heard(first, [Want(BTC, 60)])
+        async with opening() as second, asyncio.timeout(3):
+            await heard(second, [Want(BTC, 60)])
 
 
 async def test_a_word_of_what_is_wanted_holds_for_a_while(opening: Open) -> None:

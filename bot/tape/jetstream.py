@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -24,8 +24,8 @@ from bot.tape.line import TROUBLE, Line, reason_of
 from bot.tape.reading import Reader, Shelf
 from bot.tape.reel import MESSAGE_ID, PIECES, Reel
 from bot.tape.talk import Talk
-from bot.tape.wants import unite
-from bot.tape.words import Cursor, Unreadable, digest_of, read_cursor, read_wants, word_batch, word_wants
+from bot.tape.wishes import Wishes
+from bot.tape.words import Cursor, Unreadable, digest_of, read_cursor, word_batch
 
 LENGTH = 64
 SECONDS_KEPT = 600.0
@@ -38,12 +38,6 @@ WANTS_AGE = 30.0
 _SERIES_AT_ONCE = 250
 _SECONDS_OF_A_WAIT = 1.0
 _SECONDS_BETWEEN_TRIES = 0.1
-_SECONDS_BETWEEN_LOOKS = 0.5
-"""From one look at what a partition wants to the next."""
-
-_TELLINGS = 5
-"""How often the same is told before it would be too old."""
-
 _SECONDS_UNTIL_ASKED = 0.5
 """Without a word of a cursor, after which it is looked up: the word may be lost, the cursor is not."""
 
@@ -78,15 +72,6 @@ class Terms:
 USUAL = Terms()
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """What a partition said that it wants, in one word of so many, and when by the loop's clock."""
-
-    heard_at: float
-    wants: list[Want]
-    count: int = 1
-
-
 class JetStreamTape:
     """One process's end of the tape: it may put, read partitions, or both. See ``open_tape``.
 
@@ -102,11 +87,9 @@ class JetStreamTape:
         self._unjudged: deque[int] = deque()
         self._last = self._losses = 0
         self._made = ""
-        self._is_watching = self._is_listening = False
-        self._listening = (0, 0.0)
-        self._words: dict[tuple[int, int], Word] = {}
+        self._is_watching = False
         self._shelf = Shelf()
-        self._telling: set[asyncio.Task[None]] = set()
+        self._wishes = Wishes(line, terms.name, terms.partitions, terms.wants_age, terms.patience)
 
     @property
     def trouble(self) -> str:
@@ -284,88 +267,22 @@ class JetStreamTape:
     async def hang_up(self) -> None:
         """Close the tape, and wait for all that is said over it."""
         self.close()
-        while self._telling:
-            await asyncio.wait(self._telling)
+        await self._wishes.finish()
         await self._line.close()
 
     # --- the wants ----------------------------------------------------------------------------------------
 
     def tell_wants(self, partition: int, wants: Callable[[], Sequence[Want]]) -> None:
         """Say from now on what a partition wants, whenever that changes, and before it is too old."""
-        telling = asyncio.create_task(self._tell_wants(partition, wants))
-        self._telling.add(telling)
-        telling.add_done_callback(self._end_telling)
-
-    def _end_telling(self, telling: asyncio.Task[None]) -> None:
-        self._telling.discard(telling)
-        if not telling.cancelled() and (error := telling.exception()) is not None:
-            log.error("what is wanted is told no more", error=type(error).__name__)
-
-    async def _tell_wants(self, partition: int, ask: Callable[[], Sequence[Want]]) -> None:
-        loop = asyncio.get_running_loop()
-        told: Sequence[Want] | None = None
-        until = loop.time()
-        while not self._closing.is_set():
-            wants = ask()
-            if wants != told or loop.time() >= until:
-                try:
-                    await self.say_wants(partition, wants)
-                except TapeTrouble as trouble:
-                    log.debug("what is wanted is not told now", partition=partition, reason=str(trouble))
-                else:
-                    told, until = wants, loop.time() + self._terms.wants_age / _TELLINGS
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_SECONDS_BETWEEN_LOOKS):
-                    await self._closing.wait()
+        self._wishes.tell(partition, wants)
 
     async def say_wants(self, partition: int, wants: Sequence[Want]) -> None:
-        """Say what a partition wants, in place of what it said before; it is forgotten after a while.
-
-        Raises TapeTrouble where no server is there.
-        """
-        try:
-            words = list(_worded(wants, self._line.max_payload - _HEADERS))
-        except ValueError as error:
-            raise TapeTrouble(f"what is wanted cannot be put in words: {error}") from error
-        for place, word in enumerate(words):
-            subject = f"{self._terms.name}.wants.{partition}.{place}.{len(words)}"
-            await self._line.say(subject, word, self._terms.patience)
+        """Say once what a partition wants. Raises TapeTrouble where no server is there."""
+        await self._wishes.say(partition, wants)
 
     async def wants(self) -> list[Want]:
-        """Give what all partitions said that they want, as far as it is not too old; one for each key.
-
-        Raises TapeTrouble where no server is there; and where not all have spoken yet since the line came up,
-        for the part of it would look as if nothing else were wanted. Who is silent for long wants nothing.
-        """
-        if not self._is_listening:
-            self._is_listening = True
-            await self._line.hear(f"{self._terms.name}.wants.*.*.*", self._hear_wants)
-        await self._line.jetstream(self._terms.patience)
-        now = asyncio.get_running_loop().time()
-        if self._listening[0] != self._line.times:
-            self._listening = self._line.times, now
-        since = now - self._terms.wants_age
-        self._words = {of: word for of, word in self._words.items() if word.heard_at >= since}
-        if self._listening[1] > since and not all(map(self._is_heard, range(self._terms.partitions))):
-            raise TapeTrouble("not every partition has said yet what it wants")
-        return unite(*(self._words[of].wants for of in sorted(self._words)))
-
-    def _is_heard(self, partition: int) -> bool:
-        """Ask whether all was heard that a partition wants."""
-        words = [word for of, word in self._words.items() if of[0] == partition]
-        return bool(words) and len(words) == words[0].count
-
-    async def _hear_wants(self, message: Msg) -> None:
-        partition, place, count = map(int, message.subject.split(".")[-3:])
-        try:
-            wants = read_wants(message.data)
-        except Unreadable as error:
-            log.error(
-                "what is wanted cannot be read, and is passed over", partition=partition, reason=str(error)
-            )
-            return
-        self._words = {of: word for of, word in self._words.items() if of[0] != partition or of[1] < count}
-        self._words[partition, place] = Word(asyncio.get_running_loop().time(), wants, count)
+        """Give what all partitions want, one for each key. Raises TapeTrouble while that is not known."""
+        return await self._wishes.all()
 
 
 @asynccontextmanager
@@ -381,14 +298,3 @@ async def open_tape(url: str, who: str, terms: Terms = USUAL) -> AsyncIterator[J
         yield tape
     finally:
         await tape.hang_up()
-
-
-def _worded(wants: Sequence[Want], most: int) -> Iterator[bytes]:
-    """Put wants in words of ``most`` bytes each; who wants nothing says so."""
-    word = word_wants(wants)
-    if len(word) <= most or len(wants) < 2:
-        yield word
-        return
-    middle = len(wants) // 2
-    yield from _worded(wants[:middle], most)
-    yield from _worded(wants[middle:], most)
