@@ -76,6 +76,17 @@ def test_prices_between_the_nearest_levels_concern_nobody() -> None:
     assert (want.close, want.source) == (105, "binance")
 
 
+def test_a_run_that_was_asked_for_since_later_leaves_no_hole() -> None:
+    scene = Scene()
+    scene.arm(1, "btc/usdt < 100", 105)
+    scene.take(*at(0, 105.0))
+    since, (later,) = scene.want.since, at(2, 105.0)
+    scene.partition.observe(Batch("binance", later.end, (Bars(BTC, (later,), "binance", asked=later.at),)))
+    assert scene.want.since == since, "another partition asked for it, and knows the minute between"
+    scene.take(*at(1, 99.0), *at(2, 105.0))
+    assert scene.rings == [since]
+
+
 @pytest.mark.parametrize(
     "rule",
     [
