@@ -27,6 +27,7 @@ from bot.metrics import Health
 from bot.organs import TAPE, Organs, of_crews
 from bot.ports import Outcome, Receipt, RetryLater
 from bot.ports.rota import Process, Roll
+from bot.rounds import Rounds
 from bot.settings import Settings
 from bot.store import SqlStore, open_store
 from bot.vigil import UNWELL_AFTER, WELL_AFTER, Bulletin, Kind, Organ, Vigil, resumed
@@ -247,6 +248,15 @@ async def test_operators_are_told_in_private_once_each_over_a_restart(database: 
             (back,) = await store.lease("telegram", clock.time, 30)
             assert word_health(back.facts, ENGLISH, clock.time).title == "The bot is well again."
     await store.close()
+
+
+async def test_what_nobody_here_can_carry_is_not_taken_for_told(store: SqlStore, clock: SetClock) -> None:
+    await store.meet(ANN, clock.time)
+    bulletin = Bulletin(TAPE, "nobody listens at its address", clock.time)
+    rounds = Rounds(store, clock, [], {("telegram", "person-ann")})
+    assert await rounds.tell_unkept([bulletin]), "nobody is to be told"
+    await rounds.go({})
+    assert not await rounds.tell_unkept([bulletin])
 
 
 async def test_operators_are_told_once_that_another_program_listens_and_once_that_none_does(
