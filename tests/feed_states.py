@@ -10,7 +10,7 @@ from bot.engine.restoring import Resting
 from bot.engine.sight import Loss
 from bot.engine.state import AlertState
 from bot.metrics import Close, MetricKey, Observation
-from bot.ports import Armed, Changes, Judgement, Noted, Stored, StoreTrouble
+from bot.ports import Armed, Changes, Judgement, Listener, Noted, Stored, StoreTrouble
 from bot.store.rows import read_resting, written_seen, written_state
 
 
@@ -74,8 +74,13 @@ class States:
     async def losses(self, partition: int | None = None) -> dict[MetricKey, Loss]:
         return dict(self.lost)
 
-    async def note(self, observations: Sequence[Observation], at: float) -> Noted:
+    async def note(
+        self, observations: Sequence[Observation], at: float, listener: Listener | None = None
+    ) -> Noted:
         return Noted()
+
+    async def newest_place(self) -> int:
+        return 0
 
     async def recall(self, key: MetricKey, since: int) -> list[Observation]:
         return []

@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Row, and_, func, insert, select, update
+from sqlalchemy import Row, and_, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.engine.news import Known, as_heard, is_silent, news, unsaid
@@ -159,8 +159,10 @@ class _Noting:
 
 
 _NEWS = "news"
+_COUNTED = func.coalesce(select(counters.c.value).where(counters.c.name == _NEWS).scalar_subquery(), 0)
+_KEPT = func.coalesce(select(func.max(observations.c.place)).scalar_subquery(), 0)
 _STANDING = select(
-    func.coalesce(select(counters.c.value).where(counters.c.name == _NEWS).scalar_subquery(), 0),
+    case((_COUNTED >= _KEPT, _COUNTED), else_=_KEPT),  # words go with time, and no place is given again
     func.coalesce(select(func.max(partitions.c.judged_to)).scalar_subquery(), 0),
 )
 """The place of the last news, and up to where anybody judged."""

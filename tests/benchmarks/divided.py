@@ -82,7 +82,7 @@ class Taken:
     @property
     def each(self) -> float:
         """Seconds that one ring took, beside what its batch takes without."""
-        return max(self.busy - self.quiet, 0.0) / max(1, self.rung)
+        return max(self.busy - self.quiet, 1e-6) / max(1, self.rung)
 
 
 def dividing(alerts: int = 40_000, series: int = 500, batches: int = 12) -> Iterator[Row]:
