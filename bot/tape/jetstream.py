@@ -41,9 +41,6 @@ _SECONDS_BETWEEN_TRIES = 0.1
 _SECONDS_UNTIL_ASKED = 0.5
 """Without a word of a cursor, after which it is looked up: the word may be lost, the cursor is not."""
 
-_HEADERS = 4096
-"""Bytes of a message that are left to its headers."""
-
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 log = structlog.get_logger(__name__)
@@ -130,7 +127,7 @@ class JetStreamTape:
                 await asyncio.sleep(_SECONDS_BETWEEN_TRIES)
 
     async def _publish_now(self, word: bytes, within: float) -> int:
-        digest, most = digest_of(word), self._line.max_payload - _HEADERS
+        digest, most = digest_of(word), self._line.room
         headers: Mapping[str, str] = _NONE
         if len(word) > most:
             places = []

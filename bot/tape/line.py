@@ -29,6 +29,9 @@ _MOST_PINGS = 2
 
 _SECONDS_TO_ANSWER = 2.0
 
+_HEADERS = 4096
+"""Bytes of a message that are left to its headers."""
+
 log = structlog.get_logger(__name__)
 
 Hear = Callable[[Msg], Awaitable[None]]
@@ -61,9 +64,9 @@ class Line:
         return "" if self._is_up.is_set() else self.reason
 
     @property
-    def max_payload(self) -> int:
-        """How many bytes a message may have, with its headers."""
-        return self._client.max_payload
+    def room(self) -> int:
+        """How many bytes a word may have in one message, beside its headers."""
+        return self._client.max_payload - _HEADERS
 
     def open(self) -> None:
         """Begin to connect."""

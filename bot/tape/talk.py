@@ -28,7 +28,7 @@ class Talk:
         self._line, self._before = line, f"{name}.word"
 
     async def say(self, topic: str, word: bytes = b"") -> None:
-        """Say a word on a topic, like ``feed/binance``. Raises TapeTrouble where nobody could hear it."""
+        """Say a word on a topic, like ``exchange/binance``. Raises TapeTrouble where nobody could hear it."""
         await self._line.say(self._subject(topic), zlib.compress(word, 1), _SECONDS_TO_SAY)
 
     async def listen(self, topic: str, heed: Callable[[str, bytes], Awaitable[None]]) -> None:

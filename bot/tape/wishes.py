@@ -25,9 +25,6 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 _TELLINGS = 5
 """How often the same is told before it would be too old."""
 
-_HEADERS = 4096
-"""Bytes of a message that are left to its headers."""
-
 log = structlog.get_logger(__name__)
 
 
@@ -95,7 +92,7 @@ class Wishes:
         Raises TapeTrouble where no server is there.
         """
         try:
-            words = list(_worded(wants, self._line.max_payload - _HEADERS))
+            words = list(_worded(wants, self._line.room))
         except ValueError as error:
             raise TapeTrouble(f"what is wanted cannot be put in words: {error}") from error
         for place, word in enumerate(words):
