@@ -61,7 +61,7 @@ from bot.watch import Watch
 if TYPE_CHECKING:
     from bot.ports import Tape
     from bot.settings import Settings
-    from bot.tape.jetstream import JetStreamTape
+    from bot.tape.talk import Talk
 
 log = structlog.get_logger(__name__)
 
@@ -116,11 +116,9 @@ async def open_house(
         languages = read_languages()
         illustrate = Illustrator(exchanges.market).complete
         turns = {chat.platform: Turns(Pacer(settings.limits(chat.platform)), clock) for chat in chats}
-        tape = await stack.enter_async_context(_tape(settings, turn, charge, store))
-        if isinstance(tape, MemoryTape):
-            talk = None
-        else:
-            talk, longest_rest = tape.talk, min(longest_rest, _LONGEST_REST_APART)
+        tape, talk = await stack.enter_async_context(_tape(settings, turn, charge, store))
+        if talk is not None:
+            longest_rest = min(longest_rest, _LONGEST_REST_APART)
         couriers = [
             Courier(
                 store,
@@ -295,16 +293,19 @@ def _topic(turn: Turn | None) -> str:
 @asynccontextmanager
 async def _tape(
     settings: Settings, turn: Turn | None, charge: Charge, store: Partitions
-) -> AsyncIterator[MemoryTape | JetStreamTape]:
-    """Open the tape between the feeds and watch: in memory, or over NATS where the work is divided."""
+) -> AsyncIterator[tuple[Tape, Talk | None]]:
+    """Open the tape between the feeds and watch: in memory, or over NATS where the work is divided.
+
+    Gives it with the talk between the processes, where there are several.
+    """
     if settings.nats_url is None:
-        yield MemoryTape()
+        yield MemoryTape(), None
         return
     from bot.tape.jetstream import Terms, open_tape
 
     terms = Terms(f"tocsin-{await store.deployment()}", partitions=charge.division)
     async with open_tape(settings.nats_url.get_secret_value(), _topic(turn), terms) as tape:
-        yield tape
+        yield tape, tape.talk
 
 
 def _heartbeat(settings: Settings) -> Heartbeat | None:
