@@ -79,6 +79,17 @@ class Rhythm:
 
     def repeat(self, name: str, work: Callable[[], Awaitable[None]], trigger: BaseTrigger) -> None:
         """Do a work whenever a trigger says, never twice at once."""
+        self._repeat(name, work, trigger)
+
+    def repeat_from_now(self, name: str, work: Callable[[], Awaitable[None]], seconds: float) -> None:
+        """Do a work at once, and then every so many seconds, never twice at once."""
+        start = datetime.fromtimestamp(self.clock.now(), UTC)
+        every = IntervalTrigger(seconds=seconds, start_date=start, timezone=UTC)
+        self._repeat(name, work, every, next_run_time=datetime.now(UTC))
+
+    def _repeat(
+        self, name: str, work: Callable[[], Awaitable[None]], trigger: BaseTrigger, **first: datetime
+    ) -> None:
         self._scheduler.add_job(
             self._do,
             OnClock(trigger, self.clock),
@@ -87,21 +98,7 @@ class Rhythm:
             max_instances=1,
             coalesce=True,
             misfire_grace_time=None,
-        )
-
-    def repeat_from_now(self, name: str, work: Callable[[], Awaitable[None]], seconds: float) -> None:
-        """Do a work at once, and then every so many seconds, never twice at once."""
-        start = datetime.fromtimestamp(self.clock.now(), UTC)
-        every = IntervalTrigger(seconds=seconds, start_date=start, timezone=UTC)
-        self._scheduler.add_job(
-            self._do,
-            OnClock(every, self.clock),
-            [work],
-            id=name,
-            max_instances=1,
-            coalesce=True,
-            next_run_time=datetime.now(UTC),
-            misfire_grace_time=None,
+            **first,
         )
 
     def do_at(self, name: str, work: Callable[[], Awaitable[None]], instant: float) -> None:
