@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from bot.ports import TapeTrouble
+from bot.rules.phrases import to_say
 
 TROUBLE = (nats.errors.Error, OSError, TimeoutError)
 """What nats-py raises when a server is away, slow, or says no."""
@@ -48,7 +49,7 @@ class Line:
         if urlsplit(url).scheme not in ("nats", "tls") or not urlsplit(url).hostname:
             raise ValueError("the address of NATS must be like nats://host:4222 or tls://host:4222")
         self.times = 0
-        self.reason = "no connection yet"
+        self.reason = to_say("no connection yet")
         self._url, self._who = url, who
         self._client = Client()
         self._is_up, self._is_lost = asyncio.Event(), asyncio.Event()
@@ -187,7 +188,7 @@ class Line:
         self._is_up.set()
         if self.times > 1:
             log.info("NATS is there again")
-        self.reason = "the connection was lost"
+        self.reason = to_say("the connection was lost")
 
     async def _go_down(self) -> None:
         if self._is_up.is_set():
@@ -216,10 +217,10 @@ def reason_of(trouble: BaseException) -> str:
     """Say what went wrong, as a part of a sentence."""
     match trouble:
         case ConnectionRefusedError():
-            return "nobody listens at its address"
+            return to_say("nobody listens at its address")
         case TimeoutError():
-            return "it does not answer in time"
+            return to_say("it does not answer in time")
         case nats.errors.OutboundBufferLimitError():
-            return "the connection was lost"
+            return to_say("the connection was lost")
         case _:
             return str(trouble).removeprefix("nats: ") or type(trouble).__name__
