@@ -44,7 +44,7 @@ from bot.house import House
 from bot.illustrate import Illustrator
 from bot.metrics import Batch, minute_of
 from bot.pacing import Pacer
-from bot.parts import all_duties, build_chats, build_exchanges, build_providers, charge_at
+from bot.parts import all_duties, build_chats, build_exchanges, build_providers, charge_at, plan_of
 from bot.ports import Chat, Clock, Desk, Replies, TapeTrouble, UnknownInstrument
 from bot.ports.partitions import Partitions
 from bot.ports.places import Place
@@ -235,7 +235,7 @@ async def _take_turns(settings: Settings, clock: Clock, until: asyncio.Event) ->
     rota = await open_rota(settings.database_url)
     try:
         site = partial(web.serve, *settings.http) if settings.http else nullcontext
-        how: dict[str, Any] = {"site": site, "duties": all_duties(settings), "roles": settings.roles}
+        how: dict[str, Any] = {"site": site, "plan": plan_of(settings), "roles": settings.roles}
         shift = Shift(rota, clock, _holder(), version("tocsin"), **how)
         await shift.run(lambda turn, end: work(settings, clock, end, turn, rota), until)
     finally:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from bot.duties import collide, share
+from bot.duties import collide, duties_in, share
 from bot.ports.rota import Process
 
 
@@ -26,16 +26,16 @@ class Errand:
 class Balance:
     """The view of one process: what it saw free since when, and since when the same processes live.
 
-    ``duties`` are all there are. Those who know of others are left alone: they have what they have until
-    they end. What another should have is let go after so many seconds of ``calm``. Who does not take what it
-    should for ``patience`` seconds is passed over for the next ``memory`` seconds.
+    Those who have another ``plan`` are left alone: they have what they have until they end. What another
+    should have is let go after so many seconds of ``calm``. Who does not take what it should for ``patience``
+    seconds is passed over for the next ``memory`` seconds.
     """
 
     def __init__(
-        self, process: str, duties: Sequence[str], *, calm: float, patience: float, memory: float
+        self, process: str, plan: Sequence[str], *, calm: float, patience: float, memory: float
     ) -> None:
         self._process = process
-        self._duties = tuple(duties)
+        self._plan, self._duties = tuple(plan), duties_in(plan)
         self._calm, self._patience, self._memory = calm, patience, memory
         self._free_since: dict[str, float] = {}
         self._slow_at: dict[str, float] = {}
@@ -47,7 +47,7 @@ class Balance:
 
         Gives ``None`` where it is not seen to live itself.
         """
-        crew = [one for one in living if one.plan == self._duties]
+        crew = [one for one in living if one.plan == self._plan]
         own = next((one for one in crew if one.id == self._process), None)
         if own is None:
             return None
@@ -69,12 +69,11 @@ class Balance:
 
     def _free(self, living: Sequence[Process]) -> list[str]:
         held = {duty for one in living for duty in one.duties}
-        strange = [(duty, one.plan) for one in living if one.plan != self._duties for duty in one.duties]
+        strange = [(duty, one.plan) for one in living if one.plan != self._plan for duty in one.duties]
         return [
             duty
             for duty in self._duties
-            if duty not in held
-            and not any(collide(duty, self._duties, other, plan) for other, plan in strange)
+            if duty not in held and not any(collide(duty, self._plan, other, plan) for other, plan in strange)
         ]
 
     def _slow(self, due: Mapping[str, AbstractSet[str]], now: float) -> AbstractSet[str]:

@@ -32,7 +32,7 @@ _SECONDS_BETWEEN_WORDS = 4.0
 _SECONDS_BELIEVED = 20.0
 """Who says nothing for so long is another's concern: of a process that is gone nobody tells that it ails."""
 
-_FOUND: Codec[list[tuple[Kind, str, str | None]]] = Codec(list[tuple[Kind, str, str | None]], 1)
+_FOUND: Codec[list[tuple[Kind, str, str | None]]] = Codec(list[tuple[Kind, str, str | None]])
 _EXCHANGES, _METRICS, _ORGANS, _WAKE = "exchange", "metrics", "organs", "wake"
 
 

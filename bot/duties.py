@@ -23,6 +23,8 @@ METRICS = f"{FEED}/metrics"
 UPKEEP = f"{CHAT}/upkeep"
 """What is told by the clock, cleared away and looked after, for all platforms."""
 
+_WORDING = "wording"
+
 _BY_WEIGHT = (ALL, CHAT, FEED, ENGINE)
 """In this order roles are shared out: the last evens out what the first, of few duties, leave uneven."""
 
@@ -64,6 +66,16 @@ def duties_of(exchanges: Iterable[str], partitions: int, platforms: Iterable[str
     return (*feeds, *map(engine, range(partitions)), *map(chat, platforms), UPKEEP)
 
 
+def plan_of(duties: Iterable[str], wording: int) -> tuple[str, ...]:
+    """Make the plan of who divides such duties, and words what it says to others in such a version."""
+    return (*duties, f"{_WORDING}/{wording}")
+
+
+def duties_in(plan: Iterable[str]) -> tuple[str, ...]:
+    """Give the duties of a plan."""
+    return tuple(one for one in plan if role_of(one) != _WORDING)
+
+
 def role_of(duty: str) -> str:
     """Give the role that a duty belongs to; that of all of them is a role by itself."""
     return duty.partition("/")[0]
@@ -90,12 +102,12 @@ def may_have(roles: Collection[str], duty: str) -> bool:
 def collide(one: str, plan: Collection[str], other: str, others: Collection[str]) -> bool:
     """Ask whether two duties may not be had by two processes at once.
 
-    ``plan`` and ``others`` are all duties as each process knows them: whoever divides the engine into other
-    pieces has alerts of every piece of mine.
+    ``plan`` and ``others`` are those of each. Whoever divides the engine into other pieces has alerts of
+    every piece of mine. Who words otherwise hears nothing of what is seen here, and does nothing beside me.
     """
-    if one == other or ALL in (one, other):
+    if one == other or ALL in (one, other) or _of(_WORDING, plan) != _of(_WORDING, others):
         return True
-    return role_of(one) == role_of(other) == ENGINE and _engines(plan) != _engines(others)
+    return role_of(one) == role_of(other) == ENGINE and _of(ENGINE, plan) != _of(ENGINE, others)
 
 
 def share(members: Iterable[Member], duties: Iterable[str]) -> Mapping[str, AbstractSet[str]]:
@@ -161,8 +173,8 @@ def in_short(duties: Iterable[str]) -> str:
     return ", ".join(written)
 
 
-def _engines(plan: Collection[str]) -> AbstractSet[str]:
-    return {duty for duty in plan if role_of(duty) == ENGINE}
+def _of(role: str, plan: Collection[str]) -> AbstractSet[str]:
+    return {one for one in plan if role_of(one) == role}
 
 
 def _in_order(duty: str) -> tuple[int, int, str]:

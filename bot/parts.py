@@ -10,6 +10,7 @@ from bot import duties
 from bot.catalogues import read_languages
 from bot.charge import Charge, all_of, charge_of
 from bot.chats.studio import Studio
+from bot.codec import VERSION
 from bot.commands import COMMANDS
 from bot.feeds.exchanges import Exchanges, build_feeds
 from bot.feeds.metrics.board import MetricFeeds, build_metrics
@@ -35,6 +36,12 @@ def all_duties(settings: Settings) -> tuple[str, ...]:
     if settings.nats_url is None:
         return (duties.ALL,)
     return duties.duties_of(settings.exchanges, settings.partitions, platforms_of(settings))
+
+
+def plan_of(settings: Settings) -> tuple[str, ...]:
+    """Say what those have in common who divide the work: all that there is to do, and how they word."""
+    found = all_duties(settings)
+    return found if settings.nats_url is None else duties.plan_of(found, VERSION)
 
 
 def charge_at(settings: Settings, turn: Turn | None) -> Charge:

@@ -53,7 +53,7 @@ Work = Callable[[Turn, asyncio.Event], Awaitable[None]]
 class Shift:
     """The times at which this process works; ``name`` is what the others are told it is called.
 
-    It has ``duties`` of its ``roles``: all there are, by its settings. A process that is not heard of for so
+    It has duties of its ``roles``, of all that the ``plan`` names. A process that is not heard of for so
     many ``seconds`` is thought dead. ``site`` is open while it stands by, and is given what says why it does
     not work. ``is_on_duty`` says whether it works now, and ``others`` who else lives.
     """
@@ -64,7 +64,7 @@ class Shift:
     version: str
     seconds: float = SECONDS_TO_LIVE
     site: Callable[[Callable[[], Sequence[str]]], AbstractAsyncContextManager[object]] = nullcontext
-    duties: Sequence[str] = (ALL,)
+    plan: Sequence[str] = (ALL,)
     roles: Collection[str] = ROLES
     is_on_duty: bool = field(default=False, init=False)
     others: Sequence[Process] = field(default=(), init=False)
@@ -189,7 +189,7 @@ class Shift:
         return any(set(one.roles) & set(self.roles) for one in self.others)
 
     async def _join(self) -> str:
-        return await self.rota.join(self.name, self.version, self.seconds, self.roles, self.duties)
+        return await self.rota.join(self.name, self.version, self.seconds, self.roles, self.plan)
 
     async def _join_again(self, until: asyncio.Event) -> str:
         while not until.is_set():
@@ -221,7 +221,7 @@ class _Part:
     def __post_init__(self) -> None:
         seconds = self.shift.seconds
         parts = {"calm": _CALM * seconds, "patience": _PATIENCE * seconds, "memory": _MEMORY * seconds}
-        self._balance = Balance(self.process, self.shift.duties, **parts)
+        self._balance = Balance(self.process, self.shift.plan, **parts)
 
     @property
     def wanted(self) -> AbstractSet[str]:

@@ -27,7 +27,7 @@ import bot.chats.discord
 import bot.chats.telegram
 from bot.app import open_house
 from bot.clock import SystemClock
-from bot.parts import all_duties, build_chats
+from bot.parts import build_chats, plan_of
 from bot.ports.rota import Turn
 from bot.settings import Settings
 from bot.shelf import read_shelf
@@ -73,7 +73,7 @@ async def _take_turns(settings: Settings, clock: Swift, seconds: float) -> None:
         async with open_house(settings, clock, chats, throttle=False, turn=turn) as house:
             await house.run(until)
 
-    how: dict[str, Any] = {"duties": all_duties(settings), "roles": settings.roles}
+    how: dict[str, Any] = {"plan": plan_of(settings), "roles": settings.roles}
 
     await Shift(rota, SystemClock(), name, "1", seconds, **how).run(work, asyncio.Event())
 

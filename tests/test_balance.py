@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.balance import Balance, Errand
-from bot.duties import ALL, ROLES, collide, duties_of, may_have, share
+from bot.duties import ALL, ROLES, collide, duties_of, may_have, plan_of, share
 from bot.ports.rota import Process
 
 DUTIES = duties_of(("binance", "kraken"), 8, ("telegram", "discord"))
@@ -171,3 +171,18 @@ def test_nobody_has_a_part_while_another_has_all() -> None:
     world.join(plan=(ALL,))
     world.go_on(20)
     assert world.held() in ([ALL], sorted(DUTIES))
+
+
+def test_who_words_otherwise_begins_when_the_last_of_the_others_ends() -> None:
+    world = World(1)
+    old = [world.join(roles, plan_of(DUTIES, 1)) for roles in (("feed",), ("engine", "chat"))]
+    world.go_on(5)
+    new = [world.join(plan=plan_of(DUTIES, 2)) for _ in range(2)]
+    world.die(old[0])
+    world.go_on(20)
+    assert not any(world.living[one].duties for one in new)
+    assert world.held() == sorted(duty for duty in DUTIES if not duty.startswith("feed"))
+    world.die(old[1])
+    world.go_on(20)
+    assert world.held() == sorted(DUTIES)
+    assert all(world.living[one].duties for one in new)

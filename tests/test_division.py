@@ -19,7 +19,7 @@ from bot.clock import SystemClock
 from bot.demo.clock import FastClock
 from bot.demo.exchange import BinanceExchange
 from bot.house import House
-from bot.parts import all_duties, build_chats
+from bot.parts import build_chats, plan_of
 from bot.ports.rota import Turn
 from bot.settings import Settings
 from bot.shift import Shift
@@ -144,7 +144,7 @@ async def deployed(url: str, nats: str, **roles: tuple[str, ...]) -> AsyncIterat
             )
             rota = await open_rota(url)
             stack.push_async_callback(rota.close)
-            how = {"duties": all_duties(settings), "roles": chosen}
+            how = {"plan": plan_of(settings), "roles": chosen}
             shift = Shift(rota, SystemClock(), name, "1", SECONDS, **how)  # type: ignore[arg-type]
             machines[name] = machine = Machine(settings, shift, clock)
             tasks.create_task(shift.run(machine.work, machine.stop))

@@ -11,7 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.duties import ALL, ROLES, collide, duties_of, in_short, may_have, read_roles, role_of, share
+from bot.duties import (
+    ALL,
+    ROLES,
+    collide,
+    duties_in,
+    duties_of,
+    in_short,
+    may_have,
+    plan_of,
+    read_roles,
+    role_of,
+    share,
+)
 
 DUTIES = duties_of(("binance", "kraken"), 8, ("telegram", "discord"))
 
@@ -157,3 +169,11 @@ def test_nobody_judges_a_piece_beside_one_who_cuts_the_alerts_otherwise() -> Non
     assert not collide("feed/kraken", DUTIES, "feed/binance", more)
     assert collide("feed/binance", DUTIES, ALL, (ALL,))
     assert collide(ALL, (ALL,), "chat/telegram", DUTIES)
+
+
+def test_who_words_otherwise_does_nothing_beside_another() -> None:
+    mine, theirs = plan_of(DUTIES, 1), plan_of(DUTIES, 2)
+    assert duties_in(mine) == duties_in(theirs) == tuple(DUTIES)
+    assert not collide("feed/kraken", mine, "chat/telegram", mine)
+    assert collide("feed/kraken", mine, "chat/telegram", theirs)
+    assert collide("engine/3", mine, "engine/4", theirs)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.duties import ALL, ROLES, duties_of
+from bot.duties import ALL, ROLES, duties_of, plan_of
 from bot.ports import Superseded
 from bot.ports.rota import Duty
 from bot.store import check, copy, open_rota, open_store
@@ -134,6 +134,16 @@ async def test_nobody_has_a_duty_that_is_in_anothers_under_another_name(rota: Sq
     [living] = (await rota.roll(0.0)).living
     assert (living.roles, living.plan) == (("engine",), TWO)
     assert living.duties == ("engine/1", "feed/okx")
+
+
+async def test_nobody_takes_a_duty_beside_one_who_words_otherwise(rota: SqlRota) -> None:
+    old = await rota.join("desk:1", "1", LONG, ROLES, plan_of(FOUR, 1))
+    new = await rota.join("rack:2", "2", LONG, ROLES, plan_of(FOUR, 2))
+    assert await rota.take(old, "chat/upkeep")
+    assert await rota.take(new, "feed/okx") is None
+    await rota.leave(old)
+    assert await rota.take(new, "feed/okx")
+    assert await rota.take(await rota.join("desk:3", "1", LONG, ROLES, plan_of(FOUR, 1)), "engine/1") is None
 
 
 async def test_of_many_who_want_a_duty_at_once_one_has_it(rota: SqlRota, database: str) -> None:

@@ -41,7 +41,7 @@ class World:
         rota = await open_rota(self.database)
         self.stack.push_async_callback(rota.close)
         flaky = Flaky(rota)
-        shift = Shift(flaky, SystemClock(), name, "1", SECONDS, duties=DUTIES, roles=roles)  # type: ignore[arg-type]
+        shift = Shift(flaky, SystemClock(), name, "1", SECONDS, plan=DUTIES, roles=roles)  # type: ignore[arg-type]
         one = One(self, shift, flaky)
         self.everyone.append(one)
         self.tasks.create_task(one.run())

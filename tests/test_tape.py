@@ -260,13 +260,13 @@ async def test_what_cannot_be_read_is_said_and_passed_over(
     feed: JetStreamTape, engine: JetStreamTape, nats_url: str, name: str
 ) -> None:
     await feed.put(batch(0))
-    client = await nats_client.connect(nats_url)
+    client, root = await nats_client.connect(nats_url), Terms(name).root
     for word, of in ((b"7 [{}]", "of-another-version"), (b"", "of-nothing")):
-        await client.jetstream().publish(f"{name}.tape.seen", word, headers={"Nats-Msg-Id": of})
+        await client.jetstream().publish(f"{root}.tape.seen", word, headers={"Nats-Msg-Id": of})
     gone = {"Nats-Msg-Id": "of-pieces", "Tocsin-Pieces": "998,999"}
-    await client.jetstream().publish(f"{name}.tape.seen", b"", headers=gone)
+    await client.jetstream().publish(f"{root}.tape.seen", b"", headers=gone)
     word = word_batch(batch(1)).replace(b"1 ", b"2 ", 1)
-    await client.jetstream().publish(f"{name}.tape.seen", word, headers={"Nats-Msg-Id": digest_of(word)})
+    await client.jetstream().publish(f"{root}.tape.seen", word, headers={"Nats-Msg-Id": digest_of(word)})
     await client.close()
     await feed.put(batch(2))
     with capture_logs() as logs:
@@ -277,6 +277,21 @@ async def test_what_cannot_be_read_is_said_and_passed_over(
         "a piece of it is kept no more",
         "it is worded in version 2, and this program reads 1",
     ]
+
+
+async def test_who_words_otherwise_reads_and_wants_nothing_of_what_is_here(
+    opening: Open, feed: JetStreamTape, engine: JetStreamTape
+) -> None:
+    async with opening(wording=2) as strange:
+        engine.tell_wants(0, lambda: [Want(BTC, 60)])
+        strange.tell_wants(0, lambda: [Want(ETH, 60)])
+        await heard(feed, [Want(BTC, 60)])
+        await heard(strange, [Want(ETH, 60)])
+        await strange.put(batch(0))
+        await feed.put(batch(1))
+        assert await take(aiter(engine.read(0)), 1) == [batch(1)]
+        assert await take(aiter(strange.read(0)), 1) == [batch(0)]
+        assert await feed.wants() == [Want(BTC, 60)]
 
 
 async def test_a_partition_that_nobody_judges_is_named_and_waited_for_once(opening: Open) -> None:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.codec import VERSION
 from bot.metrics import Bar, Bars, Batch, Bounds, Doubt, MetricKey, Observation, Print, Unseen, Want
 from bot.tape.wants import unite
 from bot.tape.words import (
-    VERSION,
     Cursor,
     Unreadable,
     read_batch,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.alerts.translator import Translator
 from bot.commands.request import Request
-from bot.duties import ALL, ROLES, in_short
+from bot.duties import ALL, ROLES, duties_in, in_short
 from bot.ports.partitions import Share
 from bot.ports.rota import Process
 
@@ -58,7 +58,7 @@ def _gaps(living: Sequence[Process], tr: Translator) -> Iterator[str]:
         if all(one.duties for one in living):
             yield tr("Nobody stands by: if this process ends, no other takes over.")
         return
-    if left := {duty for one in living for duty in one.plan} - had:
+    if left := {duty for one in living for duty in duties_in(one.plan)} - had:
         yield tr("Nobody does: {duties}", duties=in_short(left))
     alone: dict[str, list[str]] = {}
     for role in ROLES:

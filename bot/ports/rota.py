@@ -16,7 +16,7 @@ class Process:
 
     It is thought dead after ``until`` unless it is heard of before. ``ended_at`` is when it left, or when
     another took a duty from it because it was not heard of any more: then it ``was_lost``. It has ``duties``
-    of its ``roles``, of those in its ``plan``: all that there are, by its settings.
+    of its ``roles``, of those in its ``plan``: all that there are, by its settings, and how it words.
     """
 
     id: str

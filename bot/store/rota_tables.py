@@ -18,7 +18,7 @@ processes = Table(
     Column("until", Float, nullable=False),
     Column("ended_at", Float),
     Column("was_lost", Boolean, nullable=False),
-    # With commas between them: what it may do, and all duties that it knows of.
+    # With commas between them: what it may do, and all duties that it knows of and how it words.
     Column("roles", Text, nullable=False, server_default=",".join(ROLES)),
     Column("plan", Text, nullable=False, server_default=ALL),
 )

@@ -18,6 +18,7 @@ import structlog
 from nats.aio.msg import Msg
 from nats.js.errors import KeyNotFoundError
 
+from bot.codec import VERSION
 from bot.metrics import Batch, Want
 from bot.ports import TapeTrouble
 from bot.tape.line import TROUBLE, Line, reason_of
@@ -50,10 +51,11 @@ log = structlog.get_logger(__name__)
 class Terms:
     """On which terms a tape is used; all processes of a deployment have the same.
 
-    Deployments that share a server have different ``name``s, of letters, digits and dashes. There are
-    ``partitions``, from 0. ``length`` is how many batches may lie unjudged. ``patience`` is how many seconds
-    a call waits for the server or for room, ``patience_of_judging`` for all to be judged, and ``wants_age``
-    how long a word of what is wanted holds. The server keeps ``seconds`` and ``size`` bytes at most.
+    Deployments that share a server have different ``name``s, of letters, digits and dashes. Who words
+    otherwise uses another tape: ``wording`` is the version of ``bot.codec``. There are ``partitions``, from
+    0. ``length`` is how many batches may lie unjudged. ``patience`` is how many seconds a call waits for the
+    server or for room, ``patience_of_judging`` for all to be judged, and ``wants_age`` how long a word of
+    what is wanted holds. The server keeps ``seconds`` and ``size`` bytes at most.
     """
 
     name: str = "tocsin"
@@ -64,6 +66,12 @@ class Terms:
     wants_age: float = WANTS_AGE
     seconds: float = SECONDS_KEPT
     size: int = MOST_BYTES
+    wording: int = VERSION
+
+    @property
+    def root(self) -> str:
+        """With what begins the name of everything of theirs on the server."""
+        return f"{self.name}-{self.wording}"
 
 
 USUAL = Terms()
@@ -77,7 +85,7 @@ class JetStreamTape:
 
     def __init__(self, line: Line, reel: Reel, who: str, terms: Terms) -> None:
         self._line, self._reel, self._who, self._terms = line, reel, who, terms
-        self.talk = Talk(line, terms.name)
+        self.talk = Talk(line, terms.root)
         self._closing, self._moved = asyncio.Event(), asyncio.Event()
         self._cursors: dict[int, Cursor] = {}
         self._given_up: set[int] = set()
@@ -86,7 +94,7 @@ class JetStreamTape:
         self._made = ""
         self._is_watching = False
         self._shelf = Shelf()
-        self._wishes = Wishes(line, terms.name, terms.partitions, terms.wants_age, terms.patience)
+        self._wishes = Wishes(line, terms.root, terms.partitions, terms.wants_age, terms.patience)
 
     @property
     def trouble(self) -> str:
@@ -290,7 +298,7 @@ async def open_tape(url: str, who: str, terms: Terms = USUAL) -> AsyncIterator[J
     """
     line = Line(url, who)
     line.open()
-    tape = JetStreamTape(line, Reel(line, terms.name, terms.seconds, terms.size), who, terms)
+    tape = JetStreamTape(line, Reel(line, terms.root, terms.seconds, terms.size), who, terms)
     try:
         yield tape
     finally:

@@ -10,7 +10,6 @@ from bot.codec import Codec, Unreadable
 from bot.metrics import Batch, Want
 
 __all__ = [
-    "VERSION",
     "Cursor",
     "Unreadable",
     "digest_of",
@@ -21,8 +20,6 @@ __all__ = [
     "word_cursor",
     "word_wants",
 ]
-
-VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +36,9 @@ class Cursor:
     holder: str
 
 
-_BATCHES: Codec[Batch] = Codec(Batch, VERSION)
-_WANTS: Codec[tuple[Want, ...]] = Codec(tuple[Want, ...], VERSION)
-_CURSORS: Codec[Cursor] = Codec(Cursor, VERSION)
+_BATCHES: Codec[Batch] = Codec(Batch)
+_WANTS: Codec[tuple[Want, ...]] = Codec(tuple[Want, ...])
+_CURSORS: Codec[Cursor] = Codec(Cursor)
 
 
 def word_batch(batch: Batch) -> bytes:

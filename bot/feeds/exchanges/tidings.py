@@ -12,7 +12,6 @@ from bot.feeds.exchanges.standing import Standing
 from bot.metrics import Health
 from bot.ports import StreamHealth
 
-VERSION = 1
 MOST_BYTES = 8_000_000
 """A longer word is not read: no exchange lists so much."""
 
@@ -82,7 +81,7 @@ class Tidings:
                 raise ValueError(f"{self.exchange} tells who else stands in for {instrument}")
 
 
-_WORDS: Codec[Tidings] = Codec(Tidings, VERSION, is_brief=True, most=MOST_BYTES)
+_WORDS: Codec[Tidings] = Codec(Tidings, is_brief=True, most=MOST_BYTES)
 
 
 def word_tidings(tidings: Tidings) -> bytes:

@@ -8,7 +8,6 @@ from math import isfinite
 from bot.codec import Codec
 from bot.metrics import Health, MetricKey, Observation
 
-VERSION = 1
 MOST_BYTES = 8_000_000
 """A longer word is not read: no provider gives so much."""
 
@@ -44,7 +43,7 @@ class MetricTidings:
             raise ValueError("an instant is no number")
 
 
-_WORDS: Codec[MetricTidings] = Codec(MetricTidings, VERSION, most=MOST_BYTES)
+_WORDS: Codec[MetricTidings] = Codec(MetricTidings, most=MOST_BYTES)
 
 
 def word_metrics(tidings: MetricTidings) -> bytes:
