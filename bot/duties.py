@@ -102,12 +102,18 @@ def may_have(roles: Collection[str], duty: str) -> bool:
 def collide(one: str, plan: Collection[str], other: str, others: Collection[str]) -> bool:
     """Ask whether two duties may not be had by two processes at once.
 
-    ``plan`` and ``others`` are those of each. Whoever divides the engine into other pieces has alerts of
-    every piece of mine. Who words otherwise hears nothing of what is seen here, and does nothing beside me.
+    ``plan`` and ``others`` are those of each; see ``is_apart``.
     """
-    if one == other or ALL in (one, other) or _of(_WORDING, plan) != _of(_WORDING, others):
-        return True
-    return role_of(one) == role_of(other) == ENGINE and _of(ENGINE, plan) != _of(ENGINE, others)
+    return one == other or ALL in (one, other) or is_apart(plan, others)
+
+
+def is_apart(plan: Collection[str], others: Collection[str]) -> bool:
+    """Ask whether who has one plan does nothing at all while somebody has a duty of the other.
+
+    Whoever divides the engine into other pieces has alerts of every piece of mine, and waits until pieces are
+    judged that nobody has here. Who words otherwise hears nothing of what is seen here.
+    """
+    return _terms(plan) != _terms(others)
 
 
 def share(members: Iterable[Member], duties: Iterable[str]) -> Mapping[str, AbstractSet[str]]:
@@ -173,8 +179,9 @@ def in_short(duties: Iterable[str]) -> str:
     return ", ".join(written)
 
 
-def _of(role: str, plan: Collection[str]) -> AbstractSet[str]:
-    return {one for one in plan if role_of(one) == role}
+def _terms(plan: Collection[str]) -> AbstractSet[str]:
+    """Give that of a plan in which all agree who divide the work, whatever else each looks at or tells."""
+    return {one for one in plan if role_of(one) in (ENGINE, _WORDING)}
 
 
 def _in_order(duty: str) -> tuple[int, int, str]:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot.balance import Balance, Errand
-from bot.duties import ALL, ROLES, in_short
+from bot.duties import ALL, ROLES, in_short, is_apart
 from bot.ports import Damaged, Outdated, StoreTrouble, Superseded
 from bot.ports.rota import Duty, Turn
 from bot.spell import Spell
@@ -44,6 +44,8 @@ _SIGNS, _LOOKS = 4, 8
 
 _CALM, _PATIENCE, _MEMORY = 3 / 8, 2 / 8, 2
 """Parts of that time: see ``Balance``."""
+
+_APART = ", with other TOCSIN_PARTITIONS or as another version, and has to end first"
 
 Work = Callable[[Turn, asyncio.Event], Awaitable[None]]
 """What is done on the duties that a process has, until the event is set."""
@@ -94,8 +96,12 @@ class Shift:
         """Say why it does not work just now, for whoever asks whether it is ready; nothing while it does."""
         if self.is_on_duty:
             return []
-        at_work = [f"{one.name} {_doing(one.duties)}" for one in self.others if one.duties]
+        at_work = [f"{one.name} {_doing(one.duties)}{self._apart(one)}" for one in self.others if one.duties]
         return [f"it stands by: {'; '.join(at_work)}" if at_work else "it stands by"]
+
+    def _apart(self, one: Process) -> str:
+        is_divided = ALL not in (*one.plan, *self.plan)
+        return _APART if is_divided and is_apart(self.plan, one.plan) else ""
 
     async def _serve(self, process: str, work: Work, until: asyncio.Event) -> None:
         """Stand by, and work, until the event is set or the process is superseded."""

@@ -161,12 +161,13 @@ def test_roles_are_read_in_any_order_and_a_wrong_one_is_named() -> None:
         read_roles(" ,")
 
 
-def test_nobody_judges_a_piece_beside_one_who_cuts_the_alerts_otherwise() -> None:
+def test_nobody_does_anything_beside_one_who_cuts_the_alerts_otherwise() -> None:
     more = duties_of(("binance",), 16, ())
     assert collide("engine/3", DUTIES, "engine/3", DUTIES)
     assert not collide("engine/3", DUTIES, "engine/4", DUTIES)
     assert collide("engine/3", DUTIES, "engine/9", more)
-    assert not collide("feed/kraken", DUTIES, "feed/binance", more)
+    assert collide("feed/kraken", DUTIES, "feed/binance", more)
+    assert not collide("feed/kraken", DUTIES, "feed/binance", [*DUTIES, "feed/okx", "chat/console"])
     assert collide("feed/binance", DUTIES, ALL, (ALL,))
     assert collide(ALL, (ALL,), "chat/telegram", DUTIES)
 

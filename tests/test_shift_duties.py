@@ -37,11 +37,11 @@ class World:
     everyone: list[One] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
-    async def begin(self, name: str, roles: tuple[str, ...] = ROLES) -> One:
+    async def begin(self, name: str, roles: tuple[str, ...] = ROLES, plan: tuple[str, ...] = DUTIES) -> One:
         rota = await open_rota(self.database)
         self.stack.push_async_callback(rota.close)
         flaky = Flaky(rota)
-        shift = Shift(flaky, SystemClock(), name, "1", SECONDS, plan=DUTIES, roles=roles)  # type: ignore[arg-type]
+        shift = Shift(flaky, SystemClock(), name, "1", SECONDS, plan=plan, roles=roles)  # type: ignore[arg-type]
         one = One(self, shift, flaky)
         self.everyone.append(one)
         self.tasks.create_task(one.run())
@@ -152,6 +152,26 @@ async def test_each_does_what_its_roles_are_and_one_of_every_role_stands_by_for_
     [reason] = idle.shift.reasons()
     assert reason.startswith("it stands by: feed:")
     assert "; engine:0 has engine/" in reason
+
+
+async def test_who_divides_the_alerts_otherwise_stands_by_until_the_rest_ends_and_says_why(
+    world: World,
+) -> None:
+    feed, rest = await world.begin("desk:1", ("feed",)), await world.begin("rack:2", ("engine", "chat"))
+    await asyncio.gather(feed.comes_to(feed=3), rest.comes_to(engine=4, chat=2))
+    others = duties_of(("binance", "kraken"), 8, ("telegram",))
+    strange = await world.begin("room:3", ("feed",), others)
+    await until(lambda: len(strange.shift.others) == 2)
+    feed.is_to_end.set()
+    await until(lambda: len(strange.shift.others) == 1)
+    await asyncio.sleep(SECONDS / 2)
+    assert strange.at_work == set()
+    assert strange.shift.reasons() == [
+        "it stands by: rack:2 has engine/0-3, chat/telegram, chat/upkeep, "
+        "with other TOCSIN_PARTITIONS or as another version, and has to end first"
+    ]
+    rest.is_to_end.set()
+    await strange.comes_to(feed=3)
 
 
 async def test_a_work_that_settles_slowly_keeps_its_duties_until_it_has(world: World) -> None:
