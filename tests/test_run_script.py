@@ -98,6 +98,12 @@ def test_each_word_starts_its_program_in_the_project(
     assert ended.stdout.splitlines() == [str(project), "none", *started]
 
 
+def test_what_tests_compile_is_kept_whatever_the_machine_wants_elsewhere(project: Path, call: Call) -> None:
+    set_up(project, program='#!/bin/sh\necho "${PYTHONDONTWRITEBYTECODE-kept}"\n')
+    assert call("test", PYTHONDONTWRITEBYTECODE="1").stdout == "kept\n"
+    assert call("demo", PYTHONDONTWRITEBYTECODE="1").stdout == "1\n"
+
+
 def test_lint_asks_every_tool_and_stops_at_the_first_that_complains(project: Path, call: Call) -> None:
     set_up(project)
     asked = call("lint").stdout
