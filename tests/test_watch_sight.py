@@ -378,6 +378,18 @@ async def test_a_restart_keeps_the_level_at_which_an_alert_began(scene: Scene) -
     assert (want.close, want.home) == (105.0, "kraken")
 
 
+async def test_the_level_at_which_an_alert_began_is_wanted_as_long_as_prices_come(scene: Scene) -> None:
+    seen = {BTC: replace(SEEN[BTC], home="kraken")}
+    await scene.store.make_alert(ANN, "btc < 100", NewArming(refill("btc < 100", {}), seen), NOON)
+    for _ in range(40):
+        await scene.take(Print(BTC, 105.0, scene.clock.time + 1, "binance"))
+        await scene.minutes(1, BTC)
+        (want,) = scene.watch.wants()
+        assert (want.since, want.source, want.home) == (scene.clock.time, "binance", "kraken")
+    again = await opened(scene.store, scene.clock, scene.ear)
+    assert [want.home for want in again.watch.wants()] == ["kraken"]
+
+
 async def test_who_was_told_is_known_by_the_store(scene: Scene) -> None:
     await scene.arm("btc < 100")
     await scene.minutes(2, BTC)

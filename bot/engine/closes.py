@@ -15,7 +15,10 @@ _KEPT = 30
 
 
 class Closes:
-    """What was shown last in each of the latest minutes: by final bars, else by prints."""
+    """What was shown last in each of the latest minutes: by final bars, else by prints.
+
+    Where a series is at home is known of what was seen or stored; what follows is at the same level.
+    """
 
     __slots__ = ("_shown",)
 
@@ -25,11 +28,11 @@ class Closes:
     def note_bars(self, run: Bars) -> None:
         """Note how the last minutes of a run closed."""
         for bar in run.bars[-_BARS:]:
-            self._note(run.key, bar.end, Close(bar.end, bar.close, run.source))
+            self._follow(run.key, bar.end, Close(bar.end, bar.close, run.source))
 
     def note_print(self, one: Print) -> None:
         """Note a price of a running minute: the last one closes it until its bar is read."""
-        self._note(one.key, minute_of(one.at) + MINUTE, Close(one.at, one.value, one.source))
+        self._follow(one.key, minute_of(one.at) + MINUTE, Close(one.at, one.value, one.source))
 
     def note_seen(self, key: MetricKey, seen: Seen) -> None:
         """Note how the minute opened in which somebody looked, if nothing else is known of it."""
@@ -61,6 +64,13 @@ class Closes:
     def forget(self, key: MetricKey) -> None:
         """Let a series go."""
         self._shown.pop(key, None)
+
+    def _follow(self, key: MetricKey, end: int, close: Close) -> None:
+        """Note what goes on from the prices before it, at their home."""
+        shown = self._shown.get(key, {})
+        before = shown.get(end) or shown.get(end - MINUTE) or self.at(key, end)
+        home = before.home if before else ""
+        self._note(key, end, Close(close.at, close.price, close.source, home) if home else close)
 
     def _note(self, key: MetricKey, end: int, close: Close) -> None:
         shown = self._shown.setdefault(key, {})
