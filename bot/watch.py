@@ -155,19 +155,22 @@ class Watch:
         return prices + [Want(key, now - reach_of(key)) for key in sorted(self._armings.metrics())]
 
     async def tidy(self) -> None:
-        """Let go of what was said of metrics and can be read no more, here and in the archive.
+        """Let go of what was said of metrics and can be read no more.
 
-        Whoever waits for history will judge from where it stopped; nothing is dropped that it may read.
+        The archive is one for all partitions, so that whoever judges the first clears it. Whoever waits for
+        history will judge from where it stopped; nothing is dropped that it may read.
         """
         now = int(self.clock.now())
+        self._armings.forget(now)
+        if self.partition != 0:
+            return
         starts = [start_of(waiting.life, waiting.state) for waiting in self._waiting.values()]
         try:
             gone = await self.ledger.forget(min([now - KEPT, *starts]), now)
         except StoreTrouble as trouble:
             log.warning("nothing was tidied up", reason=str(trouble))
-            return
-        self._armings.forget(now)
-        log.info("tidied up", words=gone)
+        else:
+            log.info("tidied up", words=gone)
 
     async def take(self, batch: Batch) -> None:
         """Judge one batch, and do not return before it is kept. Raises Superseded."""

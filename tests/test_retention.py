@@ -17,7 +17,9 @@ from bot.engine.sessions import DAY, XNYS, Calendar
 from bot.engine.state import AlertState, Grounds
 from bot.metrics import MetricKey, Observation
 from bot.store import SqlStore
-from tests.conftest import NOON
+from bot.watch import Watch
+from tests.conftest import NOON, SetClock
+from tests.market import HandMarket
 from tests.storing import ANN, arming_of, judged, make
 from tests.test_archive import FLOW, FUNDING, INDEX, TODAY, word
 from tests.test_watch_metrics import Scene, flow, night, scene
@@ -180,6 +182,23 @@ async def test_a_day_of_tidying_up_changes_no_ring(scene: Scene) -> None:
     await scene.minute()
     (text,) = scene.texts()
     assert "Sessions of Wed Nov 19, Thu Nov 20, and Fri Nov 21." in text
+
+
+async def test_of_several_partitions_the_first_clears_the_archive_for_all(
+    store: SqlStore, clock: SetClock
+) -> None:
+    for day in (203, 202, 7):
+        for again in range(3):
+            await store.note([word(day, str(again), is_final=again > 1)], int(NOON) - day * DAY + again)
+    await store.divide(2)
+    watches = [Watch(store, HandMarket(clock), clock, lambda: None, 140, partition) for partition in (0, 1)]
+    for watch in watches:
+        await watch.open()
+    before = await days_of(store, FLOW)
+    await watches[1].tidy()
+    assert await days_of(store, FLOW) == before
+    await watches[0].tidy()
+    assert len(await days_of(store, FLOW)) < len(before)
 
 
 def test_the_scheduler_tidies_up_once_a_day_in_the_morning() -> None:
