@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from tests.postgres import free_port, quick_folder
 
 NAMED = "TOCSIN_TEST_NATS"
 SECONDS_TO_START = 20.0
+KEPT_IN = "/data"
 
 _ALSO_LOOKED_FOR = "/usr/sbin:/usr/local/sbin:/usr/local/bin"
 # The shell waits for a word or the end of its input, which comes when whoever holds the other end is gone.
@@ -33,8 +34,9 @@ class Unavailable(Exception):
 class Server:
     """A server that can be stopped and started again, at the same address and on the same folder."""
 
-    def __init__(self, program: str, folder: Path) -> None:
+    def __init__(self, program: str, folder: Path, options: Sequence[str]) -> None:
         self._program, self._folder = program, folder
+        self._options = [word.replace(KEPT_IN, str(folder)) for word in options]
         self.port = free_port()
         self._shell: subprocess.Popen[bytes] | None = None
         self._process = 0
@@ -48,7 +50,7 @@ class Server:
         """Start it, where it does not run, and wait until it answers."""
         if self._shell is not None:
             return
-        command = [self._program, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self._folder)]
+        command = [self._program, "-a", "127.0.0.1", "-p", str(self.port), *self._options]
         with (self._folder / "log").open("ab") as log:
             self._shell = subprocess.Popen(  # noqa: S603
                 ["/bin/sh", "-c", _RUN_UNTIL_LEFT, str(self._folder), *command],
@@ -102,13 +104,13 @@ class Server:
 
 
 @contextmanager
-def started() -> Iterator[Server]:
-    """Start a server of our own, and end it. Raises Unavailable."""
+def started(options: Sequence[str] = ("-js", "-sd", KEPT_IN)) -> Iterator[Server]:
+    """Start a server of our own, and end it; ``KEPT_IN`` stands for its folder. Raises Unavailable."""
     program = shutil.which("nats-server") or shutil.which("nats-server", path=_ALSO_LOOKED_FOR)
     if program is None:
         raise Unavailable("the program nats-server is not installed here (Debian's package has that name)")
     folder = Path(tempfile.mkdtemp(prefix="tocsin-nats-", dir=quick_folder()))
-    server = Server(program, folder)
+    server = Server(program, folder, options)
     try:
         server.start()
         yield server
