@@ -260,6 +260,25 @@ async def test_whoever_is_late_with_a_loss_tells_nobody_who_knows(store: SqlStor
     assert [text.split()[0] for text in scene.texts()] == ["I", "BTC/USDT"]
 
 
+async def test_whoever_is_late_with_a_doubt_names_its_own_alerts_of_the_same_price_alone(
+    store: SqlStore, clock: SetClock
+) -> None:
+    scene = await crewed(store, clock, 2)
+    for level in (100, 99, 98):
+        await scene.arm(f"btc < {level}")
+    await scene.minutes(4, BTC)
+    crew, parts = scene.watch, scene.watch.watches  # type: ignore[attr-defined]
+    at = clock.now()
+    for watch in parts:
+        scene.watch = watch
+        for again in (0, 0, 1):
+            await scene.take(Doubt(BTC, 82.0 + again, at + again, "binance", "kraken shows 105"))
+    scene.watch = crew
+    await scene.take(Doubt(BTC, 82.0, at + 2, "binance", "kraken shows 105"))
+    said = "Unconfirmed: Binance showed 82 for BTC/USDT at 12:04 UTC; Kraken shows 105.\n"
+    assert scene.texts() == [f"{said}#2 has not rung for it.", f"{said}#1 and #3 have not rung for it."]
+
+
 # --- silence ------------------------------------------------------------------------------------------------
 
 

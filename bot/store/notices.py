@@ -4,7 +4,7 @@ A chat may have alerts in several partitions, and each tells by itself of the sa
 no other writes rows of the outbox, so it finds what the others have promised. Of what still waits it makes
 one message with its own. Of what is on its way or told it repeats nothing: a chat that knows that a series
 cannot be seen is not told so for another of its alerts. Only where prices may have touched an alert unseen,
-that alert is named all the same, in a message of its own.
+or one price is doubted, that alert is named all the same, in a message of its own.
 """
 
 from __future__ import annotations
@@ -189,7 +189,11 @@ async def _beside_sight(
 async def _beside_same(
     connection: AsyncConnection, partition: int, notice: Notice, rows: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Join what waits to tell the same already; gives the rows that are to be told beside it."""
+    """Join what waits to tell the same already; gives the rows that are to be told beside it.
+
+    A chat hears of doubted prices once an hour, but of the very same one also whom of another partition it
+    concerns.
+    """
     known: dict[int, Row[Any]] = {}
     for piece in chunks([row["chat_id"] for row in rows]):
         chosen = select(outbox).where(outbox.c.chat_id.in_(piece), outbox.c.dedupe == notice.dedupe)
@@ -201,7 +205,7 @@ async def _beside_same(
             left.append(row)
         elif _waits(told):
             joining.append((told, row))
-        elif notice.kind is Telling.LAPSE:
+        elif all(told.facts.get(name) == row["facts"].get(name) for name in ("at", "value")):
             named = told.facts["alerts"]
             others = [one for one in row["facts"]["alerts"] if one not in named]
             facts = {**row["facts"], "alerts": others}
