@@ -210,17 +210,12 @@ class Candles:
 
         Candles before a hole do not count. Nothing is copied.
         """
-        stop = self._start + (len(self) if count is None else min(count, len(self)))
-        start = self._start
-        if stop > start and self._rows[_AT, start] < (began := self._rows[_RUN, stop - 1]):
-            start += int(np.searchsorted(self._rows[_AT, start:stop], began, side="left"))
-        run = self._rows[:, start:stop]
-        return Columns(run[_OPEN], run[_HIGH], run[_LOW], run[_CLOSE], run[_VOLUME], run[_AT], self.span)
+        return self._run(self._start + (len(self) if count is None else min(count, len(self))))
 
     def run(self, at: float) -> Columns | None:
         """Give the unbroken run that ends with the candle that closed last; ``None`` if it is not known."""
         place = self._last(at)
-        return None if place is None else self.columns(place + 1 - self._start)
+        return None if place is None else self._run(place + 1)
 
     def is_full(self, columns: Columns) -> bool:
         """Whether a run reaches back to the beginning of all that exists (see ``begin_at``)."""
@@ -290,7 +285,17 @@ class Candles:
             return ats + self.span
         return np.array([self._after(at) for at in ats.astype(int).tolist()], dtype=np.float64)
 
+    def _run(self, stop: int) -> Columns:
+        """Give the unbroken run that ends before a place of the rows."""
+        start, rows = self._start, self._rows
+        if stop > start and rows[_AT, start] < (began := rows[_RUN, stop - 1]):
+            start += int(np.searchsorted(rows[_AT, start:stop], began, side="left"))
+        run = rows[:, start:stop]
+        return Columns(run[_OPEN], run[_HIGH], run[_LOW], run[_CLOSE], run[_VOLUME], run[_AT], self.span)
+
     def _last(self, at: float) -> int | None:
+        if self._start < self._stop and self._last_end <= at < self._last_end + self.span:
+            return self._stop - 1  # as nearly everybody asks: of the newest, before another may have closed
         place = self._start + self.asof(at) - 1
         if place < self._start or self._after(int(self._rows[_AT, place])) + self.span <= at:
             return None
@@ -299,13 +304,14 @@ class Candles:
     def _close(self, built: _Building) -> None:
         if self._due(built.at) != built.at:
             return
-        end = self.end
-        if end is not None and built.at < end:  # a preloaded candle is as new as this one
-            bar = Bar(built.at, built.open, built.high, built.low, built.close, built.volume, self.span)
-            self.preload((bar,))
-            return
-        follows = end is not None and self._after(end - self.span) == built.at
-        run = self._rows[_RUN, self._stop - 1] if follows else built.at
+        run: float = built.at
+        if self._start < self._stop:
+            if built.at < self._last_end:  # a preloaded candle is as new as this one
+                bar = Bar(built.at, built.open, built.high, built.low, built.close, built.volume, self.span)
+                self.preload((bar,))
+                return
+            if self._after(int(self._last_end) - self.span) == built.at:
+                run = self._rows[_RUN, self._stop - 1]
         self._reserve()
         self._rows[:, self._stop] = (built.at, *built[2:], run)
         self._stop += 1

@@ -8,6 +8,9 @@ from bot.metrics import MINUTE, MetricKey
 
 _KEPT = 120 * MINUTE
 
+_SPARE = 8
+"""One candle in so many is kept beyond what is needed, so that they are not let go one by one."""
+
 
 class Needs:
     """Of each series, the most that anybody needs; it grows while the series is read at all."""
@@ -57,4 +60,6 @@ class Needs:
             minutes.forget(min(judged_to, end) - self.seconds(key))
         counts = self._candles.get(key, {})
         for span, candles in world.frames(key).items():
-            candles.forget(end - 2 * (counts.get(span, 0) + 2) * span)
+            kept = 2 * (counts.get(span, 0) + 2)
+            if len(candles) > kept + kept // _SPARE:
+                candles.forget(end - kept * span)
