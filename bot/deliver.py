@@ -201,6 +201,7 @@ class Courier:
             with self.clock.still():
                 count, _ = await self._begin(room)
                 await asyncio.sleep(0)  # each of those that began holds the clock for itself from here on
+            await asyncio.sleep(0)  # what they send is on its way before anybody looks for more
             self._is_full = count == room
             if self._is_full:
                 return _SECONDS_BETWEEN_TRIES if self._is_shut else self.longest_rest

@@ -112,7 +112,7 @@ async def test_what_is_done_at_once_is_one_trip_however_many_statements_it_runs(
     trips.clear()
     async with database.writing() as connection:
         assert await database.at_once(connection, mark(connection, *"abc")) == 3
-    assert len(trips) == 2
+    assert len(trips) == 1
     with pytest.raises(StoreTrouble, match="UNIQUE"):
         async with database.writing() as connection:
             await database.at_once(connection, mark(connection, "d", "a"))
@@ -120,6 +120,36 @@ async def test_what_is_done_at_once_is_one_trip_however_many_statements_it_runs(
         async with database.writing() as connection:
             await database.at_once(connection, wait())
     assert await marks(database) == ["a", "b", "c"]
+
+
+async def test_what_was_done_at_once_is_kept_whatever_comes_after_it(database: Database) -> None:
+    async def mark(connection: AsyncConnection) -> None:
+        await connection.execute(text("INSERT INTO marks VALUES ('kept')"))
+
+    with pytest.raises(LookupError):
+        async with database.writing() as connection:
+            await database.at_once(connection, mark(connection))
+            raise LookupError
+    assert await marks(database) == ["kept"]
+
+
+async def test_only_a_commit_that_is_hasty_does_not_wait_for_the_disk(database: Database) -> None:
+    async def patience(connection: AsyncConnection) -> str:
+        level = (await connection.execute(text("PRAGMA synchronous"))).scalar_one()
+        return {1: "NORMAL", 2: "FULL"}[level]
+
+    found = []
+    for is_hasty in (False, True, False, True):
+        async with database.writing(is_hasty=is_hasty):
+            pass  # one that runs nothing changes nothing for the next
+        async with database.writing(is_hasty=is_hasty) as connection:
+            found.append(await patience(connection))
+            await connection.execute(text("DELETE FROM marks"))
+    async with database.writing(is_hasty=True) as connection:
+        await patience(connection)
+    async with database.writing() as connection:
+        found.append(await patience(connection))
+    assert found == ["FULL", "NORMAL", "FULL", "NORMAL", "FULL"]
 
 
 async def test_a_transaction_that_outlives_its_database_ends_well_and_leaves_no_connection(

@@ -45,6 +45,7 @@ _ROWS_AT_ONCE = 250
 """For how many rows a statement is run at a time: some milliseconds of the loop."""
 
 _WRITES = "tocsin_writes"
+_HASTES = "tocsin_hastes"
 
 _PRIMARY = 0xFF
 """The bits of SQLite's error codes that name the kind; the others tell it more exactly."""
@@ -78,6 +79,7 @@ class Database:
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._readers = engine
         self._writers = engine.execution_options(**{_WRITES: True})
+        self._hasty_writers = engine.execution_options(**{_WRITES: True, _HASTES: True})
         # There is one writer at a time. Within a process they queue here, in order and without delay.
         # SQLite's own busy handler sleeps up to 0.1 s between looks, and is kept for other processes; who
         # waits in PostgreSQL keeps a connection from others.
@@ -99,15 +101,20 @@ class Database:
                 yield connection
 
     @asynccontextmanager
-    async def writing(self, *, beside: bool = False) -> AsyncIterator[AsyncConnection]:
+    async def writing(
+        self, *, beside: bool = False, is_hasty: bool = False
+    ) -> AsyncIterator[AsyncConnection]:
         """Write all or nothing. Nothing inside may wait for a network or a picture.
 
         Nobody else writes meanwhile. Where the database can do better, those who may write ``beside`` others
-        of their kind do: each of them locks the rows that nobody else may have.
+        of their kind do: each of them locks the rows that nobody else may have. What ``is_hasty`` outlives
+        this process, but where SQLite keeps it not the machine's fall, unless something else was written
+        after it: that is for what need not be true any more then.
         """
+        writers = self._hasty_writers if is_hasty else self._writers
         with _troubles(self):
             turn = nullcontext() if beside and not self.is_sqlite else self._pen
-            async with turn, self._writers.begin() as connection:
+            async with turn, writers.begin() as connection:
                 if not self.is_sqlite:
                     await postgres.take_turn(connection, beside=beside)
                 if self._process:  # asked when nobody can take its duties any more before this ends
@@ -130,13 +137,20 @@ class Database:
             return await postgres.claim(self.engine, holder, is_shared=is_shared)
 
     async def at_once(self, connection: AsyncConnection, work: Coroutine[Any, Any, T]) -> T:
-        """Do a work that waits for nothing but statements of a transaction: where it can be, without a break.
+        """Do all of a transaction that waits for nothing but its statements, and commit it.
 
-        On SQLite each statement by itself is a trip to the thread of the connection and back, which is most
-        of what a short one takes. Who calls this is ``whole``: the work goes on there though it is given up.
+        Where it can be, that is done without a break: on SQLite each statement by itself is a trip to the
+        thread of the connection and back, which is most of what a short one takes. Who calls this is
+        ``whole``: the work goes on there though it is given up.
         """
+
+        async def committed() -> T:
+            done = await work
+            await connection.commit()
+            return done
+
         driver: Any = connection.sync_connection.connection.driver_connection  # type: ignore[union-attr]
-        return await (driver.at_once(work) if self.is_sqlite else work)
+        return await (driver.at_once(committed()) if self.is_sqlite else committed())
 
     async def keep_order(self, connection: AsyncConnection) -> None:
         """Let rows of the outbox, that are written beside others, be seen in the order of their ids."""
@@ -323,9 +337,10 @@ def _prepare_sqlite(engine: AsyncEngine, has_foreign_keys: bool) -> None:
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES, False)
+        options = connection.get_execution_options()
         driver: Any = connection.connection.driver_connection
-        driver.begin("BEGIN IMMEDIATE" if writes else "BEGIN")
+        begins = "BEGIN IMMEDIATE" if options.get(_WRITES, False) else "BEGIN"
+        driver.begin(begins, is_hasty=options.get(_HASTES, False))
 
 
 def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[Sequence[T]]:

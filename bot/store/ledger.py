@@ -61,8 +61,10 @@ class SqlLedger:
         The usual answer, that nothing changed, costs one look at one row.
         """
         async with self._database.reading() as connection:
-            if (revision := await _revision(connection)) <= since:
+            if await self._database.at_once(connection, _revision(connection)) <= since:
                 return Changes(since)
+        async with self._database.reading() as connection:
+            revision = await _revision(connection)
             made: list[Armed] = []
             stream = await connection.stream(_made(partition, since), execution_options={"yield_per": _PAGE})
             async for page in stream.partitions():

@@ -126,7 +126,8 @@ class SqlOutbox:
         raised here, so that a process that dies while sending has left a trace; the notification carries the
         count before.
         """
-        async with self._database.writing(beside=True) as connection:
+        # After a fall of the machine nobody has a lease: what was under way is sent again without one, too.
+        async with self._database.writing(beside=True, is_hasty=True) as connection:
             news = limit if announcements is None else announcements
             leasing = _lease(connection, platform, now, limit, now + seconds, news)
             rows, rung = await self._database.at_once(connection, leasing)

@@ -4,7 +4,7 @@ Every step of a connection is done in a thread of its own, and a trip there and 
 statements. The library's own cursor makes four of them for a SELECT (open, run, fetch, close), three for any
 other statement and for BEGIN, and one to roll back what was committed already. Here a statement is one trip,
 its rows come back with it, BEGIN goes along with the first, and what is not open is not rolled back. What a
-transaction does ``at_once`` is one trip altogether.
+transaction does ``at_once``, its commit among it, is one trip altogether.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Connection(aiosqlite.Connection):
     def __init__(self, file: str, **settings: Any) -> None:
         super().__init__(lambda: sqlite3.connect(file, **settings), iter_chunk_size=_ALONG)
         self._thread.daemon = True  # as SQLAlchemy has it: who never closed it can end all the same
-        self._beginning = ""
+        self._beginning: tuple[str, bool] | None = None
+        self._is_hasty = False
 
     def stop(self) -> asyncio.Future[Any] | None:
         """End the thread after all that it has to do; gives what says when, to the first who asks.
@@ -41,9 +42,12 @@ class Connection(aiosqlite.Connection):
         ending: asyncio.Future[Any] | None = super().stop() if self._running else None
         return ending
 
-    def begin(self, statement: str) -> None:
-        """Let a transaction begin, by such a statement, with whatever is run next."""
-        self._beginning = statement
+    def begin(self, statement: str, *, is_hasty: bool = False) -> None:
+        """Let a transaction begin, by such a statement, with whatever is run next.
+
+        The commit of one that ``is_hasty`` does not wait for the disk: the next that does takes it along.
+        """
+        self._beginning = statement, is_hasty
 
     def cursor(self) -> Cursor:  # type: ignore[override]  # no trip
         """Give a cursor."""
@@ -51,15 +55,21 @@ class Connection(aiosqlite.Connection):
 
     async def run(self, sql: str, parameters: Any, *, is_many: bool) -> tuple[sqlite3.Cursor, list[Any]]:
         """Run a statement; gives the cursor that it ran on, and the first of its rows."""
-        beginning, self._beginning = self._beginning, ""
+        beginning, self._beginning = self._beginning, None
 
         def work() -> tuple[sqlite3.Cursor, list[Any]]:
-            if beginning:
-                self._conn.execute(beginning)
+            if beginning is not None:
+                self._begin(*beginning)
             cursor = (self._conn.executemany if is_many else self._conn.execute)(sql, parameters)
             return cursor, cursor.fetchmany(_ALONG) if cursor.description else []
 
         return await self.there(work)
+
+    def _begin(self, statement: str, is_hasty: bool) -> None:
+        if is_hasty is not self._is_hasty:
+            self._conn.execute(f"PRAGMA synchronous = {'NORMAL' if is_hasty else 'FULL'}")
+            self._is_hasty = is_hasty
+        self._conn.execute(statement)
 
     async def there(self, work: Callable[..., T], *arguments: Any) -> T:
         """Do a work in the thread of the connection; whoever is there already does it right away."""
@@ -74,13 +84,13 @@ class Connection(aiosqlite.Connection):
 
     async def commit(self) -> None:
         """Commit the transaction, if anything was run in it."""
-        if not self._beginning:
-            await super().commit()
-        self._beginning = ""
+        if self._beginning is None:
+            await self.there(self._conn.commit)
+        self._beginning = None
 
     async def rollback(self) -> None:
         """Roll the transaction back, if one is open."""
-        self._beginning = ""
+        self._beginning = None
         if self.in_transaction:
             await super().rollback()
 
