@@ -43,8 +43,15 @@ from bot.heartbeat import Heartbeat
 from bot.house import House
 from bot.illustrate import Illustrator
 from bot.metrics import Batch, minute_of
-from bot.pacing import Pacer
-from bot.parts import all_duties, build_chats, build_exchanges, build_providers, charge_at, plan_of
+from bot.parts import (
+    all_duties,
+    build_chats,
+    build_exchanges,
+    build_lines,
+    build_providers,
+    charge_at,
+    plan_of,
+)
 from bot.ports import Chat, Clock, Desk, Replies, TapeTrouble, UnknownInstrument
 from bot.ports.partitions import Partitions
 from bot.ports.places import Place
@@ -55,7 +62,7 @@ from bot.shelf import read_shelf
 from bot.shift import Shift
 from bot.store import claim, open_rota, open_store, path_of, upgrade
 from bot.tape import MemoryTape
-from bot.turns import Turns, answering
+from bot.turns import answering
 from bot.watch import Watch
 
 if TYPE_CHECKING:
@@ -115,7 +122,7 @@ async def open_house(
         patience = max(PATIENCE, late_after)
         languages = read_languages()
         illustrate = Illustrator(exchanges.market).complete
-        turns = {chat.platform: Turns(Pacer(settings.limits(chat.platform)), clock) for chat in chats}
+        lines = build_lines(settings, clock, chats, turn)
         tape, talk = await stack.enter_async_context(_tape(settings, turn, charge, store))
         if talk is not None:
             longest_rest = min(longest_rest, _LONGEST_REST_APART)
@@ -132,7 +139,7 @@ async def open_house(
                 tells_delay,
                 line,
             )
-            for chat, line in zip(chats, turns.values(), strict=True)
+            for chat, line in zip(chats, lines.values(), strict=True)
         ]
 
         colleagues: Colleagues | None = None
@@ -178,9 +185,11 @@ async def open_house(
             shelf=shelf,
             rota=rota,
         )
-        desk = replace(_waking(make_desk(office), wake_all), turn=answering(turns))
+        desk = replace(_waking(make_desk(office), wake_all), turn=answering(lines))
         if talk is not None:
-            colleagues = Colleagues(talk, tape, clock, _topic(turn), exchanges, metrics)
+            own = charge.lots, settings.seal_key
+            colleagues = Colleagues(talk, tape, clock, _topic(turn), exchanges, metrics, *own)
+            desk = replace(desk, hand_on=colleagues.hand_on)
         house = House(
             clock=clock,
             chats=chats,
@@ -205,7 +214,7 @@ async def open_house(
             warming=(shelf, *warming),
         )
         if colleagues is not None:
-            colleagues.serve(house.organs, [*(one.wake for one in couriers), agenda.wake])
+            colleagues.serve(house.organs, [*(one.wake for one in couriers), agenda.wake], chats)
         if settings.http:
             host, port = settings.http
             intake = _intake(settings, clock, tape)

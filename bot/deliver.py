@@ -212,7 +212,8 @@ class Courier:
         if not room:
             return 0, []
         now = self.clock.now()
-        leased = await self.outbox.lease(self.chat.platform, now, room, LEASE, self._room())
+        platform, news, lots = self.chat.platform, self._room(), self._turns.lots
+        leased = await self.outbox.lease(platform, now, room, LEASE, news, lots=lots)
         begun: list[asyncio.Task[None]] = []
         for notification in leased:
             if notification.id in self._carrying or notification.id in self._announcing:
@@ -383,7 +384,8 @@ class Courier:
 
     async def _until_due(self) -> float:
         now = self.clock.now()
-        due = await self.outbox.next_due(self.chat.platform, now, has_room=self._room() > 0)
+        has_room, lots = self._room() > 0, self._turns.lots
+        due = await self.outbox.next_due(self.chat.platform, now, has_room=has_room, lots=lots)
         gauges.show_outbox_age(self.chat.platform, 0.0 if due is None else max(0.0, now - due))
         if due is None:
             self.stall = None

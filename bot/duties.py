@@ -1,8 +1,8 @@
 """The duties that processes divide among them: what there is to do, and who should do what.
 
-A duty is one piece of work that one process has at a time: ``feed/binance``, ``engine/3``, ``chat/telegram``.
-The word before the slash is its role, and a process has duties of its own roles alone. Where nothing is
-divided there is one duty, ``bot``, which is all of them.
+A duty is one piece of work that one process has at a time: ``feed/binance``, ``engine/3``,
+``chat/telegram/0``. The word before the first slash is its role, and a process has duties of its own roles
+alone. Where nothing is divided there is one duty, ``bot``, which is all of them.
 """
 
 from __future__ import annotations
@@ -55,15 +55,16 @@ def engine(partition: int) -> str:
     return f"{ENGINE}/{partition}"
 
 
-def chat(platform: str) -> str:
-    """Name the duty to hear and to tell a platform's chats."""
-    return f"{CHAT}/{platform}"
+def chat(platform: str, part: int) -> str:
+    """Name the duty to tell a part of a platform's chats; the first is to hear what people say there, too."""
+    return f"{CHAT}/{platform}/{part}"
 
 
-def duties_of(exchanges: Iterable[str], partitions: int, platforms: Iterable[str]) -> tuple[str, ...]:
-    """Name all duties of a deployment that divides its work."""
+def duties_of(exchanges: Iterable[str], partitions: int, platforms: Mapping[str, int]) -> tuple[str, ...]:
+    """Name all duties of a deployment that divides its work, the chats of a platform into so many parts."""
     feeds = (*map(feed, exchanges), METRICS)
-    return (*feeds, *map(engine, range(partitions)), *map(chat, platforms), UPKEEP)
+    chats = (chat(platform, part) for platform, parts in platforms.items() for part in range(parts))
+    return (*feeds, *map(engine, range(partitions)), *chats, UPKEEP)
 
 
 def plan_of(duties: Iterable[str], wording: int) -> tuple[str, ...]:
@@ -110,10 +111,13 @@ def collide(one: str, plan: Collection[str], other: str, others: Collection[str]
 def is_apart(plan: Collection[str], others: Collection[str]) -> bool:
     """Ask whether who has one plan does nothing at all while somebody has a duty of the other.
 
-    Whoever divides the engine into other pieces has alerts of every piece of mine, and waits until pieces are
-    judged that nobody has here. Who words otherwise hears nothing of what is seen here.
+    Whoever divides the engine, or the chats of a platform, into other pieces has something of every piece of
+    mine, and waits until pieces are judged that nobody has here. Who words otherwise hears nothing of what is
+    seen here. What else each looks at or tells is its own.
     """
-    return _terms(plan) != _terms(others)
+    mine, theirs = _pieces(plan), _pieces(others)
+    both = {ENGINE, _WORDING, *mine.keys() & theirs.keys()}
+    return any(mine.get(kind) != theirs.get(kind) for kind in both)
 
 
 def share(members: Iterable[Member], duties: Iterable[str]) -> Mapping[str, AbstractSet[str]]:
@@ -163,29 +167,45 @@ def in_short(duties: Iterable[str]) -> str:
     """Write duties in short, those of a role together: ``feed/binance, feed/okx, engine/0-3``."""
     written: list[str] = []
     numbers: list[int] = []
-    for duty in sorted(duties, key=_in_order):
-        role, _, name = duty.partition("/")
-        if role != ENGINE or not name.isdecimal():
+    before = ""
+    for duty in sorted(duties, key=lambda one: (_place(one), _kind(one), _number(one) or 0)):
+        kind, number = _kind(duty), _number(duty)
+        if number is None:
             written.append(duty)
             continue
-        number = int(name)
-        if numbers and numbers[-1] + 1 == number:
+        if kind == before and numbers[-1] + 1 == number:
             written.pop()
         else:
             numbers.clear()
+        before = kind
         numbers.append(number)
-        span = f"{numbers[0]}-{number}" if len(numbers) > 1 else name
-        written.append(f"{ENGINE}/{span}")
+        written.append(f"{kind}/{numbers[0]}-{number}" if len(numbers) > 1 else duty)
     return ", ".join(written)
 
 
-def _terms(plan: Collection[str]) -> AbstractSet[str]:
-    """Give that of a plan in which all agree who divide the work, whatever else each looks at or tells."""
-    return {one for one in plan if role_of(one) in (ENGINE, _WORDING)}
+def _kind(duty: str) -> str:
+    """Give what a numbered duty is a part of; any other is all there is of its kind."""
+    return duty if _number(duty) is None else duty.rpartition("/")[0]
+
+
+def _number(duty: str) -> int | None:
+    last = duty.rpartition("/")[2]
+    return int(last) if last.isdecimal() else None
+
+
+def _pieces(plan: Iterable[str]) -> dict[str, set[str]]:
+    """Give what is numbered in a plan, by kind."""
+    pieces: dict[str, set[str]] = {}
+    for one in plan:
+        if _number(one) is not None:
+            pieces.setdefault(_kind(one), set()).add(one)
+    return pieces
+
+
+def _place(duty: str) -> int:
+    return ROLES.index(role) if (role := role_of(duty)) in ROLES else -1
 
 
 def _in_order(duty: str) -> tuple[int, int, str]:
-    """Sort by role, and numbers by how many they are."""
-    role, _, name = duty.partition("/")
-    place = ROLES.index(role) if role in ROLES else -1
-    return place, int(name) if name.isdecimal() else 0, duty
+    """Sort by role, and by number: so each of those who share has its part of every platform."""
+    return _place(duty), _number(duty) or 0, duty

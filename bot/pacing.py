@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from bisect import insort
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from itertools import count
 
@@ -47,6 +47,15 @@ def below(limit: float, seconds: float = 1.0) -> Rate:
     return Rate(SHARE * limit / seconds, min(max(1.0, (1 - SHARE) * limit), _MOST_AT_ONCE))
 
 
+def _part(rate: Rate, share: float) -> Rate:
+    """Give a share of a rate. In any second all parts together send no more than the whole would.
+
+    Each may send one message at once, whatever the others do, so its rate has to leave room for that.
+    """
+    burst = max(1.0, share * rate.burst)
+    return Rate(min(share * rate.per_second, share * (rate.per_second + rate.burst) - burst), burst)
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a platform bears: overall, in a private chat, and in a group.
@@ -60,6 +69,16 @@ class Limits:
     group: Rate
     room: int = 1700
     paid: Rate | None = None
+
+    def part(self, share: float) -> Limits:
+        """Give what one of several senders keeps to, so that all of them together keep to the whole.
+
+        A chat is one sender's: what it bears is not divided.
+        """
+        if share == 1:
+            return self
+        paid = None if self.paid is None else _part(self.paid, share)
+        return replace(self, overall=_part(self.overall, share), paid=paid)
 
 
 def telegram_limits(
@@ -258,6 +277,11 @@ class Pacer:
     def hold(self, chat: str, is_group: bool, until: float, now: float) -> None:
         """Let nothing go to one chat before an instant: the platform asked for it."""
         self._bucket(chat, is_group, now).hold(until)
+
+    def follow(self, now: float) -> None:
+        """Begin after another sender, who may have sent just now all that goes at once."""
+        rate = self.limits.overall
+        self.hold_all(now + max(1.0, rate.burst) / rate.per_second)
 
     def hold_all(self, until: float) -> None:
         """Let nothing go at all before an instant, paid for or not."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import math
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot import duties
+from bot.alerts.lots import ALL_LOTS
 from bot.catalogues import read_languages
 from bot.charge import Charge, all_of, charge_of
 from bot.chats.studio import Studio
@@ -15,9 +17,11 @@ from bot.commands import COMMANDS
 from bot.feeds.exchanges import Exchanges, build_feeds
 from bot.feeds.metrics.board import MetricFeeds, build_metrics
 from bot.feeds.metrics.providers import push
+from bot.pacing import Pacer
 from bot.ports import Chat, Clock, Notebook
 from bot.ports.rota import Turn
 from bot.store import path_of
+from bot.turns import Turns
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -35,7 +39,7 @@ def all_duties(settings: Settings) -> tuple[str, ...]:
     """Name all that there is to do: one duty, where nothing divides it."""
     if settings.nats_url is None:
         return (duties.ALL,)
-    return duties.duties_of(settings.exchanges, settings.partitions, platforms_of(settings))
+    return duties.duties_of(settings.exchanges, settings.partitions, _divided(settings))
 
 
 def plan_of(settings: Settings) -> tuple[str, ...]:
@@ -46,10 +50,14 @@ def plan_of(settings: Settings) -> tuple[str, ...]:
 
 def charge_at(settings: Settings, turn: Turn | None) -> Charge:
     """Say what is to be done at a turn: all of it, where nothing is divided."""
-    exchanges, platforms = settings.exchanges, platforms_of(settings)
     if turn is None or duties.ALL in turn.duties:
-        return all_of(exchanges, platforms)
-    return charge_of(turn.duties, exchanges, settings.partitions, platforms)
+        return all_of(settings.exchanges, platforms_of(settings))
+    return charge_of(turn.duties, settings.exchanges, settings.partitions, _divided(settings))
+
+
+def _divided(settings: Settings) -> dict[str, int]:
+    """Say into how many parts the chats of each platform are divided; a terminal has one."""
+    return {name: 1 if name == "console" else settings.senders for name in platforms_of(settings)}
 
 
 def build_exchanges(
@@ -103,32 +111,53 @@ def build_chats(
     """
     chats: list[Chat] = []
     studio = studio or Studio()
-    platforms = charge_at(settings, turn).platforms
-    if "telegram" in platforms and settings.telegram_token:
+    lots = charge_at(settings, turn).lots
+    if "telegram" in lots and settings.telegram_token:
         from bot.chats.telegram import TelegramChat
         from bot.chats.telegram_menu import Menu
         from bot.chats.telegram_reach import AFTER_ANOTHER, ON_DUTY
 
-        roots: dict[str, Any] = {"root": settings.telegram_api} if settings.telegram_api else {}
+        roots: dict[str, Any] = {"lots": lots["telegram"]}
+        roots |= {"root": settings.telegram_api} if settings.telegram_api else {}
         operators = [person for platform, person in settings.admins if platform == TelegramChat.platform]
         menu = Menu(COMMANDS, read_languages(), operators)
         if turn is not None:
-            ago = turn.duties[duties.ALL if duties.ALL in turn.duties else duties.chat("telegram")].ago
+            hearing = (turn.duties.get(duty) for duty in (duties.ALL, duties.chat("telegram", 0)))
+            ago = min((duty.ago for duty in hearing if duty), default=math.inf)
             roots["doubts"] = AFTER_ANOTHER if ago < _SECONDS_OF_A_HANDOVER else ON_DUTY
         token, url = settings.telegram_token.get_secret_value(), settings.telegram_webhook
         webhook = (url, settings.telegram_secret) if url else None
         chats.append(TelegramChat(token, clock, menu=menu, studio=studio, webhook=webhook, **roots))
-    if "discord" in platforms and settings.discord_token:
+    if "discord" in lots and settings.discord_token:
         from bot.chats.discord import DiscordChat
 
         token = settings.discord_token.get_secret_value()
         api, gateway = settings.discord_api, settings.discord_gateway
-        parts: dict[str, Any] = {"studio": studio, "languages": read_languages()}
+        parts: dict[str, Any] = {"studio": studio, "languages": read_languages(), "lots": lots["discord"]}
         chats.append(DiscordChat(token, COMMANDS, api=api, gateway=gateway, **parts))
-    if "console" in platforms:
+    if "console" in lots:
         from bot.chats.console import ConsoleChat
 
         file = path_of(settings.database_url)
         data = file.parent if file else Path("data")
         chats.append(ConsoleChat(clock, pictures=data / "charts", studio=studio))
     return chats
+
+
+def build_lines(
+    settings: Settings, clock: Clock, chats: Iterable[Chat], turn: Turn | None = None
+) -> dict[str, Turns]:
+    """Build the line of each platform, in which what is told and what is answered waits for its turn.
+
+    At a ``turn`` others may have sent just before, and each keeps to its share of what the platform bears.
+    """
+    lots = charge_at(settings, turn).lots
+    lines: dict[str, Turns] = {}
+    for chat in chats:
+        own = lots.get(chat.platform, ALL_LOTS)
+        pacer = Pacer(settings.limits(chat.platform).part(own.share))
+        lines[chat.platform] = Turns(pacer, clock, own)
+        if turn is not None:
+            pacer.follow(clock.now())
+            lines[chat.platform].is_shut = turn.is_over
+    return lines

@@ -39,6 +39,9 @@ ENV_FILE = Path(".env")
 SECRETS = (Path("/run/secrets"), Path("secrets"))
 ENCODING = "utf-8-sig"  # editors on Windows begin a file with a mark
 
+_LEAST_OF_A_SENDER = 2
+"""Messages a second: one that goes whenever it likes takes the room of one more."""
+
 # Kubernetes tells every pod where a service named "tocsin" listens; none of it is a setting.
 _SERVICE_LINK = re.compile(r"TOCSIN_(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)")
 
@@ -110,6 +113,11 @@ class Settings(BaseModel):
         default=4,
         description="into how many parts several processes divide the alerts, from 1 to 256, such as 4",
     )
+    senders: Annotated[int, BeforeValidator(entries.whole(1, 64))] = Field(
+        default=2,
+        description="into how many parts several processes divide the chats of a platform, from 1 to 64, "
+        "such as 2",
+    )
     roles: Annotated[tuple[str, ...], NoDecode, BeforeValidator(entries.roles)] = Field(
         default=ROLES, description="feed, engine and chat, or some of them with commas between them"
     )
@@ -178,6 +186,19 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _has_enough_for_each_sender(self) -> Self:
+        if self.nats_url is None or self.senders == 1:
+            return self
+        for name in ("telegram", "discord"):
+            most = max(1, getattr(self, f"{name}_per_second") // _LEAST_OF_A_SENDER)
+            if getattr(self, f"{name}_token") is not None and self.senders > most:
+                raise ValueError(
+                    f"{variable('senders')} leaves each of them fewer than {_LEAST_OF_A_SENDER} of the "
+                    f"messages a second that {variable(f'{name}_per_second')} allows: write {most}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _has_a_port_to_push_to(self) -> Self:
         if self.push_token is not None and self.http is None:
             raise ValueError(f"{variable('push_token')} needs {variable('http')}: write host:port there")
@@ -219,6 +240,13 @@ class Settings(BaseModel):
             return ""
         token = self.telegram_token.get_secret_value().encode()
         return hmac.new(token, f"webhook {self.telegram_webhook}".encode(), "sha256").hexdigest()
+
+    @property
+    def seal_key(self) -> bytes:
+        """Give what seals the words that processes hand on in somebody's name; it tells no token."""
+        tokens = (token for token in (self.telegram_token, self.discord_token) if token is not None)
+        secret = "\n".join(token.get_secret_value() for token in tokens)
+        return hmac.digest(secret.encode(), b"handed on", "sha256")
 
     @model_validator(mode="after")
     def _pays_for_more_than_is_free(self) -> Self:

@@ -45,7 +45,7 @@ _SIGNS, _LOOKS = 4, 8
 _CALM, _PATIENCE, _MEMORY = 3 / 8, 2 / 8, 2
 """Parts of that time: see ``Balance``."""
 
-_APART = ", with other TOCSIN_PARTITIONS or as another version, and has to end first"
+_APART = ", with other TOCSIN_PARTITIONS or TOCSIN_SENDERS, or as another version, and has to end first"
 
 Work = Callable[[Turn, asyncio.Event], Awaitable[None]]
 """What is done on the duties that a process has, until the event is set."""
@@ -70,6 +70,7 @@ class Shift:
     roles: Collection[str] = ROLES
     is_on_duty: bool = field(default=False, init=False)
     others: Sequence[Process] = field(default=(), init=False)
+    _believed_until: float = field(default=-math.inf, init=False)
     _spell: Spell = field(default_factory=Spell, init=False)
 
     async def run(self, work: Work, until: asyncio.Event) -> None:
@@ -171,7 +172,7 @@ class Shift:
 
         Work that is to end goes on for some seconds, and nobody is to begin it meanwhile.
         """
-        believed_until = self.clock.steady() + self.seconds
+        self._believed_until = self.clock.steady() + self.seconds
         while True:
             asked_at = self.clock.steady()
             try:
@@ -180,18 +181,19 @@ class Shift:
                 return
             except StoreTrouble as trouble:
                 self.note(trouble)
-                if self._has_rivals and self.clock.steady() >= believed_until:
+                if self.may_be_followed():
                     log.error("another process may take over; this one ends its work", reason=str(trouble))
                     return
             else:
-                believed_until = asked_at + self.seconds
+                self._believed_until = asked_at + self.seconds
                 if self._spell.ends():
                     log.warning("the rota can be reached again")
             await asyncio.sleep(self.seconds / _SIGNS)
 
-    @property
-    def _has_rivals(self) -> bool:
-        """Whether somebody lives, by the last look, who may do any of what this process does."""
+    def may_be_followed(self) -> bool:
+        """Ask whether another may do by now what this process does: one who lived at the last look."""
+        if self.clock.steady() < self._believed_until:
+            return False
         return any(set(one.roles) & set(self.roles) for one in self.others)
 
     async def _join(self) -> str:
@@ -245,6 +247,7 @@ class _Part:
         return Turn(
             self.process,
             {name: replace(duty, ago=duty.ago + now - at) for name, (duty, at) in self.has.items()},
+            self.shift.may_be_followed,
         )
 
     async def look(self) -> None:

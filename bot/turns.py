@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bot.alerts.lots import ALL_LOTS, Lots
 from bot.alerts.models import Notification, Telling
 from bot.alerts.people import Caller, ChatKind
 from bot.bell import Bell
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _SHORTEST_REST = 0.005
 """At a fast pace several are called at once then; a bucket keeps what falls due meanwhile."""
 
+_REST_WHILE_SHUT = 0.25
 _SECONDS_FOR_AN_ANSWER = 60.0
 
 
@@ -40,10 +42,15 @@ class _Place:
 
 @dataclass(slots=True)
 class Turns:
-    """The line of one platform."""
+    """The line of one platform, or of some ``lots`` of its chats.
+
+    Nobody is called while it ``is_shut``: another process may have the line by then.
+    """
 
     pacer: Pacer
     clock: Clock
+    lots: Lots = ALL_LOTS
+    is_shut: Callable[[], bool] = lambda: False
     _places: dict[int, _Place] = field(default_factory=dict)
     _bell: Bell = field(default_factory=Bell)
     _keeper: asyncio.Task[None] | None = None
@@ -80,10 +87,11 @@ class Turns:
             if self._places:
                 patience = min(place.until for place in self._places.values())
                 at = min(self.pacer.next_at(now), patience)
-                await self._bell.rest(self.clock, max(at - now, _SHORTEST_REST))
+                shortest = _REST_WHILE_SHUT if self.is_shut() else _SHORTEST_REST
+                await self._bell.rest(self.clock, max(at - now, shortest))
 
     def _call(self, now: float) -> None:
-        while (call := self.pacer.call(now)) is not None:
+        while not self.is_shut() and (call := self.pacer.call(now)) is not None:
             place = self._places.pop(call.turn.number)
             if not place.called.done():
                 place.called.set_result(call.is_paid)

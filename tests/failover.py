@@ -174,7 +174,7 @@ class Relay(Run):
         """All duties there are."""
         if self.nats is None:
             return (ALL,)
-        return duties_of(("binance",), self.trial.partitions, ("telegram", "discord"))
+        return duties_of(("binance",), self.trial.partitions, {"telegram": 2, "discord": 2})
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:

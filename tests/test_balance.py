@@ -12,8 +12,8 @@ from bot.balance import Balance, Errand
 from bot.duties import ALL, ROLES, collide, duties_of, may_have, plan_of, share
 from bot.ports.rota import Process
 
-DUTIES = duties_of(("binance", "kraken"), 8, ("telegram", "discord"))
-OTHERS = duties_of(("binance", "kraken", "okx"), 8, ("telegram", "discord"))
+DUTIES = duties_of(("binance", "kraken"), 8, {"telegram": 2, "discord": 2})
+OTHERS = duties_of(("binance", "kraken", "okx"), 8, {"telegram": 2, "discord": 2})
 CALM, PATIENCE, MEMORY = 3.0, 2.0, 16.0
 
 
@@ -154,7 +154,7 @@ def test_who_knows_of_other_duties_keeps_its_own_until_it_ends() -> None:
     assert sorted(duty for one in new for duty in world.living[one].duties) == ["feed/okx"]
     world.die(old)
     world.go_on(20)
-    assert {len(world.living[one].duties) for one in new} == {7, 8}
+    assert {len(world.living[one].duties) for one in new} == {8, 9}
     moves = world.moves
     world.go_on(20)
     assert world.moves == moves

@@ -617,7 +617,7 @@ async def test_an_operator_is_told_in_private_who_works_and_who_stands_by(room: 
 
 async def test_an_operator_is_told_who_does_what_where_the_work_is_divided(room: Room, database: str) -> None:
     rota = await open_rota(database)
-    plan = duties_of(("binance", "okx"), 4, ("telegram",))
+    plan = duties_of(("binance", "okx"), 4, {"telegram": 2})
     kinds = {"feed:1": ("feed",), "engine:1": ("engine",), "engine:2": ("engine",), "chat:1": ("chat",)}
     ids = {name: await rota.join(name, "1.2.3", 60, roles, plan) for name, roles in kinds.items()}
     for duty in plan:
@@ -629,7 +629,7 @@ async def test_an_operator_is_told_who_does_what_where_the_work_is_divided(room:
     assert (await room.say("/status", OPERATOR)).splitlines()[1:] == [
         "On duty: engine:1 (engine), version 1.2.3, there for 0 seconds: engine/0-3",
         "Stands by: engine:2 (engine), version 1.2.3, there for 0 seconds",
-        "On duty: chat:1 (chat), version 1.2.3, there for 0 seconds: chat/telegram, chat/upkeep",
+        "On duty: chat:1 (chat), version 1.2.3, there for 0 seconds: chat/telegram/0-1, chat/upkeep",
         "Stands by: spare:1, version 1.2.4, there for 0 seconds",
         "Nobody does: feed/binance, feed/metrics, feed/okx",
         "Only spare:1 may do feed: if it ends, no other takes over.",

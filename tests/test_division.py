@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from bot.alerts.lots import Lots
 from bot.app import open_house
 from bot.clock import SystemClock
 from bot.demo.clock import FastClock
@@ -69,7 +70,7 @@ class Machine:
             *(f"feed/{name}" for name in charge.exchanges),
             *(["feed/metrics"] if charge.asks_providers else []),
             *(f"engine/{partition}" for partition in charge.partitions),
-            *(f"chat/{platform}" for platform in charge.platforms),
+            *(f"chat/{platform}/{part}" for platform, lots in charge.lots.items() for part in lots.parts),
             *(["chat/upkeep"] if charge.has_upkeep else []),
         }
 
@@ -91,16 +92,34 @@ class Deployment:
             had = {name: sorted(one.duties) for name, one in self.machines.items()}
             raise AssertionError(f"it did not come about; {had}; {self.telegram.texts(ANN)}") from None
 
-    async def say(self, text: str) -> str:
+    async def say(self, text: str, who: int = ANN) -> str:
         """Say something to the bot, and give what it answers first."""
-        before = len(self.telegram.texts(ANN))
-        await self.telegram.say(ANN, ANN, text)
-        await self.until(lambda: len(self.telegram.texts(ANN)) > before)
-        return self.telegram.texts(ANN)[before]
+        before = len(self.telegram.texts(who))
+        await self.telegram.say(who, who, text)
+        await self.until(lambda: len(self.telegram.texts(who)) > before)
+        return self.telegram.texts(who)[before]
 
-    def rings(self) -> list[str]:
+    async def divided(self, one: str, other: str) -> tuple[str, str]:
+        """Wait until two divide the chats, and are heard by each other; gives who hears what is said."""
+        pair = [self.machines[one], self.machines[other]]
+        await self.until(lambda: sorted(len(each.duties) for each in pair) == [1, 2])
+        houses = [each.house for each in pair]
+        await self.until(lambda: all(house and not house.reasons() for house in houses))
+        await asyncio.sleep(0.5)  # until then a word finds nobody, and is answered where it was heard
+        return (one, other) if len(pair[0].duties) == 2 else (other, one)
+
+    def rings(self, who: int = ANN) -> list[str]:
         """Give which alerts rang, one by one or in a list."""
-        return [number for text in self.telegram.texts(ANN) for number in _RING.findall(text)]
+        return [number for text in self.telegram.texts(who) for number in _RING.findall(text)]
+
+    def spoke(self, machine: str) -> set[int]:
+        """Name those to whom a machine spoke."""
+        host = self.machines[machine].settings.telegram_api or ""
+        return {
+            int(call.params["chat_id"])
+            for call in self.telegram.calls
+            if call.method.lower() == "sendmessage" and call.host in host
+        }
 
 
 @pytest.fixture
@@ -128,6 +147,8 @@ async def deployed(url: str, nats: str, **roles: tuple[str, ...]) -> AsyncIterat
         machines: dict[str, Machine] = {}
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         for name, chosen in roles.items():
+            # The platform is called by another name where that tells who calls.
+            root = telegram.root.replace("127.0.0.1", "localhost") if name == "two" else telegram.root
             settings = Settings(
                 database_url=url,
                 nats_url=nats,
@@ -139,7 +160,7 @@ async def deployed(url: str, nats: str, **roles: tuple[str, ...]) -> AsyncIterat
                 poll_seconds=20.0,
                 stream=False,
                 telegram_token=telegram.token,
-                telegram_api=telegram.root,
+                telegram_api=root,
                 admins=frozenset({("telegram", str(ANN))}),
             )
             rota = await open_rota(url)
@@ -162,7 +183,8 @@ async def test_what_is_said_to_one_process_is_judged_by_another_and_seen_by_a_th
     async with deployed(url, nats.url, **roles) as town:
         judges = [town.machines["one"], town.machines["two"]]
         await town.until(lambda: town.machines["eye"].has("feed/binance", "feed/metrics"))
-        await town.until(lambda: town.machines["mouth"].has("chat/telegram", "chat/upkeep"))
+        mouth = ("chat/telegram/0", "chat/telegram/1", "chat/upkeep")
+        await town.until(lambda: town.machines["mouth"].has(*mouth))
         await town.until(lambda: [len(one.duties) for one in judges] == [2, 2])
         for number, level in enumerate((100_000, 99_900, 99_800, 99_700), 1):
             assert f"#{number} armed" in await town.say(f"/alert btc < {level}")
@@ -172,7 +194,7 @@ async def test_what_is_said_to_one_process_is_judged_by_another_and_seen_by_a_th
         assert held == [town.machines["mouth"].house, *(one.house for one in judges)], "none began anew"
 
         status = await town.say("/status")
-        for words in ("eye", "feed/binance", "one", "engine/", "two", "mouth", "chat/telegram"):
+        for words in ("eye", "feed/binance", "one", "engine/", "two", "mouth", "chat/telegram/0-1"):
             assert words in status
 
         nats.stop()
@@ -190,12 +212,54 @@ async def test_who_leaves_hands_over_to_whoever_may_do_its_work(url: str, nats: 
     async with deployed(url, nats.url, first=everything, second=everything) as town:
         both = list(town.machines.values())
         await town.until(lambda: all(one.duties for one in both))
-        await town.until(lambda: len(both[0].duties | both[1].duties) == 8)
+        await town.until(lambda: len(both[0].duties | both[1].duties) == 9)
         assert not both[0].duties & both[1].duties
         assert "#1 armed" in await town.say("/alert btc < 100k")
         both[0].stop.set()
-        await town.until(lambda: len(both[1].duties) == 8)
+        await town.until(lambda: len(both[1].duties) == 9)
         town.ticks.set(99_500)
         await town.until(town.rings)
         assert "#2 armed" in await town.say("/alert eth > 120k")
     assert len(town.rings()) == 1
+
+
+async def test_two_who_tell_have_their_own_chats_and_one_alone_has_all(url: str, nats: Server) -> None:
+    crowd = {ANN + number: Lots(of=2).part_of(str(ANN + number)) for number in range(8)}
+    async with deployed(url, nats.url, rest=("feed", "engine"), one=("chat",), two=("chat",)) as town:
+        for who in crowd:
+            town.telegram.private(who, f"Person {who}")
+        hears, other = await town.divided("one", "two")
+        assert town.machines[hears].duties == {"chat/telegram/0", "chat/upkeep"}
+        assert town.machines[other].duties == {"chat/telegram/1"}
+        for who in crowd:
+            assert "#1 armed" in await town.say("/alert btc < 100k", who)
+        town.ticks.set(99_500)
+        await town.until(lambda: all(town.rings(who) for who in crowd))
+        assert town.spoke(hears) == {who for who, part in crowd.items() if part == 0}
+        assert town.spoke(other) == {who for who, part in crowd.items() if part == 1}
+
+        town.machines[hears].stop.set()
+        await town.until(lambda: len(town.machines[other].duties) == 3)
+        for who in crowd:
+            assert "#2 armed" in await town.say("/alert eth < 99k", who)
+        town.ticks.set(98_500)
+        await town.until(lambda: all(len(town.rings(who)) == 2 for who in crowd))
+        assert town.spoke(other) == set(crowd)
+    assert {who: sorted(town.rings(who)) for who in crowd} == {who: ["#1", "#2"] for who in crowd}
+
+
+async def test_what_is_said_where_nobody_takes_it_over_is_answered_by_who_heard_it(
+    url: str, nats: Server
+) -> None:
+    there = next(ANN + number for number in range(8) if Lots(of=2).part_of(str(ANN + number)) == 1)
+    async with deployed(url, nats.url, rest=("feed", "engine"), one=("chat",), two=("chat",)) as town:
+        town.telegram.private(there, "Somebody")
+        hears, other = await town.divided("one", "two")
+        assert "#1 armed" in await town.say("/alert btc < 100k", there)
+        assert town.spoke(other) == {there}
+        nats.stop()
+        assert "#2 armed" in await town.say("/alert btc < 99k", there)
+        assert town.spoke(hears) == {there}
+        nats.start()
+        town.ticks.set(98_500)
+        await town.until(lambda: len(town.rings(there)) == 2)

@@ -25,7 +25,7 @@ from bot.duties import (
     share,
 )
 
-DUTIES = duties_of(("binance", "kraken"), 8, ("telegram", "discord"))
+DUTIES = duties_of(("binance", "kraken"), 8, {"telegram": 2, "discord": 2})
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,9 @@ def test_a_process_of_every_role_and_those_of_one_share_what_both_may_have() -> 
     crew = [Someone("all", joined_at=1.0), Someone("engine", ("engine",), 2.0), Someone("chat", ("chat",))]
     shares = share(crew, DUTIES)
     assert {one: in_short(duties) for one, duties in shares.items()} == {
-        "all": "feed/binance, feed/kraken, feed/metrics, engine/0-3, chat/upkeep",
+        "all": "feed/binance, feed/kraken, feed/metrics, engine/0-3, chat/discord/1, chat/telegram/1",
         "engine": "engine/4-7",
-        "chat": "chat/discord, chat/telegram",
+        "chat": "chat/discord/0, chat/telegram/0, chat/upkeep",
     }
 
 
@@ -144,10 +144,17 @@ def test_all_the_work_is_one_duty_of_who_has_every_role_and_stays_where_it_is() 
 
 
 def test_the_duties_of_a_deployment_are_named_by_what_is_configured() -> None:
-    assert duties_of(("okx",), 2, ()) == ("feed/okx", "feed/metrics", "engine/0", "engine/1", "chat/upkeep")
-    assert in_short(("engine/10", "engine/2", "engine/1", "engine/3", "chat/telegram", "feed/okx")) == (
-        "feed/okx, engine/1-3, engine/10, chat/telegram"
+    assert duties_of(("okx",), 2, {"telegram": 1}) == (
+        "feed/okx",
+        "feed/metrics",
+        "engine/0",
+        "engine/1",
+        "chat/telegram/0",
+        "chat/upkeep",
     )
+    some = ("engine/10", "engine/2", "engine/1", "engine/3", "chat/telegram/1", "feed/okx", "chat/telegram/0")
+    assert in_short(some) == "feed/okx, engine/1-3, engine/10, chat/telegram/0-1"
+    assert in_short(("chat/discord/0", "chat/telegram/1")) == "chat/discord/0, chat/telegram/1"
     assert in_short(()) == ""
     assert in_short((ALL,)) == "bot"
 
@@ -162,19 +169,34 @@ def test_roles_are_read_in_any_order_and_a_wrong_one_is_named() -> None:
 
 
 def test_nobody_does_anything_beside_one_who_cuts_the_alerts_otherwise() -> None:
-    more = duties_of(("binance",), 16, ())
+    more = duties_of(("binance",), 16, {})
     assert collide("engine/3", DUTIES, "engine/3", DUTIES)
     assert not collide("engine/3", DUTIES, "engine/4", DUTIES)
     assert collide("engine/3", DUTIES, "engine/9", more)
     assert collide("feed/kraken", DUTIES, "feed/binance", more)
-    assert not collide("feed/kraken", DUTIES, "feed/binance", [*DUTIES, "feed/okx", "chat/console"])
+    assert not collide("feed/kraken", DUTIES, "feed/binance", [*DUTIES, "feed/okx", "chat/console/0"])
     assert collide("feed/binance", DUTIES, ALL, (ALL,))
-    assert collide(ALL, (ALL,), "chat/telegram", DUTIES)
+    assert collide(ALL, (ALL,), "chat/telegram/0", DUTIES)
 
 
 def test_who_words_otherwise_does_nothing_beside_another() -> None:
     mine, theirs = plan_of(DUTIES, 1), plan_of(DUTIES, 2)
     assert duties_in(mine) == duties_in(theirs) == tuple(DUTIES)
-    assert not collide("feed/kraken", mine, "chat/telegram", mine)
-    assert collide("feed/kraken", mine, "chat/telegram", theirs)
+    assert not collide("feed/kraken", mine, "chat/telegram/0", mine)
+    assert collide("feed/kraken", mine, "chat/telegram/0", theirs)
     assert collide("engine/3", mine, "engine/4", theirs)
+
+
+def test_nobody_tells_a_part_of_a_platform_beside_one_who_divides_its_chats_otherwise() -> None:
+    more = duties_of(("binance",), 8, {"telegram": 3, "discord": 2})
+    assert collide("chat/telegram/0", DUTIES, "chat/telegram/2", more)
+    assert not collide("chat/telegram/0", DUTIES, "chat/telegram/1", DUTIES)
+    assert not collide("chat/discord/0", DUTIES, "chat/discord/1", duties_of((), 8, {"discord": 2}))
+
+
+def test_two_who_tell_have_a_part_of_every_platform_each() -> None:
+    shares = share([Someone("a", ("chat",), 1.0), Someone("b", ("chat",), 2.0)], DUTIES)
+    assert {one: in_short(duties) for one, duties in shares.items()} == {
+        "a": "chat/discord/0, chat/telegram/0, chat/upkeep",
+        "b": "chat/discord/1, chat/telegram/1",
+    }

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.alerts.lots import Lots
 from bot.pacing import (
     LIMITS,
     SHARE,
@@ -30,6 +31,8 @@ from bot.pacing import (
 )
 
 LATE = 0.02
+_ROUNDED = 1e-9
+"""Two instants that are a minute apart may be so but for their last digit."""
 
 
 # --- the platforms ------------------------------------------------------------------------------------------
@@ -43,7 +46,7 @@ class Window:
         self._taken: deque[float] = deque()
 
     def takes(self, at: float) -> bool:
-        while self._taken and self._taken[0] <= at - self._seconds:
+        while self._taken and self._taken[0] <= at - self._seconds + _ROUNDED:
             self._taken.popleft()
         if len(self._taken) >= self._most:
             return False
@@ -186,6 +189,100 @@ def test_no_platform_refuses_a_request_for_its_pace(
         key=lambda one: one[:2],
     )
     assert [at for at, _, call in arrivals if not model.takes(at, call)] == []
+
+
+@dataclass
+class Senders:
+    """Several who tell the chats of a platform together, each some parts of them, which change hands."""
+
+    limits: Limits
+    owners: tuple[int, ...]
+    """Who has each part."""
+    now: float = 0.0
+    halls: dict[int, Hall] = field(default_factory=dict)
+    called: list[tuple[float, Call]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for one in set(self.owners):
+            self.begin(one, [])
+
+    def lots(self, one: int) -> Lots:
+        of = len(self.owners)
+        return Lots(tuple(part for part in range(of) if self.owners[part] == one), of)
+
+    def begin(self, one: int, waiting: list[Turn]) -> None:
+        pacer = Pacer(self.limits.part(self.lots(one).share))
+        pacer.follow(self.now)
+        hall = self.halls[one] = Hall(pacer, self.now)
+        for turn in waiting:
+            hall.join(turn.chat, turn.rank)
+
+    def join(self, joining: Joining) -> None:
+        one = self.owners[Lots(of=len(self.owners)).part_of(joining.chat)]
+        for _ in range(joining.count):
+            self.halls[one].join(joining.chat, joining.rank)
+
+    def hand_over(self, owners: tuple[int, ...]) -> None:
+        """Let those whose parts change end, and begin anew."""
+        before, waiting = self.owners, []
+        changed = {one for part, one in enumerate(before) if owners[part] != one}
+        changed |= {one for part, one in enumerate(owners) if before[part] != one}
+        for one in changed & self.halls.keys():
+            hall = self.halls.pop(one)
+            self.called += hall.called
+            waiting += hall.waiting
+        self.owners = owners
+        for one in changed & set(owners):
+            lots = self.lots(one)
+            self.begin(one, [turn for turn in waiting if lots.have(turn.chat)])
+
+    def pass_until(self, at: float) -> None:
+        for hall in self.halls.values():
+            hall.pass_until(at)
+        self.now = at
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    joinings=JOININGS,
+    hands=st.integers(2, 8).flatmap(
+        lambda of: st.lists(
+            st.tuples(st.floats(0, 90), st.tuples(*[st.integers(1, of)] * of)), min_size=1, max_size=8
+        )
+    ),
+    platform=st.sampled_from(["telegram", "paid", "discord"]),
+    lates=st.lists(st.floats(0, LATE), min_size=7, max_size=7),
+)
+def test_several_senders_together_keep_to_the_pace_of_one_whoever_follows_whom(
+    joinings: list[Joining],
+    hands: list[tuple[float, tuple[int, ...]]],
+    platform: str,
+    lates: list[float],
+) -> None:
+    limits = telegram_limits(paid=1000) if platform == "paid" else LIMITS[platform]
+    (_, first), *later = sorted(hands, key=lambda one: one[0])
+    senders = Senders(limits, first)
+    events: list[tuple[float, Joining | tuple[int, ...]]] = [(one.at, one) for one in joinings]
+    for at, event in sorted([*events, *later], key=lambda one: one[0]):
+        senders.pass_until(at)
+        senders.join(event) if isinstance(event, Joining) else senders.hand_over(event)
+    senders.pass_until(math.inf)
+    called = [*senders.called, *(one for hall in senders.halls.values() for one in hall.called)]
+    assert len(called) == sum(one.count for one in joinings)
+    arrivals = sorted(
+        ((at + lates[place % 7], call.is_paid) for place, (at, call) in enumerate(called)),
+    )
+    free, paid = Window(50 if platform == "discord" else 30, 1.0), Window(1000, 1.0)
+    assert all(paid.takes(at) and (is_paid or free.takes(at)) for at, is_paid in arrivals)
+
+
+@pytest.mark.parametrize("of", [2, 3, 8])
+def test_a_crowd_that_several_tell_hears_nearly_as_fast(of: int) -> None:
+    limits = telegram_limits()
+    together = of * limits.part(1 / of).overall.per_second
+    assert together == pytest.approx(min(SHARE * 30, 30 - of))
+    assert limits.part(1) == limits
+    assert limits.part(1 / of).group == limits.group, "a chat is one sender's"
 
 
 @pytest.mark.parametrize(

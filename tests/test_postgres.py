@@ -21,7 +21,7 @@ import bot
 from bot.ports import Damaged, Judgement, Receipt, StoreTrouble, Superseded
 from bot.store import SqlStore, claim, open_rota, open_store, postgres
 from bot.store.database import connect
-from bot.store.outbox import _due
+from bot.store.due import _due
 from bot.store.tables import armings, chats, outbox, subscriptions
 from tests.postgres import Server
 from tests.storing import ANN, BOB, BTC, CAT, NOON, arming_of, caller, follow, make, put_level, ring, tell

@@ -19,7 +19,7 @@ from tests.storing import ANN, make
 
 pytestmark = pytest.mark.both
 
-FOUR, TWO = duties_of(("okx",), 4, ()), duties_of(("okx",), 2, ())
+FOUR, TWO = duties_of(("okx",), 4, {}), duties_of(("okx",), 2, {})
 LONG, SHORT = 60.0, -1.0
 """For how many seconds a process is believed: one that was silent is believed until before now."""
 

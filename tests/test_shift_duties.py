@@ -22,7 +22,7 @@ from tests.test_shift import Flaky, until
 pytestmark = pytest.mark.both
 
 SECONDS = 0.8
-DUTIES = duties_of(("binance", "kraken"), 4, ("telegram",))
+DUTIES = duties_of(("binance", "kraken"), 4, {"telegram": 1})
 ALONE = {"feed": 3, "engine": 4, "chat": 2}
 
 
@@ -159,7 +159,7 @@ async def test_who_divides_the_alerts_otherwise_stands_by_until_the_rest_ends_an
 ) -> None:
     feed, rest = await world.begin("desk:1", ("feed",)), await world.begin("rack:2", ("engine", "chat"))
     await asyncio.gather(feed.comes_to(feed=3), rest.comes_to(engine=4, chat=2))
-    others = duties_of(("binance", "kraken"), 8, ("telegram",))
+    others = duties_of(("binance", "kraken"), 8, {"telegram": 1})
     strange = await world.begin("room:3", ("feed",), others)
     await until(lambda: len(strange.shift.others) == 2)
     feed.is_to_end.set()
@@ -167,8 +167,8 @@ async def test_who_divides_the_alerts_otherwise_stands_by_until_the_rest_ends_an
     await asyncio.sleep(SECONDS / 2)
     assert strange.at_work == set()
     assert strange.shift.reasons() == [
-        "it stands by: rack:2 has engine/0-3, chat/telegram, chat/upkeep, "
-        "with other TOCSIN_PARTITIONS or as another version, and has to end first"
+        "it stands by: rack:2 has engine/0-3, chat/telegram/0, chat/upkeep, "
+        "with other TOCSIN_PARTITIONS or TOCSIN_SENDERS, or as another version, and has to end first"
     ]
     rest.is_to_end.set()
     await strange.comes_to(feed=3)

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from bot.alerts.lots import Lots
 from bot.alerts.models import Notification, Telling
 from bot.alerts.people import Caller, ChatKind, ChatRef
 from bot.alerts.translator import ENGLISH
@@ -93,6 +94,39 @@ async def test_a_platform_is_given_its_own_notifications(store: SqlStore) -> Non
     assert (await lease_one(store)).chat.platform == "telegram"
     assert (await lease_one(store, platform="discord")).chat.platform == "discord"
     assert await lease(store, platform="console") == []
+
+
+async def test_each_of_several_senders_is_given_the_chats_of_its_parts_and_together_they_are_given_all(
+    store: SqlStore,
+) -> None:
+    crowd = [caller(str(7000 + number)) for number in range(24)]
+    await rung(store, *crowd)
+    parts = [Lots((0, 2), 4), Lots((1,), 4), Lots((3,), 4)]
+    given = [[one.chat.chat for one in await store.lease("telegram", NOON, 100, lots=lots)] for lots in parts]
+    assert all(lots.have(chat) for lots, some in zip(parts, given, strict=True) for chat in some)
+    assert sorted(chat for some in given for chat in some) == sorted(one.chat.chat for one in crowd)
+    assert await store.lease("telegram", NOON, 100) == []
+
+
+async def test_a_sender_waits_for_nothing_that_is_anothers(store: SqlStore) -> None:
+    await rung(store, ANN)
+    own = Lots((Lots(of=2).part_of(ANN.chat.chat),), 2)
+    others = Lots((1 - own.parts[0],), 2)
+    assert await store.next_due("telegram", NOON, lots=own) == NOON
+    assert await store.next_due("telegram", NOON, lots=others) is None
+    await store.lease("telegram", NOON, 100, 60, lots=own)
+    assert await store.next_due("telegram", NOON, lots=own) == NOON + 60
+    assert await store.next_due("telegram", NOON, has_room=False, lots=others) is None
+
+
+async def test_a_group_that_moved_is_told_by_whoever_has_its_new_number(store: SqlStore) -> None:
+    await rung(store, ANN)
+    number = next(str(-100 - n) for n in range(9) if Lots(of=2).part_of(str(-100 - n)) == 1)
+    old = await lease_one(store)
+    await store.settle(old, ChatMoved(ChatRef("telegram", number)), NOON)
+    assert await store.lease("telegram", NOON, 9, lots=Lots((0,), 2)) == []
+    [told] = await store.lease("telegram", NOON, 9, lots=Lots((1,), 2))
+    assert told.chat.chat == number
 
 
 async def test_a_notification_says_where_it_goes_and_in_which_language(store: SqlStore) -> None:

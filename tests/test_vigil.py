@@ -116,9 +116,9 @@ def test_each_turn_is_worded() -> None:
 
 
 def test_a_role_is_well_while_somebody_does_all_that_it_has_to_do() -> None:
-    plan = duties_of(("binance",), 2, ("telegram",))
+    plan = duties_of(("binance",), 2, {"telegram": 1})
     one = Process("1", "one", "1", 0.0, 9.0, duties=plan[:2])
-    other = Process("2", "other", "1", 0.0, 9.0, duties=("engine/1", "chat/telegram", "chat/upkeep"))
+    other = Process("2", "other", "1", 0.0, 9.0, duties=("engine/1", "chat/telegram/0", "chat/upkeep"))
     found = of_crews(plan, Roll(1.0, (one, other)))
     assert {organ.name: reason for organ, reason in found.items()} == {
         "feed": "",

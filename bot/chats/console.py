@@ -87,6 +87,10 @@ class ConsoleChat:
         self.told = []
         self._desk: asyncio.Future[Desk] | None = None
 
+    async def take_over(self, said: bytes) -> bool:
+        """Take nothing: a terminal is heard where it is told."""
+        return False
+
     async def run(self, desk: Desk) -> None:
         """Answer what is typed, until cancelled or, if so told, until the input ends."""
         self._opened().set_result(desk)

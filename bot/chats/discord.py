@@ -17,6 +17,7 @@ from discord.http import Route
 from yarl import URL
 
 from bot.alerts.languages import Languages
+from bot.alerts.lots import ALL_LOTS, Lots
 from bot.alerts.message import Message
 from bot.alerts.people import ChatRef
 from bot.chats.discord_buttons import Press
@@ -43,7 +44,8 @@ class DiscordChat:
     ``api`` and ``gateway`` are the addresses of another server than Discord's own; ``api`` may leave out the
     path ``/api/v10``. Seconds: after ``answer_within`` without a reply an interaction is deferred (Discord
     allows three), after ``complete_within`` an autocomplete is answered with nothing, and ``patience`` is how
-    long one request may take. ``studio`` draws the charts.
+    long one request may take. ``studio`` draws the charts. ``lots`` are the chats that it tells; where they
+    are not all, it hears those of Discord's shards that have the same numbers.
     """
 
     platform = "discord"
@@ -61,7 +63,9 @@ class DiscordChat:
         patience: float = 20.0,
         studio: Studio | None = None,
         languages: Languages = Languages(),  # noqa: B008 - it is frozen
+        lots: Lots = ALL_LOTS,
     ) -> None:
+        self._lots = lots
         self._token = token.strip()
         self._patience = patience
         self._calls = Calls(patience)
@@ -102,7 +106,7 @@ class DiscordChat:
         while True:
             began = loop.time()
             self._calls = self._posts.calls = self._front.calls = Calls(self._patience)
-            client = _Client(self, self._front, desk, self._calls)
+            client = _connect(self._lots, self, self._front, desk, self._calls)
             try:
                 async with client:
                     try:
@@ -139,6 +143,10 @@ class DiscordChat:
     async def send(self, chat: ChatRef, message: Message, nonce: str, *, is_paid: bool = False) -> Outcome:
         """Push one message, at most once per ``nonce`` as far as Discord remembers (some minutes)."""
         return self._out_of_reach() or await self._posts.send(self._reached, chat, message, nonce)
+
+    async def take_over(self, said: bytes) -> bool:
+        """Take nothing: each of Discord's shards hears for itself."""
+        return False
 
     async def illustrate(self, chat: ChatRef, sent: str, message: Message) -> Outcome:
         """Add the chart to a message; never raises for what Discord or the network does."""
@@ -189,7 +197,7 @@ class DiscordChat:
     async def sync(self, client: discord.Client) -> None:
         """Register the slash commands, once in a process and only if Discord knows others."""
         app = client.application_id
-        if self._is_synced or app is None:
+        if self._is_synced or app is None or 0 not in self._lots.parts:
             return
         ours = menu(list(self._front.commands.values()), self._front.languages)
         try:
@@ -206,7 +214,7 @@ class DiscordChat:
 class _Client(discord.Client):
     """What discord.py calls back; every handler runs in a task of its own, which ``finish`` ends."""
 
-    def __init__(self, chat: DiscordChat, front: Front, desk: Desk, calls: Calls) -> None:
+    def __init__(self, chat: DiscordChat, front: Front, desk: Desk, calls: Calls, **options: Any) -> None:
         intents = discord.Intents.none()
         intents.guilds = True  # channels and roles, to tell who administers
         intents.guild_messages = True  # mentions; without the privileged content of other messages
@@ -222,6 +230,7 @@ class _Client(discord.Client):
             guild_ready_timeout=0.05,
             max_ratelimit_timeout=30.0,
             http_trace=calls.trace,
+            **options,
         )
         self._chat = chat
         self._front = front
@@ -292,6 +301,22 @@ class _Client(discord.Client):
             await work
         finally:
             self._busy.discard(task)
+
+
+class _Shards(_Client, discord.AutoShardedClient):
+    """The same, as some of several shards: each server is one's, and direct messages are the first's."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the gateway has said that all is ready, and the connection of each shard stands."""
+        return self.is_ready() and not any(shard.is_closed() for shard in self.shards.values())
+
+
+def _connect(lots: Lots, *parts: Any) -> _Client:
+    """Make what connects as those shards that tell some lots, or as all there is."""
+    if lots.are_all:
+        return _Client(*parts)
+    return _Shards(*parts, shard_ids=list(lots.parts), shard_count=lots.of)
 
 
 def _menu_of(application: int) -> Route:

@@ -14,7 +14,9 @@ BAD_TOKEN: Final = 4004
 NOT_ALLOWED: Final = 4014
 
 BARRED: Final = {
-    4011: to_say("Discord wants a bot in so many servers to divide itself, which this one cannot"),
+    4011: to_say(
+        "Discord wants a bot in so many servers to divide itself: see Several machines in the README"
+    ),
     4012: to_say("Discord no longer takes the version of its gateway that this bot speaks: update Tocsin"),
     4013: to_say("Discord does not know the intents that this bot asks for: update Tocsin"),
     NOT_ALLOWED: to_say(

@@ -2,7 +2,8 @@
 
 ``telegram_inbox`` says what is brought and what is ignored.
 
-``telegram_polling`` and ``telegram_webhook`` are the two ways to hear.
+``telegram_polling`` and ``telegram_webhook`` are the two ways to hear. Where several processes tell the
+chats, one of them hears for all, and hands on what is said in chats that another tells.
 
 Updates are confirmed when they are fetched or taken in: a kill may lose the commands that were not answered
 yet, and who gave one sees that no answer came.
@@ -11,6 +12,7 @@ yet, and who gave one sees that no answer came.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections import OrderedDict
 from dataclasses import replace
@@ -23,6 +25,7 @@ from telegram.constants import ChatMemberStatus
 from telegram.error import InvalidToken, TelegramError
 from telegram.ext import ApplicationBuilder, TypeHandler
 
+from bot.alerts.lots import ALL_LOTS, Lots
 from bot.alerts.message import Message, say
 from bot.alerts.people import ChatKind, ChatRef
 from bot.chats.lanes import Lanes, Rest
@@ -39,7 +42,7 @@ from bot.chats.telegram_places import find_place
 from bot.chats.telegram_polling import Polling, within
 from bot.chats.telegram_posts import UPLOAD_WITHIN, Posts, link_of, number
 from bot.chats.telegram_presses import Presses
-from bot.chats.telegram_reach import Doubts, reach
+from bot.chats.telegram_reach import Deaf, Doubts, reach
 from bot.chats.telegram_text import render
 from bot.chats.telegram_webhook import Webhook
 from bot.ports import Clock, Desk, Outcome, Receipt, Refused, Rejected, Replies, RetryLater
@@ -70,8 +73,9 @@ class TelegramChat:
     serves that address hands what comes to ``accept``. ``token`` is BotFather's, ``root`` the address of the
     Bot API. ``menu`` is what Telegram shows of the bot. ``patience`` is how many seconds to wait for an
     answer, ``answer_within`` how many the press of a button waits for its reply, ``studio`` draws the charts.
-    ``doubts`` are how long it looks whether another bot has the same token. ``send`` and ``is_admin`` work
-    while ``run`` runs; before, after and in doubt, ``send`` asks to try later.
+    ``doubts`` are how long it looks whether another bot has the same token. ``lots`` are the chats that it
+    tells; without the first part of them it hears nothing by itself. ``send`` and ``is_admin`` work while
+    ``run`` runs; before, after and in doubt, ``send`` asks to try later.
     """
 
     platform = "telegram"
@@ -89,6 +93,7 @@ class TelegramChat:
         studio: Studio | None = None,
         webhook: tuple[str, str] | None = None,
         doubts: Doubts = Doubts(),  # noqa: B008 - it is a value that nobody can change
+        lots: Lots = ALL_LOTS,
     ) -> None:
         # The library warns on every 429 unless it may say "retry after" as a timedelta; this is its switch.
         os.environ.setdefault("PTB_TIMEDELTA", "true")
@@ -119,8 +124,10 @@ class TelegramChat:
         self._inquiries = Inquiries(bot)
         self._presses = Presses(bot, self._answers, answer_within)
         self._application.add_handler(TypeHandler(Update, self._take))
-        self._webhook = Webhook(self._application, clock, *webhook, doubts) if webhook else None
-        self._ear = self._webhook or Polling(self._application, polls, clock, doubts)
+        self._lots = lots
+        hears = 0 in lots.parts
+        self._webhook = Webhook(self._application, clock, *webhook, doubts) if webhook and hears else None
+        self._ear = self._webhook or (Polling(self._application, polls, clock, doubts) if hears else Deaf())
         self._is_alone = False
 
     def __repr__(self) -> str:
@@ -178,7 +185,29 @@ class TelegramChat:
             await self._application.shutdown()
             await self._application.bot.shutdown()
 
+    async def take_over(self, said: bytes) -> bool:
+        """Bring an update that another process heard to the desk; ``False`` where this one is not ready."""
+        if not self._is_alone:
+            return False
+        update = Update.de_json(json.loads(said), self._application.bot)
+        await self._bring(update)
+        return True
+
     async def _take(self, update: Update, _context: Any) -> None:
+        """Take what was heard here: it is brought to the desk of whoever tells its chat."""
+        chat = update.effective_chat
+        lane = "" if chat is None else str(chat.id)
+        if chat is None or self._lots.have(lane) or self._lanes.load(lane) >= MOST_AT_ONCE:
+            await self._bring(update)
+        else:
+            await self._lanes.put(lane, partial(self._hand_on, update, ChatRef(self.platform, lane)))
+
+    async def _hand_on(self, update: Update, chat: ChatRef) -> None:
+        assert self._desk is not None  # noqa: S101 - updates come while run has a desk
+        if not await self._desk.hand_on(chat, update.to_json().encode()):
+            await self._bring(update)
+
+    async def _bring(self, update: Update) -> None:
         if update.callback_query is not None:
             await self._take_press(update.callback_query)
             return

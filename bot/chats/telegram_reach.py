@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple, TypeVar
 
@@ -54,6 +55,26 @@ ON_DUTY: Final = Doubts(probation=0.0)
 
 AFTER_ANOTHER: Final = Doubts(at_start=0.0, after_webhook=0.0, probation=0.0)
 """Of one that follows another of them: that one may still be there for a moment."""
+
+
+class Deaf:
+    """The ear of a process that is handed what another hears."""
+
+    is_working = True
+    trouble = ""
+
+    async def settle(self) -> None:
+        """Have nothing to find out."""
+
+    async def begin(self) -> None:
+        """Have nothing to fetch."""
+
+    async def stay(self) -> None:
+        """Be there until cancelled."""
+        await asyncio.Event().wait()
+
+    async def end(self) -> None:
+        """Have nothing to stop."""
 
 
 async def reach(clock: Clock, ask: Callable[[], Awaitable[Answered]]) -> Answered:

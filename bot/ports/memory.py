@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from bot.alerts.lots import ALL_LOTS, Lots
 from bot.alerts.message import Facts
 from bot.alerts.models import Arming, Notice, Notification
 from bot.alerts.people import ChatRef
@@ -246,9 +247,18 @@ class Outbox(Protocol):
     """What deliver needs of the store."""
 
     async def lease(
-        self, platform: str, now: float, limit: int, seconds: float = 60, announcements: int | None = None
+        self,
+        platform: str,
+        now: float,
+        limit: int,
+        seconds: float = 60,
+        announcements: int | None = None,
+        *,
+        lots: Lots = ALL_LOTS,
     ) -> list[Notification]:
         """Take the right to send up to ``limit`` due notifications, oldest first, for so many seconds.
+
+        They go to chats of some ``lots``; the others are told by others.
 
         At most ``announcements`` of them are announcements, which come last and hold up nothing else.
 
@@ -286,8 +296,10 @@ class Outbox(Protocol):
     async def bring_forward(self, seconds: float, now: float) -> None:
         """Let what waits wait no longer than before, after the clock was set back by so many ``seconds``."""
 
-    async def next_due(self, platform: str, now: float, *, has_room: bool = True) -> float | None:
-        """Give the instant at which a notification of the platform next may be leased, or ``None``.
+    async def next_due(
+        self, platform: str, now: float, *, has_room: bool = True, lots: Lots = ALL_LOTS
+    ) -> float | None:
+        """Give when a notification to a chat of some ``lots`` next may be leased, or ``None``.
 
         Without ``has_room`` for announcements they are left out.
         """

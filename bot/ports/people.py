@@ -66,6 +66,11 @@ async def in_english(chat: ChatRef, language: str) -> Translator:
     return ENGLISH
 
 
+async def to_nobody(chat: ChatRef, said: bytes) -> bool:
+    """Find nobody else."""
+    return False
+
+
 async def at_once(caller: Caller) -> bool:
     """Let an answer go without a turn, unpaid."""
     return False
@@ -80,7 +85,8 @@ class Desk:
     ``turn`` is waited for before an answer goes to a caller's chat as a new message, where the platform
     counts answers too; it says whether the message is one that is paid for, and raises TimeoutError where the
     platform takes none for long. ``draft`` gives what a window for a line begins with, or ``None`` where the
-    line is to be said as it is.
+    line is to be said as it is. ``hand_on`` brings what was said in a chat that another process tells to that
+    one, as the platform wrote it, and says whether it took it.
     """
 
     dispatch: Callable[[Caller, str], Replies]
@@ -89,6 +95,7 @@ class Desk:
     inquire: Callable[[Caller, str], Awaitable[list[Card]]] = no_cards
     draft: Callable[[Caller, str], Awaitable[Draft | None]] = no_draft
     words: Callable[[ChatRef, str], Awaitable[Translator]] = in_english
+    hand_on: Callable[[ChatRef, bytes], Awaitable[bool]] = to_nobody
 
 
 class Chat(Protocol):
@@ -110,6 +117,9 @@ class Chat(Protocol):
 
     async def run(self, desk: Desk) -> None:
         """Listen to people until cancelled; every command is brought to the desk, every reply shown."""
+
+    async def take_over(self, said: bytes) -> bool:
+        """Bring to the desk what another process heard, as its chat handed it on; ``False`` if it cannot."""
 
     async def send(self, chat: ChatRef, message: Message, nonce: str, *, is_paid: bool = False) -> Outcome:
         """Push one message, with its chart where that costs no time, and tells so.

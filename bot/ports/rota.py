@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from bot.duties import ALL, ROLES
@@ -41,10 +41,14 @@ class Duty:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a process works by: its id on the rota, and each duty that it has, by name."""
+    """What a process works by: its id on the rota, and each duty that it has, by name.
+
+    It ``is_over`` as soon as another may have its duties, whether it was told so yet or not.
+    """
 
     process: str
     duties: Mapping[str, Duty]
+    is_over: Callable[[], bool] = field(default=lambda: False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Table, and_, delete, exists, select, update
 
+from bot.alerts.lots import lot_of
 from bot.alerts.people import ChatRef
 from bot.store.agenda_table import agenda
 from bot.store.arming import Change, bury, retire_unused
@@ -26,7 +27,7 @@ async def follow(change: Change, moved: ChatRef, to: ChatRef) -> None:
         was_sent = and_(outbox.c.chat_id == old, outbox.c.sent_at.is_not(None))
         await connection.execute(update(outbox).where(was_sent).values(receipt=""))
     if new is None:
-        address = {"platform": to.platform, "chat": to.chat, "thread": to.thread}
+        address = {"platform": to.platform, "chat": to.chat, "thread": to.thread, "lot": lot_of(to.chat)}
         await connection.execute(update(chats).where(chats.c.id == old).values(address))
         await connection.execute(update(outbox).where(outbox.c.chat_id == old).values(platform=to.platform))
         return

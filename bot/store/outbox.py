@@ -7,28 +7,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Integer,
-    Row,
-    Select,
-    and_,
-    bindparam,
-    case,
-    exists,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Row, and_, bindparam, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.alerts.lots import ALL_LOTS, Lots
 from bot.alerts.models import Notification, Telling
 from bot.alerts.people import ChatKind, ChatRef
 from bot.ports import ChatGone, ChatMoved, Outcome, Receipt, Rejected, RetryLater
 from bot.store.arming import begin_change
 from bot.store.broadcast_table import broadcasts
 from bot.store.database import Database, whole
+from bot.store.due import asking
 from bot.store.link_table import links
 from bot.store.missed import tell_missed
 from bot.store.moving import follow
@@ -48,58 +37,6 @@ _EPISODE = re.compile(r"[a-z]+/(\d+/episode/\d+)(?:/|$)")
 """What goes on with an episode names it as its ring does."""
 
 
-_is_announced = outbox.c.broadcast_id.is_not(None)
-_is_urgent = outbox.c.priority == URGENT
-
-
-def _heads() -> ColumnElement[bool]:
-    """Tell the rows that a chat waits for: of each lane the oldest, since the order within a lane must hold.
-
-    What is urgent waits for nothing else, and all else for it; announcements come last. So one of them that
-    waits, or is kept, or is under way, holds up nothing that rings, and none of those what is urgent.
-    """
-    older = outbox.alias("older")
-    is_older = older.c.id < outbox.c.id
-    was_announced, was_urgent = older.c.broadcast_id.is_not(None), older.c.priority == URGENT
-    return and_(
-        is_waiting,
-        ~exists().where(
-            older.c.chat_id == outbox.c.chat_id,
-            case(
-                (_is_urgent, and_(was_urgent, is_older)),
-                (_is_announced, or_(~was_announced, is_older)),
-                else_=or_(was_urgent, and_(~was_announced, is_older)),
-            ),
-            older.c.sent_at.is_(None),
-            older.c.given_up_at.is_(None),
-            older.c.held_at.is_(None),
-        ),
-    )
-
-
-def _due(*of: ColumnElement[bool]) -> Select[Any]:
-    return (
-        select(outbox.c.id)
-        .where(_is_there, outbox.c.not_before <= _NOW, outbox.c.leased_until <= _NOW, *of, _is_head)
-        .order_by(outbox.c.priority, outbox.c.not_before, outbox.c.id)
-        .limit(bindparam("room", type_=Integer))
-    )
-
-
-def _next(*of: ColumnElement[bool]) -> Select[Any]:
-    waits_on = outbox.c.leased_until > outbox.c.not_before
-    due_at = case((waits_on, outbox.c.leased_until), else_=outbox.c.not_before)
-    return select(func.min(due_at)).where(_is_there, *of, _is_head)
-
-
-# What is asked again and again is built once: that costs more than to run it.
-_NOW = bindparam("now", type_=outbox.c.not_before.type)
-_is_there = outbox.c.platform == bindparam("platform")
-_is_head = _heads()
-_TAKEN = _due(~_is_announced).with_for_update(skip_locked=True)
-_TAKEN_NEWS = _due(_is_announced).with_for_update(skip_locked=True)
-_ANY_DUE = {True: _due(), False: _due(~_is_announced)}
-_NEXT_DUE = {True: _next(), False: _next(~_is_announced)}
 _LEASED = (
     update(outbox)
     .where(outbox.c.id.in_(bindparam("ids", expanding=True)))
@@ -115,9 +52,16 @@ class SqlOutbox:
 
     @whole
     async def lease(
-        self, platform: str, now: float, limit: int, seconds: float = 60, announcements: int | None = None
+        self,
+        platform: str,
+        now: float,
+        limit: int,
+        seconds: float = 60,
+        announcements: int | None = None,
+        *,
+        lots: Lots = ALL_LOTS,
     ) -> list[Notification]:
-        """Take the right to send up to ``limit`` due notifications, the most urgent first.
+        """Take the right to send up to ``limit`` due notifications, the most urgent first, to some ``lots``.
 
         At most one of each chat, the chat's oldest, and none of a chat that has one under lease; what is
         urgent goes first, and beside another. Of equals that goes first which could go for the longest time:
@@ -129,7 +73,7 @@ class SqlOutbox:
         # After a fall of the machine nobody has a lease: what was under way is sent again without one, too.
         async with self._database.writing(beside=True, is_hasty=True) as connection:
             news = limit if announcements is None else announcements
-            leasing = _lease(connection, platform, now, limit, now + seconds, news)
+            leasing = _lease(connection, platform, lots, now, limit, now + seconds, news)
             rows, rung = await self._database.at_once(connection, leasing)
         return [replace(read_notification(row), answers=rung.get(row.id, "")) for row in rows]
 
@@ -195,24 +139,28 @@ class SqlOutbox:
             await connection.execute(update(outbox).where(is_meant).values(waits))
 
     @whole
-    async def next_due(self, platform: str, now: float, *, has_room: bool = True) -> float | None:
-        """Give the instant at which a notification of the platform next may be leased, or ``None``.
+    async def next_due(
+        self, platform: str, now: float, *, has_room: bool = True, lots: Lots = ALL_LOTS
+    ) -> float | None:
+        """Give when a notification to a chat of some ``lots`` next may be leased, or ``None``.
 
         An instant that is not after ``now`` says that one may be leased at once. Without ``has_room`` for
         announcements they are left out.
         """
         async with self._database.reading() as connection:
-            return await self._database.at_once(connection, _next_due(connection, platform, now, has_room))
+            asking = _next_due(connection, platform, lots, now, has_room)
+            return await self._database.at_once(connection, asking)
 
 
 async def _lease(  # noqa: PLR0917
-    connection: AsyncConnection, platform: str, now: float, limit: int, until: float, news: int
+    connection: AsyncConnection, platform: str, lots: Lots, now: float, limit: int, until: float, news: int
 ) -> tuple[Sequence[Row[Any]], dict[int, str]]:
     """Lease what is due, ``news`` announcements at most among it; gives the rows, and what some answer."""
-    asked = {"platform": platform, "now": now}
-    ids = list(await connection.scalars(_TAKEN, {**asked, "room": limit}))
+    asked, values = asking(platform, lots)
+    values["now"] = now
+    ids = list(await connection.scalars(asked.taken, {**values, "room": limit}))
     if (room := min(limit - len(ids), news)) > 0:
-        ids += await connection.scalars(_TAKEN_NEWS, {**asked, "room": room})
+        ids += await connection.scalars(asked.taken_news, {**values, "room": room})
     if not ids:
         return [], {}
     rows = (await connection.execute(IN_FULL, {"ids": ids})).all()
@@ -221,11 +169,13 @@ async def _lease(  # noqa: PLR0917
     return rows, rung
 
 
-async def _next_due(connection: AsyncConnection, platform: str, now: float, has_room: bool) -> float | None:
-    asked = {"platform": platform, "now": now, "room": 1}
-    if (await connection.scalar(_ANY_DUE[has_room], asked)) is not None:
+async def _next_due(
+    connection: AsyncConnection, platform: str, lots: Lots, now: float, has_room: bool
+) -> float | None:
+    asked, values = asking(platform, lots)
+    if (await connection.scalar(asked.any_due[has_room], {**values, "now": now, "room": 1})) is not None:
         return now
-    next_at: float | None = await connection.scalar(_NEXT_DUE[has_room], {"platform": platform})
+    next_at: float | None = await connection.scalar(asked.next_due[has_room], values)
     return next_at
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, and_, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.alerts.lots import lot_of
 from bot.alerts.people import Caller, ChatKind, ChatRef, Policy
 from bot.ports import ChatSettings
 from bot.ports.linking import Link
@@ -61,10 +62,11 @@ async def know_place(database: Database, connection: AsyncConnection, caller: Ca
         last_number=0,
         above=above,
         person=_owner(caller),
+        lot=lot_of(caller.chat.chat),
     )
     known = writing.on_conflict_do_update(
         index_elements=["platform", "chat", "thread"],
-        set_={name: writing.excluded[name] for name in ("kind", "above", "person")},
+        set_={name: writing.excluded[name] for name in ("kind", "above", "person", "lot")},
     )
     return int((await connection.execute(known.returning(chats.c.id))).scalar_one())
 

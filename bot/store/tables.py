@@ -63,6 +63,7 @@ chats = Table(
     Column("policy", Text, nullable=False, server_default=""),
     Column("quiet", Text, nullable=False, server_default=""),  # its quiet hours on its clock, or empty
     Column("person", Text, nullable=False, server_default=""),  # whose private chat it is, where known
+    Column("lot", Integer, nullable=False, server_default="0"),  # says who of several senders tells it
     UniqueConstraint("platform", "chat", "thread"),
     sqlite_autoincrement=True,
 )

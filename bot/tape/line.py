@@ -113,6 +113,15 @@ class Line:
         except TROUBLE as trouble:
             raise TapeTrouble(f"NATS takes no word: {reason_of(trouble)}") from trouble
 
+    async def ask(self, subject: str, word: bytes, within: float) -> bytes:
+        """Say a word to the one who answers it, and give the answer. Raises TapeTrouble where none comes."""
+        client = await self._connected(within)
+        try:
+            async with self.held(within):
+                return (await client.request(subject, word, timeout=within)).data
+        except TROUBLE as trouble:
+            raise TapeTrouble(f"NATS brings no answer: {reason_of(trouble)}") from trouble
+
     async def hear(self, subject: str, hear: Hear) -> None:
         """Listen to words from now on, on every connection."""
         self._heard.append((subject, hear))

@@ -28,6 +28,12 @@ class Session:
     packer: Any
     events: list[dict[str, Any]] = field(default_factory=list)
     outgoing: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
+    shard: tuple[int, int] = (0, 1)
+
+    def hears_of(self, guild: object) -> bool:
+        """Ask whether it is told of a guild, or of what is in none: each guild is one shard's."""
+        shard, of = self.shard
+        return (int(str(guild)) >> 22) % of == shard if guild else shard == 0
 
 
 class Gateway:
@@ -125,9 +131,10 @@ class Gateway:
             await socket.close(code=self.bars)
             return None
         self.identifies += 1
-        session = Session(f"session-{self.identifies}", intents, socket, packer)
+        shard = tuple(said.get("shard") or (0, 1))
+        session = Session(f"session-{self.identifies}", intents, socket, packer, shard=shard)
         self._sessions[session.id] = session
-        guilds = list(self._backend.guilds.values())
+        guilds = [guild for guild in self._backend.guilds.values() if session.hears_of(guild.id)]
         ready = {
             "v": 10,
             "user": dict(serializers.user_payload(self._backend.bot_user)),
@@ -135,6 +142,7 @@ class Gateway:
             "session_id": session.id,
             "resume_gateway_url": self.address,
             "application": {"id": str(self._backend.application_id), "flags": 0},
+            "shard": list(shard),
         }
         _send(session, "READY", ready)
         for guild in guilds:
@@ -163,6 +171,9 @@ class Gateway:
     def _offer(self, session: Session, event: str, payload: Mapping[str, Any]) -> None:
         gate = gates.required_intent(event, payload)
         if gate is not None and not getattr(session.intents, gate):
+            return
+        guild = payload.get("guild_id") or (payload.get("id") if event.startswith("GUILD_") else None)
+        if not session.hears_of(guild):
             return
         shown = copy.deepcopy(dict(payload))
         bot = self._backend.bot_user.id

@@ -169,6 +169,8 @@ class Call:
     params: Json
     status: int
     answer: Json
+    host: str = ""
+    """By which name the server was called."""
 
 
 class Refusal(Exception):
@@ -525,7 +527,7 @@ class TelegramServer:
             status, answer = await self._answer(request.match_info["token"], method, params, trouble)
         finally:
             self._changed.set()
-        self.calls.append(Call(method, params, status, answer))
+        self.calls.append(Call(method, params, status, answer, request.host))
         self._changed.set()
         if trouble is not None and trouble.kind in ("lose", "mute"):
             return await _silence(request, is_reset=trouble.kind == "lose")
