@@ -81,6 +81,10 @@ async def _copy(source: Path, to: Path) -> Condition:
 def _write(source: Path, to: Path) -> None:
     address = f"{source.absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(address, uri=True)) as old, closing(sqlite3.connect(to)) as new:
+        # What is read stays as it is now: else SQLite begins anew after each write, and never ends while
+        # somebody writes all the time.
+        old.execute("BEGIN")
+        old.execute("SELECT 1 FROM sqlite_master").fetchone()
         old.backup(new, pages=_PAGES_AT_ONCE)
 
 
