@@ -14,7 +14,7 @@ from tests.wire.prices import Ticks
 
 SCENARIOS = [read(path) for path in sorted((Path(__file__).parent / "scenarios").glob("*.txt"))]
 PLAYED = [(scenario, platform) for scenario in SCENARIOS for platform in scenario.platforms]
-RATE = 100
+RATE = 40
 
 
 async def play(scenario: Scenario, platform: str, database: str) -> None:
