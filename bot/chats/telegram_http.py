@@ -190,10 +190,11 @@ def _timeout(
 
 
 def _body(data: RequestData | None) -> aiohttp.FormData | aiohttp.BytesPayload | None:
-    if data is None or not (data.contains_files or data.json_parameters):
+    if data is None:
         return None
     if not data.contains_files:  # a form says the same, at twice the cost, and at far more for Chinese
-        return aiohttp.BytesPayload(data.json_payload, content_type="application/json")
+        payload = data.json_payload  # the library writes all parameters anew whenever it is asked for some
+        return aiohttp.BytesPayload(payload, content_type="application/json") if payload != b"{}" else None
     form = aiohttp.FormData(data.json_parameters)
     for name, (filename, content, mime) in data.multipart_data.items():
         form.add_field(name, content, filename=filename, content_type=mime)
