@@ -58,7 +58,7 @@ class SetClock:
 
 
 def pytest_configure() -> None:
-    """Let tests keep their files in memory, and collect them all without looking for garbage: none is there."""
+    """Let tests keep their files in memory, and collect them without looking for garbage: there is none."""
     if "TMPDIR" not in os.environ and (folder := quick_folder()):
         tempfile.tempdir = folder  # else each commit of each test waits for a disk
     gc.disable()
