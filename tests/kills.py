@@ -68,6 +68,10 @@ _MOVING = 0.2
 must not make it a short one), and how often a level is moved in it."""
 
 
+_TRIES, _PATIENCE = 5, 60.0
+"""How often an alert is asked for, and real seconds between: a bot that ends just then answers nothing."""
+
+
 class Paths:
     """The prices of several symbols."""
 
@@ -236,21 +240,38 @@ class Run:
             await asyncio.sleep(self.random.uniform(0.05, 0.4))
 
     async def arm(self) -> None:
-        """Make the alerts of every chat."""
+        """Make the alerts of every chat; what a bot could not do just then is said again."""
         for number, rule in enumerate(self.rules, 1):
-            for chat in (*PEOPLE, GROUP):
-                person = OLGA if chat == GROUP else chat
-                if "@floor" in rule:
-                    await self.telegram.say(chat, person, "/level floor 100.05k")
-                await self.telegram.say(chat, person, f"/alert {rule}")
-            if "@floor" not in rule:
-                for channel in self.channels:
-                    await self.discord.slash(channel, self.boss, "alert", {"rule": rule})
-            shown = number * (len(PEOPLE) + 1) + min(number, len(self.rules) - 1) * len(self.channels)
-            await self.until(
-                lambda shown=shown: self.query("select count(*) from subscriptions") == [(shown,)],
-                f"{shown} alerts",
-            )
+            lacking = [*map(str, (*PEOPLE, GROUP)), *(self.channels if "@floor" not in rule else ())]
+            for tries in range(1, _TRIES + 1):
+                for chat in lacking:
+                    await self._arm(chat, rule)
+                try:
+                    within = 300.0 if tries == _TRIES else _PATIENCE
+                    await self.until(lambda number=number: not self._lacking(number), "alerts", within)
+                except AssertionError:
+                    if tries == _TRIES:
+                        raise
+                    lacking = self._lacking(number)
+                else:
+                    break
+
+    def _lacking(self, number: int) -> list[str]:
+        """Name the chats that have fewer alerts than so many; a level is only for those of Telegram."""
+        words = "select chat, (select count(*) from subscriptions where chat_id = chats.id) from chats"
+        made = {chat: alerts for chat, alerts in self.query(words)}  # noqa: C416 - rows are no pairs everywhere
+        due = dict.fromkeys(map(str, (*PEOPLE, GROUP)), number)
+        due |= dict.fromkeys(self.channels, min(number, len(self.rules) - 1))
+        return [chat for chat, alerts in due.items() if made.get(chat, 0) < alerts]
+
+    async def _arm(self, chat: str, rule: str) -> None:
+        if chat in self.channels:
+            await self.discord.slash(chat, self.boss, "alert", {"rule": rule})
+            return
+        person = OLGA if int(chat) == GROUP else int(chat)
+        if "@floor" in rule:
+            await self.telegram.say(int(chat), person, "/level floor 100.05k")
+        await self.telegram.say(int(chat), person, f"/alert {rule}")
 
     async def move(self) -> None:
         """Move somebody's level: whether before the kill or after it is all one."""
