@@ -22,14 +22,16 @@ from bot.metrics import MINUTE, Bar, minute_of, opening_of
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SECONDS = (0.5, 17.0, 38.0, 59.0)
+_WORDS = tuple(str(second).encode() for second in _SECONDS)
 _BLOCK = 3600
 _DAY = 86_400
 
 
 def _usual(symbol: str, minute: int) -> list[tuple[float, float]]:
+    begun = crc32(f"{symbol}/{minute}/".encode())  # what all begin with is summed once: months are asked for
     return [
-        (minute + second, 100_000 + crc32(f"{symbol}/{minute}/{second}".encode()) % 40_000 / 100)
-        for second in _SECONDS
+        (minute + second, 100_000 + crc32(word, begun) % 40_000 / 100)
+        for second, word in zip(_SECONDS, _WORDS, strict=True)
     ]
 
 
@@ -77,8 +79,8 @@ class Trades:
             return []
         trades = _usual(symbol, minute)
         if minute in self.touches:
-            trades.append((minute + 25.0, self.touches[minute]))
-        return sorted(trades)
+            trades = sorted([*trades, (minute + 25.0, self.touches[minute])])
+        return trades
 
     def day(self, symbol: str, now: float) -> tuple[float, float]:
         """Give the lowest and the highest price of the 24 hours before an instant."""
