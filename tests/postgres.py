@@ -107,7 +107,8 @@ class Server:
             self.run(f"CREATE DATABASE {self._template} TEMPLATE template0")
             self._runner.run(upgrade(self._address(self._template)))
         name, template = next(self._names), "template0" if is_empty else self._template
-        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        # Files are copied, nothing is written to the log: it takes half the time.
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         yield self._address(name)
         self.run(f"DROP DATABASE {name} WITH (FORCE)")
 
