@@ -19,7 +19,6 @@ import traceback
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import ccxt.async_support
 import structlog
 
 import bot.chats.charts
@@ -27,6 +26,7 @@ import bot.chats.discord
 import bot.chats.telegram
 from bot.app import open_house
 from bot.clock import SystemClock
+from bot.feeds.exchanges.library import exchange_class
 from bot.parts import build_chats, plan_of
 from bot.ports.rota import Turn
 from bot.settings import Settings
@@ -35,7 +35,7 @@ from bot.shift import Shift
 from bot.store import claim, open_rota
 from tests.brief_bot import begin_soon
 
-_LOADED = ccxt.async_support, bot.chats.charts, bot.chats.discord, bot.chats.telegram
+_LOADED = exchange_class("binance", "async_support"), bot.chats.charts, bot.chats.discord, bot.chats.telegram
 
 
 class Swift:
