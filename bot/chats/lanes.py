@@ -33,6 +33,11 @@ class Lanes:
         """Count the works of a lane that wait or run."""
         return len(self._lanes.get(lane, ()))
 
+    @property
+    def are_full(self) -> bool:
+        """Whether ``put`` would wait."""
+        return self._room.locked()
+
     async def put(self, lane: str, work: Work) -> None:
         """Add a work to a lane; an error of it is logged and harms no other."""
         await self._room.acquire()

@@ -31,7 +31,7 @@ from bot.alerts.people import ChatKind, ChatRef
 from bot.chats.lanes import Lanes, Rest
 from bot.chats.studio import Studio
 from bot.chats.telegram_answers import LONGEST_PAUSE, Answer, Answers
-from bot.chats.telegram_buttons import read_press
+from bot.chats.telegram_buttons import Pressed, read_press
 from bot.chats.telegram_errors import outcome_of
 from bot.chats.telegram_files import Files
 from bot.chats.telegram_http import AiohttpRequest
@@ -41,7 +41,7 @@ from bot.chats.telegram_menu import Menu, Shopfront
 from bot.chats.telegram_places import find_place
 from bot.chats.telegram_polling import Polling, within
 from bot.chats.telegram_posts import UPLOAD_WITHIN, Posts, link_of, number
-from bot.chats.telegram_presses import Presses
+from bot.chats.telegram_presses import Press, Presses
 from bot.chats.telegram_reach import Deaf, Doubts, reach
 from bot.chats.telegram_text import render
 from bot.chats.telegram_webhook import Webhook
@@ -128,7 +128,7 @@ class TelegramChat:
         hears = 0 in lots.parts
         self._webhook = Webhook(self._application, clock, *webhook, doubts) if webhook and hears else None
         self._ear = self._webhook or (Polling(self._application, polls, clock, doubts) if hears else Deaf())
-        self._is_alone = False
+        self._is_alone = self._takes_over = False
 
     def __repr__(self) -> str:
         return "TelegramChat()"
@@ -166,7 +166,7 @@ class TelegramChat:
             await reach(self._clock, self._application.initialize)
             await self._application.start()
             await self._ear.settle()
-            self._is_alone = True
+            self._is_alone = self._takes_over = True
             await self._ear.begin()
             await self._shopfront.dress()
             log.info("telegram listens", bot=self._application.bot.username)
@@ -176,6 +176,7 @@ class TelegramChat:
                 "Telegram refuses the token: check TOCSIN_TELEGRAM_TOKEN (and TOCSIN_TELEGRAM_API if set)."
             ) from None
         finally:
+            self._takes_over = False
             await self._ear.end()
             if self._application.running:
                 await within(4.0, self._application.stop())
@@ -186,11 +187,10 @@ class TelegramChat:
             await self._application.bot.shutdown()
 
     async def take_over(self, said: bytes) -> bool:
-        """Bring an update that another process heard to the desk; ``False`` where this one is not ready."""
-        if not self._is_alone:
+        """Bring an update that another process heard to the desk; ``False`` where it would have to wait."""
+        if not self._takes_over or self._lanes.are_full:
             return False
-        update = Update.de_json(json.loads(said), self._application.bot)
-        await self._bring(update)
+        await self._bring(Update.de_json(json.loads(said), self._application.bot))
         return True
 
     async def _take(self, update: Update, _context: Any) -> None:
@@ -199,13 +199,20 @@ class TelegramChat:
         lane = "" if chat is None else str(chat.id)
         if chat is None or self._lots.have(lane) or self._lanes.load(lane) >= MOST_AT_ONCE:
             await self._bring(update)
-        else:
+        elif update.callback_query is not None or read(update, self._application.bot.username) is not None:
             await self._lanes.put(lane, partial(self._hand_on, update, ChatRef(self.platform, lane)))
 
-    async def _hand_on(self, update: Update, chat: ChatRef) -> None:
+    async def _hand_on(self, update: Update, chat: ChatRef) -> Rest | None:
+        """Hand an update on; what nobody takes over is answered here, before what was said after it."""
         assert self._desk is not None  # noqa: S101 - updates come while run has a desk
-        if not await self._desk.hand_on(chat, update.to_json().encode()):
-            await self._bring(update)
+        if await self._desk.hand_on(chat, update.to_json().encode()):
+            return None
+        if update.callback_query is not None:
+            if (pressed := read_press(update.callback_query)) is not None:
+                await self._presses.answer(self._begin(pressed), self._desk)
+            return None
+        said = read(update, self._application.bot.username)
+        return None if said is None else await self._answer(said)
 
     async def _bring(self, update: Update) -> None:
         if update.callback_query is not None:
@@ -231,14 +238,17 @@ class TelegramChat:
         if pressed is None:
             return
         assert self._desk is not None  # noqa: S101 - updates come while run has a desk
-        self._posts.leave(pressed.said.caller.chat, pressed.said.message)
-        press = self._presses.begin(pressed)
+        press = self._begin(pressed)
         lane = pressed.said.caller.chat.chat
         if self._lanes.load(lane) < MOST_AT_ONCE:
             await self._lanes.put(lane, partial(self._presses.answer, press, self._desk))
         else:
             tr = await self._desk.words(pressed.said.caller.chat, pressed.said.caller.language)
             await self._presses.tell(press, say(tr(BUSY)))
+
+    def _begin(self, pressed: Pressed) -> Press:
+        self._posts.leave(pressed.said.caller.chat, pressed.said.message)
+        return self._presses.begin(pressed)
 
     async def _refuse(self, said: Said) -> None:
         """Say that what is said from now on is not read."""

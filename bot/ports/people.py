@@ -119,7 +119,10 @@ class Chat(Protocol):
         """Listen to people until cancelled; every command is brought to the desk, every reply shown."""
 
     async def take_over(self, said: bytes) -> bool:
-        """Bring to the desk what another process heard, as its chat handed it on; ``False`` if it cannot."""
+        """Bring to the desk what another process heard, as its chat handed it on; ``False`` if it cannot now.
+
+        It does not wait for the answer: who heard it waits for this alone.
+        """
 
     async def send(self, chat: ChatRef, message: Message, nonce: str, *, is_paid: bool = False) -> Outcome:
         """Push one message, with its chart where that costs no time, and tells so.
