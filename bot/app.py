@@ -187,7 +187,7 @@ async def open_house(
         )
         desk = replace(_waking(make_desk(office), wake_all), turn=answering(lines))
         if talk is not None:
-            own = charge.lots, settings.seal_key
+            own = charge.lots, settings.seal_key, turn.is_over if turn else lambda: False
             colleagues = Colleagues(talk, tape, clock, _topic(turn), exchanges, metrics, *own)
             desk = replace(desk, hand_on=colleagues.hand_on)
         house = House(

@@ -56,10 +56,13 @@ class Ear:
     platform: str = "telegram"
     is_ready: bool = True
     seconds: float = 0.0
+    is_broken: bool = False
     heard: list[bytes] = field(default_factory=list)
 
     async def take_over(self, said: bytes) -> bool:
         await asyncio.sleep(self.seconds)
+        if self.is_broken:
+            raise KeyError("message")
         if self.is_ready:
             self.heard.append(said)
         return self.is_ready
@@ -137,3 +140,40 @@ async def test_nobody_waits_again_for_who_did_not_answer(nats: Server) -> None:
         assert loop.time() - began < 0.5
         alone = ChatRef("discord", THERE.chat)
         assert not await two.hears.hand_on(alone, b"third"), "nobody tells that platform"
+
+
+async def test_who_was_taken_for_dead_hands_nothing_on_and_takes_nothing_over(nats: Server) -> None:
+    async with pair(nats) as two:
+        two.hears.is_over = lambda: True  # whoever hears now hears the same again, from the platform
+        assert not await two.hears.hand_on(THERE, b"of the past")
+        two.hears.is_over, two.tells.is_over = two.tells.is_over, two.hears.is_over
+        assert not await two.hears.hand_on(THERE, b"to somebody of the past")
+        two.tells.is_over = lambda: False
+        assert await two.hears.hand_on(THERE, b"now")
+    assert two.ear.heard == [b"now"]
+
+
+async def test_what_was_overheard_cannot_be_said_again(nats: Server) -> None:
+    overheard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def overhear(_name: str, word: bytes) -> None:
+        await overheard.put(word)
+
+    async with pair(nats) as two:
+        await two.hears.talk.listen("said/telegram/1", overhear)
+        assert await two.hears.hand_on(THERE, b"/alert btc < 1")
+        async with asyncio.timeout(5):
+            word = await overheard.get()
+        assert not await two.hears.talk.ask("said/telegram/1", word, 1.0)
+        assert await two.hears.hand_on(THERE, b"/alert btc < 1"), "the same, said once more"
+    assert len(two.ear.heard) == 2
+
+
+async def test_a_defect_of_who_takes_over_keeps_nobody_waiting(nats: Server) -> None:
+    async with pair(nats) as two:
+        two.ear.is_broken = True
+        with capture_logs() as lines:
+            assert not await two.hears.hand_on(THERE, b"first")
+        assert any(line["event"] == "what was handed on met a defect" for line in lines)
+        two.ear.is_broken = False
+        assert await two.hears.hand_on(THERE, b"second"), "and the next is handed on at once"
