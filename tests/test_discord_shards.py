@@ -85,6 +85,16 @@ async def test_who_has_all_parts_is_one_connection_and_who_has_some_is_one_for_e
         await until(lambda: chat.is_connected)
 
 
+async def test_who_has_all_parts_is_one_shard_for_each_where_discord_wants_several(
+    server: DiscordServer,
+) -> None:
+    server.hub.least = 2
+    async with listening(server, Lots((0, 1), 2)) as chat:
+        await until(lambda: chat.is_connected)
+        assert [one.shard for one in server.hub._sessions.values()] == [(0, 2), (1, 2)]
+        assert not chat.trouble
+
+
 async def test_a_process_tells_its_chats_whichever_shard_hears_them(server: DiscordServer) -> None:
     async with AsyncExitStack() as stack:
         for part in (0, 1):

@@ -22,7 +22,7 @@ from bot.alerts.message import Message
 from bot.alerts.people import ChatRef
 from bot.chats.discord_buttons import Press
 from bot.chats.discord_calls import FAILURES, Calls
-from bot.chats.discord_closing import BAD_TOKEN, BARRED, NOT_ALLOWED, REFUSED
+from bot.chats.discord_closing import BAD_TOKEN, BARRED, NOT_ALLOWED, REFUSED, TOO_MANY_SERVERS
 from bot.chats.discord_front import Front
 from bot.chats.discord_menu import SlashCommand, is_same, menu
 from bot.chats.discord_people import manages
@@ -45,7 +45,7 @@ class DiscordChat:
     path ``/api/v10``. Seconds: after ``answer_within`` without a reply an interaction is deferred (Discord
     allows three), after ``complete_within`` an autocomplete is answered with nothing, and ``patience`` is how
     long one request may take. ``studio`` draws the charts. ``lots`` are the chats that it tells; where they
-    are not all, it hears those of Discord's shards that have the same numbers.
+    are not all, or Discord wants several, it hears those of Discord's shards that have the same numbers.
     """
 
     platform = "discord"
@@ -66,6 +66,7 @@ class DiscordChat:
         lots: Lots = ALL_LOTS,
     ) -> None:
         self._lots = lots
+        self._has_shards = not lots.are_all
         self._token = token.strip()
         self._patience = patience
         self._calls = Calls(patience)
@@ -106,7 +107,9 @@ class DiscordChat:
         while True:
             began = loop.time()
             self._calls = self._posts.calls = self._front.calls = Calls(self._patience)
-            client = _connect(self._lots, self, self._front, desk, self._calls)
+            client = _connect(
+                self._lots if self._has_shards else ALL_LOTS, self, self._front, desk, self._calls
+            )
             try:
                 async with client:
                     try:
@@ -123,6 +126,10 @@ class DiscordChat:
             except discord.ConnectionClosed as closed:
                 if closed.code == BAD_TOKEN:
                     raise Refused(REFUSED) from None
+                if closed.code == TOO_MANY_SERVERS and self._lots.of > 1 and not self._has_shards:
+                    log.info("discord wants several shards of this bot", shards=self._lots.of)
+                    self._has_shards = True
+                    continue
                 self._bar(closed.code, pause)
             except Exception as problem:
                 # discord.py fails in several ways, with AttributeError too, where the gateway is away.
@@ -313,8 +320,8 @@ class _Shards(_Client, discord.AutoShardedClient):
 
 
 def _connect(lots: Lots, *parts: Any) -> _Client:
-    """Make what connects as those shards that tell some lots, or as all there is."""
-    if lots.are_all:
+    """Make what connects as the shards of some lots, or as all there is."""
+    if lots.of == 1:
         return _Client(*parts)
     return _Shards(*parts, shard_ids=list(lots.parts), shard_count=lots.of)
 

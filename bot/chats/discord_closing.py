@@ -11,10 +11,11 @@ REFUSED: Final = (
 )
 
 BAD_TOKEN: Final = 4004
+TOO_MANY_SERVERS: Final = 4011
 NOT_ALLOWED: Final = 4014
 
 BARRED: Final = {
-    4011: to_say(
+    TOO_MANY_SERVERS: to_say(
         "Discord wants a bot in so many servers to divide itself: see Several machines in the README"
     ),
     4012: to_say("Discord no longer takes the version of its gateway that this bot speaks: update Tocsin"),

@@ -41,7 +41,7 @@ class Gateway:
 
     Privileged intents are not granted. ``changed`` is called whenever a connection comes or goes. While the
     ``gate`` is not set, nobody who connects is greeted; who identifies while ``bars`` is a code is closed
-    with it.
+    with it, and who has fewer than ``least`` shards with 4011.
     """
 
     def __init__(self, backend: Backend, token: str, changed: Callable[[], None]) -> None:
@@ -49,6 +49,7 @@ class Gateway:
         self.gate = asyncio.Event()
         self.gate.set()
         self.bars = 0
+        self.least = 1
         self.identifies = self.resumes = self.heartbeats = 0
         self._backend = backend
         self._token = token
@@ -130,8 +131,11 @@ class Gateway:
         if self.bars:
             await socket.close(code=self.bars)
             return None
-        self.identifies += 1
         shard = tuple(said.get("shard") or (0, 1))
+        if shard[1] < self.least:
+            await socket.close(code=4011)
+            return None
+        self.identifies += 1
         session = Session(f"session-{self.identifies}", intents, socket, packer, shard=shard)
         self._sessions[session.id] = session
         guilds = [guild for guild in self._backend.guilds.values() if session.hears_of(guild.id)]
