@@ -19,9 +19,11 @@ from bot.alerts.people import Caller, ChatRef
 from bot.chats.discord_text import render as for_discord
 from bot.chats.telegram_text import render as for_telegram
 from bot.deliver import LEASE, PROMPT
+from bot.pacing import LIMITS, Pacer
 from bot.ports import Outcome, Rejected, RetryLater
 from bot.store import SqlStore, open_store
 from bot.store.tables import outbox
+from bot.turns import Turns
 from tests.conftest import SetClock
 from tests.delivering import Ear, courier_of, drained, make_alerts, number_in
 from tests.storing import ANN, NOON, correction, ring, tell
@@ -219,3 +221,23 @@ async def test_who_stood_still_between_the_lease_and_the_send_leaves_it_to_the_n
     await courier.finish()
     assert len(ear.told()) == 1
     assert await store.next_due("telegram", clock.now()) is None
+
+
+async def test_who_stood_still_in_the_line_leaves_it_to_the_next_look(
+    store: SqlStore, clock: SetClock
+) -> None:
+    ear, stands = Ear(clock), [0.0, LEASE + 1]
+
+    def stand() -> bool:
+        clock.time += stands.pop() if stands else 0.0
+        return False
+
+    [arming] = await make_alerts(store, ANN, 1)
+    assert await tell(store, ring(arming)) == 1
+    line = Turns(Pacer(LIMITS["telegram"]), clock, is_shut=stand)
+    courier = replace(courier_of(store, ear), turns=line)
+    assert await courier.drain() == 1
+    assert ear.said == []
+    assert await courier.drain() == 1
+    await courier.finish()
+    assert len(ear.told()) == 1
