@@ -71,6 +71,7 @@ class Shift:
     is_on_duty: bool = field(default=False, init=False)
     others: Sequence[Process] = field(default=(), init=False)
     _believed_until: float = field(default=-math.inf, init=False)
+    _is_followed: bool = field(default=False, init=False)
     _spell: Spell = field(default_factory=Spell, init=False)
 
     async def run(self, work: Work, until: asyncio.Event) -> None:
@@ -172,12 +173,13 @@ class Shift:
 
         Work that is to end goes on for some seconds, and nobody is to begin it meanwhile.
         """
-        self._believed_until = self.clock.steady() + self.seconds
+        self._believed_until, self._is_followed = self.clock.steady() + self.seconds, False
         while True:
             asked_at = self.clock.steady()
             try:
                 await self.rota.renew(process, self.seconds)
             except Superseded:
+                self.be_followed()
                 return
             except StoreTrouble as trouble:
                 self.note(trouble)
@@ -191,10 +193,14 @@ class Shift:
             await asyncio.sleep(self.seconds / _SIGNS)
 
     def may_be_followed(self) -> bool:
-        """Ask whether another may do by now what this process does: one who lived at the last look."""
-        if self.clock.steady() < self._believed_until:
-            return False
+        """Ask whether another does by now what this process did, or may: one who lived at the last look."""
+        if self._is_followed or self.clock.steady() < self._believed_until:
+            return self._is_followed
         return any(set(one.roles) & set(self.roles) for one in self.others)
+
+    def be_followed(self) -> None:
+        """Take in that another has what this process had."""
+        self._is_followed = True
 
     async def _join(self) -> str:
         return await self.rota.join(self.name, self.version, self.seconds, self.roles, self.plan)
@@ -265,6 +271,7 @@ class _Part:
                     self.has[name] = duty, self.shift.clock.steady()
                     self._took = True
         except Superseded:
+            self.shift.be_followed()
             self.is_over.set()
         except StoreTrouble as trouble:
             self.shift.note(trouble)
@@ -281,6 +288,7 @@ class _Part:
         try:
             await self.shift.rota.release(self.process, given)
         except Superseded:
+            self.shift.be_followed()
             self.is_over.set()
         except StoreTrouble as trouble:
             self.shift.note(trouble)

@@ -45,6 +45,7 @@ class One:
     worked: list[str] = field(default_factory=list)
     raises: BaseException | None = None
     site: list[Sequence[str]] = field(default_factory=list)
+    was_over: list[bool] = field(default_factory=list)
 
     async def work(self, turn: Turn, until: asyncio.Event) -> None:
         self.worked.append("begins")
@@ -52,6 +53,7 @@ class One:
             raised, self.raises = self.raises, None
             raise raised
         await until.wait()
+        self.was_over.append(turn.is_over())
         self.worked.append("ends")
 
     async def run(self) -> None:
@@ -111,6 +113,7 @@ async def test_who_ends_in_good_order_is_followed_at_once(two: tuple[One, One]) 
         while not second.shift.is_on_duty:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert first.worked == ["begins", "ends"]
+    assert first.was_over == [False], "what is under way is told to the end"
 
 
 async def test_who_is_cut_off_ends_its_work_and_is_followed_and_stands_by_when_it_is_back(
@@ -153,6 +156,7 @@ async def test_who_was_taken_for_dead_while_it_worked_stands_by(two: tuple[One, 
         await first.rota.rota.renew(on_duty.id, -1.0)
     await until(lambda: first.worked == ["begins", "ends"])
     await until(lambda: bool(first.site))
+    assert first.was_over == [True], "whatever it believes to have by its own clock"
     await second.rota.rota.leave(third)
 
 
