@@ -109,6 +109,22 @@ async def test_a_process_tells_its_chats_whichever_shard_hears_them(server: Disc
     assert texts == ["from 0", "from 1"]
 
 
+async def test_a_process_finds_places_in_servers_that_another_hears(server: DiscordServer) -> None:
+    other = 1 - (int(server.home) >> 22) % 2
+    async with listening(server, Lots((other,), 2)) as chat:
+        await until(lambda: chat.is_connected)
+        asking = ChatRef("discord", server.direct(server.boss))
+        place = await chat.find_place(f"<#{server.channel}>", asking, str(server.boss))
+        assert place is not None
+        assert (place.may_post, place.is_admin) == (True, True)
+        server.bar(server.channel)
+        place = await chat.find_place(f"<#{server.channel}>", asking, str(server.boss))
+        assert place is not None
+        assert not place.may_post
+        assert await chat.is_admin(ChatRef("discord", server.channel), str(server.boss))
+        assert not await chat.is_admin(ChatRef("discord", server.channel), str(server.ann))
+
+
 async def test_the_slash_commands_are_registered_by_who_has_the_first_part(server: DiscordServer) -> None:
     async with listening(server, Lots((1,), 2)) as chat:
         await until(lambda: chat.is_connected)

@@ -30,7 +30,9 @@ async def find_place(client: discord.Client, name: str, asking: ChatRef, person:
             channel = next((one for one in places if one.name == name[1:]), None)
     if not isinstance(channel, discord.TextChannel | discord.Thread):
         return None
-    known = client.get_guild(channel.guild.id) or await client.fetch_guild(channel.guild.id)
+    if (known := client.get_guild(channel.guild.id)) is None:
+        # Another process hears its shard: the channel came without the roles that say who may do what.
+        known = channel.guild = await client.fetch_guild(channel.guild.id)
     assert client.user is not None  # noqa: S101 - it is known since the login
     me = known.get_member(client.user.id) or await known.fetch_member(client.user.id)
     mine = channel.permissions_for(me)
