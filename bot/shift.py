@@ -145,7 +145,7 @@ class Shift:
 
     async def _work(self, part: _Part, work: Work) -> bool:
         """Work until it has to begin anew, or is over; gives whether it ended by itself."""
-        turn, end = part.turn(), asyncio.Event()
+        turn, end, began = part.turn(), asyncio.Event(), self.clock.steady()
         log.info("on duty", process=self.name, duties=in_short(turn.duties))
         working = asyncio.ensure_future(work(turn, end))
         ending = asyncio.create_task(_pass_on(part.is_over, end))
@@ -166,6 +166,8 @@ class Shift:
             for task in (ending, working):
                 task.cancel()
             await asyncio.gather(ending, working, return_exceptions=True)
+        if self.clock.steady() - began >= self.seconds:  # else it may not have come to all of it
+            part.had(turn.duties)
         return not end.is_set()
 
     async def _give_signs(self, process: str) -> None:
@@ -255,6 +257,11 @@ class _Part:
             {name: replace(duty, ago=duty.ago + now - at) for name, (duty, at) in self.has.items()},
             self.shift.may_be_followed,
         )
+
+    def had(self, names: Collection[str]) -> None:
+        """Take in that it had some duties itself until now: it need not begin as after a stranger."""
+        own = Duty(self.shift.name, 0.0), self.shift.clock.steady()
+        self.has |= dict.fromkeys(self.has.keys() & names, own)
 
     async def look(self) -> None:
         """See who lives, and take what is free and its own; it is over where it is thought dead itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -59,6 +60,7 @@ class One:
     process: str = ""
     at_work: frozenset[str] = frozenset()
     begun: int = 0
+    ago: float = 0.0
     seconds_to_settle: float = 0.05
     raises: Exception | None = None
 
@@ -68,6 +70,7 @@ class One:
     async def work(self, turn: Turn, end: asyncio.Event) -> None:
         self.begun += 1
         self.process, self.at_work = turn.process, frozenset(turn.duties)
+        self.ago = max(duty.ago for duty in turn.duties.values())
         await self.compare()
         await end.wait()
         await asyncio.sleep(self.seconds_to_settle)
@@ -126,6 +129,16 @@ async def test_who_joins_is_handed_its_share_and_who_ends_hands_it_back(world: W
     assert third.begun <= 2
     first.is_to_end.set()
     await asyncio.gather(second.comes_to(feed=2, engine=2, chat=1), third.comes_to(feed=1, engine=2, chat=1))
+
+
+async def test_who_begins_anew_had_its_duties_itself_until_then(world: World) -> None:
+    first = await world.begin("desk:1")
+    await first.comes_to(**ALONE)
+    assert first.ago == math.inf, "nobody had them before"
+    await asyncio.sleep(SECONDS)
+    await world.begin("rack:2")
+    await first.comes_to(feed=2, engine=2, chat=1)
+    assert first.ago < SECONDS
 
 
 async def test_of_one_that_is_cut_off_the_others_have_all_and_it_has_its_share_when_it_is_back(
