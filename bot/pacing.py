@@ -53,7 +53,7 @@ def _part(rate: Rate, share: float) -> Rate:
     Each may send one message at once, whatever the others do, so its rate has to leave room for that.
     """
     burst = max(1.0, share * rate.burst)
-    return Rate(min(share * rate.per_second, share * (rate.per_second + rate.burst) - burst), burst)
+    return Rate(share * (rate.per_second + rate.burst) - burst, burst)
 
 
 @dataclass(frozen=True, slots=True)
