@@ -137,8 +137,8 @@ class Shift:
 
     async def _stand_by(self, part: _Part) -> None:
         """Wait for a duty, or until it is over."""
-        log.info("this process stands by", reason=self.reasons()[0])
         async with self.site(self.reasons):
+            log.info("this process stands by", reason=self.reasons()[0])
             while not part.has and not part.is_over.is_set():
                 await part.pause()
                 await part.settle()

@@ -58,8 +58,11 @@ class Turns:
     async def wait(self, chat: str, is_group: bool, rank: Rank, patience: float) -> bool:
         """Wait for the turn of a message, at most so many seconds; says whether it is one that is paid for.
 
-        The message counts as gone, so it must be sent at once. Raises TooLong.
+        The message counts as gone, so it must be sent at once. Raises TooLong, also where the process stood
+        still and the turn came only afterwards.
         """
+        if patience <= 0:
+            raise TooLong
         now = self.clock.now()
         turn = self.pacer.join(chat, is_group, rank)
         place = _Place(turn, now + patience, asyncio.get_running_loop().create_future())
@@ -79,11 +82,11 @@ class Turns:
         while self._places:
             self._bell.mute()
             now = self.clock.now()
-            self._call(now)
             for place in [*self._places.values()]:
                 if place.until <= now:
                     self._leave(place.turn)
                     place.called.set_exception(TooLong())
+            self._call(now)
             if self._places:
                 patience = min(place.until for place in self._places.values())
                 at = min(self.pacer.next_at(now), patience)
@@ -93,7 +96,11 @@ class Turns:
     def _call(self, now: float) -> None:
         while not self.is_shut() and (call := self.pacer.call(now)) is not None:
             place = self._places.pop(call.turn.number)
-            if not place.called.done():
+            if place.called.done():
+                continue
+            if place.until <= self.clock.now():  # the process may have stood still
+                place.called.set_exception(TooLong())
+            else:
                 place.called.set_result(call.is_paid)
 
     def _leave(self, turn: Turn) -> None:
