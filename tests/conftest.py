@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import shutil
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,7 +17,7 @@ import structlog
 from bot.store import open_store, upgrade
 from bot.store.sql import SqlStore
 from tests import nats
-from tests.postgres import ALL, NAMED, Server, Unavailable, given, quick_folder, serving, take_variables
+from tests.postgres import ALL, NAMED, Server, Unavailable, given, serving, take_variables
 
 take_variables(ALL, NAMED, nats.NAMED)
 
@@ -58,9 +56,7 @@ class SetClock:
 
 
 def pytest_configure() -> None:
-    """Let tests keep their files in memory, and collect them without looking for garbage: there is none."""
-    if "TMPDIR" not in os.environ and (folder := quick_folder()):
-        tempfile.tempdir = folder  # else each commit of each test waits for a disk
+    """Collect all tests without looking for garbage: of what they are, none ever is."""
     gc.disable()
 
 
