@@ -145,6 +145,35 @@ def test_some_roles_alone_need_what_carries_prices_between_processes(load: Load)
             load(TOCSIN_ROLES=roles)
 
 
+def test_each_sender_has_to_have_room_for_what_goes_whenever_it_likes(load: Load) -> None:
+    divided = {"TOCSIN_DATABASE_URL": "postgresql://db/tocsin", "TOCSIN_NATS_URL": "nats://nats:4222"}
+    telegram, discord = {"TOCSIN_TELEGRAM_TOKEN": TOKEN}, {"TOCSIN_DISCORD_TOKEN": "MTIz.abc.def-ghi"}
+    assert load(TOCSIN_SENDERS="15", **telegram, **divided).senders == 15
+    for variables, name, most in (
+        ({**telegram, "TOCSIN_SENDERS": "16"}, "TELEGRAM", 15),
+        ({**telegram, "TOCSIN_TELEGRAM_PER_SECOND": "1"}, "TELEGRAM", 1),
+        ({**discord, "TOCSIN_SENDERS": "9", "TOCSIN_DISCORD_PER_SECOND": "10"}, "DISCORD", 5),
+    ):
+        sentence = (
+            "TOCSIN_SENDERS leaves each of them fewer than 2 of the messages a second that "
+            f"TOCSIN_{name}_PER_SECOND allows: write {most}."
+        )
+        with pytest.raises(SettingsError, match=f"^{re.escape(sentence)}$"):
+            load(**variables, **divided)
+        assert load(**variables).nats_url is None, "one process alone divides nothing"
+    assert load(TOCSIN_SENDERS="1", TOCSIN_TELEGRAM_PER_SECOND="1", **telegram, **divided).senders == 1
+
+
+def test_what_seals_words_between_processes_is_the_same_with_the_same_tokens_and_tells_none(
+    load: Load,
+) -> None:
+    one = load(TOCSIN_TELEGRAM_TOKEN=TOKEN)
+    assert one.seal_key == load(TOCSIN_TELEGRAM_TOKEN=TOKEN, TOCSIN_QUOTE="usdc").seal_key
+    assert one.seal_key != load(TOCSIN_DISCORD_TOKEN="MTIz.abc.def-ghi").seal_key
+    assert len(one.seal_key) == 32
+    assert TOKEN.encode() not in one.seal_key
+
+
 def test_a_token_may_be_a_mounted_file(load: Load, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "tocsin_telegram_token").write_text(TOKEN + "\n")
