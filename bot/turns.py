@@ -24,6 +24,8 @@ _SHORTEST_REST = 0.005
 """At a fast pace several are called at once then; a bucket keeps what falls due meanwhile."""
 
 _REST_WHILE_SHUT = 0.25
+"""Who waits then is not called before somebody learns that the line is this process's still."""
+
 _SECONDS_FOR_AN_ANSWER = 60.0
 
 

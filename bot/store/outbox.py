@@ -148,8 +148,8 @@ class SqlOutbox:
         announcements they are left out.
         """
         async with self._database.reading() as connection:
-            asking = _next_due(connection, platform, lots, now, has_room)
-            return await self._database.at_once(connection, asking)
+            looking = _next_due(connection, platform, lots, now, has_room)
+            return await self._database.at_once(connection, looking)
 
 
 async def _lease(  # noqa: PLR0917
